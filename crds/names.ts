@@ -1,0 +1,96 @@
+/** Names that everything agrees on: what a tenant may be called, and what its objects are called. */
+
+export const group = 'tenantry.dev';
+export const version = 'v1alpha1';
+export const apiVersion = `${group}/${version}`;
+
+export const labels = {
+  /** Name of the Tenant an object belongs to. */
+  tenant: `${group}/tenant`,
+  /** UID of the Tenant an object belongs to: a namesake created later owns none of it. */
+  tenantUid: `${group}/tenant-uid`,
+  managedBy: 'app.kubernetes.io/managed-by',
+  name: 'app.kubernetes.io/name',
+  instance: 'app.kubernetes.io/instance',
+  component: 'app.kubernetes.io/component',
+} as const;
+
+export const annotations = {
+  /** `paused` on a Tenant: the operator writes nothing for it. */
+  reconcile: `${group}/reconcile`,
+} as const;
+
+export const finalizers = {
+  /** Held by the operator until namespace and database are gone. */
+  operator: `${group}/operator`,
+  /** Held by the control plane until the OAuth resources are removed. */
+  authorization: `${group}/authorization`,
+} as const;
+
+/** Names of the ServiceAccount, container, ports and mounted files of a tenant's pod. */
+export const pod = {
+  serviceAccount: 'tenant',
+  apiContainer: 'api',
+  sidecarContainer: 'mcp',
+  apiPort: 8081,
+  sidecarPort: 8001,
+  /** Audience of the projected token by which a sidecar shows the control plane who it is. */
+  tokenAudience: 'tenantry-control-plane',
+} as const;
+
+export const tenantNameMaxLength = 40;
+/** RFC 1123 label, starting with a letter, because it becomes a DNS label and part of object names. */
+export const tenantNamePattern = '^[a-z]([-a-z0-9]*[a-z0-9])?$';
+/** Host names of the installation itself, which a tenant's host must never be. */
+export const reservedTenantNames: readonly string[] = [
+  'admin',
+  'api',
+  'auth',
+  'console',
+  'default',
+  'kube-system',
+  'system',
+  'tenantry',
+  'www',
+];
+
+export function namespaceOf(tenant: string): string {
+  return `tenant-${tenant}`;
+}
+
+/** The tenant a namespace is named after, if it is a tenant's namespace. */
+export function tenantOfNamespace(namespace: string): string | undefined {
+  return namespace.startsWith('tenant-') ? namespace.slice('tenant-'.length) : undefined;
+}
+
+/** PostgreSQL identifiers of a tenant's database, from its UID: at most 63 bytes, never reused by a namesake. */
+export function databaseNames(uid: string): { database: string; owner: string; login: string } {
+  const base = `tenant_${uid.replaceAll('-', '')}`;
+  return { database: base, owner: `${base}_owner`, login: `${base}_a` };
+}
+
+export interface Endpoints {
+  /** Streamable HTTP endpoint of the tenant's MCP server; also the audience its OAuth tokens must carry. */
+  readonly mcp: string;
+  /** REST API, where the template publishes it. Its own audience. */
+  readonly api?: string;
+  /** RFC 9728 protected resource metadata of `mcp`. */
+  readonly metadata: string;
+}
+
+/** Public URLs of a tenant below `baseUrl` (path mode): `<base>/t/<tenant>/mcp`. */
+export function endpointsOf(tenant: string, baseUrl: string, publishApi: boolean): Endpoints {
+  const base = baseUrl.replace(/\/+$/, '');
+  const mcp = `${base}/t/${tenant}/mcp`;
+  return {
+    mcp,
+    ...(publishApi ? { api: `${base}/t/${tenant}/api` } : {}),
+    metadata: metadataUrl(mcp),
+  };
+}
+
+/** RFC 9728 section 3.1: the well-known part goes between host and path of the resource. */
+export function metadataUrl(resource: string): string {
+  const url = new URL(resource);
+  return `${url.origin}/.well-known/oauth-protected-resource${url.pathname === '/' ? '' : url.pathname}`;
+}

@@ -1,0 +1,61 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+
+/** A fault in a document a user wrote. */
+export interface Fault {
+  /** JSON pointer (RFC 6901) to the faulty value. */
+  readonly pointer: string;
+  readonly message: string;
+}
+
+export type ParameterCheck =
+  | { readonly ok: true; readonly parameters: Readonly<Record<string, unknown>> }
+  | { readonly ok: false; readonly faults: readonly Fault[] };
+
+/**
+ * Checks a tenant's parameters against its template's JSON Schema and fills in the schema's defaults.
+ * A template without a schema allows no parameters. `at` is the pointer of the parameters in the user's document.
+ */
+export function checkParameters(
+  schema: Readonly<Record<string, unknown>> | undefined,
+  parameters: Readonly<Record<string, unknown>> | undefined,
+  at = '/spec/parameters',
+): ParameterCheck {
+  const ajv = new Ajv2020({ allErrors: true, useDefaults: true, strict: false });
+  addFormats.default(ajv);
+  const value = structuredClone(parameters ?? {}) as Record<string, unknown>;
+  let validate: ReturnType<typeof ajv.compile>;
+  try {
+    validate = ajv.compile({ type: 'object', additionalProperties: false, ...schema });
+  } catch (error) {
+    return {
+      ok: false,
+      faults: [{ pointer: at, message: `the template's parameter schema is not valid JSON Schema: ${(error as Error).message}` }],
+    };
+  }
+  if (validate(value)) return { ok: true, parameters: value };
+  const faults = (validate.errors ?? []).map((error) => {
+    const extra = error.keyword === 'additionalProperties' ? `/${escapePointer(String(error.params['additionalProperty']))}` : '';
+    const allowed =
+      error.keyword === 'enum' ? `: ${(error.params['allowedValues'] as unknown[]).map((v) => JSON.stringify(v)).join(', ')}` : '';
+    return {
+      pointer: `${at}${error.instancePath}${extra}`,
+      message: extra ? 'is not a parameter of the template' : `${error.message}${allowed}`,
+    };
+  });
+  return { ok: false, faults };
+}
+
+export function escapePointer(part: string): string {
+  return part.replaceAll('~', '~0').replaceAll('/', '~1');
+}
+
+/** The value at a JSON pointer, or undefined. */
+export function atPointer(document: unknown, pointer: string): unknown {
+  let value = document;
+  for (const part of pointer.split('/').slice(1)) {
+    if (value === null || typeof value !== 'object') return undefined;
+    value = (value as Record<string, unknown>)[part.replaceAll('~1', '/').replaceAll('~0', '~')];
+  }
+  return value;
+}

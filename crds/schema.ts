@@ -1,0 +1,47 @@
+import { z } from 'zod';
+
+/** What every object of Kubernetes carries, as raw JSON: times are RFC 3339 strings. */
+export interface ObjectMeta {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+  readonly generation?: number;
+  readonly creationTimestamp?: string;
+  readonly deletionTimestamp?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly finalizers?: readonly string[];
+  readonly ownerReferences?: readonly OwnerReference[];
+  readonly managedFields?: readonly unknown[];
+}
+
+export interface OwnerReference {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly controller?: boolean;
+  readonly blockOwnerDeletion?: boolean;
+}
+
+/** A Kubernetes quantity such as 250m or 128Mi. */
+export const quantity = z
+  .string()
+  .max(32)
+  .regex(/^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$/, 'must be a Kubernetes quantity such as 250m or 128Mi');
+
+interface Rule {
+  readonly rule: string;
+  readonly message: string;
+}
+
+/** Extensions of a structural schema, as metadata of a zod schema; the CRD generator copies them. */
+export const rules = {
+  /** CEL rules the API server checks on every write: https://kubernetes.io/docs/reference/using-api/cel/ */
+  cel: (...validations: Rule[]) => ({ 'x-kubernetes-validations': validations }),
+  /** A list merged by key under server-side apply, so that two managers can own entries of it. */
+  listMap: (key: string) => ({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': [key] }),
+  /** An object of the user's own shape, which the API server does not prune. */
+  preserveUnknown: { 'x-kubernetes-preserve-unknown-fields': true },
+};

@@ -1,0 +1,162 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import type { apiVersion } from './names.ts';
+import { type ObjectMeta, rules } from './schema.ts';
+import { resources } from './tenant.ts';
+
+const httpPath = z.string().min(1).max(512).regex(/^\//);
+const jsonPointer = z
+  .string()
+  .min(1)
+  .max(512)
+  .regex(/^(\/[^/]+)+$/);
+const secretName = z
+  .string()
+  .max(40)
+  .regex(/^[a-z][-a-z0-9]*$/);
+
+const templateVariable = z
+  .strictObject({
+    name: z
+      .string()
+      .min(1)
+      .max(128)
+      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
+      .describe('Name of the environment variable.'),
+    value: z.string().max(4096).optional().describe('A fixed value.'),
+    parameter: jsonPointer
+      .optional()
+      .describe("JSON pointer into the tenant's parameters, such as /pageSize; left out of the pod where the value is absent."),
+    secret: secretName.optional().describe('Name of a secret generated for the tenant.'),
+  })
+  .describe('One environment variable, from exactly one source.')
+  .meta(
+    rules.cel({
+      rule: '[has(self.value), has(self.parameter), has(self.secret)].filter(x, x).size() == 1',
+      message: 'set exactly one of value, parameter and secret',
+    }),
+  );
+
+const command = z.array(z.string().max(4096)).max(50);
+
+const container = z
+  .strictObject({
+    name: z
+      .string()
+      .min(1)
+      .max(63)
+      .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
+      .describe('Name of the container; `api` is the one whose API becomes tools.'),
+    image: z.string().min(1).max(512).describe('Image reference.'),
+    command: command.optional().describe("Replaces the image's entry point."),
+    args: command.optional().describe("Replaces the image's arguments."),
+    env: z.array(templateVariable).max(50).optional().describe('Environment of the container.').meta(rules.listMap('name')),
+    resources: resources.optional(),
+    readyPath: httpPath
+      .optional()
+      .describe('Path on the API port that answers 200 when the container can serve; /readyz for `api` when left out.'),
+    livePath: httpPath
+      .optional()
+      .describe('Path on the API port that answers 200 while the process is alive; no liveness probe when left out.'),
+  })
+  .describe('A container of the pod. It must run without root and with a read-only root file system.');
+
+/** `spec` of a StackTemplate as a platform admin writes it. */
+export const stackTemplateSpec = z
+  .strictObject({
+    displayName: z.string().min(1).max(100).optional().describe('Name shown to people.'),
+    description: z.string().max(2000).optional().describe('What a tenant of this template receives.'),
+    containers: z
+      .array(container)
+      .min(1)
+      .max(5)
+      .describe('Containers of the pod; the MCP sidecar `mcp` is always added to them.')
+      .meta({
+        ...rules.listMap('name'),
+        ...rules.cel(
+          { rule: "self.exists(c, c.name == 'api')", message: 'one container must be named api' },
+          { rule: "!self.exists(c, c.name == 'mcp')", message: 'the container name mcp is reserved for the MCP sidecar' },
+        ),
+      }),
+    mcp: z.strictObject({ resources: resources.optional() }).optional().describe('Settings of the MCP sidecar.'),
+    database: z
+      .strictObject({
+        migration: z
+          .strictObject({
+            command: command.optional().describe("Replaces the image's entry point."),
+            args: command.optional().describe("Replaces the image's arguments."),
+          })
+          .optional()
+          .describe('Run to completion in the image of `api`, with DATABASE_URL set, before the pod is updated.'),
+      })
+      .optional()
+      .describe('Where given, each tenant has a PostgreSQL database of its own, and every container of the template gets DATABASE_URL.'),
+    secrets: z
+      .array(
+        z.strictObject({
+          name: secretName.describe('Name to refer to it by.'),
+          bytes: z.int().min(16).max(256).default(32).describe('Random bytes before encoding as base64url.'),
+        }),
+      )
+      .max(20)
+      .optional()
+      .describe('Secrets generated for each tenant.')
+      .meta(rules.listMap('name')),
+    parameters: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .describe('JSON Schema (2020-12) of spec.parameters of a Tenant; no parameters are allowed when left out. Defaults in it apply.')
+      .meta(rules.preserveUnknown),
+    openapi: z
+      .strictObject({ path: httpPath.default('/openapi.json').describe('Path of the OpenAPI document on the API port.') })
+      .optional()
+      .describe('Where the OpenAPI document comes from that becomes the tools.'),
+    upstreamAuth: z
+      .strictObject({
+        mode: z
+          .enum(['assertion', 'static', 'none'])
+          .describe('assertion: a signed JWT of 60 seconds for each call. static: a generated secret in a header. none: nothing.'),
+        header: z
+          .string()
+          .max(128)
+          .regex(/^[A-Za-z][-A-Za-z0-9]*$/)
+          .optional()
+          .describe('Header that carries the static secret.'),
+        secret: secretName.optional().describe('Name of the generated secret that is sent.'),
+      })
+      .optional()
+      .describe('How the sidecar shows the API who calls; assertion when left out.')
+      .meta(
+        rules.cel({
+          rule: "self.mode == 'static' ? has(self.header) && has(self.secret) : !has(self.header) && !has(self.secret)",
+          message: 'header and secret are required for mode static and only allowed there',
+        }),
+      ),
+    publicApi: z.boolean().optional().describe('Whether the REST API is published beside the MCP endpoint, under /api.'),
+  })
+  .describe('What every tenant of this template receives.');
+
+export type StackTemplateSpec = z.infer<typeof stackTemplateSpec>;
+export type TemplateContainer = StackTemplateSpec['containers'][number];
+
+/** A StackTemplate as the API server returns it. */
+export interface StackTemplate {
+  readonly apiVersion: typeof apiVersion;
+  readonly kind: 'StackTemplate';
+  readonly metadata: ObjectMeta;
+  readonly spec: StackTemplateSpec;
+}
+
+/** Names the contents of a template: the first 10 hexadecimal digits of the SHA-256 of its spec, whatever the order of its keys. */
+export function revisionOf(spec: StackTemplateSpec): string {
+  return createHash('sha256').update(canonicalJson(spec)).digest('hex').slice(0, 10);
+}
+
+/** JSON with sorted keys: equal values give equal texts. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) =>
+    part !== null && typeof part === 'object' && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+}

@@ -1,0 +1,214 @@
+import { z } from 'zod';
+import type { Condition } from './conditions.ts';
+import { type apiVersion, reservedTenantNames, tenantNameMaxLength, tenantNamePattern } from './names.ts';
+import { type ObjectMeta, quantity, rules } from './schema.ts';
+
+const environmentName = z
+  .string()
+  .min(1)
+  .max(128)
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
+  .describe('Name of the environment variable.');
+
+export const resources = z
+  .strictObject({
+    requests: z
+      .partialRecord(z.enum(['cpu', 'memory', 'ephemeral-storage']), quantity)
+      .optional()
+      .describe('Guaranteed amounts by resource name.'),
+    limits: z
+      .partialRecord(z.enum(['cpu', 'memory', 'ephemeral-storage']), quantity)
+      .optional()
+      .describe('Upper bounds by resource name.'),
+  })
+  .describe('Compute resources of the container, in Kubernetes quantities.');
+
+const containerOverride = z
+  .strictObject({
+    env: z
+      .array(z.strictObject({ name: environmentName, value: z.string().max(4096).describe('Plain value. Never put a secret here.') }))
+      .max(50)
+      .optional()
+      .describe(
+        'Variables added to the container, over those of the template. Names starting with TENANTRY_ and those the operator sets are refused.',
+      )
+      .meta(rules.listMap('name')),
+    resources: resources.optional(),
+  })
+  .describe('What this tenant changes in one container of its template.');
+
+const port = z.int().min(1).max(65535);
+
+const egressRule = z
+  .strictObject({
+    cidr: z.string().max(43).optional().describe('Addresses the pod may reach, such as 203.0.113.0/24.'),
+    namespaceSelector: z
+      .record(z.string().max(317), z.string().max(63))
+      .optional()
+      .describe('Labels of the namespaces whose pods may be reached.'),
+    ports: z.array(port).max(20).optional().describe('TCP ports; all when left out.'),
+  })
+  .describe('One opening of the outgoing network policy.')
+  .meta(
+    rules.cel({
+      rule: 'has(self.cidr) != has(self.namespaceSelector)',
+      message: 'set exactly one of cidr and namespaceSelector',
+    }),
+  );
+
+/** `spec` of a Tenant as a user writes it. */
+export const tenantSpec = z
+  .strictObject({
+    displayName: z
+      .string()
+      .min(1)
+      .max(100)
+      .optional()
+      .describe("Name shown to people and to LLM clients; the object's name when left out."),
+    organizationId: z
+      .string()
+      .max(64)
+      .regex(/^org_[A-Za-z0-9]+$/)
+      .optional()
+      .describe('WorkOS organization whose active members may use the tenant. Immutable once set. Without one only API keys work.'),
+    template: z
+      .strictObject({
+        name: z
+          .string()
+          .min(1)
+          .max(63)
+          .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
+          .describe('Name of the StackTemplate.')
+          .meta(rules.cel({ rule: 'self == oldSelf', message: 'template.name is immutable: create another tenant for another template' })),
+      })
+      .describe('What this tenant receives.'),
+    parameters: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .describe("Values for the template's parameters; checked against the template's schema.")
+      .meta(rules.preserveUnknown),
+    suspended: z.boolean().optional().describe('Stops the pods and keeps everything else.'),
+    replicas: z.int().min(1).max(20).optional().describe('Number of pods; 1 when left out.'),
+    containers: z
+      .record(z.string().max(63), containerOverride)
+      .optional()
+      .describe('Changes to containers of the template, by container name.')
+      .meta({ maxProperties: 10 }),
+    database: z
+      .strictObject({
+        mode: z
+          .enum(['shared', 'none'])
+          .default('shared')
+          .describe('shared: a database of its own on a configured server, where the template wants one. none: no database.'),
+        deletionPolicy: z.enum(['retain', 'delete']).optional().describe('Overrides spec.deletionPolicy for the database.'),
+      })
+      .optional()
+      .describe('The database of the tenant.'),
+    network: z
+      .strictObject({
+        egress: z.array(egressRule).max(50).optional().describe('What the pods may reach beyond their database and the control plane.'),
+      })
+      .optional()
+      .describe('Openings of the network policy.'),
+    deletionPolicy: z
+      .enum(['retain', 'delete'])
+      .default('retain')
+      .describe('What deleting the Tenant does to its data. retain keeps the database; pods and namespace always go.'),
+  })
+  .describe('What the tenant should be.')
+  .meta(
+    rules.cel(
+      {
+        rule: '!has(oldSelf.organizationId) || (has(self.organizationId) && self.organizationId == oldSelf.organizationId)',
+        message: 'organizationId is immutable once set: another organization needs another tenant',
+      },
+      {
+        rule: "(has(self.database) ? self.database.mode : 'shared') == (has(oldSelf.database) ? oldSelf.database.mode : 'shared')",
+        message: 'database.mode is immutable: create another tenant instead',
+      },
+    ),
+  );
+
+const condition = z
+  .strictObject({
+    type: z.string().max(316).describe('Kind of the condition.'),
+    status: z.enum(['True', 'False', 'Unknown']).describe('Whether it holds.'),
+    reason: z.string().max(1024).describe('One word for programs, from a closed list.'),
+    message: z.string().max(32768).describe('One sentence for people.'),
+    observedGeneration: z.int().optional().describe('Generation of the spec the condition speaks of.'),
+    lastTransitionTime: z.string().describe('When status last changed.').meta({ format: 'date-time' }),
+  })
+  .describe('One aspect of the tenant.');
+
+const resourceRegistration = z.strictObject({
+  url: z.string().max(2048).describe('URL registered as an OAuth resource.'),
+  id: z.string().max(128).describe('Identifier of the registration at WorkOS.'),
+});
+
+/** `status` of a Tenant. The operator writes it but for `authorization` and the condition AuthorizationReady, which are the control plane's. */
+export const tenantStatus = z
+  .strictObject({
+    phase: z
+      .enum(['Pending', 'Provisioning', 'Ready', 'Degraded', 'Stalled', 'Suspended', 'Deleting'])
+      .optional()
+      .describe('The conditions in one word, for people.'),
+    observedGeneration: z.int().optional().describe('Generation of the spec that was reconciled last.'),
+    conditions: z.array(condition).max(20).optional().describe('What holds and what does not.').meta(rules.listMap('type')),
+    namespace: z.string().max(63).optional().describe('Namespace that holds the tenant.'),
+    endpoints: z
+      .strictObject({
+        mcp: z.string().max(2048).describe('URL that LLM clients connect to.'),
+        api: z.string().max(2048).optional().describe('URL of the REST API, where the template publishes it.'),
+        metadata: z.string().max(2048).describe('Protected resource metadata (RFC 9728).'),
+      })
+      .optional()
+      .describe('Public URLs.'),
+    template: z
+      .strictObject({
+        name: z.string().max(63).describe('StackTemplate the pods run.'),
+        revision: z.string().max(63).describe("Hash of the template's contents."),
+      })
+      .optional()
+      .describe('What the pods run.'),
+    database: z
+      .strictObject({
+        server: z.string().max(253).describe('Configured server that holds the database.'),
+        name: z.string().max(63).describe('Name of the database.'),
+      })
+      .optional()
+      .describe('Where the data is.'),
+    server: z
+      .strictObject({
+        name: z.string().max(200).describe('Name the MCP server gave itself.'),
+        version: z.string().max(100).describe('Version the MCP server gave itself.'),
+        protocolVersions: z.array(z.string().max(20)).max(20).describe('MCP protocol versions it speaks.'),
+        tools: z.int().min(0).describe('Number of tools it lists.'),
+      })
+      .optional()
+      .describe('What the last verified handshake saw.'),
+    authorization: z
+      .strictObject({ resources: z.array(resourceRegistration).max(10).optional().describe('Registered OAuth resources.') })
+      .optional()
+      .describe('Written by the control plane.'),
+  })
+  .describe('What the tenant is.');
+
+/** Rule for a tenant's name, the same in the Admin API and in the CRD. */
+export const tenantName = z
+  .string()
+  .min(1)
+  .max(tenantNameMaxLength)
+  .regex(new RegExp(tenantNamePattern), 'must be a DNS label: lower-case letters, digits and hyphens, starting with a letter')
+  .refine((name) => !reservedTenantNames.includes(name), 'is reserved; choose another name');
+
+export type TenantSpec = z.infer<typeof tenantSpec>;
+export type TenantStatus = Omit<z.infer<typeof tenantStatus>, 'conditions'> & { conditions?: Condition[] | undefined };
+
+/** A Tenant as the API server returns it. */
+export interface Tenant {
+  readonly apiVersion: typeof apiVersion;
+  readonly kind: 'Tenant';
+  readonly metadata: ObjectMeta;
+  readonly spec: TenantSpec;
+  readonly status?: TenantStatus;
+}

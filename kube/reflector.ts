@@ -1,0 +1,168 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { KubeClient } from './client.ts';
+import { KubeError } from './errors.ts';
+import { type KubeObject, keyOf, type Resource } from './resources.ts';
+
+export interface ReflectorOptions<T extends KubeObject> {
+  readonly client: KubeClient;
+  readonly resource: Resource;
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+  /** Keep and receive only metadata. */
+  readonly metadataOnly?: boolean;
+  /** Reduces what is kept of each object; metadata must stay. */
+  readonly transform?: (object: T) => T;
+  /**
+   * Called for every difference, in order; must not throw and should only enqueue. `current` is undefined for a deletion.
+   * An object deleted and created again under the same name while the watch was down arrives as deletion, then creation.
+   */
+  readonly onChange?: (key: string, current: T | undefined, previous: T | undefined) => void;
+  readonly onError?: (error: unknown) => void;
+  /** Uniform in [0, 1). */
+  readonly random?: () => number;
+}
+
+const pageSize = 500;
+const backOff = { firstMs: 200, maxMs: 30_000 };
+/** A watch that ends sooner than this without having said anything counts as a failure, or it would be a busy loop. */
+const shortWatchMs = 1_000;
+
+/**
+ * Keeps a local copy of a collection by list and watch, for as long as its signal lives. It survives every error: a lost
+ * connection resumes at the last seen version, an expired version lists anew, and all of it waits longer each time.
+ * client-node's own informer stops for good after most errors (https://github.com/kubernetes-client/javascript/issues/2385).
+ */
+export class Reflector<T extends KubeObject = KubeObject> {
+  readonly #options: ReflectorOptions<T>;
+  readonly #objects = new Map<string, T>();
+  #resourceVersion: string | undefined;
+  #synced = false;
+
+  constructor(options: ReflectorOptions<T>) {
+    this.#options = options;
+  }
+
+  /** Whether the first complete list has arrived. */
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  get(key: string): T | undefined {
+    return this.#objects.get(key);
+  }
+
+  list(): T[] {
+    return [...this.#objects.values()];
+  }
+
+  /** Resolves after the first complete list, and goes on until `signal` aborts. Rejects only when aborted before that. */
+  start(signal: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#run(signal, resolve).then(() => reject(signal.reason), reject);
+    return promise;
+  }
+
+  async #run(signal: AbortSignal, onSynced: () => void): Promise<void> {
+    let failures = 0;
+    while (!signal.aborted) {
+      const began = Date.now();
+      let heard = false;
+      try {
+        if (this.#resourceVersion === undefined) {
+          await this.#relist(signal);
+          this.#synced = true;
+          onSynced();
+          failures = 0;
+        }
+        for await (const event of this.#watch(signal)) {
+          heard = true;
+          failures = 0;
+          if (event.type === 'ERROR') throw event.error;
+          this.#resourceVersion = event.object.metadata.resourceVersion;
+          if (event.type === 'DELETED') this.#set(keyOf(event.object), undefined);
+          else if (event.type !== 'BOOKMARK') this.#set(keyOf(event.object), event.object);
+        }
+        if (!heard && Date.now() - began < shortWatchMs) failures++;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (isExpired(error)) this.#resourceVersion = undefined;
+        else this.#options.onError?.(error);
+        failures++;
+      }
+      if (failures > 0) await this.#pause(failures, signal);
+    }
+  }
+
+  #watch(signal: AbortSignal) {
+    const { client, resource, namespace, labelSelector, fieldSelector, metadataOnly = false } = this.#options;
+    return client.watch<T>(resource, {
+      namespace,
+      labelSelector,
+      fieldSelector,
+      metadataOnly,
+      signal,
+      resourceVersion: this.#resourceVersion ?? '',
+      // Jittered, so that many watches do not come back in the same second.
+      timeoutSeconds: Math.round(300 + 300 * this.#random()),
+    });
+  }
+
+  async #relist(signal: AbortSignal): Promise<void> {
+    const { client, resource, namespace, labelSelector, fieldSelector, metadataOnly = false } = this.#options;
+    const found = new Map<string, T>();
+    let next: string | undefined;
+    let version = '';
+    do {
+      const page = await client.list<T>(resource, {
+        namespace,
+        labelSelector,
+        fieldSelector,
+        metadataOnly,
+        signal,
+        limit: pageSize,
+        ...(next === undefined ? {} : { continue: next }),
+      });
+      for (const item of page.items) found.set(keyOf(item), item);
+      version = page.resourceVersion;
+      next = page.continue;
+    } while (next !== undefined);
+    for (const key of [...this.#objects.keys()]) if (!found.has(key)) this.#set(key, undefined);
+    for (const [key, object] of found) {
+      if (this.#objects.get(key)?.metadata.resourceVersion !== object.metadata.resourceVersion) this.#set(key, object);
+    }
+    this.#resourceVersion = version;
+  }
+
+  #set(key: string, received: T | undefined): void {
+    const previous = this.#objects.get(key);
+    const current = received && this.#options.transform ? this.#options.transform(received) : received;
+    if (current === undefined) {
+      if (previous === undefined) return;
+      this.#objects.delete(key);
+      this.#options.onChange?.(key, undefined, previous);
+      return;
+    }
+    const replaced = previous !== undefined && previous.metadata.uid !== current.metadata.uid;
+    if (replaced) {
+      this.#objects.delete(key);
+      this.#options.onChange?.(key, undefined, previous);
+    }
+    this.#objects.set(key, current);
+    this.#options.onChange?.(key, current, replaced ? undefined : previous);
+  }
+
+  async #pause(failures: number, signal: AbortSignal): Promise<void> {
+    const ceiling = Math.min(backOff.maxMs, backOff.firstMs * 2 ** (failures - 1));
+    await delay(ceiling * (0.5 + 0.5 * this.#random()), undefined, { signal }).catch(() => {});
+  }
+
+  #random(): number {
+    return (this.#options.random ?? Math.random)();
+  }
+}
+
+/** 410: the version we hold, or the page token, is older than what the server remembers. */
+function isExpired(error: unknown): boolean {
+  return error instanceof KubeError && error.status === 410;
+}

@@ -1,0 +1,66 @@
+import { apiVersion } from '../crds/names.ts';
+import type { ObjectMeta } from '../crds/schema.ts';
+
+/** Where the API server serves a kind. */
+export interface Resource {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly plural: string;
+  readonly namespaced: boolean;
+}
+
+/** Any object of Kubernetes, as raw JSON. */
+export interface KubeObject {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly metadata: ObjectMeta;
+}
+
+const cluster = (version: string, kind: string, plural: string): Resource => ({ apiVersion: version, kind, plural, namespaced: false });
+const inNamespace = (version: string, kind: string, plural: string): Resource => ({ apiVersion: version, kind, plural, namespaced: true });
+
+/** The kinds Tenantry reads or writes. */
+export const kinds = {
+  Tenant: cluster(apiVersion, 'Tenant', 'tenants'),
+  StackTemplate: cluster(apiVersion, 'StackTemplate', 'stacktemplates'),
+  CustomResourceDefinition: cluster('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'customresourcedefinitions'),
+  Namespace: cluster('v1', 'Namespace', 'namespaces'),
+  Node: cluster('v1', 'Node', 'nodes'),
+  ClusterRole: cluster('rbac.authorization.k8s.io/v1', 'ClusterRole', 'clusterroles'),
+  ClusterRoleBinding: cluster('rbac.authorization.k8s.io/v1', 'ClusterRoleBinding', 'clusterrolebindings'),
+  Role: inNamespace('rbac.authorization.k8s.io/v1', 'Role', 'roles'),
+  RoleBinding: inNamespace('rbac.authorization.k8s.io/v1', 'RoleBinding', 'rolebindings'),
+  TokenReview: cluster('authentication.k8s.io/v1', 'TokenReview', 'tokenreviews'),
+  IngressClass: cluster('networking.k8s.io/v1', 'IngressClass', 'ingressclasses'),
+  Pod: inNamespace('v1', 'Pod', 'pods'),
+  Service: inNamespace('v1', 'Service', 'services'),
+  Secret: inNamespace('v1', 'Secret', 'secrets'),
+  ConfigMap: inNamespace('v1', 'ConfigMap', 'configmaps'),
+  ServiceAccount: inNamespace('v1', 'ServiceAccount', 'serviceaccounts'),
+  ResourceQuota: inNamespace('v1', 'ResourceQuota', 'resourcequotas'),
+  LimitRange: inNamespace('v1', 'LimitRange', 'limitranges'),
+  Event: inNamespace('v1', 'Event', 'events'),
+  Deployment: inNamespace('apps/v1', 'Deployment', 'deployments'),
+  ReplicaSet: inNamespace('apps/v1', 'ReplicaSet', 'replicasets'),
+  Job: inNamespace('batch/v1', 'Job', 'jobs'),
+  Ingress: inNamespace('networking.k8s.io/v1', 'Ingress', 'ingresses'),
+  NetworkPolicy: inNamespace('networking.k8s.io/v1', 'NetworkPolicy', 'networkpolicies'),
+  Lease: inNamespace('coordination.k8s.io/v1', 'Lease', 'leases'),
+} as const satisfies Record<string, Resource>;
+
+/** Path of a collection or, with `name`, of an object, below the API server's root. */
+export function pathOf(resource: Resource, namespace?: string, name?: string, subresource?: string): string {
+  const root = resource.apiVersion.includes('/') ? `/apis/${resource.apiVersion}` : `/api/${resource.apiVersion}`;
+  const parts = [root];
+  if (resource.namespaced && namespace !== undefined) parts.push('namespaces', encodeURIComponent(namespace));
+  parts.push(resource.plural);
+  if (name !== undefined) parts.push(encodeURIComponent(name));
+  if (subresource !== undefined) parts.push(subresource);
+  return parts.join('/');
+}
+
+/** Key of an object in queues and caches: `name`, or `namespace/name`. */
+export function keyOf(object: KubeObject): string {
+  const { namespace, name } = object.metadata;
+  return namespace === undefined ? name : `${namespace}/${name}`;
+}

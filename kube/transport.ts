@@ -1,0 +1,156 @@
+import { createHash } from 'node:crypto';
+import type { RequestOptions } from 'node:https';
+import { KubeConfig } from '@kubernetes/client-node';
+import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
+import { KubeError } from './errors.ts';
+
+export interface Call {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Path below the API server's root, without query. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  readonly contentType?: string;
+  readonly accept?: string;
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds without a byte after which the answer counts as lost; 30 s when left out. */
+  readonly idleTimeoutMs?: number;
+}
+
+/** Credentials are read again after this time: projected tokens and client certificates are replaced on disk while we run. */
+const credentialsMaxAgeMs = 20_000;
+
+interface Connection {
+  readonly server: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly dispatcher: Dispatcher;
+  readonly fingerprint: string;
+  readonly readAt: number;
+}
+
+/**
+ * HTTP to one API server, over one remembered dispatcher. client-node opens a new connection for every request
+ * (https://github.com/kubernetes-client/javascript/issues/2893), so only its kubeconfig and credentials are used.
+ */
+export class Transport {
+  readonly #config: KubeConfig;
+  readonly #userAgent: string;
+  #connection: Connection | undefined;
+
+  constructor(config: KubeConfig, userAgent: string) {
+    this.#config = config;
+    this.#userAgent = userAgent;
+  }
+
+  static fromConfig(kubeconfig?: string, userAgent = 'tenantry'): Transport {
+    const config = new KubeConfig();
+    if (kubeconfig === undefined) config.loadFromDefault();
+    else config.loadFromFile(kubeconfig);
+    return new Transport(config, userAgent);
+  }
+
+  /** Sends one request and resolves with the parsed JSON answer. */
+  async json<T>(call: Call): Promise<T> {
+    const response = await this.stream(call);
+    try {
+      return (await response.json()) as T;
+    } catch (error) {
+      call.signal?.throwIfAborted();
+      throw KubeError.unreachable(`${call.method} ${call.path}`, error);
+    }
+  }
+
+  /** Sends one request and resolves with its body as soon as a successful answer begins. */
+  async stream(call: Call): Promise<Dispatcher.ResponseData['body']> {
+    const response = await this.#send(call);
+    if (response.statusCode < 400) return response.body;
+    const text = await response.body.text().catch(() => '');
+    if (response.statusCode === 401) this.#forgetCredentials();
+    throw KubeError.fromResponse(response.statusCode, text, `${call.method} ${call.path}`);
+  }
+
+  async close(): Promise<void> {
+    await this.#connection?.dispatcher.destroy();
+    this.#connection = undefined;
+  }
+
+  async #send(call: Call): Promise<Dispatcher.ResponseData> {
+    const connection = await this.#connect();
+    const url = new URL(connection.server + call.path);
+    for (const [key, value] of Object.entries(call.query ?? {})) if (value !== undefined) url.searchParams.set(key, String(value));
+    const idle = call.idleTimeoutMs ?? 30_000;
+    try {
+      return await request(url, {
+        method: call.method,
+        dispatcher: connection.dispatcher,
+        headers: {
+          ...connection.headers,
+          accept: call.accept ?? 'application/json',
+          'user-agent': this.#userAgent,
+          ...(call.body === undefined ? {} : { 'content-type': call.contentType ?? 'application/json' }),
+        },
+        body: call.body === undefined ? null : JSON.stringify(call.body),
+        headersTimeout: 30_000,
+        bodyTimeout: idle,
+        signal: call.signal ?? null,
+      });
+    } catch (error) {
+      call.signal?.throwIfAborted();
+      throw KubeError.unreachable(`${call.method} ${call.path}`, error);
+    }
+  }
+
+  async #connect(): Promise<Connection> {
+    const now = Date.now();
+    const current = this.#connection;
+    if (current && now - current.readAt < credentialsMaxAgeMs) return current;
+    const cluster = this.#config.getCurrentCluster();
+    if (!cluster) throw new Error('no Kubernetes cluster is configured: set KUBECONFIG or run inside a cluster');
+    const options: RequestOptions = {};
+    await this.#config.applyToHTTPSOptions(options);
+    const fingerprint = fingerprintOf(options);
+    const headers = Object.fromEntries(Object.entries(options.headers ?? {}).map(([name, value]) => [name, String(value)]));
+    if (typeof options.auth === 'string') headers['authorization'] = `Basic ${Buffer.from(options.auth).toString('base64')}`;
+    // Another call may have connected while credentials were read: share its dispatcher.
+    const latest = this.#connection;
+    const reusable = latest?.fingerprint === fingerprint ? latest.dispatcher : undefined;
+    const dispatcher = reusable ?? this.#dispatcher(options);
+    // The old one finishes what it carries; watches move over at their next reconnection.
+    if (latest && reusable === undefined) void latest.dispatcher.close().catch(() => {});
+    this.#connection = { server: cluster.server.replace(/\/$/, ''), headers, dispatcher, fingerprint, readAt: now };
+    return this.#connection;
+  }
+
+  #dispatcher(options: RequestOptions): Dispatcher {
+    const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = options;
+    const wanted = { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername };
+    const tls = Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined));
+    const proxy = this.#config.getCurrentCluster()?.proxyUrl;
+    if (proxy?.startsWith('socks'))
+      throw new Error('a SOCKS proxy in the kubeconfig (proxy-url) is not supported: use an http or https proxy');
+    if (proxy) return new ProxyAgent({ uri: proxy, requestTls: tls });
+    // Half a minute between keep-alive probes is less than what load balancers wait before they drop a silent connection.
+    return new Agent({ connect: { ...tls, timeout: 5_000, keepAlive: true, keepAliveInitialDelay: 30_000 } });
+  }
+
+  #forgetCredentials(): void {
+    if (this.#connection) this.#connection = { ...this.#connection, readAt: 0 };
+  }
+}
+
+function fingerprintOf(options: RequestOptions): string {
+  const hash = createHash('sha256');
+  for (const part of [
+    options.ca,
+    options.cert,
+    options.key,
+    options.pfx,
+    options.passphrase,
+    options.servername,
+    options.rejectUnauthorized,
+  ]) {
+    hash.update(part === undefined ? '-' : Buffer.isBuffer(part) ? part : String(part)).update('\0');
+  }
+  return hash.digest('hex');
+}
