@@ -64,3 +64,8 @@ export function keyOf(object: KubeObject): string {
   const { namespace, name } = object.metadata;
   return namespace === undefined ? name : `${namespace}/${name}`;
 }
+
+/** Whether `a` is an earlier state of the same object than `b`. Resource versions of one collection are ordered numbers (KEP-5504). */
+export function isOlder(a: ObjectMeta, b: ObjectMeta): boolean {
+  return a.uid === b.uid && BigInt(a.resourceVersion ?? '0') < BigInt(b.resourceVersion ?? '0');
+}

@@ -1,0 +1,71 @@
+import { apiVersion, namespaceOf, pod } from '../../crds/names.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import { kinds } from '../../kube/resources.ts';
+import type { Settings } from '../settings.ts';
+import { type Blueprint, type Child, child, labelsOf } from './blueprint.ts';
+import { containersOf, type RenderedContainer } from './pod.ts';
+import { formatCpu, formatMemory, parseQuantity } from './quantity.ts';
+
+/** The namespace itself. Owned by the Tenant, so that it goes even if somebody strips the Tenant's finalizers. */
+export function renderNamespace(tenant: Tenant): Child {
+  return {
+    resource: kinds.Namespace,
+    object: {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: {
+        name: namespaceOf(tenant.metadata.name),
+        labels: {
+          ...labelsOf(tenant),
+          'pod-security.kubernetes.io/enforce': 'restricted',
+          'pod-security.kubernetes.io/enforce-version': 'latest',
+        },
+        ownerReferences: [{ apiVersion, kind: 'Tenant', name: tenant.metadata.name, uid: tenant.metadata.uid ?? '', controller: true }],
+      },
+    },
+  };
+}
+
+/** Lets the operator at the Secrets of this namespace: it has no access to Secrets anywhere else. */
+export function renderSecretsAccess(tenant: Tenant, settings: Settings): Child {
+  return child(tenant, kinds.RoleBinding, 'tenantry-operator', {
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'tenantry-tenant-secrets' },
+    subjects: [settings.operatorSubject],
+  });
+}
+
+/** Account of the pods. It has no permissions and no token is mounted but the sidecar's for the control plane. */
+export function renderServiceAccount(blueprint: Blueprint): Child {
+  return child(blueprint.tenant, kinds.ServiceAccount, pod.serviceAccount, { automountServiceAccountToken: false });
+}
+
+/** Room for twice the pods, as a rolling update needs, and for the migration. */
+export function renderQuota(blueprint: Blueprint): Child {
+  const { tenant } = blueprint;
+  const all = containersOf(blueprint);
+  const pods = 2 * (tenant.spec.replicas ?? 1) + 1;
+  const sum = (pick: (container: RenderedContainer) => string | undefined): number =>
+    all.reduce((total, container) => total + (parseQuantity(pick(container) ?? '') ?? 0), 0);
+  return child(tenant, kinds.ResourceQuota, 'tenantry', {
+    spec: {
+      hard: {
+        pods: String(pods),
+        'requests.cpu': formatCpu(pods * sum((c) => c.resources.requests['cpu'])),
+        'requests.memory': formatMemory(pods * sum((c) => c.resources.requests['memory'])),
+        'limits.memory': formatMemory(pods * sum((c) => c.resources.limits['memory'])),
+        'services.loadbalancers': '0',
+        'services.nodeports': '0',
+        persistentvolumeclaims: '0',
+      },
+    },
+  });
+}
+
+/** What a container gets that names no resources of its own. */
+export function renderLimits(blueprint: Blueprint): Child {
+  return child(blueprint.tenant, kinds.LimitRange, 'tenantry', {
+    spec: {
+      limits: [{ type: 'Container', default: { memory: '256Mi' }, defaultRequest: { cpu: '10m', memory: '64Mi' } }],
+    },
+  });
+}

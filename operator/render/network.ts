@@ -1,0 +1,74 @@
+import { isIP } from 'node:net';
+import { pod } from '../../crds/names.ts';
+import { kinds } from '../../kube/resources.ts';
+import { type Blueprint, type Child, child } from './blueprint.ts';
+
+const named = (namespace: string): object => ({ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } } });
+const tcp = (port: number): object => ({ protocol: 'TCP', port });
+
+/** Nothing may reach the pods or be reached by them but what is opened here. */
+export function renderNetworkPolicy(blueprint: Blueprint): Child {
+  const { settings, tenant } = blueprint;
+  const gateways = [...new Set([settings.gatewayNamespace, settings.systemNamespace])];
+  return child(tenant, kinds.NetworkPolicy, 'tenantry', {
+    spec: {
+      podSelector: {},
+      policyTypes: ['Ingress', 'Egress'],
+      // The gateway for traffic, the system namespace for metrics and probes.
+      ingress: [{ from: gateways.map(named), ports: [tcp(pod.sidecarPort)] }],
+      egress: [
+        { to: [named('kube-system')], ports: [{ protocol: 'UDP', port: 53 }, tcp(53)] },
+        { to: [named(settings.systemNamespace)], ports: [tcp(portOf(settings.controlPlaneUrl))] },
+        ...(blueprint.database ? databaseEgress(blueprint) : []),
+        ...(tenant.spec.network?.egress ?? []).map((opening) => ({
+          to: [
+            opening.cidr === undefined
+              ? { namespaceSelector: { matchLabels: opening.namespaceSelector ?? {} } }
+              : { ipBlock: { cidr: opening.cidr } },
+          ],
+          ...(opening.ports ? { ports: opening.ports.map(tcp) } : {}),
+        })),
+      ],
+    },
+  });
+}
+
+function databaseEgress({ settings }: Blueprint): object[] {
+  if (settings.databaseUrl === undefined) return [];
+  const host = new URL(settings.databaseUrl).hostname.replace(/^\[|\]$/g, '');
+  const version = isIP(host);
+  const cidr = settings.databaseCidr ?? (version === 4 ? `${host}/32` : version === 6 ? `${host}/128` : undefined);
+  // A policy cannot name a host: without its addresses only the port can be pinned.
+  return [{ ...(cidr === undefined ? {} : { to: [{ ipBlock: { cidr } }] }), ports: [tcp(portOf(settings.databaseUrl))] }];
+}
+
+function portOf(url: string): number {
+  const { port, protocol } = new URL(url);
+  if (port !== '') return Number(port);
+  return protocol === 'https:' ? 443 : protocol === 'http:' ? 80 : 5432;
+}
+
+/**
+ * Routes the tenant's public paths to its sidecar, which serves them as they stand, prefix included, because an Ingress
+ * cannot rewrite. The metadata's path comes first on the host (RFC 9728), so it is a rule of its own.
+ */
+export function renderIngress(blueprint: Blueprint): Child {
+  const { tenant, settings } = blueprint;
+  const base = new URL(settings.baseUrl);
+  const prefix = `${base.pathname.replace(/\/$/, '')}/t/${tenant.metadata.name}`;
+  const backend = { service: { name: 'stack', port: { name: 'mcp' } } };
+  const isName = isIP(base.hostname) === 0 && base.hostname !== 'localhost';
+  return child(tenant, kinds.Ingress, 'stack', {
+    spec: {
+      ...(settings.ingressClass === undefined ? {} : { ingressClassName: settings.ingressClass }),
+      rules: [
+        {
+          ...(isName ? { host: base.hostname } : {}),
+          http: {
+            paths: [prefix, `/.well-known/oauth-protected-resource${prefix}`].map((path) => ({ path, pathType: 'Prefix', backend })),
+          },
+        },
+      ],
+    },
+  });
+}

@@ -1,0 +1,261 @@
+import { pod } from '../../crds/names.ts';
+import { atPointer } from '../../crds/parameters.ts';
+import type { TemplateContainer } from '../../crds/stack-template.ts';
+import { type Blueprint, labelsOf, secretNames, selectorOf } from './blueprint.ts';
+
+type Variable = { readonly name: string; readonly value?: string; readonly valueFrom?: object };
+type Amounts = Readonly<Record<string, string>>;
+
+/** A container as the Pod has it. */
+export interface RenderedContainer {
+  readonly name: string;
+  readonly env: readonly Variable[];
+  readonly resources: { readonly requests: Amounts; readonly limits: Amounts };
+  readonly [field: string]: unknown;
+}
+
+const paths = {
+  assertion: '/var/run/tenantry/assertion',
+  apiKeys: '/etc/tenantry/api-keys',
+  upstream: '/etc/tenantry/upstream',
+  token: '/var/run/secrets/tenantry',
+} as const;
+
+const jwksFile = `${paths.assertion}/jwks.json`;
+
+/** Names the operator sets itself; a template or tenant that sets them is refused. */
+export function isReservedVariable(name: string): boolean {
+  return name.startsWith('TENANTRY_') || ['POD_IP', 'HOST', 'PORT', 'DATABASE_URL'].includes(name);
+}
+
+const securityContext = {
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  runAsNonRoot: true,
+  capabilities: { drop: ['ALL'] },
+  seccompProfile: { type: 'RuntimeDefault' },
+};
+
+const upstreamModeOf = (blueprint: Blueprint): string => blueprint.template.spec.upstreamAuth?.mode ?? 'assertion';
+
+/** Containers of the template, then the sidecar. */
+export function containersOf(blueprint: Blueprint): RenderedContainer[] {
+  return [...blueprint.template.spec.containers.map((container) => renderContainer(blueprint, container)), renderSidecar(blueprint)];
+}
+
+/** The pod of a tenant: `api` and its like start first and stop last, as native sidecars of `mcp`. */
+export function renderPodTemplate(blueprint: Blueprint): object {
+  const containers = containersOf(blueprint);
+  const mode = upstreamModeOf(blueprint);
+  return {
+    metadata: {
+      labels: { ...labelsOf(blueprint.tenant, 'stack'), ...selectorOf(blueprint.tenant) },
+      annotations: { 'tenantry.dev/revision': blueprint.revision, 'tenantry.dev/secrets': blueprint.secretsFingerprint },
+    },
+    spec: {
+      ...podDefaults(),
+      terminationGracePeriodSeconds: 30 + blueprint.settings.drainSeconds,
+      initContainers: containers.slice(0, -1).map((container) => ({ ...container, restartPolicy: 'Always' })),
+      containers: containers.slice(-1),
+      volumes: [
+        { name: 'tmp', emptyDir: { sizeLimit: '64Mi' } },
+        { name: 'api-keys', secret: { secretName: secretNames.apiKeys } },
+        {
+          name: 'control-plane-token',
+          projected: { sources: [{ serviceAccountToken: { audience: pod.tokenAudience, expirationSeconds: 600, path: 'token' } }] },
+        },
+        ...(mode === 'assertion' ? [{ name: 'assertion', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } }] : []),
+        ...(mode === 'static'
+          ? [
+              {
+                name: 'upstream',
+                secret: {
+                  secretName: secretNames.generated,
+                  items: [{ key: blueprint.template.spec.upstreamAuth?.secret ?? '', path: 'secret' }],
+                },
+              },
+            ]
+          : []),
+      ],
+    },
+  };
+}
+
+/** The pod of the migration: the image of `api` with the template's migration command. */
+export function renderMigrationPod(blueprint: Blueprint): object {
+  const api = blueprint.template.spec.containers.find((container) => container.name === pod.apiContainer);
+  const migration = blueprint.template.spec.database?.migration;
+  if (!api || !migration) throw new Error('the template has no migration');
+  const { startupProbe: _s, readinessProbe: _r, livenessProbe: _l, ports: _p, ...container } = renderContainer(blueprint, api);
+  const { command: _c, args: _a, volumeMounts: _v, ...rest } = container;
+  return {
+    metadata: { labels: labelsOf(blueprint.tenant, 'migration') },
+    spec: {
+      ...podDefaults(),
+      restartPolicy: 'Never',
+      containers: [
+        {
+          ...rest,
+          name: 'migrate',
+          volumeMounts: [{ name: 'tmp', mountPath: '/tmp' }],
+          ...(migration.command ? { command: migration.command } : {}),
+          ...(migration.args ? { args: migration.args } : {}),
+        },
+      ],
+      volumes: [{ name: 'tmp', emptyDir: { sizeLimit: '64Mi' } }],
+    },
+  };
+}
+
+function podDefaults(): object {
+  return {
+    serviceAccountName: pod.serviceAccount,
+    automountServiceAccountToken: false,
+    // Service variables would put the names of all Services of the namespace into the environment.
+    enableServiceLinks: false,
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: 65532,
+      runAsGroup: 65532,
+      fsGroup: 65532,
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+  };
+}
+
+const podIp: Variable = { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } };
+
+function identity(blueprint: Blueprint, port: number): Variable[] {
+  return [
+    podIp,
+    { name: 'HOST', value: '$(POD_IP)' },
+    { name: 'PORT', value: String(port) },
+    { name: 'TENANTRY_TENANT', value: blueprint.tenant.metadata.name },
+    { name: 'TENANTRY_TENANT_UID', value: blueprint.uid },
+  ];
+}
+
+function renderContainer(blueprint: Blueprint, container: TemplateContainer): RenderedContainer {
+  const isApi = container.name === pod.apiContainer;
+  const assertion = upstreamModeOf(blueprint) === 'assertion';
+  const override = blueprint.tenant.spec.containers?.[container.name];
+  const env = [
+    ...identity(blueprint, pod.apiPort),
+    ...(blueprint.database ? [secretVariable('DATABASE_URL', secretNames.database, 'url')] : []),
+    ...(isApi && assertion ? [{ name: 'TENANTRY_ASSERTION_JWKS_FILE', value: jwksFile }] : []),
+    ...overlay(templateVariables(blueprint, container), override?.env ?? []),
+  ];
+  const readyPath = container.readyPath ?? (isApi ? '/readyz' : undefined);
+  return {
+    name: container.name,
+    image: container.image,
+    imagePullPolicy: blueprint.settings.imagePullPolicy,
+    ...(container.command ? { command: container.command } : {}),
+    ...(container.args ? { args: container.args } : {}),
+    env,
+    resources: resourcesOf(container.resources, override?.resources),
+    securityContext,
+    ...(isApi ? { ports: [{ name: 'api', containerPort: pod.apiPort }] } : {}),
+    ...(readyPath
+      ? {
+          startupProbe: probe(pod.apiPort, readyPath, { periodSeconds: 1, failureThreshold: 120 }),
+          readinessProbe: probe(pod.apiPort, readyPath, { periodSeconds: 5, failureThreshold: 2 }),
+        }
+      : {}),
+    ...(container.livePath ? { livenessProbe: probe(pod.apiPort, container.livePath, { periodSeconds: 10, failureThreshold: 3 }) } : {}),
+    volumeMounts: [
+      { name: 'tmp', mountPath: '/tmp' },
+      ...(isApi && assertion ? [{ name: 'assertion', mountPath: paths.assertion, readOnly: true }] : []),
+    ],
+  };
+}
+
+function renderSidecar(blueprint: Blueprint): RenderedContainer {
+  const { tenant, template, settings, endpoints } = blueprint;
+  const auth = template.spec.upstreamAuth;
+  const mode = upstreamModeOf(blueprint);
+  const override = tenant.spec.containers?.[pod.sidecarContainer];
+  const value = (name: string, text: string | undefined): Variable[] => (text === undefined ? [] : [{ name, value: text }]);
+  const env = [
+    ...identity(blueprint, pod.sidecarPort),
+    ...value('TENANTRY_DISPLAY_NAME', tenant.spec.displayName ?? tenant.metadata.name),
+    ...value('TENANTRY_ORGANIZATION_ID', tenant.spec.organizationId),
+    ...value('TENANTRY_MCP_URL', endpoints.mcp),
+    ...value('TENANTRY_API_URL', endpoints.api),
+    ...value('TENANTRY_UPSTREAM_URL', `http://$(POD_IP):${pod.apiPort}`),
+    ...value('TENANTRY_OPENAPI_PATH', template.spec.openapi?.path ?? '/openapi.json'),
+    ...value('TENANTRY_UPSTREAM_AUTH', mode),
+    ...value('TENANTRY_UPSTREAM_AUTH_HEADER', auth?.header),
+    ...value('TENANTRY_UPSTREAM_AUTH_SECRET_FILE', mode === 'static' ? `${paths.upstream}/secret` : undefined),
+    ...value('TENANTRY_ASSERTION_JWKS_FILE', mode === 'assertion' ? jwksFile : undefined),
+    ...value('TENANTRY_API_KEYS_FILE', `${paths.apiKeys}/keys.json`),
+    ...value('TENANTRY_OAUTH_ISSUER', settings.oauthIssuer),
+    ...value('TENANTRY_CONTROL_PLANE_URL', settings.controlPlaneUrl),
+    ...value('TENANTRY_CONTROL_PLANE_TOKEN_FILE', `${paths.token}/token`),
+    ...overlay([{ name: 'NODE_OPTIONS', value: '--max-old-space-size=128 --max-semi-space-size=4' }], override?.env ?? []),
+  ];
+  return {
+    name: pod.sidecarContainer,
+    image: settings.sidecarImage,
+    imagePullPolicy: settings.imagePullPolicy,
+    args: ['mcp'],
+    env,
+    resources: resourcesOf(template.spec.mcp?.resources, override?.resources),
+    securityContext,
+    ports: [{ name: 'mcp', containerPort: pod.sidecarPort }],
+    startupProbe: probe(pod.sidecarPort, '/healthz', { periodSeconds: 1, failureThreshold: 60 }),
+    readinessProbe: probe(pod.sidecarPort, '/readyz', { periodSeconds: 2, failureThreshold: 2 }),
+    livenessProbe: probe(pod.sidecarPort, '/healthz', { periodSeconds: 10, failureThreshold: 3 }),
+    // Endpoints are withdrawn while the process still serves, so that no request meets a closed port.
+    lifecycle: { preStop: { sleep: { seconds: settings.drainSeconds } } },
+    volumeMounts: [
+      { name: 'tmp', mountPath: '/tmp' },
+      { name: 'api-keys', mountPath: paths.apiKeys, readOnly: true },
+      { name: 'control-plane-token', mountPath: paths.token, readOnly: true },
+      ...(mode === 'assertion' ? [{ name: 'assertion', mountPath: paths.assertion }] : []),
+      ...(mode === 'static' ? [{ name: 'upstream', mountPath: paths.upstream, readOnly: true }] : []),
+    ],
+  };
+}
+
+function templateVariables(blueprint: Blueprint, container: TemplateContainer): Variable[] {
+  return (container.env ?? []).flatMap((variable): Variable[] => {
+    if (variable.secret !== undefined) return [secretVariable(variable.name, secretNames.generated, variable.secret)];
+    // Whoever writes a template may refer to other variables; a parameter may not.
+    if (variable.parameter === undefined) return [{ name: variable.name, value: variable.value ?? '' }];
+    const bound = atPointer(blueprint.parameters, variable.parameter);
+    if (bound === undefined || bound === null) return [];
+    return [{ name: variable.name, value: literal(typeof bound === 'object' ? JSON.stringify(bound) : String(bound)) }];
+  });
+}
+
+/** A value that came from outside is no place for `$(NAME)`, which Kubernetes would expand to another variable, secrets included. */
+function literal(text: string): string {
+  return text.replaceAll('$(', '$$(');
+}
+
+function secretVariable(name: string, secret: string, key: string): Variable {
+  return { name, valueFrom: { secretKeyRef: { name: secret, key } } };
+}
+
+function overlay(base: readonly Variable[], over: readonly { name: string; value: string }[]): Variable[] {
+  const replaced = new Map(over.map((variable) => [variable.name, { name: variable.name, value: literal(variable.value) }]));
+  return [...base.filter((variable) => !replaced.has(variable.name)), ...replaced.values()];
+}
+
+type PartialResources =
+  | { requests?: Partial<Record<string, string>> | undefined; limits?: Partial<Record<string, string>> | undefined }
+  | undefined;
+
+function resourcesOf(base: PartialResources, over: PartialResources): RenderedContainer['resources'] {
+  const merged = (defaults: Amounts, ...parts: (Partial<Record<string, string>> | undefined)[]): Amounts =>
+    Object.assign({}, defaults, ...parts.map((part) => part ?? {})) as Amounts;
+  return {
+    requests: merged({ cpu: '10m', memory: '64Mi' }, base?.requests, over?.requests),
+    limits: merged({ memory: '256Mi' }, base?.limits, over?.limits),
+  };
+}
+
+function probe(port: number, path: string, timing: { periodSeconds: number; failureThreshold: number }): object {
+  return { httpGet: { path, port }, timeoutSeconds: 2, ...timing };
+}

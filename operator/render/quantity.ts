@@ -1,0 +1,26 @@
+const factors: Readonly<Record<string, number>> = {
+  '': 1,
+  m: 1e-3,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  P: 1e15,
+  E: 1e18,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+  Pi: 2 ** 50,
+  Ei: 2 ** 60,
+};
+
+/** A Kubernetes quantity as a number of cores or bytes; undefined when it is none. */
+export function parseQuantity(text: string): number | undefined {
+  const match = /^([0-9]+(?:\.[0-9]+)?)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$/.exec(text);
+  if (!match) return undefined;
+  return Number(match[1]) * (factors[match[2] ?? ''] ?? 1);
+}
+
+export const formatCpu = (cores: number): string => `${Math.ceil(cores * 1000)}m`;
+export const formatMemory = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)}Mi`;

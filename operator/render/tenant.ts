@@ -1,0 +1,30 @@
+import type { Blueprint, Child } from './blueprint.ts';
+import { renderLimits, renderNamespace, renderQuota, renderSecretsAccess, renderServiceAccount } from './namespace.ts';
+import { renderIngress, renderNetworkPolicy } from './network.ts';
+import { renderDeployment, renderMigration, renderService } from './workload.ts';
+
+/** All objects of a tenant but its Secrets, in the order in which they are applied. */
+export interface Rendered {
+  /** What must be there before anything runs. */
+  readonly foundation: readonly Child[];
+  /** Must have succeeded before the workload is applied. */
+  readonly migration: Child | undefined;
+  readonly workload: readonly Child[];
+}
+
+export function renderTenant(blueprint: Blueprint): Rendered {
+  return {
+    foundation: [
+      renderNamespace(blueprint.tenant),
+      renderSecretsAccess(blueprint.tenant, blueprint.settings),
+      renderServiceAccount(blueprint),
+      renderLimits(blueprint),
+      renderQuota(blueprint),
+      renderNetworkPolicy(blueprint),
+      renderService(blueprint),
+      renderIngress(blueprint),
+    ],
+    migration: renderMigration(blueprint),
+    workload: [renderDeployment(blueprint)],
+  };
+}

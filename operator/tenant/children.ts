@@ -1,0 +1,122 @@
+import { labels } from '../../crds/names.ts';
+import type { ObjectMeta } from '../../crds/schema.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { Reflector } from '../../kube/reflector.ts';
+import { isOlder, type KubeObject, keyOf, kinds, type Resource } from '../../kube/resources.ts';
+import { childKinds, type Live } from './plan.ts';
+import type { PodObject } from './workload.ts';
+
+const selector = `${labels.managedBy}=tenantry`;
+
+/** Watches everything the operator made, and knows which tenant each object belongs to. */
+export class Children {
+  readonly #byTenant = new Map<string, Map<string, Live>>();
+  readonly #pods = new Map<string, Map<string, PodObject>>();
+  readonly #reflectors: Reflector<KubeObject>[];
+
+  constructor(client: KubeClient, onChange: (tenant: string) => void, onError: (kind: string, error: unknown) => void) {
+    const watch = <T extends KubeObject>(
+      resource: Resource,
+      store: (tenant: string, key: string, object: T | undefined) => void,
+      transform: (o: T) => T,
+    ) =>
+      new Reflector<T>({
+        client,
+        resource,
+        labelSelector: selector,
+        transform,
+        onError: (error) => onError(resource.kind, error),
+        onChange: (key, current, previous) => {
+          const tenant = (current ?? previous)?.metadata.labels?.[labels.tenant];
+          if (tenant === undefined) return;
+          store(tenant, key, current);
+          onChange(tenant);
+        },
+      });
+    this.#reflectors = [
+      ...childKinds.map((resource) =>
+        watch<KubeObject>(
+          resource,
+          (tenant, key, object) => put(this.#byTenant, tenant, `${resource.kind}/${key}`, object && { resource, object }, ofLive),
+          slim,
+        ),
+      ),
+      watch<PodObject>(
+        kinds.Pod,
+        (tenant, key, object) => put(this.#pods, tenant, key, object, (pod) => pod.metadata),
+        slimPod,
+      ) as Reflector<KubeObject>,
+    ];
+  }
+
+  /** Resolves once all kinds are listed. */
+  async start(signal: AbortSignal): Promise<void> {
+    await Promise.all(this.#reflectors.map((reflector) => reflector.start(signal)));
+  }
+
+  get synced(): boolean {
+    return this.#reflectors.every((reflector) => reflector.synced);
+  }
+
+  of(tenant: string): Live[] {
+    return [...(this.#byTenant.get(tenant)?.values() ?? [])];
+  }
+
+  find(tenant: string, resource: Resource, namespace: string | undefined, name: string): KubeObject | undefined {
+    const key = keyOf({ metadata: namespace === undefined ? { name } : { name, namespace } });
+    return this.#byTenant.get(tenant)?.get(`${resource.kind}/${key}`)?.object;
+  }
+
+  podsOf(tenant: string): PodObject[] {
+    return [...(this.#pods.get(tenant)?.values() ?? [])];
+  }
+
+  /** Takes over what a write returned, so that the next pass does not act on what the watch has not told yet. */
+  learn(tenant: string, resource: Resource, object: KubeObject): void {
+    put(this.#byTenant, tenant, `${resource.kind}/${keyOf(object)}`, { resource, object: slim(object) }, ofLive);
+  }
+}
+
+const ofLive = (live: Live): ObjectMeta => live.object.metadata;
+
+function put<V>(
+  store: Map<string, Map<string, V>>,
+  tenant: string,
+  key: string,
+  value: V | undefined,
+  metadata: (value: V) => ObjectMeta,
+): void {
+  const entries = store.get(tenant) ?? new Map<string, V>();
+  const known = entries.get(key);
+  if (value === undefined) entries.delete(key);
+  // A watch may still tell what was before a write whose answer is already known.
+  else if (known === undefined || !isOlder(metadata(value), metadata(known))) entries.set(key, value);
+  if (entries.size === 0) store.delete(tenant);
+  else store.set(tenant, entries);
+}
+
+function slim<T extends KubeObject>(object: T): T {
+  const { managedFields: _managed, ...metadata } = object.metadata;
+  return { ...object, metadata };
+}
+
+/** Of a pod only what says why it does not start. */
+function slimPod(pod: PodObject): PodObject {
+  const { phase, containerStatuses, initContainerStatuses } = pod.status ?? {};
+  const { name, namespace, uid, resourceVersion, labels: own, deletionTimestamp } = pod.metadata;
+  return {
+    metadata: {
+      name,
+      ...(namespace ? { namespace } : {}),
+      ...(uid ? { uid } : {}),
+      ...(resourceVersion ? { resourceVersion } : {}),
+      ...(own ? { labels: own } : {}),
+      ...(deletionTimestamp ? { deletionTimestamp } : {}),
+    },
+    status: {
+      ...(phase ? { phase } : {}),
+      ...(containerStatuses ? { containerStatuses } : {}),
+      ...(initContainerStatuses ? { initContainerStatuses } : {}),
+    },
+  };
+}

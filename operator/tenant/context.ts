@@ -1,0 +1,80 @@
+import type { Logger } from 'pino';
+import type { StackTemplate } from '../../crds/stack-template.ts';
+import type { Tenant, TenantStatus } from '../../crds/tenant.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { isNotFound } from '../../kube/errors.ts';
+import { kinds } from '../../kube/resources.ts';
+import type { DatabaseServer } from '../database/server.ts';
+import type { EventRecorder } from '../runtime/events.ts';
+import type { Settings } from '../settings.ts';
+import type { Children } from './children.ts';
+import { covers } from './drift.ts';
+import type { SecretsState } from './secrets.ts';
+import type { Verification } from './status.ts';
+
+export const fieldManager = 'tenantry-operator';
+
+/** What a pass over one tenant works with. */
+export interface Context {
+  readonly client: KubeClient;
+  readonly settings: Settings;
+  readonly children: Children;
+  /** Takes over a Tenant that a write returned. */
+  readonly learn: (tenant: Tenant) => void;
+  readonly template: (name: string) => StackTemplate | undefined;
+  readonly database: DatabaseServer | undefined;
+  readonly events: EventRecorder;
+  readonly memory: Memory;
+  readonly log: Logger;
+  readonly now: () => Date;
+  readonly random: () => number;
+}
+
+/** What is remembered between passes to spare requests. Losing it costs requests, never correctness. */
+export interface Memory {
+  /** By namespace UID: the Secrets as last seen. */
+  readonly secrets: Map<string, { readonly state: SecretsState; readonly until: number; readonly contents: string }>;
+  /** By Tenant UID: the password that the database is known to have. */
+  readonly databases: Map<string, string>;
+  /** By Tenant UID: what was last verified, and until when that holds. */
+  readonly verified: Map<
+    string,
+    { readonly fingerprint: string; readonly until: number; readonly failures: number; readonly verification: Verification }
+  >;
+}
+
+/** Milliseconds until the tenant wants another pass though nothing changed; undefined when events alone will do. */
+export type Again = number | undefined;
+
+/** Applies the status unless the Tenant already has it. */
+export async function writeStatus(
+  tenant: Tenant,
+  status: TenantStatus,
+  { client, events, learn }: Context,
+  signal: AbortSignal,
+): Promise<void> {
+  if (covers(tenant.status, status) && sameShape(tenant.status, status)) return;
+  const { name, uid } = tenant.metadata;
+  const object = { apiVersion: tenant.apiVersion, kind: tenant.kind, metadata: { name, ...(uid ? { uid } : {}) }, status };
+  try {
+    learn(await client.apply<Tenant>(kinds.Tenant, object, { fieldManager, subresource: 'status', signal }));
+  } catch (error) {
+    if (isNotFound(error)) return;
+    throw error;
+  }
+  for (const type of ['Ready', 'Stalled'] as const) {
+    const before = tenant.status?.conditions?.find((condition) => condition.type === type);
+    const after = status.conditions?.find((condition) => condition.type === type);
+    if (!after || before?.status === after.status) continue;
+    if (type === 'Ready' && after.status === 'True') await events.record(tenant, 'Normal', 'Ready', after.message);
+    else if (type === 'Ready' && before?.status === 'True') await events.record(tenant, 'Warning', 'NotReady', after.message);
+    else if (type === 'Stalled' && after.status === 'True')
+      await events.record(tenant, 'Warning', 'Stalled', `${after.reason}: ${after.message}`);
+  }
+}
+
+/** Whether a field we once wrote and no longer write is still there; only ours are compared. */
+function sameShape(live: TenantStatus | undefined, wanted: TenantStatus): boolean {
+  const optional = ['endpoints', 'template', 'database', 'server'] as const;
+  return optional.every((field) => (live?.[field] === undefined) === (wanted[field] === undefined));
+}

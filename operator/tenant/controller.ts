@@ -1,0 +1,160 @@
+import type { Logger } from 'pino';
+import { isTrue } from '../../crds/conditions.ts';
+import type { StackTemplate } from '../../crds/stack-template.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { KubeError } from '../../kube/errors.ts';
+import { Reflector } from '../../kube/reflector.ts';
+import { isOlder, kinds } from '../../kube/resources.ts';
+import { WorkQueue } from '../../kube/work-queue.ts';
+import type { DatabaseServer } from '../database/server.ts';
+import { EventRecorder } from '../runtime/events.ts';
+import { createMetrics, type Metrics } from '../runtime/metrics.ts';
+import type { Settings } from '../settings.ts';
+import { Children } from './children.ts';
+import { type Context, writeStatus } from './context.ts';
+import { reconcile } from './reconcile.ts';
+import { statusOf } from './status.ts';
+
+const name = 'tenant';
+
+/** Watches Tenants, templates and everything made from them, and reconciles each tenant that something happened to. */
+export class TenantController {
+  readonly metrics: Metrics;
+  readonly #queue: WorkQueue;
+  readonly #tenants: Reflector<Tenant>;
+  readonly #templates: Reflector<StackTemplate>;
+  readonly #children: Children;
+  /** Tenants as our own writes returned them, which the watch may not have told yet. */
+  readonly #written = new Map<string, Tenant>();
+  readonly #context: Context;
+  readonly #log: Logger;
+  readonly #workers: number;
+
+  constructor(options: { client: KubeClient; settings: Settings; database: DatabaseServer | undefined; log: Logger }) {
+    const { client, settings, database, log } = options;
+    this.#log = log;
+    this.#workers = settings.workers;
+    this.#queue = new WorkQueue({
+      observe: ({ waitedSeconds, workedSeconds }) => {
+        this.metrics.waited.observe({ name }, waitedSeconds);
+        this.metrics.duration.observe({ controller: name }, workedSeconds);
+      },
+    });
+    this.metrics = createMetrics(
+      name,
+      () => this.#queue.depth,
+      () => this.#queue.active,
+    );
+    const onError = (kind: string, error: unknown): void => log.warn({ kind, err: error }, 'watch interrupted');
+    this.#tenants = new Reflector<Tenant>({
+      client,
+      resource: kinds.Tenant,
+      onChange: (key, current, previous) => this.#onTenant(key, current, previous),
+      onError: (error) => onError('Tenant', error),
+    });
+    this.#templates = new Reflector<StackTemplate>({
+      client,
+      resource: kinds.StackTemplate,
+      onChange: (key, current, previous) => {
+        if (current && current.metadata.generation === previous?.metadata.generation) return;
+        for (const tenant of this.#tenants.list()) if (tenant.spec.template.name === key) this.#queue.add(tenant.metadata.name);
+      },
+      onError: (error) => onError('StackTemplate', error),
+    });
+    this.#children = new Children(client, (tenant) => this.#queue.add(tenant), onError);
+    this.#context = {
+      client,
+      settings,
+      database,
+      log,
+      children: this.#children,
+      template: (wanted) => this.#templates.get(wanted),
+      learn: (tenant) => this.#written.set(tenant.metadata.name, tenant),
+      events: new EventRecorder(client),
+      memory: { secrets: new Map(), databases: new Map(), verified: new Map() },
+      now: () => new Date(),
+      random: Math.random,
+    };
+  }
+
+  get ready(): boolean {
+    return this.#tenants.synced && this.#templates.synced && this.#children.synced;
+  }
+
+  /** Runs until `signal` aborts, and ends once the reconciles under way are through. */
+  async run(signal: AbortSignal): Promise<void> {
+    // The workers start when all caches are filled: what is missing from half a cache looks deleted.
+    await Promise.all([this.#tenants.start(signal), this.#templates.start(signal), this.#children.start(signal)]);
+    this.#log.info({ tenants: this.#tenants.list().length }, 'caches are filled');
+    await this.#queue.run(this.#workers, (key, s) => this.#handle(key, s), signal);
+  }
+
+  #onTenant(key: string, current: Tenant | undefined, previous: Tenant | undefined): void {
+    if (current === undefined) {
+      this.#written.delete(key);
+      this.metrics.ready.remove({ tenant: key });
+    } else {
+      this.metrics.ready.set({ tenant: key }, isTrue(current.status?.conditions, 'Ready') ? 1 : 0);
+      if (previous && !isTrue(previous.status?.conditions, 'Ready') && current.status?.server && !previous.status?.server) {
+        this.metrics.provisioning.observe((Date.now() - Date.parse(current.metadata.creationTimestamp ?? '')) / 1000);
+      }
+      if (previous && !concernsUs(current, previous)) return;
+    }
+    this.#queue.add(key);
+  }
+
+  async #handle(key: string, signal: AbortSignal): Promise<void> {
+    const tenant = this.#latest(key);
+    if (!tenant) {
+      this.#queue.forget(key);
+      return;
+    }
+    try {
+      const again = await reconcile(tenant, this.#context, signal);
+      this.#queue.forget(key);
+      if (again !== undefined) this.#queue.addAfter(key, again);
+      this.metrics.reconciles.inc({ controller: name, result: again === undefined ? 'success' : 'requeue_after' });
+    } catch (error) {
+      if (signal.aborted) return;
+      await this.#failed(tenant, error, signal);
+    }
+  }
+
+  async #failed(tenant: Tenant, error: unknown, signal: AbortSignal): Promise<void> {
+    const key = tenant.metadata.name;
+    this.metrics.reconciles.inc({ controller: name, result: 'error' });
+    this.metrics.errors.inc({ controller: name });
+    this.metrics.retries.inc({ name });
+    const again = this.#queue.retry(key);
+    const stale = error instanceof KubeError && (error.status === 409 || error.status === 404);
+    this.#log[stale ? 'debug' : 'warn']({ tenant: key, err: error, again }, 'reconcile failed');
+    if (!(error instanceof KubeError) || error.retryable || stale) return;
+    const message = `The Kubernetes API refused an object: ${error.message}. Correct the tenant or its template.`;
+    await writeStatus(
+      tenant,
+      statusOf(tenant, { blocked: { reason: 'ApplyRefused', message } }, this.#context.now),
+      this.#context,
+      signal,
+    ).catch((err) => this.#log.warn({ tenant: key, err }, 'status not written'));
+  }
+
+  #latest(key: string): Tenant | undefined {
+    const cached = this.#tenants.get(key);
+    const written = this.#written.get(key);
+    return cached && written && isOlder(cached.metadata, written.metadata) ? written : cached;
+  }
+}
+
+/** Our own status writes come back through the watch; only what others changed asks for another pass. */
+function concernsUs(current: Tenant, previous: Tenant): boolean {
+  const relevant = (tenant: Tenant): string =>
+    JSON.stringify([
+      tenant.metadata.generation,
+      tenant.metadata.deletionTimestamp,
+      tenant.metadata.finalizers,
+      tenant.metadata.annotations,
+      tenant.status?.conditions?.find((condition) => condition.type === 'AuthorizationReady')?.status,
+    ]);
+  return relevant(current) !== relevant(previous);
+}

@@ -1,0 +1,79 @@
+import { databaseNames, finalizers, labels, namespaceOf } from '../../crds/names.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import { isNotFound } from '../../kube/errors.ts';
+import { type KubeObject, kinds } from '../../kube/resources.ts';
+import { type Again, type Context, fieldManager, writeStatus } from './context.ts';
+import { deletingStatus } from './status.ts';
+
+/**
+ * Takes a deleted tenant apart: namespace first, because running pods would write into what is being removed, then the database.
+ * The finalizer goes last, and only when everything else succeeded.
+ */
+export async function finalize(tenant: Tenant, context: Context, signal: AbortSignal): Promise<Again> {
+  if (!tenant.metadata.finalizers?.includes(finalizers.operator)) return undefined;
+  if (!(await namespaceIsGone(tenant, context, signal))) {
+    await writeStatus(tenant, deletingStatus(tenant, 'the namespace', undefined, context.now), context, signal);
+    // The watch tells when it is gone; this is for a namespace whose deletion hangs.
+    return 30_000;
+  }
+  const problem = await settleData(tenant, context);
+  if (problem !== undefined) {
+    await writeStatus(tenant, deletingStatus(tenant, 'the database', problem, context.now), context, signal);
+    return 10_000;
+  }
+  await removeFinalizer(tenant, context, signal);
+  context.memory.databases.delete(tenant.metadata.uid ?? '');
+  context.memory.verified.delete(tenant.metadata.uid ?? '');
+  return undefined;
+}
+
+async function namespaceIsGone(tenant: Tenant, { client, children }: Context, signal: AbortSignal): Promise<boolean> {
+  const name = namespaceOf(tenant.metadata.name);
+  const cached = children.find(tenant.metadata.name, kinds.Namespace, undefined, name);
+  const live = cached ?? (await client.find<KubeObject>(kinds.Namespace, name, { signal }));
+  // A namespace that is not ours is not ours to delete.
+  if (!live || live.metadata.labels?.[labels.tenantUid] !== tenant.metadata.uid) return true;
+  const { uid, deletionTimestamp } = live.metadata;
+  if (deletionTimestamp === undefined) await client.delete(kinds.Namespace, name, { ...(uid ? { uid } : {}), signal });
+  return false;
+}
+
+/** Removes or locks the database. Returns what went wrong, for a person to read. */
+async function settleData(tenant: Tenant, { database, events, log }: Context): Promise<string | undefined> {
+  const recorded = tenant.status?.database;
+  if (!database) {
+    return recorded
+      ? `The database ${recorded.name} is on server ${recorded.server}, which the operator is not configured for: configure it again to finish the deletion.`
+      : undefined;
+  }
+  if (tenant.spec.database?.mode === 'none') return undefined;
+  const names = databaseNames(tenant.metadata.uid ?? '');
+  const policy = tenant.spec.database?.deletionPolicy ?? tenant.spec.deletionPolicy;
+  try {
+    if (policy === 'delete') await database.drop(names);
+    else await database.retain(names);
+  } catch (error) {
+    log.warn({ tenant: tenant.metadata.name, err: error }, 'database not cleaned up');
+    return `PostgreSQL server ${database.name} did not clean up ${names.database}: see that it is reachable; trying again.`;
+  }
+  if (recorded && policy === 'delete') await events.record(tenant, 'Normal', 'DatabaseDeleted', `Database ${names.database} was deleted.`);
+  if (recorded && policy !== 'delete') {
+    await events.record(
+      tenant,
+      'Normal',
+      'DatabaseRetained',
+      `Database ${names.database} on server ${database.name} was kept, with nobody able to log in.`,
+    );
+  }
+  return undefined;
+}
+
+async function removeFinalizer(tenant: Tenant, { client }: Context, signal: AbortSignal): Promise<void> {
+  const { name, uid, resourceVersion, finalizers: present = [] } = tenant.metadata;
+  const rest = present.filter((finalizer) => finalizer !== finalizers.operator);
+  try {
+    await client.patch(kinds.Tenant, name, { metadata: { uid, resourceVersion, finalizers: rest } }, { fieldManager, signal });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+}

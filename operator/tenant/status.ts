@@ -1,0 +1,200 @@
+import { type Condition, type ConditionReason, isTrue, mergeConditions, type Verdict } from '../../crds/conditions.ts';
+import { type Endpoints, namespaceOf } from '../../crds/names.ts';
+import type { Tenant, TenantStatus } from '../../crds/tenant.ts';
+import type { MigrationState } from './plan.ts';
+import type { VerifiedServer } from './verify.ts';
+import type { WorkloadState } from './workload.ts';
+
+/** A reason why only a person can help, with what to do. */
+export interface Blocked {
+  readonly reason: Exclude<ConditionReason<'Stalled'>, 'Progressing'>;
+  readonly message: string;
+}
+
+export type Verification =
+  | { readonly state: 'pending' }
+  | { readonly state: 'succeeded'; readonly server: VerifiedServer }
+  | {
+      readonly state: 'failed';
+      readonly reason: 'Unreachable' | 'HandshakeFailed' | 'MetadataInvalid' | 'ChallengeMissing';
+      readonly message: string;
+    };
+
+/** What a reconcile learned of a tenant. What it did not come to is left out and reads as pending. */
+export interface Findings {
+  readonly revision?: string;
+  readonly endpoints?: Endpoints;
+  readonly blocked?: Blocked;
+  readonly secrets?: boolean;
+  /** Where the database is; `none` where the tenant has none. */
+  readonly database?: { readonly server: string; readonly name: string } | 'none';
+  readonly databaseProblem?: { readonly reason: 'ServerUnavailable' | 'NoServer'; readonly message: string };
+  readonly migration?: MigrationState;
+  readonly workload?: WorkloadState;
+  readonly routed?: boolean;
+  readonly verification?: Verification;
+}
+
+/** The status the operator applies. Pure: equal findings give an equal status. */
+export function statusOf(tenant: Tenant, findings: Findings, now: () => Date): TenantStatus {
+  const verdicts = decide(tenant, findings);
+  const conditions = mergeConditions(tenant.status?.conditions ?? [], verdicts, tenant.metadata.generation ?? 0, now);
+  const server = findings.verification?.state === 'succeeded' ? findings.verification.server : tenant.status?.server;
+  const revision = findings.workload?.settled ? findings.revision : tenant.status?.template?.revision;
+  return {
+    phase: phaseOf(tenant, conditions),
+    observedGeneration: tenant.metadata.generation,
+    conditions,
+    namespace: namespaceOf(tenant.metadata.name),
+    ...(findings.endpoints ? { endpoints: findings.endpoints } : tenant.status?.endpoints ? { endpoints: tenant.status.endpoints } : {}),
+    ...(revision === undefined ? {} : { template: { name: tenant.spec.template.name, revision } }),
+    ...(typeof findings.database === 'object'
+      ? { database: findings.database }
+      : tenant.status?.database
+        ? { database: tenant.status.database }
+        : {}),
+    ...(server ? { server } : {}),
+  };
+}
+
+function decide(tenant: Tenant, findings: Findings): Verdict[] {
+  const suspended = tenant.spec.suspended === true;
+  const parts: Verdict[] = [
+    templateVerdict(tenant, findings),
+    secretsVerdict(findings),
+    databaseVerdict(findings),
+    workloadVerdict(findings, suspended),
+    findings.routed
+      ? { type: 'RouteReady', status: 'True', reason: 'Routed', message: 'Service and route are in place.' }
+      : { type: 'RouteReady', status: 'False', reason: 'Pending', message: 'The route is not in place yet.' },
+    verifiedVerdict(tenant, findings, suspended),
+  ];
+  const blocked = findings.blocked ?? stalledBy(findings);
+  const ready = readyVerdict(tenant, parts, findings, blocked, suspended);
+  const settled = ready.status === 'True' && parts.every((verdict) => verdict.status === 'True');
+  return [
+    ...parts,
+    ready,
+    settled || blocked || suspended
+      ? { type: 'Reconciling', status: 'False', reason: 'Settled', message: 'Nothing is being changed.' }
+      : { type: 'Reconciling', status: 'True', reason: 'Progressing', message: `Waiting for: ${waitingFor(tenant, parts).join(', ')}.` },
+    blocked
+      ? { type: 'Stalled', status: 'True', reason: blocked.reason, message: blocked.message }
+      : { type: 'Stalled', status: 'False', reason: 'Progressing', message: 'Nothing has to be done by hand.' },
+  ];
+}
+
+function stalledBy(findings: Findings): Blocked | undefined {
+  if (findings.databaseProblem?.reason === 'NoServer') return { reason: 'NoServer', message: findings.databaseProblem.message };
+  if (findings.migration === 'failed') return { reason: 'MigrationFailed', message: migrationFailed };
+  return undefined;
+}
+
+const migrationFailed =
+  'The migration failed. Read its log (kubectl logs -n <namespace> -l app.kubernetes.io/component=migration), mend the template, or delete the Job to try again.';
+
+function templateVerdict(tenant: Tenant, findings: Findings): Verdict {
+  const blocked = findings.blocked;
+  if (blocked?.reason === 'TemplateNotFound' || blocked?.reason === 'ParametersInvalid' || blocked?.reason === 'ContainersInvalid') {
+    return { type: 'TemplateResolved', status: 'False', reason: blocked.reason, message: blocked.message };
+  }
+  return { type: 'TemplateResolved', status: 'True', reason: 'Resolved', message: `Template ${tenant.spec.template.name} is used.` };
+}
+
+function secretsVerdict(findings: Findings): Verdict {
+  return findings.secrets
+    ? { type: 'SecretsReady', status: 'True', reason: 'Generated', message: 'All secrets exist.' }
+    : { type: 'SecretsReady', status: 'False', reason: 'Pending', message: 'Secrets are not generated yet.' };
+}
+
+function databaseVerdict({ database, databaseProblem, migration }: Findings): Verdict {
+  const type = 'DatabaseReady';
+  if (databaseProblem) return { type, status: 'False', ...databaseProblem };
+  if (database === 'none') return { type, status: 'True', reason: 'NotRequired', message: 'This tenant has no database.' };
+  if (database === undefined) return { type, status: 'False', reason: 'Provisioning', message: 'The database is not provisioned yet.' };
+  if (migration === 'failed') return { type, status: 'False', reason: 'MigrationFailed', message: migrationFailed };
+  if (migration === 'none' || migration === 'succeeded') {
+    return { type, status: 'True', reason: 'Ready', message: 'The database exists and is migrated.' };
+  }
+  return { type, status: 'False', reason: 'Migrating', message: 'The migration is running.' };
+}
+
+function workloadVerdict({ workload }: Findings, suspended: boolean): Verdict {
+  const type = 'WorkloadAvailable';
+  if (suspended)
+    return { type, status: 'False', reason: 'Suspended', message: 'The tenant is suspended; set spec.suspended to false to resume it.' };
+  if (!workload) return { type, status: 'False', reason: 'Pending', message: 'The pods are not started yet.' };
+  if (workload.available) {
+    return { type, status: 'True', reason: 'Available', message: 'A pod serves.' };
+  }
+  if (workload.problem) return { type, status: 'False', ...workload.problem };
+  return { type, status: 'False', reason: 'Progressing', message: 'The pods are starting.' };
+}
+
+function verifiedVerdict(tenant: Tenant, { verification, blocked }: Findings, suspended: boolean): Verdict {
+  const type = 'Verified';
+  if (suspended) return { type, status: 'False', reason: 'Suspended', message: 'A suspended tenant is not verified.' };
+  if (verification?.state === 'failed') return { type, status: 'False', reason: verification.reason, message: verification.message };
+  const before = tenant.status?.conditions?.find((condition) => condition.type === type);
+  const held = before?.status === 'True' && (verification === undefined || blocked !== undefined);
+  if (verification?.state === 'succeeded' || held) {
+    return { type, status: 'True', reason: 'HandshakeSucceeded', message: 'An MCP handshake through the public route succeeded.' };
+  }
+  return { type, status: 'False', reason: 'Pending', message: 'The MCP handshake through the public route has not been tried yet.' };
+}
+
+/** Before the first success everything must hold; afterwards only the tenant's own workload counts. */
+function readyVerdict(
+  tenant: Tenant,
+  parts: readonly Verdict[],
+  findings: Findings,
+  blocked: Blocked | undefined,
+  suspended: boolean,
+): Verdict {
+  const type = 'Ready';
+  if (suspended) return { type, status: 'False', reason: 'Suspended', message: 'The tenant is suspended.' };
+  const available = findings.workload?.available ?? isTrue(tenant.status?.conditions, 'WorkloadAvailable');
+  if (wasReady(tenant)) {
+    return available
+      ? { type, status: 'True', reason: 'Ready', message: 'The tenant serves.' }
+      : { type, status: 'False', reason: 'WorkloadUnavailable', message: 'No pod of the tenant serves.' };
+  }
+  if (blocked) return { type, status: 'False', reason: 'Stalled', message: blocked.message };
+  const waiting = waitingFor(tenant, parts);
+  return waiting.length === 0
+    ? { type, status: 'True', reason: 'Ready', message: 'The tenant serves.' }
+    : { type, status: 'False', reason: 'Progressing', message: `Waiting for: ${waiting.join(', ')}.` };
+}
+
+/** The handshake is recorded only once everything else holds, so its record says that the tenant was ready once. */
+export function wasReady(tenant: Tenant): boolean {
+  return tenant.status?.server !== undefined;
+}
+
+function waitingFor(tenant: Tenant, parts: readonly Verdict[]): string[] {
+  const missing: string[] = parts.filter((verdict) => verdict.status !== 'True').map((verdict) => verdict.type);
+  return isTrue(tenant.status?.conditions, 'AuthorizationReady') ? missing : [...missing, 'AuthorizationReady'];
+}
+
+function phaseOf(tenant: Tenant, conditions: readonly Condition[]): NonNullable<TenantStatus['phase']> {
+  if (tenant.metadata.deletionTimestamp !== undefined) return 'Deleting';
+  if (tenant.spec.suspended) return 'Suspended';
+  if (isTrue(conditions, 'Ready')) return 'Ready';
+  if (isTrue(conditions, 'Stalled')) return 'Stalled';
+  return wasReady(tenant) ? 'Degraded' : 'Provisioning';
+}
+
+/** Status of a tenant that is being deleted. `problem` says why the clean-up does not get on. */
+export function deletingStatus(tenant: Tenant, waiting: string, problem: string | undefined, now: () => Date): TenantStatus {
+  const verdicts: Verdict[] = [
+    { type: 'Ready', status: 'False', reason: 'Deleting', message: `The tenant is being deleted; waiting for: ${waiting}.` },
+    { type: 'Reconciling', status: 'True', reason: 'Deleting', message: `Waiting for: ${waiting}.` },
+    problem === undefined
+      ? { type: 'Stalled', status: 'False', reason: 'Progressing', message: 'Nothing has to be done by hand.' }
+      : { type: 'Stalled', status: 'True', reason: 'CleanupFailed', message: problem },
+  ];
+  const { authorization: _theirs, conditions = [], ...rest } = tenant.status ?? {};
+  const decided = mergeConditions(conditions, verdicts, tenant.metadata.generation ?? 0, now);
+  const kept = conditions.filter((c) => c.type !== 'AuthorizationReady' && !decided.some((d) => d.type === c.type));
+  return { ...rest, phase: 'Deleting', observedGeneration: tenant.metadata.generation, conditions: [...kept, ...decided] };
+}

@@ -1,0 +1,109 @@
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import type { Endpoints } from '../../crds/names.ts';
+import type { Verification } from './status.ts';
+
+/** What the tenant's MCP server said of itself. */
+export interface VerifiedServer {
+  readonly name: string;
+  readonly version: string;
+  readonly protocolVersions: string[];
+  readonly tools: number;
+}
+
+export interface VerifyOptions {
+  readonly endpoints: Endpoints;
+  /** Issuer the metadata must name. */
+  readonly oauthIssuer: string;
+  /** API key of scope `probe`. */
+  readonly probeKey: string;
+  readonly signal: AbortSignal;
+  readonly fetch?: typeof globalThis.fetch;
+}
+
+class Failure extends Error {
+  readonly reason: Extract<Verification, { state: 'failed' }>['reason'];
+  constructor(reason: Failure['reason'], message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+const timeoutMs = 5_000;
+
+/**
+ * Does what an LLM client does, through the tenant's own public route: reads the metadata, meets the 401 challenge, then makes
+ * the MCP handshake and lists the tools.
+ */
+export async function verify(options: VerifyOptions): Promise<Verification> {
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(3 * timeoutMs)]);
+  const call: typeof globalThis.fetch = (input, init) =>
+    (options.fetch ?? globalThis.fetch)(input, { ...init, signal: AbortSignal.any([signal, ...(init?.signal ? [init.signal] : [])]) });
+  try {
+    await checkMetadata(options, call);
+    await checkChallenge(options, call);
+    return { state: 'succeeded', server: await handshake(options, call) };
+  } catch (error) {
+    options.signal.throwIfAborted();
+    const { reason, message } =
+      error instanceof Failure ? error : new Failure('Unreachable', `The route did not answer: ${causeOf(error)}.`);
+    return { state: 'failed', reason, message };
+  }
+}
+
+async function checkMetadata({ endpoints, oauthIssuer }: VerifyOptions, call: typeof globalThis.fetch): Promise<void> {
+  const response = await call(endpoints.metadata);
+  if (response.status === 404 || response.status >= 500) {
+    throw new Failure('Unreachable', `${endpoints.metadata} answered ${response.status}: the route does not lead to the tenant's pod yet.`);
+  }
+  const metadata = (await response.json().catch(() => undefined)) as { resource?: unknown; authorization_servers?: unknown } | undefined;
+  const servers = Array.isArray(metadata?.authorization_servers) ? metadata.authorization_servers.map(withoutSlash) : [];
+  if (metadata?.resource !== endpoints.mcp || !servers.includes(withoutSlash(oauthIssuer))) {
+    throw new Failure('MetadataInvalid', `${endpoints.metadata} does not name ${endpoints.mcp} and its authorization server.`);
+  }
+}
+
+async function checkChallenge({ endpoints }: VerifyOptions, call: typeof globalThis.fetch): Promise<void> {
+  const response = await call(endpoints.mcp, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' }),
+  });
+  await response.body?.cancel();
+  if (response.status >= 500) throw new Failure('Unreachable', `${endpoints.mcp} answered ${response.status}.`);
+  if (response.status !== 401 || !response.headers.get('www-authenticate')?.includes(endpoints.metadata)) {
+    throw new Failure(
+      'ChallengeMissing',
+      `${endpoints.mcp} answered ${response.status} without a token instead of 401 with its metadata's URL.`,
+    );
+  }
+}
+
+async function handshake({ endpoints, probeKey }: VerifyOptions, call: typeof globalThis.fetch): Promise<VerifiedServer> {
+  const client = new Client({ name: 'tenantry-operator', version: '1' }, { versionNegotiation: { mode: 'auto' } });
+  const transport = new StreamableHTTPClientTransport(new URL(endpoints.mcp), {
+    fetch: call,
+    requestInit: { headers: { authorization: `Bearer ${probeKey}` } },
+  });
+  try {
+    await client.connect(transport, { timeout: timeoutMs });
+    const { tools } = await client.listTools(undefined, { timeout: timeoutMs });
+    const server = client.getServerVersion();
+    const versions = client.getDiscoverResult()?.supportedVersions ?? [client.getNegotiatedProtocolVersion() ?? 'unknown'];
+    return { name: server?.name ?? 'unknown', version: server?.version ?? 'unknown', protocolVersions: [...versions], tools: tools.length };
+  } catch (error) {
+    throw new Failure('HandshakeFailed', `The MCP handshake at ${endpoints.mcp} failed: ${causeOf(error)}.`);
+  } finally {
+    await client.close().catch(() => {});
+  }
+}
+
+const withoutSlash = (url: unknown): string => String(url).replace(/\/$/, '');
+
+/** One line that never repeats what was sent. */
+function causeOf(error: unknown): string {
+  const cause = (error as { cause?: { code?: unknown } })?.cause?.code;
+  if (typeof cause === 'string') return cause;
+  const { name, message } = error instanceof Error ? error : new Error(String(error));
+  if (name === 'TimeoutError' || name === 'AbortError') return 'no answer in time';
+  return message.split('\n')[0]?.slice(0, 200) ?? name;
+}

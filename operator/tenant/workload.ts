@@ -1,0 +1,70 @@
+import type { KubeObject } from '../../kube/resources.ts';
+
+interface DeploymentObject extends KubeObject {
+  readonly spec?: { readonly replicas?: number };
+  readonly status?: {
+    readonly observedGeneration?: number;
+    readonly replicas?: number;
+    readonly updatedReplicas?: number;
+    readonly availableReplicas?: number;
+  };
+}
+
+interface ContainerStatus {
+  readonly name: string;
+  readonly restartCount?: number;
+  readonly state?: { readonly waiting?: { readonly reason?: string; readonly message?: string } };
+}
+
+export interface PodObject extends KubeObject {
+  readonly status?: {
+    readonly phase?: string;
+    readonly containerStatuses?: readonly ContainerStatus[];
+    readonly initContainerStatuses?: readonly ContainerStatus[];
+  };
+}
+
+export interface WorkloadState {
+  /** At least one pod serves. */
+  readonly available: boolean;
+  /** Every pod runs what was applied last. */
+  readonly settled: boolean;
+  readonly problem?: { readonly reason: 'ImagePullFailed' | 'CrashLoop'; readonly message: string };
+}
+
+const pullReasons = new Set(['ErrImagePull', 'ImagePullBackOff', 'ErrImageNeverPull', 'InvalidImageName', 'CreateContainerConfigError']);
+
+/** What a tenant's Deployment and pods say together. Pure. */
+export function workloadState(deployment: KubeObject | undefined, pods: readonly PodObject[]): WorkloadState {
+  const { metadata, spec, status } = (deployment ?? {}) as Partial<DeploymentObject>;
+  const wanted = spec?.replicas ?? 0;
+  const current = status?.observedGeneration !== undefined && status.observedGeneration >= (metadata?.generation ?? 0);
+  const available = (status?.availableReplicas ?? 0) > 0;
+  const settled =
+    current && status?.updatedReplicas === wanted && status.availableReplicas === wanted && status.replicas === wanted && wanted > 0;
+  const problem = settled ? undefined : problemOf(pods);
+  return { available, settled, ...(problem ? { problem } : {}) };
+}
+
+function problemOf(pods: readonly PodObject[]): WorkloadState['problem'] {
+  for (const pod of pods) {
+    if (pod.metadata.deletionTimestamp !== undefined) continue;
+    for (const container of [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])]) {
+      const waiting = container.state?.waiting;
+      if (!waiting?.reason) continue;
+      if (pullReasons.has(waiting.reason)) {
+        return {
+          reason: 'ImagePullFailed',
+          message: `container ${container.name} cannot start (${waiting.reason}): ${waiting.message ?? 'no details'}. Correct the image in the template.`,
+        };
+      }
+      if (waiting.reason === 'CrashLoopBackOff') {
+        return {
+          reason: 'CrashLoop',
+          message: `container ${container.name} keeps ending (${container.restartCount ?? 0} restarts). Look at: kubectl logs -n ${pod.metadata.namespace} ${pod.metadata.name} -c ${container.name} --previous`,
+        };
+      }
+    }
+  }
+  return undefined;
+}
