@@ -1,0 +1,31 @@
+import type { KubeObject } from '../../kube/resources.ts';
+
+/** User of the client certificate by which node agent and router come. */
+export const nodeUser = 'tenantry-node';
+
+const rule = (apiGroups: string[], resources: string[], verbs: string[]) => ({ apiGroups, resources, verbs });
+
+/** What running and routing to pods needs, and nothing else: the agent also does the scheduler's and an ingress controller's work. */
+export const nodeRole: KubeObject & { rules: unknown[] } = {
+  metadata: { name: 'tenantry:local-node' },
+  rules: [
+    rule([''], ['nodes'], ['get', 'create', 'patch']),
+    rule([''], ['nodes/status'], ['patch']),
+    rule([''], ['pods'], ['get', 'list', 'watch', 'delete']),
+    rule([''], ['pods/status'], ['patch']),
+    rule([''], ['pods/binding'], ['create']),
+    rule([''], ['secrets', 'configmaps', 'services'], ['get', 'list', 'watch']),
+    rule([''], ['serviceaccounts/token'], ['create']),
+    rule([''], ['events'], ['create', 'patch']),
+    rule(['coordination.k8s.io'], ['leases'], ['get', 'create', 'patch']),
+    rule(['networking.k8s.io'], ['ingresses'], ['get', 'list', 'watch']),
+    rule(['networking.k8s.io'], ['ingresses/status'], ['patch']),
+    rule(['networking.k8s.io'], ['ingressclasses'], ['get', 'create', 'patch']),
+  ],
+};
+
+export const nodeRoleBinding: KubeObject & { roleRef: unknown; subjects: unknown[] } = {
+  metadata: { name: 'tenantry:local-node' },
+  roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'tenantry:local-node' },
+  subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: nodeUser }],
+};

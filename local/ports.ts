@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { writePrivate } from './files.ts';
+
+/**
+ * Ports by name, kept in `file` so that addresses stay true from one start to the next. A kept port that somebody else has taken
+ * meanwhile is replaced.
+ */
+export async function keepPorts<Name extends string>(
+  file: string,
+  names: readonly Name[],
+): Promise<{ ports: Record<Name, number>; moved: Name[] }> {
+  const kept = read(file);
+  const ports: Partial<Record<string, number>> = {};
+  const moved: Name[] = [];
+  for (const name of names) {
+    const before = kept[name];
+    if (before !== undefined && (await isFree(before))) {
+      ports[name] = before;
+      continue;
+    }
+    if (before !== undefined) moved.push(name);
+    let port: number;
+    do port = await freePort();
+    while (Object.values(ports).includes(port));
+    ports[name] = port;
+  }
+  writePrivate(file, JSON.stringify(ports));
+  return { ports: ports as Record<Name, number>, moved };
+}
+
+function read(file: string): Partial<Record<string, number>> {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Partial<Record<string, number>>;
+  } catch {
+    return {};
+  }
+}
+
+/** Listens for a moment; resolves with the port, or rejects with the reason (EADDRINUSE, EACCES, EADDRNOTAVAIL). */
+export function tryListen(port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen({ port, host, exclusive: true }, () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : port));
+    });
+  });
+}
+
+function isFree(port: number): Promise<boolean> {
+  return tryListen(port, '127.0.0.1').then(
+    () => true,
+    () => false,
+  );
+}
+
+function freePort(): Promise<number> {
+  return tryListen(0, '127.0.0.1');
+}

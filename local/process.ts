@@ -1,0 +1,216 @@
+import { spawn } from 'node:child_process';
+import { closeSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { openLog, tailOf, trimLog } from './files.ts';
+import { identify, killSession, type ProcessIdentity, signalProcess } from './proc.ts';
+import type { ProcessRecords } from './records.ts';
+
+export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
+
+/** What to run. The environment is exactly `env`: nothing of this process's own leaks into it. */
+export interface Program {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd?: string | undefined;
+  /** Standard output and error are appended here. */
+  readonly logFile: string;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+}
+
+export interface Exit {
+  /** As a shell reports it: 128 + n after signal n. */
+  readonly code: number;
+  readonly signal: NodeJS.Signals | undefined;
+}
+
+/** A child process in a session of its own, recorded until it and everything it started have ended. */
+export interface Child {
+  readonly identity: ProcessIdentity;
+  readonly exited: Promise<Exit>;
+  kill(signal: NodeJS.Signals): void;
+  /** Asks with `signal`, kills the whole session after `graceMs`, and resolves when it is over. */
+  stop(graceMs: number, signal?: NodeJS.Signals): Promise<Exit>;
+}
+
+/** Starts a program. @throws Error when it cannot be started at all; it says which program and why. */
+export async function startChild(program: Program, records: ProcessRecords): Promise<Child> {
+  const output = openLog(program.logFile);
+  const { uid, gid } = program;
+  const child = spawn(program.command, [...program.args], {
+    detached: true,
+    stdio: ['ignore', output, output],
+    env: program.env,
+    ...(program.cwd === undefined ? {} : { cwd: program.cwd }),
+    ...(uid === undefined ? {} : { uid }),
+    ...(gid === undefined ? {} : { gid }),
+  });
+  closeSync(output);
+  const exit = new Promise<Exit>((resolve) => {
+    child.once('exit', (code, signal) =>
+      resolve({ code: code ?? 128 + (signalNumbers[signal ?? 'SIGKILL'] ?? 0), signal: signal ?? undefined }),
+    );
+  });
+  const identity = child.pid === undefined ? undefined : identify(child.pid);
+  if (identity === undefined) {
+    const error = await new Promise<NodeJS.ErrnoException>((resolve) => child.once('error', resolve));
+    throw new Error(`cannot start ${program.command}: ${reasonOf(error, program)}`);
+  }
+  child.on('error', () => {});
+  records.add(identity);
+  const exited = exit.then((result) => {
+    killSession(identity);
+    records.remove(identity);
+    return result;
+  });
+  const kill = (signal: NodeJS.Signals) => {
+    if (child.exitCode === null && child.signalCode === null) signalProcess(identity.pid, signal);
+  };
+  return {
+    identity,
+    exited,
+    kill,
+    async stop(graceMs, signal = 'SIGTERM') {
+      kill(signal);
+      const patience = new AbortController();
+      const killing = delay(graceMs, undefined, { signal: patience.signal }).then(
+        () => killSession(identity),
+        () => {},
+      );
+      const result = await exited;
+      patience.abort();
+      await killing;
+      return result;
+    },
+  };
+}
+
+const signalNumbers: Readonly<Partial<Record<NodeJS.Signals, number>>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGILL: 4,
+  SIGTRAP: 5,
+  SIGABRT: 6,
+  SIGBUS: 7,
+  SIGFPE: 8,
+  SIGKILL: 9,
+  SIGUSR1: 10,
+  SIGSEGV: 11,
+  SIGUSR2: 12,
+  SIGPIPE: 13,
+  SIGALRM: 14,
+  SIGTERM: 15,
+};
+
+function reasonOf(error: NodeJS.ErrnoException, program: Program): string {
+  if (error.code === 'ENOENT') {
+    return program.cwd === undefined ? 'no such program on this machine' : `no such program on this machine, or no folder ${program.cwd}`;
+  }
+  if (error.code === 'EACCES') return 'not executable, or not readable by the user it should run as';
+  return error.code ?? error.message;
+}
+
+export interface SuperviseOptions extends Program {
+  /** For logs and errors. */
+  readonly name: string;
+  readonly records: ProcessRecords;
+  readonly log: Log;
+  /** Asked again and again after each start until it says true. Without it, a started process is ready. */
+  readonly ready?: (signal: AbortSignal) => Promise<boolean>;
+  readonly readyTimeoutMs?: number;
+  readonly stopSignal?: NodeJS.Signals;
+  readonly stopTimeoutMs?: number;
+  readonly backOff?: { readonly firstMs: number; readonly maxMs: number; readonly resetMs: number };
+  readonly maxLogBytes?: number;
+  /** Ends the wait for readiness. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Supervised {
+  readonly pid: number | undefined;
+  /** Ends the process and its restarts; resolves when nothing of it runs any more. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Keeps a process running until it is stopped: when it ends by itself it is started again, with growing pauses. Resolves when the
+ * process is ready for the first time.
+ * @throws Error with the end of its log when it ends, or is not ready in time, before it was ready once.
+ */
+export async function supervise(options: SuperviseOptions): Promise<Supervised> {
+  const { name, log, records, logFile } = options;
+  const backOff = options.backOff ?? { firstMs: 250, maxMs: 30_000, resetMs: 60_000 };
+  const stopping = new AbortController();
+  const trimming = setInterval(() => trimLog(logFile, options.maxLogBytes ?? 20_000_000), 60_000).unref();
+  let child = await startChild(options, records);
+
+  const stop = async () => {
+    stopping.abort();
+    clearInterval(trimming);
+    await child.stop(options.stopTimeoutMs ?? 10_000, options.stopSignal);
+  };
+  const failure = await untilReady(child, options);
+  if (failure !== undefined) {
+    await stop();
+    options.signal?.throwIfAborted();
+    const tail = tailOf(logFile, 1500).trimEnd();
+    throw new Error(`${name} ${failure}. Its log, ${logFile}, ends with:\n${tail}`);
+  }
+
+  const keepRunning = async () => {
+    let failures = 0;
+    let startedAt = Date.now();
+    while (!stopping.signal.aborted) {
+      const exit = await child.exited;
+      if (stopping.signal.aborted) return;
+      failures = Date.now() - startedAt > backOff.resetMs ? 1 : failures + 1;
+      const pauseMs = Math.min(backOff.maxMs, backOff.firstMs * 2 ** (failures - 1));
+      log.warn({ process: name, exitCode: exit.code, signal: exit.signal, pauseMs }, 'process ended, starting it again');
+      await delay(pauseMs, undefined, { signal: stopping.signal }).catch(() => {});
+      if (stopping.signal.aborted) return;
+      try {
+        child = await startChild(options, records);
+        startedAt = Date.now();
+      } catch (error) {
+        log.error({ process: name, err: error }, 'process cannot be started');
+      }
+    }
+  };
+  const running = keepRunning();
+  return {
+    get pid() {
+      return stopping.signal.aborted ? undefined : child.identity.pid;
+    },
+    async stop() {
+      await stop();
+      await running;
+      // A restart may have been under way.
+      await child.stop(options.stopTimeoutMs ?? 10_000, options.stopSignal);
+    },
+  };
+}
+
+/** Why the process did not get ready; undefined when it did. */
+async function untilReady(child: Child, options: SuperviseOptions): Promise<string | undefined> {
+  const { ready, readyTimeoutMs = 60_000 } = options;
+  if (ready === undefined) return undefined;
+  const over = new AbortController();
+  const deadline = AbortSignal.timeout(readyTimeoutMs);
+  const signal = AbortSignal.any([over.signal, deadline, ...(options.signal ? [options.signal] : [])]);
+  const poll = async (): Promise<string | undefined> => {
+    for (let pauseMs = 20; !signal.aborted; pauseMs = Math.min(200, pauseMs * 1.5)) {
+      if (await ready(signal).catch(() => false)) return undefined;
+      await delay(pauseMs, undefined, { signal }).catch(() => {});
+    }
+    return deadline.aborted ? `was not ready within ${readyTimeoutMs / 1000} s` : 'was stopped while starting';
+  };
+  const ended = child.exited.then((exit) => `ended with exit code ${exit.code} instead of getting ready`);
+  try {
+    return await Promise.race([poll(), ended]);
+  } finally {
+    over.abort();
+  }
+}
