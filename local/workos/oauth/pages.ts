@@ -1,0 +1,75 @@
+/** An account whose e-mail and password the page may show, because it exists on this machine alone. */
+export interface DemoAccount {
+  readonly email: string;
+  readonly password: string;
+  /** What the account is for, such as "member of Acme". */
+  readonly note?: string | undefined;
+}
+
+export interface SignInPage {
+  /** Where the form goes. */
+  readonly action: string;
+  /** Name of the client that asks. */
+  readonly client: string;
+  /** URLs the client will be allowed to use. */
+  readonly resources: readonly string[];
+  readonly accounts: readonly DemoAccount[];
+  /** Hidden fields of the form. */
+  readonly fields?: Readonly<Record<string, string>>;
+  readonly email?: string | undefined;
+  readonly error?: string | undefined;
+}
+
+/** Sign-in form with `email` and `password`, without script, so that browsers and programs use it alike. */
+export function signInPage(page: SignInPage): string {
+  const resources = page.resources.map((uri) => `<li><code>${html(uri)}</code></li>`).join('');
+  const hidden = Object.entries(page.fields ?? {})
+    .map(([name, value]) => `<input type="hidden" name="${html(name)}" value="${html(value)}">`)
+    .join('');
+  const accounts = page.accounts
+    .map(
+      ({ email, password, note }) =>
+        `<tr><td><code>${html(email)}</code></td><td><code>${html(password)}</code></td><td>${html(note ?? '')}</td></tr>`,
+    )
+    .join('');
+  return document(
+    'Sign in',
+    `<h1>Sign in</h1>
+<p><strong>${html(page.client)}</strong> asks to act for you${resources === '' ? '.' : ' at:'}</p>
+${resources === '' ? '' : `<ul>${resources}</ul>`}
+${page.error === undefined ? '' : `<p class="error" role="alert">${html(page.error)}</p>`}
+<form method="post" action="${html(page.action)}">${hidden}
+<label>E-mail <input name="email" type="email" autocomplete="username" required autofocus value="${html(page.email ?? '')}"></label>
+<label>Password <input name="password" type="password" autocomplete="current-password" required></label>
+<button type="submit">Sign in and allow</button>
+</form>
+${accounts === '' ? '' : `<h2>Accounts on this machine</h2><table><tr><th>E-mail</th><th>Password</th><th></th></tr>${accounts}</table>`}
+<p class="note">This page stands in for WorkOS AuthKit on this machine.</p>`,
+  );
+}
+
+export function errorPage(error: string, description: string): string {
+  return document('Sign-in failed', `<h1>Sign-in failed</h1><p>${html(description)}</p><p class="note"><code>${html(error)}</code></p>`);
+}
+
+function document(title: string, body: string): string {
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${title}</title>
+<style>
+:root{color-scheme:light dark}
+body{font:1rem/1.5 system-ui,sans-serif;max-width:30rem;margin:8vh auto;padding:0 1rem}
+label{display:block;margin:.8rem 0}
+input{display:block;width:100%;box-sizing:border-box;padding:.5rem;font:inherit}
+button{padding:.6rem 1rem;font:inherit;cursor:pointer}
+table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left}
+h2{font-size:1rem;margin-top:2rem}code{overflow-wrap:anywhere}
+.error{border-left:4px solid #c22;padding-left:.8rem}.note{opacity:.7;font-size:.85rem;margin-top:2rem}
+</style></head><body><main>
+${body}
+</main></body></html>
+`;
+}
+
+function html(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#39;');
+}

@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto';
+import { type Configuration, errors, interactionPolicy, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { Directory } from '../directory.ts';
+import type { Environment } from '../store.ts';
+import type { Vault } from '../vault.ts';
+import { GrantAdapter } from './grant-adapter.ts';
+import { errorPage } from './pages.ts';
+
+const scopes = ['openid', 'profile', 'email', 'offline_access'];
+
+export interface OAuthOptions {
+  /** The AuthKit domain, such as http://localhost:4010. */
+  readonly issuer: string;
+  readonly environment: Environment;
+  readonly directory: Directory;
+  readonly vault: Vault;
+  readonly accessTokenSeconds: number;
+}
+
+/** AuthKit's OAuth half: code flow with PKCE, dynamic registration, resource indicators, at the paths of an AuthKit domain. */
+export function createProvider({ issuer, environment, directory, vault, accessTokenSeconds }: OAuthOptions): Provider {
+  const configuration: Configuration = {
+    adapter: (model) => new GrantAdapter(model, vault),
+    jwks: { keys: [environment.oauthKey.jwk as { kty: string }] },
+    cookies: { keys: [environment.cookieSecret] },
+    routes: {
+      authorization: '/oauth2/authorize',
+      token: '/oauth2/token',
+      registration: '/oauth2/register',
+      jwks: '/oauth2/jwks',
+      introspection: '/oauth2/introspection',
+      revocation: '/oauth2/revoke',
+      userinfo: '/oauth2/userinfo',
+    },
+    scopes,
+    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name', 'given_name', 'family_name'] },
+    responseTypes: ['code'],
+    pkce: { required: () => true },
+    // Native by default, so that clients which do not send application_type may use any loopback port (RFC 8252) or their own URI scheme.
+    clientDefaults: { application_type: 'native', grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'] },
+    clientBasedCORS: () => true,
+    clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post'],
+    features: {
+      devInteractions: { enabled: false },
+      dPoP: { enabled: false },
+      pushedAuthorizationRequests: { enabled: false },
+      rpInitiatedLogout: { enabled: false },
+      registration: { enabled: true, issueRegistrationAccessToken: false },
+      introspection: { enabled: true },
+      revocation: { enabled: true },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: (_ctx, _client, oneOf) => oneOf ?? directory.resources().find((resource) => resource.default)?.uri ?? [],
+        useGrantedResource: () => true,
+        getResourceServerInfo: (_ctx, uri) => {
+          if (!directory.resources().some((resource) => resource.uri === uri)) {
+            throw new errors.InvalidTarget(`The resource ${uri} is not registered in this environment.`);
+          }
+          return {
+            scope: scopes.join(' '),
+            audience: uri,
+            accessTokenTTL: accessTokenSeconds,
+            accessTokenFormat: 'jwt',
+            jwt: { sign: { alg: 'RS256' } },
+          };
+        },
+      },
+    },
+    ttl: {
+      AccessToken: accessTokenSeconds,
+      AuthorizationCode: 60,
+      IdToken: 3600,
+      Interaction: 3600,
+      RefreshToken: 30 * 86_400,
+      Grant: 30 * 86_400,
+      Session: 3600,
+    },
+    issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+    rotateRefreshToken: true,
+    findAccount: (_ctx, id) => {
+      // Asked at every grant and refresh, so that a deactivated user is out when the access token ends.
+      if (!directory.mayStaySignedIn(id)) return undefined;
+      const user = directory.user(id);
+      const name = [user.first_name, user.last_name].filter((part) => part !== null).join(' ');
+      return {
+        accountId: id,
+        claims: () => ({ sub: id, email: user.email, email_verified: user.email_verified, ...(name === '' ? {} : { name }) }),
+      };
+    },
+    extraTokenClaims: (_ctx, token) => {
+      if (!('accountId' in token)) return {};
+      const active = directory.memberships({ userId: token.accountId, statuses: ['active'] });
+      // Which organization is meant is known only where there is one; at WorkOS the user chooses.
+      const organization = active.length === 1 ? active[0]?.organization_id : undefined;
+      return { sid: sessionOf(token.grantId ?? token.accountId), ...(organization === undefined ? {} : { org_id: organization }) };
+    },
+    loadExistingGrant: grantWhatWasAsked,
+    interactions: { policy: askAlways(), url: (_ctx, interaction) => `/oauth2/sign-in/${interaction.uid}` },
+    renderError: (ctx, out) => {
+      ctx.type = 'html';
+      ctx.body = errorPage(out.error, out.error_description ?? 'The request could not be answered.');
+    },
+  };
+  const provider = new Provider(issuer, configuration);
+  // A scope is optional in OAuth, and MCP clients often send none; oidc-provider grants nothing without one.
+  provider.use(async (ctx, next) => {
+    if (ctx.path === '/oauth2/authorize' && ctx.method === 'GET' && ctx.query['scope'] === undefined) {
+      ctx.query = { ...ctx.query, scope: 'openid profile email' };
+    }
+    await next();
+  });
+  return provider;
+}
+
+/** The sign-in page names the client and what it asks for, and signing in there is the consent. */
+async function grantWhatWasAsked(ctx: KoaContextWithOIDC) {
+  const { client, session, params, provider, resourceServers } = ctx.oidc;
+  if (client === undefined || session?.accountId === undefined) return undefined;
+  const grant = new provider.Grant({ clientId: client.clientId, accountId: session.accountId });
+  const asked = String(params?.['scope'] ?? '')
+    .split(' ')
+    .filter((scope) => scopes.includes(scope));
+  grant.addOIDCScope(asked.join(' '));
+  for (const resource of Object.keys(resourceServers ?? {})) grant.addResourceScope(resource, scopes.join(' '));
+  await grant.save();
+  return grant;
+}
+
+/** The page is shown for every authorization: a browser's earlier sign-in never decides silently who a new client acts for. */
+function askAlways() {
+  const policy = interactionPolicy.base();
+  const login = policy.get('login');
+  login?.checks.add(
+    new interactionPolicy.Check('sign_in_each_time', 'The user signs in for every client', (ctx) =>
+      ctx.oidc.result?.login === undefined ? interactionPolicy.Check.REQUEST_PROMPT : interactionPolicy.Check.NO_NEED_TO_PROMPT,
+    ),
+  );
+  policy.get('consent')?.checks.clear();
+  return policy;
+}
+
+/** One session identifier for all tokens of a grant. */
+function sessionOf(grantId: string): string {
+  return `session_${createHash('sha256').update(grantId).digest('hex').slice(0, 26).toUpperCase()}`;
+}

@@ -1,0 +1,66 @@
+/** What the stand-in keeps, in the shapes the WorkOS API returns, so that nothing has to be translated on the way out. */
+
+export interface Organization {
+  readonly object: 'organization';
+  readonly id: string;
+  readonly name: string;
+  readonly allow_profiles_outside_organization: boolean;
+  readonly domains: readonly OrganizationDomain[];
+  readonly external_id: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
+export interface OrganizationDomain {
+  readonly object: 'organization_domain';
+  readonly id: string;
+  readonly organization_id: string;
+  readonly domain: string;
+  readonly state: 'verified' | 'pending';
+  readonly verification_strategy: 'manual' | 'dns';
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
+export interface User {
+  readonly object: 'user';
+  readonly id: string;
+  readonly email: string;
+  readonly first_name: string | null;
+  readonly last_name: string | null;
+  readonly email_verified: boolean;
+  readonly profile_picture_url: string | null;
+  readonly last_sign_in_at: string | null;
+  readonly locale: string | null;
+  readonly external_id: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
+export type MembershipStatus = 'active' | 'inactive' | 'pending';
+
+export interface Membership {
+  readonly object: 'organization_membership';
+  readonly id: string;
+  readonly user_id: string;
+  readonly organization_id: string;
+  readonly organization_name: string;
+  readonly status: MembershipStatus;
+  readonly directory_managed: boolean;
+  readonly custom_attributes: Readonly<Record<string, unknown>>;
+  readonly role: { readonly slug: string };
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
+/** Shape: docs/workos-notes.md. */
+export interface OAuthResource {
+  readonly object: 'authkit_oauth_resource';
+  readonly id: string;
+  readonly uri: string;
+  readonly default: boolean;
+  readonly created_at: string;
+  readonly updated_at: string;
+}

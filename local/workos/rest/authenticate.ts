@@ -1,0 +1,97 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { Directory } from '../directory.ts';
+import { newIdentifier, newSecret } from '../identifiers.ts';
+import type { Membership, User } from '../records.ts';
+import { oauthRefusal, Refusal } from '../refusal.ts';
+import type { Sessions } from '../sessions.ts';
+import type { Environment } from '../store.ts';
+import type { Vault } from '../vault.ts';
+import { parsed } from './lists.ts';
+
+const client = { client_id: z.string(), client_secret: z.string().optional() };
+const grant = z.discriminatedUnion('grant_type', [
+  z.object({ ...client, grant_type: z.literal('password'), email: z.string(), password: z.string() }),
+  z.object({ ...client, grant_type: z.literal('authorization_code'), code: z.string(), code_verifier: z.string().optional() }),
+  z.object({ ...client, grant_type: z.literal('refresh_token'), refresh_token: z.string(), organization_id: z.string().optional() }),
+  z.object({
+    ...client,
+    grant_type: z.literal('urn:workos:oauth:grant-type:organization-selection'),
+    pending_authentication_token: z.string(),
+    organization_id: z.string(),
+  }),
+]);
+
+interface Pending {
+  readonly userId: string;
+  readonly method: string;
+}
+
+/** https://workos.com/docs/reference/authkit/authentication: every way to a session that the SDK's `authenticateWith...` uses here. */
+export function authenticateRoutes(
+  app: FastifyInstance,
+  environment: Environment,
+  directory: Directory,
+  sessions: Sessions,
+  vault: Vault,
+): void {
+  /** The membership a session is opened in: the only one, or the one the user still has to choose. */
+  function chosen(user: User, method: string): Membership | undefined {
+    const active = directory.memberships({ userId: user.id, statuses: ['active'] });
+    if (active.length < 2) return active[0];
+    const token = newSecret();
+    vault.put<Pending>(`pending:${token}`, { userId: user.id, method }, 600);
+    throw new Refusal(403, {
+      code: 'organization_selection_required',
+      message: 'The user must choose an organization to finish their authentication.',
+      pending_authentication_token: token,
+      organizations: active.map(({ organization_id: id, organization_name: name }) => ({ id, name })),
+      user,
+    });
+  }
+
+  function membershipIn(userId: string, organizationId: string): Membership {
+    const found = directory.memberships({ userId, organizationId, statuses: ['active'] })[0];
+    if (found === undefined) throw new Refusal(400, { code: 'invalid_organization_id', message: 'The user is not an active member.' });
+    return found;
+  }
+
+  app.post('/user_management/authenticate', async (request) => {
+    const wanted = parsed(grant, request.body);
+    if (wanted.client_id !== environment.clientId) throw oauthRefusal('invalid_client', 'Invalid client ID.');
+    // Only a browser application, which proves itself by PKCE or holds a refresh token, has no secret.
+    const publicGrant =
+      wanted.grant_type === 'authorization_code' ? wanted.code_verifier !== undefined : wanted.grant_type === 'refresh_token';
+    if (wanted.client_secret === undefined ? !publicGrant : wanted.client_secret !== environment.apiKey) {
+      throw oauthRefusal('invalid_client', 'Invalid client secret.');
+    }
+    switch (wanted.grant_type) {
+      case 'password': {
+        const user = await directory.signIn(wanted.email, wanted.password);
+        return sessions.open(user, chosen(user, 'Password'), 'Password');
+      }
+      case 'authorization_code': {
+        const user = directory.user(sessions.redeemCode(wanted.code, wanted.code_verifier));
+        return sessions.open(user, chosen(user, 'Password'), 'Password');
+      }
+      case 'urn:workos:oauth:grant-type:organization-selection': {
+        const pending = vault.take<Pending>(`pending:${wanted.pending_authentication_token}`);
+        if (pending === undefined) {
+          throw new Refusal(400, {
+            code: 'invalid_pending_authentication_token',
+            message: 'The pending authentication token is invalid or has expired.',
+          });
+        }
+        const user = directory.user(pending.userId);
+        return sessions.open(user, membershipIn(user.id, wanted.organization_id), pending.method);
+      }
+      case 'refresh_token': {
+        const session = sessions.redeemRefreshToken(wanted.refresh_token);
+        if (!directory.mayStaySignedIn(session.userId)) throw oauthRefusal('invalid_grant', 'The session has ended.');
+        const organizationId = wanted.organization_id ?? session.organizationId;
+        const membership = organizationId === undefined ? undefined : membershipIn(session.userId, organizationId);
+        return sessions.open(directory.user(session.userId), membership, 'Password', session.sessionId ?? newIdentifier('session'));
+      }
+    }
+  });
+}

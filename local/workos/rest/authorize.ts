@@ -1,0 +1,77 @@
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { z } from 'zod';
+import type { Directory } from '../directory.ts';
+import { type DemoAccount, errorPage, signInPage } from '../oauth/pages.ts';
+import { page } from '../oauth/sign-in-routes.ts';
+import { Refusal } from '../refusal.ts';
+import type { Sessions } from '../sessions.ts';
+import type { Environment } from '../store.ts';
+
+const request = z.object({
+  client_id: z.string(),
+  redirect_uri: z.url(),
+  response_type: z.literal('code'),
+  state: z.string().optional(),
+  code_challenge: z.string().optional(),
+  code_challenge_method: z.literal('S256').optional(),
+});
+const form = request.extend({ email: z.string(), password: z.string() });
+
+/** Sign-in of an application's own users, `/user_management/authorize`, ending with a code for `authenticate`. Loopback redirects only. */
+export function authorizeRoutes(
+  app: FastifyInstance,
+  environment: Environment,
+  directory: Directory,
+  sessions: Sessions,
+  accounts: readonly DemoAccount[],
+): void {
+  const path = '/user_management/authorize';
+
+  /** Answers with a page that names the fault: a redirect to a URI nobody vouches for would be an open door. */
+  function refused(reply: FastifyReply, asked: z.infer<typeof request>): FastifyReply | undefined {
+    const host = new URL(asked.redirect_uri).hostname;
+    if (asked.client_id !== environment.clientId) return page(reply.status(400), errorPage('invalid_client', 'Invalid client ID.'));
+    if (!['localhost', '127.0.0.1', '[::1]'].includes(host)) {
+      return page(reply.status(400), errorPage('invalid_redirect_uri', 'This environment redirects to this machine only.'));
+    }
+    return undefined;
+  }
+
+  function show(reply: FastifyReply, asked: z.infer<typeof request>, again: { email?: string; error?: string } = {}) {
+    return page(
+      reply,
+      signInPage({ action: path, client: new URL(asked.redirect_uri).host, resources: [], accounts, fields: hidden(asked), ...again }),
+    );
+  }
+
+  app.get(path, async ({ query }, reply) => {
+    const asked = request.safeParse(query);
+    if (!asked.success) return page(reply.status(400), errorPage('invalid_request', z.prettifyError(asked.error)));
+    return refused(reply, asked.data) ?? show(reply, asked.data);
+  });
+
+  app.post(path, async ({ body }, reply) => {
+    const sent = form.safeParse(body);
+    if (!sent.success) return page(reply.status(400), errorPage('invalid_request', z.prettifyError(sent.error)));
+    const { email, password, ...asked } = sent.data;
+    const refusal = refused(reply, asked);
+    if (refusal !== undefined) return refusal;
+    try {
+      const user = await directory.signIn(email, password);
+      const target = new URL(asked.redirect_uri);
+      target.searchParams.set(
+        'code',
+        sessions.issueCode({ userId: user.id, redirectUri: asked.redirect_uri, challenge: asked.code_challenge }),
+      );
+      if (asked.state !== undefined) target.searchParams.set('state', asked.state);
+      return reply.redirect(target.href, 303);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      return show(reply.status(error.status), asked, { email, error: error.message });
+    }
+  });
+}
+
+function hidden(asked: z.infer<typeof request>): Record<string, string> {
+  return Object.fromEntries(Object.entries(asked).filter((entry): entry is [string, string] => entry[1] !== undefined));
+}

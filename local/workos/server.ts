@@ -1,0 +1,103 @@
+import { timingSafeEqual } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { errors, type Provider } from 'oidc-provider';
+import type { Directory } from './directory.ts';
+import { newIdentifier } from './identifiers.ts';
+import type { DemoAccount } from './oauth/pages.ts';
+import { expired, signInRoutes } from './oauth/sign-in-routes.ts';
+import { Refusal } from './refusal.ts';
+import { authenticateRoutes } from './rest/authenticate.ts';
+import { authorizeRoutes } from './rest/authorize.ts';
+import { membershipRoutes } from './rest/memberships.ts';
+import { oauthResourceRoutes } from './rest/oauth-resources.ts';
+import { organizationRoutes } from './rest/organizations.ts';
+import { userRoutes } from './rest/users.ts';
+import type { Sessions } from './sessions.ts';
+import { publicKeyOf } from './signing-keys.ts';
+import type { Environment } from './store.ts';
+import type { Vault } from './vault.ts';
+
+export interface Parts {
+  readonly issuer: string;
+  readonly environment: Environment;
+  readonly directory: Directory;
+  readonly sessions: Sessions;
+  readonly vault: Vault;
+  readonly provider: Provider;
+  readonly accounts: readonly DemoAccount[];
+  /** Told of faults of the stand-in itself. */
+  readonly onFault: (error: unknown) => void;
+}
+
+/** The API host and the AuthKit domain on one origin. */
+export function createApp(parts: Parts): FastifyInstance {
+  const { issuer, environment, directory, sessions, vault, provider, accounts, onFault } = parts;
+  const oauth = provider.callback();
+  const { host } = new URL(issuer);
+  const app = Fastify({
+    logger: false,
+    forceCloseConnections: true,
+    serverFactory: (handler) =>
+      createServer((request, response) => {
+        if (isOAuth(request)) {
+          // oidc-provider builds its metadata from the Host header; the issuer's host must stand there whatever the caller wrote.
+          request.headers.host = host;
+          void oauth(request, response as ServerResponse<IncomingMessage>).catch(onFault);
+        } else handler(request, response);
+      }),
+  });
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) =>
+    done(null, Object.fromEntries(new URLSearchParams(String(body)))),
+  );
+  // The SDK announces JSON in requests without a body, too.
+  app.removeContentTypeParser('application/json');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    try {
+      done(null, body === '' ? undefined : JSON.parse(String(body)));
+    } catch {
+      done(new Refusal(400, { message: 'The request body is not valid JSON.' }));
+    }
+  });
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.header('x-request-id', newIdentifier('request'));
+  });
+  app.setErrorHandler((error, _request, reply) => {
+    if (error instanceof Refusal) return reply.status(error.status).send(error.body);
+    if (error instanceof errors.SessionNotFound) return expired(reply);
+    const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
+    if (status >= 500) onFault(error);
+    return reply.status(status).send({ message: status >= 500 ? 'Internal Server Error' : (error as Error).message });
+  });
+  app.setNotFoundHandler((_request, reply) => reply.status(404).send({ message: 'Not Found' }));
+
+  app.get<{ Params: { clientId: string } }>('/sso/jwks/:clientId', async ({ params }) => {
+    if (params.clientId !== environment.clientId) throw new Refusal(404, { message: `Client not found: '${params.clientId}'.` });
+    return { keys: [publicKeyOf(environment.sessionKey)] };
+  });
+  signInRoutes(app, provider, directory, accounts);
+  authorizeRoutes(app, environment, directory, sessions, accounts);
+  authenticateRoutes(app, environment, directory, sessions, vault);
+  app.register(async (api) => {
+    api.addHook('onRequest', async (request) => {
+      if (!sameText(request.headers.authorization ?? '', `Bearer ${environment.apiKey}`)) {
+        throw new Refusal(401, { message: 'Could not authorize the request. Maybe your API key is invalid?', code: 'unauthorized' });
+      }
+    });
+    organizationRoutes(api, directory);
+    userRoutes(api, directory);
+    membershipRoutes(api, directory);
+    oauthResourceRoutes(api, directory);
+  });
+  return app;
+}
+
+function isOAuth(request: IncomingMessage): boolean {
+  const { url = '' } = request;
+  return url.startsWith('/.well-known/') || (url.startsWith('/oauth2/') && !url.startsWith('/oauth2/sign-in/'));
+}
+
+function sameText(a: string, b: string): boolean {
+  const [left, right] = [Buffer.from(a), Buffer.from(b)];
+  return left.length === right.length && timingSafeEqual(left, right);
+}

@@ -1,0 +1,119 @@
+import { createHash } from 'node:crypto';
+import { importJWK, SignJWT } from 'jose';
+import type { Directory } from './directory.ts';
+import { newIdentifier, newSecret } from './identifiers.ts';
+import type { Membership, User } from './records.ts';
+import { oauthRefusal } from './refusal.ts';
+import type { Environment } from './store.ts';
+import type { Vault } from './vault.ts';
+
+/** Seconds a session access token is good for, as at WorkOS by default. */
+const accessTokenSeconds = 300;
+const refreshTokenSeconds = 7 * 86_400;
+const codeSeconds = 600;
+
+export interface SessionClaims {
+  readonly userId: string;
+  readonly organizationId?: string | undefined;
+  readonly role?: string | undefined;
+  readonly permissions: readonly string[];
+  readonly sessionId: string;
+  readonly expiresInSeconds?: number | undefined;
+}
+
+interface Code {
+  readonly userId: string;
+  readonly redirectUri: string;
+  readonly challenge?: string | undefined;
+}
+
+interface Refresh {
+  readonly userId: string;
+  readonly organizationId?: string | undefined;
+  readonly sessionId: string;
+}
+
+/** Sessions of AuthKit: access tokens for an application's own back end, refresh tokens good for one use, authorization codes. */
+export class Sessions {
+  readonly #environment: Environment;
+  readonly #directory: Directory;
+  readonly #vault: Vault;
+  /** `iss` of the access tokens. */
+  readonly issuer: string;
+
+  constructor(environment: Environment, directory: Directory, vault: Vault, issuer: string) {
+    this.#environment = environment;
+    this.#directory = directory;
+    this.#vault = vault;
+    this.issuer = issuer;
+  }
+
+  /** A signed access token with the claims of https://workos.com/docs/reference/authkit/session-tokens. */
+  async accessToken(claims: SessionClaims): Promise<string> {
+    const { jwk } = this.#environment.sessionKey;
+    const role = claims.role;
+    return new SignJWT({
+      ...(claims.organizationId === undefined ? {} : { org_id: claims.organizationId, role, roles: role === undefined ? [] : [role] }),
+      permissions: claims.permissions,
+      entitlements: [],
+      sid: claims.sessionId,
+    })
+      .setProtectedHeader({ alg: 'RS256', kid: jwk.kid ?? '', typ: 'JWT' })
+      .setIssuer(this.issuer)
+      .setSubject(claims.userId)
+      .setJti(newIdentifier('jti').slice('jti_'.length))
+      .setIssuedAt()
+      .setExpirationTime(Math.floor(Date.now() / 1000) + (claims.expiresInSeconds ?? accessTokenSeconds))
+      .sign(await importJWK(jwk, 'RS256'));
+  }
+
+  /** The answer of `/user_management/authenticate`; a membership ties the session to its organization. */
+  async open(user: User, membership: Membership | undefined, method: string, sessionId = newIdentifier('session')): Promise<object> {
+    const refreshToken = newSecret();
+    const organizationId = membership?.organization_id;
+    this.#vault.put<Refresh>(`refresh:${digest(refreshToken)}`, { userId: user.id, organizationId, sessionId }, refreshTokenSeconds);
+    return {
+      user,
+      ...(organizationId === undefined ? {} : { organization_id: organizationId }),
+      access_token: await this.accessToken({
+        userId: user.id,
+        organizationId,
+        role: membership?.role.slug,
+        permissions: membership === undefined ? [] : this.#directory.permissionsOf(membership),
+        sessionId,
+      }),
+      refresh_token: refreshToken,
+      authentication_method: method,
+    };
+  }
+
+  /** The session behind a refresh token, which is used up by this. */
+  redeemRefreshToken(token: string): Refresh {
+    const refresh = this.#vault.take<Refresh>(`refresh:${digest(token)}`);
+    if (refresh === undefined) throw oauthRefusal('invalid_grant', 'Session has already ended or the refresh token was used before.');
+    return refresh;
+  }
+
+  issueCode(code: Code): string {
+    const value = newSecret();
+    this.#vault.put<Code>(`code:${digest(value)}`, code, codeSeconds);
+    return value;
+  }
+
+  /** The user a code was issued for. `verifier` proves that the caller started the flow, where PKCE was used. */
+  redeemCode(value: string, verifier: string | undefined): string {
+    const code = this.#vault.take<Code>(`code:${digest(value)}`);
+    if (code === undefined) throw oauthRefusal('invalid_grant', `The code '${value.slice(0, 4)}...' has expired or is invalid.`);
+    if (code.challenge !== undefined) {
+      const expected = createHash('sha256')
+        .update(verifier ?? '')
+        .digest('base64url');
+      if (expected !== code.challenge) throw oauthRefusal('invalid_grant', 'Invalid code verifier.');
+    }
+    return code.userId;
+  }
+}
+
+function digest(value: string): string {
+  return createHash('sha256').update(value).digest('base64url');
+}

@@ -1,0 +1,131 @@
+import { Directory, type NewMembership, type NewOrganization, type NewUser } from './directory.ts';
+import { newIdentifier, newSecret } from './identifiers.ts';
+import type { DemoAccount } from './oauth/pages.ts';
+import { createProvider } from './oauth/provider.ts';
+import type { Membership, Organization, User } from './records.ts';
+import { createApp } from './server.ts';
+import { Sessions } from './sessions.ts';
+import { createSigningKey } from './signing-keys.ts';
+import { Store } from './store.ts';
+import { Vault } from './vault.ts';
+
+export interface WorkosOptions {
+  /** Address to listen on; 127.0.0.1 when left out. */
+  readonly host?: string;
+  /** 0 takes a free one. A state folder should keep its port: issuer and resources carry it. */
+  readonly port: number;
+  /** Folder of the state, which survives a restart: keys, clients, users, organizations, resources, grants. */
+  readonly dir: string;
+  /** Lifetime of OAuth access tokens; an hour when left out. */
+  readonly accessTokenSeconds?: number;
+  /** Told of faults of the stand-in itself. */
+  readonly log?: (message: string, details: { error: unknown }) => void;
+}
+
+/** WorkOS on this machine: the API of an environment and its AuthKit domain. */
+export interface WorkosStandIn {
+  /** Origin of the API, for WORKOS_API_URL. */
+  readonly apiUrl: string;
+  /** The AuthKit domain, for TENANTRY_OAUTH_ISSUER. */
+  readonly issuer: string;
+  /** `iss` of session access tokens, for TENANTRY_ADMIN_ISSUER. */
+  readonly adminIssuer: string;
+  readonly clientId: string;
+  readonly apiKey: string;
+  readonly port: number;
+  createOrganization(organization: NewOrganization): Organization;
+  createUser(user: NewUser): Promise<User>;
+  createMembership(membership: NewMembership): Membership;
+  /** Deactivates a membership: the user is no longer an active member of its organization. */
+  deactivate(membershipId: string): Membership;
+  findUser(email: string): User | undefined;
+  findOrganization(externalId: string): Organization | undefined;
+  memberships(filter: { userId?: string; organizationId?: string }): Membership[];
+  /** URIs registered as OAuth resources. */
+  resources(): string[];
+  /** Shows these accounts on the sign-in page, in place of those shown before. */
+  showAccounts(accounts: readonly DemoAccount[]): void;
+  /** A session access token as AuthKit signs them; `expiresIn` in seconds, an hour when left out. */
+  adminToken(claims: {
+    readonly userId: string;
+    readonly organizationId?: string;
+    readonly permissions: readonly string[];
+    readonly role?: string;
+    readonly expiresIn?: number;
+  }): Promise<string>;
+  close(): Promise<void>;
+}
+
+export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn> {
+  const store = await Store.open(options.dir, async () => ({
+    clientId: newIdentifier('client'),
+    apiKey: `sk_test_${newSecret()}`,
+    cookieSecret: newSecret(),
+    sessionKey: await createSigningKey('sso_oidc_key_pair'),
+    oauthKey: await createSigningKey('oauth_key'),
+    organizations: {},
+    users: {},
+    passwords: {},
+    memberships: {},
+    permissions: {},
+    resources: {},
+  }));
+  const { environment } = store;
+  const vault = new Vault(options.dir);
+  const directory = new Directory(store);
+  const accounts: DemoAccount[] = [];
+  const port = options.port === 0 ? await freePort(options.host ?? '127.0.0.1') : options.port;
+  const issuer = `http://localhost:${port}`;
+  const adminIssuer = `${issuer}/user_management/${environment.clientId}`;
+  const sessions = new Sessions(environment, directory, vault, adminIssuer);
+  const onFault = (error: unknown) => options.log?.('the WorkOS stand-in failed', { error });
+  const provider = createProvider({
+    issuer,
+    environment,
+    directory,
+    vault,
+    accessTokenSeconds: options.accessTokenSeconds ?? 3600,
+  });
+  provider.on('server_error', (_ctx, error) => onFault(error));
+  const app = createApp({ issuer, environment, directory, sessions, vault, provider, accounts, onFault });
+  await app.listen({ host: options.host ?? '127.0.0.1', port });
+  return {
+    apiUrl: issuer,
+    issuer,
+    adminIssuer,
+    clientId: environment.clientId,
+    apiKey: environment.apiKey,
+    port,
+    createOrganization: (organization) => directory.createOrganization(organization),
+    createUser: (user) => directory.createUser(user),
+    createMembership: (membership) => directory.createMembership(membership),
+    deactivate: (id) => directory.setMembershipStatus(id, 'inactive'),
+    findUser: (email) => directory.userByEmail(email),
+    findOrganization: (externalId) => directory.organizations().find((organization) => organization.external_id === externalId),
+    memberships: (filter) => directory.memberships(filter),
+    resources: () => directory.resources().map(({ uri }) => uri),
+    showAccounts: (shown) => {
+      accounts.splice(0, accounts.length, ...shown);
+    },
+    adminToken: ({ userId, organizationId, permissions, role, expiresIn = 3600 }) =>
+      sessions.accessToken({ userId, organizationId, role, permissions, sessionId: newIdentifier('session'), expiresInSeconds: expiresIn }),
+    close: async () => {
+      await app.close();
+      vault.close();
+    },
+  };
+}
+
+/** The issuer is part of the configuration, so the port must be known before anything listens. */
+async function freePort(host: string): Promise<number> {
+  const { createServer } = await import('node:net');
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, host, resolve);
+  });
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port is free');
+  return address.port;
+}
