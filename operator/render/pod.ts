@@ -231,7 +231,8 @@ function templateVariables(blueprint: Blueprint, container: TemplateContainer): 
 
 /** A value that came from outside is no place for `$(NAME)`, which Kubernetes would expand to another variable, secrets included. */
 function literal(text: string): string {
-  return text.replaceAll('$(', '$$(');
+  // As a function, because `$$` in a replacement string means one dollar.
+  return text.replaceAll('$(', () => '$$(');
 }
 
 function secretVariable(name: string, secret: string, key: string): Variable {

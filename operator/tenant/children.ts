@@ -1,4 +1,4 @@
-import { labels } from '../../crds/names.ts';
+import { labels, tenantOfNamespace } from '../../crds/names.ts';
 import type { ObjectMeta } from '../../crds/schema.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Reflector } from '../../kube/reflector.ts';
@@ -27,7 +27,7 @@ export class Children {
         transform,
         onError: (error) => onError(resource.kind, error),
         onChange: (key, current, previous) => {
-          const tenant = (current ?? previous)?.metadata.labels?.[labels.tenant];
+          const tenant = tenantOf(current ?? previous);
           if (tenant === undefined) return;
           store(tenant, key, current);
           onChange(tenant);
@@ -75,6 +75,11 @@ export class Children {
   learn(tenant: string, resource: Resource, object: KubeObject): void {
     put(this.#byTenant, tenant, `${resource.kind}/${keyOf(object)}`, { resource, object: slim(object) }, ofLive);
   }
+}
+
+/** By namespace, not by label, so that a label somebody removes is missed too. */
+function tenantOf(object: KubeObject | undefined): string | undefined {
+  return object && tenantOfNamespace(object.metadata.namespace ?? object.metadata.name);
 }
 
 const ofLive = (live: Live): ObjectMeta => live.object.metadata;

@@ -1,0 +1,60 @@
+import type { Condition } from '../../crds/conditions.ts';
+import { endpointsOf } from '../../crds/names.ts';
+import { revisionOf, type StackTemplate, stackTemplateSpec } from '../../crds/stack-template.ts';
+import { type Tenant, type TenantStatus, tenantSpec } from '../../crds/tenant.ts';
+import type { Blueprint } from '../../operator/render/blueprint.ts';
+import { readSettings } from '../../operator/settings.ts';
+
+/** Builders of objects for tests: valid by default, with what the test is about given. */
+
+export const settings = readSettings({
+  TENANTRY_BASE_URL: 'http://localhost:8080',
+  TENANTRY_SIDECAR_IMAGE: 'tenantry/tenant:1',
+  TENANTRY_OAUTH_ISSUER: 'http://localhost:8090',
+  TENANTRY_CONTROL_PLANE_URL: 'http://127.0.0.1:8091',
+  TENANTRY_OPERATOR_SUBJECT: 'User:tenantry-operator',
+  TENANTRY_DATABASE_URL: 'postgres://admin:secret@127.0.0.1:5432/postgres',
+});
+
+export function tenant(spec: object = {}, status?: TenantStatus, name = 'acme'): Tenant {
+  return {
+    apiVersion: 'tenantry.dev/v1alpha1',
+    kind: 'Tenant',
+    metadata: { name, uid: '11111111-2222-3333-4444-555555555555', generation: 1, resourceVersion: '1' },
+    spec: tenantSpec.parse({ template: { name: 'toolbridge' }, ...spec }),
+    ...(status ? { status } : {}),
+  };
+}
+
+export function template(spec: object = {}): StackTemplate {
+  return {
+    apiVersion: 'tenantry.dev/v1alpha1',
+    kind: 'StackTemplate',
+    metadata: { name: 'toolbridge', uid: 'template-uid', generation: 1 },
+    spec: stackTemplateSpec.parse({
+      containers: [{ name: 'api', image: 'tenantry/tenant:1', args: ['toolbridge', 'api'] }],
+      database: { migration: { args: ['toolbridge', 'migrate'] } },
+      ...spec,
+    }),
+  };
+}
+
+export function blueprint(options: { spec?: object; template?: object; parameters?: Record<string, unknown> } = {}): Blueprint {
+  const owner = tenant(options.spec);
+  const stack = template(options.template);
+  return {
+    tenant: owner,
+    uid: owner.metadata.uid ?? '',
+    template: stack,
+    revision: revisionOf(stack.spec),
+    parameters: options.parameters ?? {},
+    endpoints: endpointsOf(owner.metadata.name, settings.baseUrl, stack.spec.publicApi ?? false),
+    database: stack.spec.database !== undefined && owner.spec.database?.mode !== 'none',
+    secretsFingerprint: 'f00d',
+    settings,
+  };
+}
+
+export function condition(type: string, status: Condition['status'], reason = 'Any'): Condition {
+  return { type, status, reason, message: '', observedGeneration: 1, lastTransitionTime: '2026-01-01T00:00:00Z' };
+}

@@ -1,0 +1,142 @@
+import { describe, expect, test } from 'vitest';
+import { kinds, type Resource } from '../../kube/resources.ts';
+import type { RenderedContainer } from '../../operator/render/pod.ts';
+import { parseQuantity } from '../../operator/render/quantity.ts';
+import { renderTenant } from '../../operator/render/tenant.ts';
+import { blueprint } from './gen.ts';
+
+interface PodSpec {
+  readonly automountServiceAccountToken: boolean;
+  readonly initContainers: (RenderedContainer & { restartPolicy?: string; startupProbe?: object })[];
+  readonly containers: RenderedContainer[];
+  readonly volumes: { readonly name: string; readonly secret?: { secretName: string } }[];
+  readonly securityContext: object;
+}
+
+/** The object of a kind, as the test reads it. */
+function rendered<T>(resource: Resource, options: Parameters<typeof blueprint>[0] = {}): T {
+  const { foundation, workload } = renderTenant(blueprint(options));
+  const child = [...foundation, ...workload].find((candidate) => candidate.resource === resource);
+  if (!child) throw new Error(`no ${resource.kind} was rendered`);
+  return child.object as unknown as T;
+}
+
+function podOf(options: Parameters<typeof blueprint>[0] = {}): PodSpec {
+  return rendered<{ spec: { template: { spec: PodSpec } } }>(kinds.Deployment, options).spec.template.spec;
+}
+
+function variable(container: RenderedContainer | undefined, name: string): string | undefined {
+  return container?.env.find((entry) => entry.name === name)?.value;
+}
+
+describe('the pod', () => {
+  test('starts the API first, as a native sidecar, and runs the MCP sidecar as its main container', () => {
+    const pod = podOf();
+    expect(pod.initContainers.map(({ name, restartPolicy }) => [name, restartPolicy])).toEqual([['api', 'Always']]);
+    expect(pod.initContainers[0]?.startupProbe).toBeDefined();
+    expect(pod.containers.map(({ name }) => name)).toEqual(['mcp']);
+  });
+
+  test('fits Pod Security restricted and mounts no ServiceAccount token but the one for the control plane', () => {
+    const pod = podOf();
+    expect(pod.automountServiceAccountToken).toBe(false);
+    expect(pod.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } });
+    for (const container of [...pod.initContainers, ...pod.containers]) {
+      expect(container['securityContext']).toMatchObject({
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ['ALL'] },
+      });
+    }
+    const mounts = (name: string): string[] => {
+      const container = [...pod.initContainers, ...pod.containers].find((candidate) => candidate.name === name);
+      return (container?.['volumeMounts'] as { name: string }[]).map((mount) => mount.name);
+    };
+    expect(mounts('api')).not.toContain('control-plane-token');
+    expect(mounts('mcp')).toContain('control-plane-token');
+  });
+
+  test('gets the hashes of API keys, never the keys', () => {
+    expect(
+      podOf()
+        .volumes.map((volume) => volume.secret?.secretName)
+        .filter(Boolean),
+    ).toEqual(['tenantry-api-keys']);
+    expect(JSON.stringify(podOf())).not.toContain('tenantry-credentials');
+  });
+
+  test('binds parameters by pointer and leaves no way to refer to other variables', () => {
+    const template = {
+      containers: [
+        {
+          name: 'api',
+          image: 'x',
+          env: [
+            { name: 'SIZE', parameter: '/page/size' },
+            { name: 'NOTE', parameter: '/note' },
+            { name: 'ABSENT', parameter: '/nowhere' },
+            { name: 'LIST', parameter: '/list' },
+          ],
+        },
+      ],
+    };
+    const api = podOf({ template, parameters: { page: { size: 5 }, note: '$(DATABASE_URL)', list: ['a'] } }).initContainers[0];
+    expect(variable(api, 'SIZE')).toBe('5');
+    expect(variable(api, 'NOTE')).toBe('$$(DATABASE_URL)');
+    expect(variable(api, 'ABSENT')).toBeUndefined();
+    expect(variable(api, 'LIST')).toBe('["a"]');
+  });
+
+  test("takes the tenant's variables and resources over the template's", () => {
+    const template = {
+      containers: [{ name: 'api', image: 'x', env: [{ name: 'A', value: '1' }], resources: { limits: { memory: '100Mi' } } }],
+    };
+    const spec = { containers: { api: { env: [{ name: 'A', value: '$(POD_IP)' }], resources: { limits: { memory: '200Mi' } } } } };
+    const api = podOf({ template, spec }).initContainers[0];
+    expect(variable(api, 'A')).toBe('$$(POD_IP)');
+    expect(api?.resources.limits['memory']).toBe('200Mi');
+  });
+
+  test('sends a static secret only where the template says so', () => {
+    const template = {
+      secrets: [{ name: 'token' }],
+      upstreamAuth: { mode: 'static', header: 'X-Token', secret: 'token' },
+    };
+    const pod = podOf({ template });
+    const mcp = pod.containers[0];
+    expect(variable(mcp, 'TENANTRY_UPSTREAM_AUTH')).toBe('static');
+    expect(variable(mcp, 'TENANTRY_UPSTREAM_AUTH_SECRET_FILE')).toBe('/etc/tenantry/upstream/secret');
+    expect(variable(mcp, 'TENANTRY_ASSERTION_JWKS_FILE')).toBeUndefined();
+    expect(variable(podOf().containers[0], 'TENANTRY_UPSTREAM_AUTH_HEADER')).toBeUndefined();
+  });
+});
+
+describe('the namespace', () => {
+  test('has room for twice the pods and the migration', () => {
+    const { hard } = rendered<{ spec: { hard: Record<string, string> } }>(kinds.ResourceQuota, { spec: { replicas: 3 } }).spec;
+    expect(hard['pods']).toBe('7');
+    expect(parseQuantity(hard['limits.memory'] ?? '')).toBe(7 * 2 * 256 * 2 ** 20);
+  });
+
+  test('opens the network for the route, the control plane, the database and what the tenant names, and for nothing else', () => {
+    const spec = { network: { egress: [{ cidr: '203.0.113.0/24', ports: [443] }] } };
+    const rules = rendered<{ spec: { ingress: unknown[]; egress: unknown[]; policyTypes: string[] } }>(kinds.NetworkPolicy, { spec }).spec;
+    expect(rules.policyTypes).toEqual(['Ingress', 'Egress']);
+    expect(rules.ingress).toHaveLength(1);
+    expect(rules.egress).toContainEqual({ to: [{ ipBlock: { cidr: '127.0.0.1/32' } }], ports: [{ protocol: 'TCP', port: 5432 }] });
+    expect(rules.egress).toContainEqual({ to: [{ ipBlock: { cidr: '203.0.113.0/24' } }], ports: [{ protocol: 'TCP', port: 443 }] });
+    expect(rules.egress).toHaveLength(4);
+  });
+
+  test('carries no timestamps and no randomness: two renderings are equal', () => {
+    expect(renderTenant(blueprint())).toEqual(renderTenant(blueprint()));
+  });
+});
+
+describe('suspension', () => {
+  test('stops the pods and keeps everything else', () => {
+    const spec = { suspended: true, replicas: 2 };
+    expect(rendered<{ spec: { replicas: number } }>(kinds.Deployment, { spec }).spec.replicas).toBe(0);
+    expect(renderTenant(blueprint({ spec })).foundation).toHaveLength(renderTenant(blueprint()).foundation.length);
+  });
+});

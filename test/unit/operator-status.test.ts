@@ -1,0 +1,136 @@
+import { describe, expect, test } from 'vitest';
+import { type ConditionType, conditionReasons } from '../../crds/conditions.ts';
+import { tenantStatus } from '../../crds/tenant.ts';
+import { readSettings } from '../../operator/settings.ts';
+import { deletingStatus, type Findings, statusOf } from '../../operator/tenant/status.ts';
+import { workloadState } from '../../operator/tenant/workload.ts';
+import { condition, tenant } from './gen.ts';
+
+const now = (): Date => new Date('2026-01-02T03:04:05Z');
+const server = { name: 's', version: '1', protocolVersions: ['2026-07-28'], tools: 40 };
+const endpoints = { mcp: 'http://localhost/t/acme/mcp', metadata: 'http://localhost/.well-known/oauth-protected-resource/t/acme/mcp' };
+const complete: Findings = {
+  revision: 'abc',
+  endpoints,
+  secrets: true,
+  database: { server: 'default', name: 'tenant_x' },
+  migration: 'succeeded',
+  workload: { available: true, settled: true },
+  routed: true,
+  verification: { state: 'succeeded', server },
+};
+const authorized = { conditions: [condition('AuthorizationReady', 'True')] };
+
+function verdict(status: ReturnType<typeof statusOf>, type: ConditionType): { status?: string; reason?: string; message?: string } {
+  return status.conditions?.find((entry) => entry.type === type) ?? {};
+}
+
+describe('the status', () => {
+  test('is Ready when everything holds, and fits the schema', () => {
+    const status = statusOf(tenant({}, authorized), complete, now);
+    expect(verdict(status, 'Ready')).toMatchObject({ status: 'True', reason: 'Ready' });
+    expect(verdict(status, 'Reconciling').status).toBe('False');
+    expect(status.phase).toBe('Ready');
+    expect(status.server?.tools).toBe(40);
+    expect(tenantStatus.safeParse(status).error).toBeUndefined();
+    for (const entry of status.conditions ?? []) expect(conditionReasons[entry.type as ConditionType]).toContain(entry.reason);
+  });
+
+  test.each<[string, Partial<Findings>, ConditionType]>([
+    ['the secrets', { secrets: false }, 'SecretsReady'],
+    ['the migration', { migration: 'running' }, 'DatabaseReady'],
+    ['the pods', { workload: { available: false, settled: false } }, 'WorkloadAvailable'],
+    ['the route', { routed: false }, 'RouteReady'],
+    ['the handshake', { verification: { state: 'pending' } }, 'Verified'],
+  ])('waits for %s before the first Ready and says so', (_name, change, type) => {
+    const status = statusOf(tenant({}, authorized), { ...complete, ...change }, now);
+    expect(verdict(status, 'Ready')).toMatchObject({ status: 'False', reason: 'Progressing' });
+    expect(verdict(status, 'Ready').message).toContain(type);
+    expect(verdict(status, 'Reconciling').status).toBe('True');
+  });
+
+  test('waits for the control plane before the first Ready', () => {
+    expect(verdict(statusOf(tenant(), complete, now), 'Ready').message).toContain('AuthorizationReady');
+  });
+
+  test('after the first success only the workload can take Ready away', () => {
+    const once = { ...authorized, server, conditions: [condition('Ready', 'True')] };
+    const unreachable: Findings = { ...complete, verification: { state: 'failed', reason: 'Unreachable', message: 'no route' } };
+    const away = statusOf(tenant({}, once), unreachable, now);
+    expect(verdict(away, 'Ready').status).toBe('True');
+    expect(verdict(away, 'Verified')).toMatchObject({ status: 'False', reason: 'Unreachable' });
+    const down = statusOf(tenant({}, once), { ...complete, workload: { available: false, settled: false } }, now);
+    expect(verdict(down, 'Ready')).toMatchObject({ status: 'False', reason: 'WorkloadUnavailable' });
+    expect(down.phase).toBe('Degraded');
+  });
+
+  test('what only a person can mend is Stalled, with what to do', () => {
+    const blocked = { reason: 'TemplateNotFound', message: 'apply it' } as const;
+    const status = statusOf(tenant({}, authorized), { blocked }, now);
+    expect(verdict(status, 'Stalled')).toMatchObject({ status: 'True', reason: 'TemplateNotFound', message: 'apply it' });
+    expect(verdict(status, 'TemplateResolved')).toMatchObject({ status: 'False', reason: 'TemplateNotFound' });
+    expect(verdict(status, 'Reconciling').status).toBe('False');
+    expect(status.phase).toBe('Stalled');
+  });
+
+  test('a suspended tenant is not Ready and nothing is wrong with it', () => {
+    const once = { ...authorized, server };
+    const status = statusOf(tenant({ suspended: true }, once), { ...complete, workload: { available: false, settled: false } }, now);
+    expect(verdict(status, 'Ready')).toMatchObject({ status: 'False', reason: 'Suspended' });
+    expect(verdict(status, 'Stalled').status).toBe('False');
+    expect(status.phase).toBe('Suspended');
+  });
+
+  test('is the same a second time, so that nothing is written', () => {
+    const first = statusOf(tenant({}, authorized), complete, now);
+    const again = statusOf(
+      tenant({}, { ...first, conditions: [...(first.conditions ?? []), ...authorized.conditions] }),
+      complete,
+      () => new Date(),
+    );
+    expect(again).toEqual(first);
+  });
+
+  test('never writes the condition of the control plane', () => {
+    expect(statusOf(tenant({}, authorized), complete, now).conditions?.map((entry) => entry.type)).not.toContain('AuthorizationReady');
+    const going = deletingStatus(tenant({}, { ...authorized, authorization: { resources: [] } }), 'the namespace', undefined, now);
+    expect(going.conditions?.map((entry) => entry.type)).not.toContain('AuthorizationReady');
+    expect(going).not.toHaveProperty('authorization');
+  });
+
+  test('a clean-up that fails is Stalled', () => {
+    const status = deletingStatus(tenant({}, authorized), 'the database', 'server away', now);
+    expect(verdict(status, 'Stalled')).toMatchObject({ status: 'True', reason: 'CleanupFailed', message: 'server away' });
+    expect(status.phase).toBe('Deleting');
+  });
+});
+
+describe('the workload', () => {
+  const deployment = (status: object, generation = 2): { metadata: object } =>
+    ({ metadata: { name: 'stack', generation }, spec: { replicas: 2 }, status }) as never;
+
+  test.each([
+    ['all pods run the last revision', { observedGeneration: 2, replicas: 2, updatedReplicas: 2, availableReplicas: 2 }, true, true],
+    ['a rollout is under way', { observedGeneration: 2, replicas: 3, updatedReplicas: 1, availableReplicas: 2 }, true, false],
+    ['the change was not seen yet', { observedGeneration: 1, replicas: 2, updatedReplicas: 2, availableReplicas: 2 }, true, false],
+    ['nothing runs', { observedGeneration: 2 }, false, false],
+  ])('when %s', (_name, status, available, settled) => {
+    expect(workloadState(deployment(status) as never, [])).toEqual({ available, settled });
+  });
+
+  test('an image that cannot be pulled is named', () => {
+    const pod = {
+      metadata: { name: 'p', namespace: 'tenant-acme' },
+      status: { initContainerStatuses: [{ name: 'api', state: { waiting: { reason: 'ErrImageNeverPull', message: 'no such image' } } }] },
+    };
+    expect(workloadState(deployment({}) as never, [pod]).problem).toMatchObject({ reason: 'ImagePullFailed' });
+  });
+});
+
+describe('the settings', () => {
+  test('each fault is named, and no value is repeated', () => {
+    const read = (): unknown => readSettings({ TENANTRY_BASE_URL: 'not a url', TENANTRY_DATABASE_URL: 'mysql://u:hunter2@h/d' });
+    expect(read).toThrowError(/TENANTRY_BASE_URL[\s\S]*TENANTRY_SIDECAR_IMAGE: is required[\s\S]*TENANTRY_DATABASE_URL/);
+    expect(read).not.toThrowError(/hunter2/);
+  });
+});
