@@ -1,0 +1,63 @@
+import { randomInt } from 'node:crypto';
+import { tryListen } from '../ports.ts';
+
+/** Addresses from 127.1.0.0 to 127.254.255.255; nobody else is likely to use them. */
+const first = 0x7f_01_00_00;
+const last = 0x7f_fe_ff_ff;
+
+export function formatAddress(value: number): string {
+  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 0xff).join('.');
+}
+
+export function parseAddress(address: string): number {
+  return address.split('.').reduce((value, part) => value * 256 + Number(part), 0);
+}
+
+/**
+ * Gives each pod a loopback address of its own, so that all can listen on the same ports; all of 127/8 answers on Linux. The next
+ * address follows the one given last, so one that was freed stays unused for long, and clients with an old one do not meet strangers.
+ */
+export class Addresses {
+  readonly #used = new Set<number>();
+  #next: number;
+
+  /** Starts somewhere, because other checkouts on this machine do too. */
+  constructor(start = randomInt(first, last + 1)) {
+    this.#next = start;
+  }
+
+  /**
+   * An address on which all `ports` are free.
+   * @throws Error that names the port which another program holds on every address.
+   */
+  async take(ports: readonly number[]): Promise<string> {
+    let reason = '';
+    for (let attempt = 0; attempt < 20; attempt++) {
+      const value = this.#advance();
+      const address = formatAddress(value);
+      this.#used.add(value);
+      try {
+        for (const port of ports.length > 0 ? ports : [0]) {
+          reason = `port ${port}`;
+          await tryListen(port, address);
+        }
+        return address;
+      } catch (error) {
+        this.#used.delete(value);
+        reason = `${reason} cannot be listened on at ${address} (${(error as NodeJS.ErrnoException).code ?? 'refused'})`;
+      }
+    }
+    throw new Error(`no free address for the pod: ${reason}. Is another program listening on that port on all addresses?`);
+  }
+
+  release(address: string): void {
+    this.#used.delete(parseAddress(address));
+  }
+
+  #advance(): number {
+    do {
+      this.#next = this.#next >= last ? first : this.#next + 1;
+    } while (this.#used.has(this.#next) || (this.#next & 0xff) === 0 || (this.#next & 0xff) === 0xff);
+    return this.#next;
+  }
+}

@@ -1,0 +1,320 @@
+import { existsSync, renameSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { rfc3339 } from '../../crds/conditions.ts';
+import { tailOf } from '../files.ts';
+import { type Child, type Exit, type Program, startChild } from '../process.ts';
+import type { ProcessRecords } from '../records.ts';
+import { type ActionTarget, perform } from './action.ts';
+import { MissingReferenceError } from './environment.ts';
+import type { Container, ContainerState, ContainerStatus, Probe, RestartPolicy, Terminated } from './pod.ts';
+import { runProbe } from './prober.ts';
+import { RestartPause } from './restart-pause.ts';
+
+/** The image means nothing here, and waiting will not change that until the pod changes. */
+export class UnknownImageError extends Error {
+  override readonly name = 'UnknownImageError';
+}
+
+/** What a container needs of its pod. */
+export interface ContainerHost {
+  readonly podIp: string;
+  readonly graceMs: number;
+  readonly records: ProcessRecords;
+  /** Program of a container, environment resolved. @throws MissingReferenceError, UnknownImageError */
+  readonly programOf: (container: Container) => Promise<Program>;
+  /** Resolves when an object the pod refers to has changed. */
+  readonly referencesChanged: (signal: AbortSignal) => Promise<void>;
+  readonly changed: () => void;
+  readonly event: (type: 'Normal' | 'Warning', reason: string, message: string) => void;
+}
+
+/** What an earlier run of the agent knew of the container; `restartCount` counts the start to come. */
+export interface ContainerHistory {
+  readonly restartCount: number;
+  readonly lastState: ContainerState;
+}
+
+/** Time a container gets between SIGTERM and SIGKILL even when its preStop hook has used up the grace period. */
+const minimumStopMs = 2_000;
+
+/** Runs one container of a pod as a process, again and again as its restart policy says, and knows its status. */
+export class ContainerRunner {
+  readonly spec: Container;
+  readonly #host: ContainerHost;
+  readonly #policy: RestartPolicy;
+  readonly #pause = new RestartPause();
+  readonly #stopping = new AbortController();
+  readonly #firstStart = Promise.withResolvers<boolean>();
+  #child: Child | undefined;
+  #program: Program | undefined;
+  #state: ContainerState = { waiting: { reason: 'PodInitializing' } };
+  #lastState: ContainerState;
+  #restartCount: number;
+  #everRan = false;
+  #started = false;
+  #ready = false;
+  #stopped: Promise<void> | undefined;
+
+  constructor(spec: Container, policy: RestartPolicy, host: ContainerHost, history?: ContainerHistory) {
+    this.spec = spec;
+    this.#policy = policy;
+    this.#host = host;
+    this.#restartCount = history?.restartCount ?? 0;
+    this.#lastState = history?.lastState ?? {};
+  }
+
+  /** Resolves with true when it runs and its startup probe has succeeded, with false when it ended for good before. */
+  get started(): Promise<boolean> {
+    return this.#firstStart.promise;
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== undefined;
+  }
+
+  get status(): ContainerStatus {
+    const { name, image } = this.spec;
+    const id = this.#child === undefined ? this.#state.terminated?.containerID : idOf(this.#child);
+    return {
+      name,
+      image,
+      imageID: '',
+      ...(id === undefined ? {} : { containerID: id }),
+      state: this.#state,
+      lastState: this.#lastState,
+      ready: this.#ready,
+      started: this.#started,
+      restartCount: this.#restartCount,
+    };
+  }
+
+  /** Runs until the container has ended for good. */
+  async run(): Promise<void> {
+    const { signal } = this.#stopping;
+    try {
+      while (!signal.aborted) {
+        const began = Date.now();
+        const terminated = await this.#runOnce(signal);
+        this.#child = undefined;
+        this.#ready = false;
+        this.#started = false;
+        if (terminated === undefined) return;
+        this.#set({ terminated });
+        const restart = this.#policy === 'Always' || (this.#policy === 'OnFailure' && terminated.exitCode !== 0);
+        if (!restart || signal.aborted) return;
+        await this.#backOff(terminated, this.#pause.after(Date.now() - began), signal);
+      }
+    } finally {
+      this.#firstStart.resolve(false);
+    }
+  }
+
+  /** Ends the container for good: preStop hook, SIGTERM, and SIGKILL when `graceMs` are over. */
+  stop(graceMs: number, options: { preStop: boolean } = { preStop: true }): Promise<void> {
+    this.#stopped ??= this.#stop(graceMs, options.preStop);
+    return this.#stopped;
+  }
+
+  /** SIGKILL at once, for a grace period that was cut short. */
+  async kill(): Promise<void> {
+    this.#stopping.abort();
+    await this.#child?.stop(0, 'SIGKILL');
+  }
+
+  async #stop(graceMs: number, preStop: boolean): Promise<void> {
+    this.#stopping.abort();
+    const child = this.#child;
+    if (child === undefined) return;
+    await this.#end(child, graceMs, preStop);
+  }
+
+  async #end(child: Child, graceMs: number, preStop: boolean): Promise<void> {
+    const deadline = Date.now() + graceMs;
+    const hook = this.spec.lifecycle?.preStop;
+    if (preStop && hook !== undefined && graceMs > 0) {
+      const over = new AbortController();
+      void child.exited.then(() => over.abort());
+      const failure = await perform(hook, this.#target(), graceMs, over.signal);
+      if (failure !== undefined && !over.signal.aborted) this.#host.event('Warning', 'FailedPreStopHook', `PreStopHook failed: ${failure}`);
+    }
+    await child.stop(graceMs === 0 ? 0 : Math.max(minimumStopMs, deadline - Date.now()));
+  }
+
+  /** One life of the process; undefined when it was stopped before it began. */
+  async #runOnce(signal: AbortSignal): Promise<Terminated | undefined> {
+    const program = await this.#resolve(signal);
+    if (program === undefined || signal.aborted) return undefined;
+    if (this.#everRan) this.#restartCount++;
+    this.#everRan = true;
+    keepPrevious(program.logFile);
+    const startedAt = rfc3339(new Date());
+    let child: Child;
+    try {
+      child = await startChild(program, this.#host.records);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : 'cannot be started';
+      this.#host.event('Warning', 'Failed', `Error: ${message}`);
+      return { exitCode: 128, reason: 'StartError', message, startedAt, finishedAt: rfc3339(new Date()) };
+    }
+    this.#child = child;
+    this.#program = program;
+    this.#set({ running: { startedAt } });
+    this.#host.event('Normal', 'Started', `Started container ${this.spec.name}`);
+    const life = new AbortController();
+    const probing = this.#probe(child, life.signal);
+    if (signal.aborted) void this.#end(child, 0, false);
+    const exit = await child.exited;
+    life.abort();
+    await probing;
+    return this.#terminatedOf(exit, startedAt, child, program);
+  }
+
+  /** The program, once everything it refers to exists. */
+  async #resolve(signal: AbortSignal): Promise<Program | undefined> {
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      const changed = new AbortController();
+      const either = AbortSignal.any([signal, changed.signal]);
+      // Asked for before the look-up, or a change during it would be lost.
+      const change = this.#host.referencesChanged(either);
+      try {
+        return await this.#host.programOf(this.spec);
+      } catch (error) {
+        const message = error instanceof Error ? error.message : 'unknown error';
+        if (error instanceof UnknownImageError) {
+          this.#set({ waiting: { reason: 'ErrImageNeverPull', message } });
+          this.#host.event('Warning', 'ErrImageNeverPull', message);
+          await delay(2 ** 31 - 1, undefined, { signal, ref: false }).catch(() => {});
+        } else {
+          this.#set({ waiting: { reason: 'CreateContainerConfigError', message } });
+          this.#host.event('Warning', 'Failed', `Error: ${message}`);
+          // A missing object announces itself; anything else, such as an API server that is away, does not.
+          const retryMs = error instanceof MissingReferenceError ? 60_000 : Math.min(30_000, 500 * 2 ** attempt);
+          await Promise.race([change, delay(retryMs, undefined, { signal: either, ref: false }).catch(() => {})]);
+        }
+      } finally {
+        changed.abort();
+      }
+    }
+    return undefined;
+  }
+
+  async #backOff(terminated: Terminated, pauseMs: number, signal: AbortSignal): Promise<void> {
+    this.#lastState = { terminated };
+    if (pauseMs > 0) {
+      const message = `back-off ${pauseMs / 1000}s restarting failed container=${this.spec.name}`;
+      this.#set({ waiting: { reason: 'CrashLoopBackOff', message } });
+      this.#host.event('Warning', 'BackOff', `Back-off restarting failed container ${this.spec.name}`);
+      await delay(pauseMs, undefined, { signal }).catch(() => {});
+    }
+    // A container stopped while waiting has ended the way it ended last.
+    if (signal.aborted) this.#set({ terminated });
+  }
+
+  async #probe(child: Child, life: AbortSignal): Promise<void> {
+    const { startupProbe, readinessProbe, livenessProbe, name } = this.spec;
+    const target = this.#target();
+    const unhealthy = (what: string, failure: string | undefined) =>
+      this.#host.event('Warning', 'Unhealthy', `${what} probe failed: ${failure ?? 'unknown'}`);
+    const restart = (what: string, probe: Probe) => {
+      this.#host.event('Normal', 'Killing', `Container ${name} failed ${what} probe, will be restarted`);
+      const seconds = probe.terminationGracePeriodSeconds;
+      void this.#end(child, seconds === undefined ? this.#host.graceMs : seconds * 1000, true);
+    };
+    const guard = (what: 'startup' | 'liveness', probe: Probe, done?: () => void): Promise<void> => {
+      const over = new AbortController();
+      return runProbe(
+        {
+          probe,
+          target,
+          eager: what === 'startup',
+          onResult: (healthy, failure) => {
+            if (healthy) {
+              if (done === undefined) return;
+              over.abort();
+              done();
+            } else {
+              unhealthy(what === 'startup' ? 'Startup' : 'Liveness', failure);
+              over.abort();
+              restart(what, probe);
+            }
+          },
+        },
+        AbortSignal.any([over.signal, life]),
+      );
+    };
+    if (startupProbe !== undefined) await guard('startup', startupProbe, () => this.#setStarted());
+    else this.#setStarted();
+    if (life.aborted || !this.#started) return;
+    const watches: Promise<void>[] = [];
+    if (livenessProbe !== undefined) watches.push(guard('liveness', livenessProbe));
+    if (readinessProbe === undefined) this.#setReady(true);
+    else {
+      const onResult = (healthy: boolean, failure: string | undefined) => {
+        if (!healthy) unhealthy('Readiness', failure);
+        this.#setReady(healthy);
+      };
+      watches.push(runProbe({ probe: readinessProbe, target, eager: true, onResult }, life));
+    }
+    await Promise.all(watches);
+  }
+
+  #target(): ActionTarget {
+    return {
+      container: this.spec,
+      podIp: this.#host.podIp,
+      exec: async (command, signal) => {
+        const [first, ...args] = command;
+        if (this.#program === undefined || first === undefined) return 127;
+        const child = await startChild({ ...this.#program, command: first, args, logFile: '/dev/null' }, this.#host.records);
+        const onAbort = () => void child.stop(0, 'SIGKILL');
+        signal.addEventListener('abort', onAbort, { once: true });
+        const exit = await child.exited;
+        signal.removeEventListener('abort', onAbort);
+        signal.throwIfAborted();
+        return exit.code;
+      },
+    };
+  }
+
+  #terminatedOf(exit: Exit, startedAt: string, child: Child, program: Program): Terminated {
+    const wantsLog = exit.code !== 0 && this.spec.terminationMessagePolicy === 'FallbackToLogsOnError';
+    return {
+      exitCode: exit.code,
+      reason: exit.code === 0 ? 'Completed' : 'Error',
+      ...(wantsLog ? { message: tailOf(program.logFile, 2048) } : {}),
+      startedAt,
+      finishedAt: rfc3339(new Date()),
+      containerID: idOf(child),
+    };
+  }
+
+  #setStarted(): void {
+    this.#started = true;
+    this.#firstStart.resolve(true);
+    this.#host.changed();
+  }
+
+  #setReady(ready: boolean): void {
+    if (this.#ready === ready) return;
+    this.#ready = ready;
+    this.#host.changed();
+  }
+
+  #set(state: ContainerState): void {
+    this.#state = state;
+    this.#host.changed();
+  }
+}
+
+function idOf(child: Child): string {
+  return `process://${child.identity.pid}-${child.identity.startTicks}`;
+}
+
+/** Keeps the log of the life before, for `kubectl logs --previous`. */
+function keepPrevious(logFile: string): void {
+  if (existsSync(logFile)) renameSync(logFile, previousLog(logFile));
+}
+
+export function previousLog(logFile: string): string {
+  return logFile.replace(/\.log$/, '.previous.log');
+}

@@ -1,0 +1,48 @@
+import { spawnSync } from 'node:child_process';
+import type { Log } from '../process.ts';
+import { parseAddress } from './addresses.ts';
+import type { Owner } from './atomic-folder.ts';
+
+/** Gives the user a pod's processes run as, by the pod's address. */
+export type OwnerOf = (podIp: string) => Owner;
+
+/** Far above the users of any machine; with 24 bits of address it stays below 2^31. */
+const firstUid = 0x2000_0000;
+/** For a user namespace that has only 65,536 users: then all pods share one. */
+const sharedUid = 65_532;
+
+/**
+ * An ordinary user's pods run as that user. Run as root, each pod gets an unprivileged user of its own that no account has, so that
+ * tenants can read neither each other's files nor each other's environment: runAsUser is mapped, as in a user namespace.
+ * Where such a user could not read the programs, pods run as root, and one log line says so.
+ */
+export function chooseOwner(options: { readable: readonly string[]; traversable: string; log: Log }): OwnerOf {
+  if (process.getuid?.() !== 0) return () => undefined;
+  let problem = '';
+  for (const uid of [firstUid + 1, sharedUid]) {
+    problem = inaccessible(uid, options.readable, options.traversable) ?? '';
+    if (problem === '') return (podIp) => ownerOf(uid === sharedUid ? uid : firstUid + (parseAddress(podIp) & 0xff_ffff));
+  }
+  options.log.warn(
+    { path: problem },
+    'pods run as root, because an unprivileged user cannot get at this path; put it where everybody may read',
+  );
+  return () => undefined;
+}
+
+function ownerOf(uid: number): Owner {
+  return { uid, gid: uid };
+}
+
+const check =
+  'const {accessSync, constants} = require("node:fs");' +
+  'const [folder, ...files] = process.argv.slice(1);' +
+  'for (const [path, mode] of [[folder, constants.X_OK], ...files.map((file) => [file, constants.R_OK])])' +
+  ' try { accessSync(path, mode) } catch { console.log(path); process.exit(1) }';
+
+/** The first path that the user cannot get at; undefined when it can get at all of them. */
+function inaccessible(uid: number, files: readonly string[], folder: string): string | undefined {
+  const result = spawnSync(process.execPath, ['-e', check, folder, ...files], { uid, gid: uid, env: {}, cwd: '/', encoding: 'utf8' });
+  if (result.status === 0) return undefined;
+  return result.stdout?.trim() || process.execPath;
+}

@@ -1,0 +1,60 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Program } from '../process.ts';
+import { makeFolder, type Owner } from './atomic-folder.ts';
+import { UnknownImageError } from './container.ts';
+import { environmentOf, expand, type PodFacts, type ReadData } from './environment.ts';
+import { entryOf, type LocalImages, unknownImageMessage } from './images.ts';
+import { mountsOf, rewriteArgument, rewriteValue } from './mounts.ts';
+import type { Container } from './pod.ts';
+
+/**
+ * The process that a container becomes. Its environment is what the pod says, plus PATH, and HOME and TMPDIR on a folder of its own;
+ * nothing of the agent's own environment, which holds keys.
+ * @throws MissingReferenceError when a Secret or ConfigMap does not exist yet, UnknownImageError when the image means nothing here.
+ */
+export async function programOf(options: {
+  readonly container: Container;
+  readonly facts: PodFacts;
+  readonly images: LocalImages;
+  /** Under everything the pod says. */
+  readonly extraEnv: Readonly<Record<string, string>>;
+  readonly read: ReadData;
+  readonly folderOf: (volume: string) => string;
+  readonly temporaryFolder: string;
+  readonly logFile: string;
+  readonly owner: Owner;
+}): Promise<Program> {
+  const { container, facts, owner } = options;
+  const image = entryOf(container, options.images);
+  if (image === undefined) throw new UnknownImageError(unknownImageMessage(container));
+  const said = await environmentOf(container, facts, options.read);
+  const mounts = mountsOf(container, options.folderOf);
+  mkdirSync(dirname(options.temporaryFolder), { recursive: true, mode: 0o711 });
+  makeFolder(options.temporaryFolder, owner);
+  const temporary = mounts.find(({ mountPath }) => mountPath === '/tmp')?.target ?? options.temporaryFolder;
+
+  const env: Record<string, string> = {
+    PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
+    HOME: options.temporaryFolder,
+    TMPDIR: temporary,
+    ...options.extraEnv,
+    ...image.env,
+  };
+  for (const [name, value] of Object.entries(said)) env[name] = rewriteValue(value, mounts);
+  const own = container.command !== undefined && container.command.length > 0;
+  const words = [
+    ...image.entrypoint.map((word) => (own ? rewriteArgument(expand(word, said), mounts) : word)),
+    ...(container.args ?? []).map((word) => rewriteArgument(expand(word, said), mounts)),
+  ];
+  const [command = '', ...args] = words;
+  const folder = container.workingDir === undefined ? undefined : rewriteValue(container.workingDir, mounts);
+  return {
+    command,
+    args,
+    env,
+    cwd: folder ?? image.workingDir ?? options.temporaryFolder,
+    logFile: options.logFile,
+    ...(owner === undefined ? {} : owner),
+  };
+}

@@ -1,0 +1,91 @@
+import { availableParallelism, hostname, release, totalmem, version } from 'node:os';
+import { rfc3339 } from '../../crds/conditions.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { type KubeObject, kinds } from '../../kube/resources.ts';
+import type { NodeOffer } from './scheduler.ts';
+
+const leaseNamespace = 'kube-node-lease';
+const leaseSeconds = 40;
+
+export const nodeName = 'tenantry-local';
+export const hostIp = '127.0.0.1';
+
+/** This machine as a node. `pods` is as many as the loopback addresses and the API server can take with ease. */
+export function offerOfThisMachine(): NodeOffer {
+  return {
+    name: nodeName,
+    labels: {
+      'kubernetes.io/hostname': nodeName,
+      'kubernetes.io/os': 'linux',
+      'kubernetes.io/arch': process.arch === 'x64' ? 'amd64' : process.arch,
+      'node.kubernetes.io/instance-type': 'local-processes',
+    },
+    capacity: {
+      cpu: String(availableParallelism()),
+      memory: `${Math.floor(totalmem() / 1024)}Ki`,
+      pods: '2000',
+      'ephemeral-storage': '100Gi',
+    },
+  };
+}
+
+/** Creates or completes the Node object, and declares it ready. @throws KubeError */
+export async function registerNode(client: KubeClient, offer: NodeOffer, kubeletPort: number, signal: AbortSignal): Promise<void> {
+  const existing = await client.find(kinds.Node, offer.name, { signal });
+  if (existing === undefined) await client.create(kinds.Node, { metadata: { name: offer.name, labels: offer.labels } }, { signal });
+  else await client.patch(kinds.Node, offer.name, { metadata: { labels: offer.labels } }, { signal });
+  await client.patch(kinds.Node, offer.name, { status: statusOf(offer, kubeletPort) }, { subresource: 'status', signal });
+}
+
+function statusOf(offer: NodeOffer, kubeletPort: number) {
+  const now = rfc3339(new Date());
+  const condition = (type: string, status: string, reason: string, message: string) => ({
+    type,
+    status,
+    reason,
+    message,
+    lastHeartbeatTime: now,
+    lastTransitionTime: now,
+  });
+  return {
+    capacity: offer.capacity,
+    allocatable: offer.capacity,
+    addresses: [
+      { type: 'InternalIP', address: hostIp },
+      { type: 'Hostname', address: hostname() },
+    ],
+    conditions: [
+      condition('MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'memory is not watched'),
+      condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'disk space is not watched'),
+      condition('PIDPressure', 'False', 'KubeletHasSufficientPID', 'processes are not counted'),
+      condition('Ready', 'True', 'KubeletReady', 'the node agent runs pods as local processes'),
+    ],
+    daemonEndpoints: { kubeletEndpoint: { Port: kubeletPort } },
+    nodeInfo: {
+      machineID: '',
+      systemUUID: '',
+      bootID: '',
+      kernelVersion: release(),
+      osImage: version(),
+      containerRuntimeVersion: 'process://1',
+      kubeletVersion: 'v1.34.4+tenantry',
+      kubeProxyVersion: '',
+      operatingSystem: 'linux',
+      architecture: offer.labels['kubernetes.io/arch'] ?? '',
+    },
+  };
+}
+
+/** The heartbeat: without it the controller manager declares the node dead after 40 s. @throws KubeError */
+export async function renewLease(client: KubeClient, offer: NodeOffer, signal: AbortSignal): Promise<void> {
+  // Six digits: MicroTime refuses three.
+  const renewTime = new Date().toISOString().replace('Z', '000Z');
+  const spec = { holderIdentity: offer.name, leaseDurationSeconds: leaseSeconds, renewTime };
+  const at = { namespace: leaseNamespace, signal };
+  const existing = await client.find<KubeObject>(kinds.Lease, offer.name, at);
+  if (existing !== undefined) await client.patch(kinds.Lease, offer.name, { spec }, at);
+  else {
+    const lease: KubeObject & { spec: object } = { metadata: { name: offer.name, namespace: leaseNamespace }, spec };
+    await client.create(kinds.Lease, lease, at);
+  }
+}

@@ -1,0 +1,63 @@
+import { rfc3339 } from '../../crds/conditions.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { KubeError } from '../../kube/errors.ts';
+import { kinds } from '../../kube/resources.ts';
+import type { Pod } from './pod.ts';
+import { parseQuantity } from './quantity.ts';
+
+export interface NodeOffer {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly capacity: Readonly<Record<string, string>>;
+}
+
+/** Whether the pod waits for a scheduler, and this one is it. */
+export function isPending(pod: Pod): boolean {
+  const { nodeName, schedulerName = 'default-scheduler', schedulingGates = [] } = pod.spec;
+  return !nodeName && schedulerName === 'default-scheduler' && schedulingGates.length === 0 && pod.metadata.deletionTimestamp === undefined;
+}
+
+/**
+ * Why the pod can never run on this node; undefined when it can. A developer's machine is shared by intention: requests of all pods
+ * together may exceed it, those of one pod may not.
+ */
+export function misfit(pod: Pod, node: NodeOffer): string | undefined {
+  const wrong = Object.entries(pod.spec.nodeSelector ?? {}).filter(([key, value]) => node.labels[key] !== value);
+  if (wrong.length > 0) return `the only node does not have the labels ${wrong.map(([key, value]) => `${key}=${value}`).join(', ')}`;
+  const wanted: Record<string, number> = {};
+  for (const container of pod.spec.containers) {
+    for (const [name, quantity] of Object.entries(container.resources?.requests ?? {})) {
+      wanted[name] = (wanted[name] ?? 0) + parseQuantity(quantity);
+    }
+  }
+  const excess = Object.keys(wanted).find((name) => (wanted[name] ?? 0) > parseQuantity(node.capacity[name] ?? '0'));
+  return excess === undefined ? undefined : `the pod requests more ${excess} than this machine has (${node.capacity[excess] ?? 'none'})`;
+}
+
+/** Binds the pod to the node, or says in its PodScheduled condition why not. @throws KubeError that is worth another try. */
+export async function schedule(client: KubeClient, pod: Pod, node: NodeOffer, signal: AbortSignal): Promise<void> {
+  const { name, namespace, uid } = pod.metadata;
+  const reason = misfit(pod, node);
+  try {
+    if (reason === undefined) {
+      const target = { apiVersion: 'v1', kind: 'Node', name: node.name };
+      await client.post(
+        kinds.Pod,
+        name,
+        'binding',
+        { apiVersion: 'v1', kind: 'Binding', metadata: { name, uid }, target },
+        { namespace, signal },
+      );
+      return;
+    }
+    const message = `0/1 nodes are available: ${reason}`;
+    const before = pod.status?.conditions ?? [];
+    if (before.some((condition) => condition.type === 'PodScheduled' && condition.message === message)) return;
+    const scheduled = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message, lastTransitionTime: rfc3339(new Date()) };
+    const conditions = [scheduled, ...before.filter((condition) => condition.type !== 'PodScheduled')];
+    await client.patch(kinds.Pod, name, { metadata: { uid }, status: { conditions } }, { namespace, subresource: 'status', signal });
+  } catch (error) {
+    // Gone, or bound by somebody else meanwhile.
+    if (!(error instanceof KubeError) || (error.status !== 404 && error.status !== 409)) throw error;
+  }
+}

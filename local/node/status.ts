@@ -1,0 +1,99 @@
+import type { ContainerHistory } from './container.ts';
+import { type Container, type ContainerStatus, isSidecar, type Pod, type PodCondition, type PodStatus } from './pod.ts';
+
+/** How far the agent is with a pod. */
+export interface Progress {
+  readonly pod: Pod;
+  readonly hostIp: string;
+  /** Undefined until the pod has its address. */
+  readonly podIp: string | undefined;
+  readonly startTime: string;
+  readonly initContainers: readonly ContainerStatus[];
+  readonly containers: readonly ContainerStatus[];
+  /** Every init container has succeeded and every sidecar has started. */
+  readonly initialized: boolean;
+  /** Set when nothing of the pod will run any more. */
+  readonly outcome: { readonly phase: 'Succeeded' | 'Failed'; readonly reason?: string; readonly message?: string } | undefined;
+}
+
+const owned = new Set(['PodScheduled', 'PodReadyToStartContainers', 'Initialized', 'ContainersReady', 'Ready']);
+
+/** The status that the API server should show. Times of conditions whose status is unchanged are kept; conditions of others too. */
+export function podStatusOf(progress: Progress, now: string): PodStatus {
+  const { pod, podIp, hostIp, initContainers, containers, initialized, outcome, startTime } = progress;
+  const sidecars = (pod.spec.initContainers ?? []).filter(isSidecar).map((container) => container.name);
+  const serving = [...initContainers.filter((status) => sidecars.includes(status.name)), ...containers];
+  const unready = serving.filter((status) => !status.ready).map((status) => status.name);
+  const uninitialized = initContainers.filter((status) => !isInitialized(status, sidecars)).map((status) => status.name);
+  const ready = readiness(outcome?.phase, initialized, unready);
+  const previous = pod.status?.conditions ?? [];
+  const conditions = [
+    condition('PodReadyToStartContainers', podIp !== undefined && outcome === undefined),
+    initialized
+      ? condition('Initialized', true, outcome?.phase === 'Succeeded' ? 'PodCompleted' : undefined)
+      : condition('Initialized', false, 'ContainersNotInitialized', `containers with incomplete status: [${uninitialized.join(' ')}]`),
+    { ...ready, type: 'Ready' },
+    { ...ready, type: 'ContainersReady' },
+    condition('PodScheduled', true),
+  ].map((next) => withTime(next, previous, now));
+  return {
+    phase: outcome?.phase ?? (initialized && containers.some(hasRun) ? 'Running' : 'Pending'),
+    // A merge patch keeps what is left out, and null removes it.
+    reason: outcome?.reason ?? null,
+    message: outcome?.message ?? null,
+    hostIP: hostIp,
+    hostIPs: [{ ip: hostIp }],
+    ...(podIp === undefined ? {} : { podIP: podIp, podIPs: [{ ip: podIp }] }),
+    startTime,
+    conditions: [...conditions, ...previous.filter((existing) => !owned.has(existing.type))],
+    ...(initContainers.length > 0 ? { initContainerStatuses: initContainers } : {}),
+    containerStatuses: containers,
+  };
+}
+
+function readiness(phase: 'Succeeded' | 'Failed' | undefined, initialized: boolean, unready: readonly string[]): PodCondition {
+  if (phase === 'Succeeded') return condition('Ready', false, 'PodCompleted');
+  if (phase === 'Failed') return condition('Ready', false, 'PodFailed');
+  if (initialized && unready.length === 0) return condition('Ready', true);
+  return condition('Ready', false, 'ContainersNotReady', `containers with unready status: [${unready.join(' ')}]`);
+}
+
+function condition(type: string, holds: boolean, reason?: string, message?: string): PodCondition {
+  return {
+    type,
+    status: holds ? 'True' : 'False',
+    ...(reason === undefined ? {} : { reason }),
+    ...(message === undefined ? {} : { message }),
+  };
+}
+
+function withTime(next: PodCondition, previous: readonly PodCondition[], now: string): PodCondition {
+  const before = previous.find((existing) => existing.type === next.type);
+  return { ...next, lastTransitionTime: before?.status === next.status ? (before.lastTransitionTime ?? now) : now };
+}
+
+function hasRun(status: ContainerStatus): boolean {
+  return status.state.waiting === undefined || status.restartCount > 0 || status.lastState.terminated !== undefined;
+}
+
+function isInitialized(status: ContainerStatus, sidecars: readonly string[]): boolean {
+  return sidecars.includes(status.name) ? status.started : status.state.terminated?.exitCode === 0;
+}
+
+/** Status of a container that nobody has begun to start. */
+export function notStarted(
+  container: Container,
+  waiting: { readonly reason: string; readonly message?: string },
+  history: ContainerHistory | undefined,
+): ContainerStatus {
+  return {
+    name: container.name,
+    image: container.image,
+    imageID: '',
+    state: { waiting },
+    lastState: history?.lastState ?? {},
+    ready: false,
+    started: false,
+    restartCount: history === undefined ? 0 : history.restartCount - 1,
+  };
+}

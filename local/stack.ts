@@ -1,0 +1,235 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parse, parseAllDocuments } from 'yaml';
+import { KubeClient } from '../kube/client.ts';
+import { type KubeObject, kinds, type Resource } from '../kube/resources.ts';
+import { claimFolder } from './folder.ts';
+import { type Kubernetes, startKubernetes } from './kubernetes.ts';
+import { startNodeAgent } from './node/agent.ts';
+import { keepPorts } from './ports.ts';
+import { type Postgres, startPostgres } from './postgres.ts';
+import { type Log, type Supervised, supervise } from './process.ts';
+import { startRouter } from './router.ts';
+import { startWorkos, type WorkosStandIn } from './workos/start.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const fieldManager = 'tenantry-local';
+/** Image of the tenants' programs, as templates name it. The node agent runs it from this checkout. */
+const tenantImage = 'tenantry/tenant';
+const systemNamespace = 'tenantry-system';
+
+export interface StackOptions {
+  /** State folder: all data, certificates, ports and logs. */
+  readonly dir: string;
+  /** False gives up durability for speed, for data that is thrown away. */
+  readonly fsync?: boolean;
+  readonly log: Log;
+  /** Told when a part begins to start. */
+  readonly onPart?: (part: string) => void;
+  readonly signal?: AbortSignal;
+  /** Preferred port of the router, whose address is in the tenants' URLs. */
+  readonly routerPort?: number;
+}
+
+/** Tenantry on this machine: everything as it ships but the container runtime, the gateway and WorkOS. */
+export interface Stack {
+  readonly kubernetes: Kubernetes;
+  readonly postgres: Postgres;
+  readonly workos: WorkosStandIn;
+  /** Client with the rights of a cluster admin. */
+  readonly client: KubeClient;
+  /** Base URL of the tenants: `<routerUrl>/t/<tenant>/mcp`. */
+  readonly routerUrl: string;
+  /** Base URL of the Admin API. */
+  readonly adminUrl: string;
+  /** Base URL of the operator's health and metrics. */
+  readonly operatorUrl: string;
+  readonly operator: Supervised;
+  readonly controlPlane: Supervised;
+  /** Folder of the logs, one file a program. */
+  readonly logs: string;
+  stop(): Promise<void>;
+}
+
+/** Starts everything and resolves when operator and control plane are ready. About 12 s the first time. */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { dir, log, signal } = options;
+  const part = options.onPart ?? (() => {});
+  const stops: (() => Promise<void> | void)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const end of stops.splice(0).reverse()) await end();
+  };
+  try {
+    const folder = await claimFolder(dir, 0o755);
+    stops.push(() => folder.release());
+    const { ports } = await keepPorts(join(dir, 'ports.json'), ['router', 'controlPlane', 'operator', 'workos']);
+    const logs = join(dir, 'logs');
+    mkdirSync(logs, { recursive: true, mode: 0o700 });
+
+    part('Kubernetes API, etcd and controllers; PostgreSQL; WorkOS stand-in');
+    const [kubernetes, postgres, workos] = await allOrNone(stops, [
+      startKubernetes({
+        dir: join(dir, 'kubernetes'),
+        log,
+        ...(options.fsync === undefined ? {} : { fsync: options.fsync }),
+        ...(signal ? { signal } : {}),
+      }),
+      startPostgres({ dir: join(dir, 'postgres'), log }),
+      startWorkos({
+        port: ports.workos,
+        dir: join(dir, 'workos'),
+        log: (message, details) => log.error({ err: details.error }, message),
+      }).then((standIn) => Object.assign(standIn, { stop: () => standIn.close() })),
+    ] as const);
+    const client = KubeClient.fromConfig({ kubeconfig: kubernetes.kubeconfigs.admin, userAgent: 'tenantry-local' });
+    stops.push(() => client.close());
+
+    part('custom resources, access rights and templates');
+    await install(client);
+
+    part('node agent and router');
+    const nodeClient = KubeClient.fromConfig({ kubeconfig: kubernetes.kubeconfigs.node, userAgent: 'tenantry-node' });
+    stops.push(() => nodeClient.close());
+    const agent = await startNodeAgent({
+      client: nodeClient,
+      dir: join(dir, 'node'),
+      images: { [tenantImage]: { entrypoint: [process.execPath, join(root, 'templates/main.ts')], workingDir: root, env: {} } },
+      log,
+      serving: kubernetes.nodeServing,
+    });
+    stops.push(() => agent.stop());
+    const router = await startRouter({ client, port: ports.router, host: '127.0.0.1', log });
+    stops.push(() => router.stop());
+
+    part('operator and control plane');
+    const program = { records: folder.records, log, ...(signal ? { signal } : {}), cwd: root, command: process.execPath };
+    const base = { PATH: process.env['PATH'] ?? '', HOME: dir, NODE_ENV: 'production' };
+    const routerUrl = router.url;
+    const controlPlaneUrl = `http://127.0.0.1:${ports.controlPlane}`;
+    const operatorUrl = `http://127.0.0.1:${ports.operator}`;
+    const [operator, controlPlane] = await allOrNone(stops, [
+      supervise({
+        ...program,
+        name: 'operator',
+        args: [join(root, 'operator/main.ts')],
+        logFile: join(logs, 'operator.log'),
+        ready: (s) => answers(`${operatorUrl}/readyz`, s),
+        env: {
+          ...base,
+          KUBECONFIG: kubernetes.kubeconfigs.operator,
+          HOST: '127.0.0.1',
+          PORT: String(ports.operator),
+          TENANTRY_BASE_URL: routerUrl,
+          TENANTRY_SIDECAR_IMAGE: tenantImage,
+          TENANTRY_OAUTH_ISSUER: workos.issuer,
+          TENANTRY_CONTROL_PLANE_URL: controlPlaneUrl,
+          TENANTRY_OPERATOR_SUBJECT: 'User:tenantry-operator',
+          TENANTRY_DATABASE_URL: postgres.url,
+          TENANTRY_INGRESS_CLASS: router.ingressClass,
+          // The router drops a pod the moment it begins to end.
+          TENANTRY_DRAIN_SECONDS: '0',
+        },
+      }),
+      supervise({
+        ...program,
+        name: 'control plane',
+        args: [join(root, 'control-plane/main.ts')],
+        logFile: join(logs, 'control-plane.log'),
+        ready: (s) => answers(`${controlPlaneUrl}/readyz`, s),
+        env: {
+          ...base,
+          KUBECONFIG: kubernetes.kubeconfigs.controlPlane,
+          HOST: '127.0.0.1',
+          PORT: String(ports.controlPlane),
+          WORKOS_API_KEY: workos.apiKey,
+          WORKOS_CLIENT_ID: workos.clientId,
+          WORKOS_API_URL: workos.apiUrl,
+          TENANTRY_ADMIN_ISSUER: workos.adminIssuer,
+          TENANTRY_OAUTH_ISSUER: workos.issuer,
+        },
+      }),
+    ] as const);
+    return {
+      kubernetes,
+      postgres,
+      workos,
+      client,
+      routerUrl,
+      adminUrl: `http://localhost:${ports.controlPlane}`,
+      operatorUrl,
+      operator,
+      controlPlane,
+      logs,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Applies the custom resources, the roles of operator and control plane, and the built-in templates. */
+async function install(client: KubeClient): Promise<void> {
+  const apply = (resource: Resource, object: KubeObject): Promise<unknown> => client.apply(resource, object, { fieldManager });
+  const definitions = ['tenants', 'stacktemplates'].map((name) => read(`crds/${name}.yaml`)[0] as KubeObject);
+  for (const definition of definitions) await apply(kinds.CustomResourceDefinition, definition);
+  for (const definition of definitions) await established(client, definition.metadata.name);
+  await apply(kinds.Namespace, { metadata: { name: systemNamespace } });
+  for (const [part, user] of [
+    ['operator', 'tenantry-operator'],
+    ['control-plane', 'tenantry-control-plane'],
+  ] as const) {
+    for (const role of read(`${part}/rbac.yaml`)) await apply(kinds.ClusterRole, role);
+    await apply(kinds.ClusterRoleBinding, {
+      metadata: { name: user },
+      ...{
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: user },
+        subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }],
+      },
+    });
+  }
+  for (const folder of readdirSync(join(root, 'templates'))) {
+    const file = `templates/${folder}/template.yaml`;
+    if (existsSync(join(root, file))) for (const template of read(file)) await apply(kinds.StackTemplate, template);
+  }
+}
+
+async function established(client: KubeClient, name: string): Promise<void> {
+  type Definition = KubeObject & { status?: { conditions?: { type: string; status: string }[] } };
+  for (let tries = 0; tries < 100; tries++) {
+    const { status } = await client.get<Definition>(kinds.CustomResourceDefinition, name);
+    if (status?.conditions?.some((condition) => condition.type === 'Established' && condition.status === 'True')) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`the API server did not accept the custom resource definition ${name}`);
+}
+
+function read(file: string): KubeObject[] {
+  return parseAllDocuments(readFileSync(join(root, file), 'utf8')).map((document) => parse(document.toString()) as KubeObject);
+}
+
+async function answers(url: string, signal: AbortSignal): Promise<boolean> {
+  const response = await fetch(url, { signal });
+  await response.body?.cancel();
+  return response.ok;
+}
+
+type Stoppable = { stop(): Promise<void> };
+
+/** Awaits parts that start side by side. Each is noted for stopping, so that none outlives the failure of another. */
+async function allOrNone<T extends readonly Promise<Stoppable>[]>(
+  stops: (() => Promise<void> | void)[],
+  parts: T,
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  const results = await Promise.allSettled(parts);
+  for (const result of results) if (result.status === 'fulfilled') stops.push(() => result.value.stop());
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
+  return results.map((result) => (result as PromiseFulfilledResult<Stoppable>).value) as { -readonly [K in keyof T]: Awaited<T[K]> };
+}
+
+/** Forgets everything an earlier start kept. */
+export function forget(dir: string): void {
+  rmSync(dir, { recursive: true, force: true });
+}
