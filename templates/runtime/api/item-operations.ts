@@ -1,0 +1,255 @@
+import type { JsonSchema } from '../json-schema.ts';
+import { type Entity, nameInWords } from './entity.ts';
+import type { Item, ItemStore, Write } from './item-store.ts';
+import type { Operation, OperationAnswer, OperationRequest } from './operation.ts';
+import { isObject, mergePatch, type Payload, unstorable } from './payload.ts';
+import { Problem, type ProblemCode } from './problem.ts';
+import { type EntitySchemas, uidSchema } from './schemas.ts';
+
+export interface ItemOperationsOptions {
+  readonly entity: Entity;
+  readonly schemas: EntitySchemas;
+  readonly store: ItemStore;
+  /** Whether a live item of another entity exists. */
+  readonly exists: (entity: string, uid: string) => Promise<boolean>;
+  /** Throws invalid_payload where a whole payload breaks its schema. */
+  readonly check: (payload: Payload) => void;
+  /** Items a page has when the caller does not say. */
+  readonly defaultPageSize: number;
+  readonly clock: () => Date;
+}
+
+export const maxPageSize = 1000;
+
+/** The eight operations of an entity. */
+export function itemOperations(options: ItemOperationsOptions): Operation[] {
+  const { entity, schemas, store, clock } = options;
+  const { name, plural } = entity;
+  const words = nameInWords(entity);
+  const many = plural.replaceAll('_', ' ');
+  const collection = `/v1/${plural}`;
+  const one = `${collection}/{uid}`;
+  const actions = Object.keys(entity.actions);
+  const parameters = { uid: uidSchema };
+  const headers: Record<string, JsonSchema> = {
+    'If-Match': { type: 'integer', minimum: 1, description: 'Version last read' },
+  };
+  const item = { status: 200, description: `The ${words}.`, schema: `${name}_item` } as const;
+  const written: ProblemCode[] = ['malformed_request', 'not_found', 'version_mismatch', 'deleted'];
+
+  const write = (request: OperationRequest): Write => ({
+    subject: request.caller.subject,
+    now: clock(),
+    expectedVersion: expectedVersion(request.headers['if-match']),
+  });
+  const uidOf = (request: OperationRequest) => request.path['uid'] ?? '';
+
+  /** Payload to store: what was sent, with the fields that only actions set as they were. */
+  const admit = async (sent: unknown, current?: Item): Promise<Payload> => {
+    const payload: Record<string, unknown> = isObject(sent) ? { ...sent } : {};
+    for (const field of schemas.managed) {
+      delete payload[field];
+      if (current?.payload[field] !== undefined) payload[field] = current.payload[field];
+    }
+    const fault = unstorable(payload);
+    if (fault !== undefined) throw new Problem('invalid_payload', { detail: `${fault.pointer} ${fault.detail}.`, errors: [fault] });
+    options.check(payload);
+    await checkReference(options, payload, current);
+    return payload;
+  };
+
+  return [
+    {
+      operationId: `list_${plural}`,
+      method: 'GET',
+      path: collection,
+      tag: name,
+      title: `List ${many}`,
+      description: `List ${many}, oldest first.`,
+      parameters: {},
+      query: {
+        limit: { type: 'integer', minimum: 1, maximum: maxPageSize, default: options.defaultPageSize },
+        cursor: { type: 'string', description: 'nextCursor of the last page' },
+        includeDeleted: { type: 'boolean' },
+      },
+      answer: { status: 200, description: `A page of ${many}.`, schema: `${name}_page` },
+      problems: ['malformed_request'],
+      handle: async ({ query }) => ({
+        body: await store.list({
+          limit: Number(query['limit'] ?? options.defaultPageSize),
+          cursor: typeof query['cursor'] === 'string' ? query['cursor'] : undefined,
+          includeDeleted: query['includeDeleted'] === true,
+        }),
+      }),
+    },
+    {
+      operationId: `get_${name}`,
+      method: 'GET',
+      path: one,
+      tag: name,
+      title: `Get ${words}`,
+      description: `Read one ${words}.`,
+      parameters,
+      query: { includeDeleted: { type: 'boolean' } },
+      answer: item,
+      problems: ['malformed_request', 'not_found', 'deleted'],
+      handle: async (request) => answerOf(await store.get(uidOf(request), request.query['includeDeleted'] === true)),
+    },
+    {
+      operationId: `create_${name}`,
+      method: 'POST',
+      path: collection,
+      tag: name,
+      title: `Create ${words}`,
+      description: `Create a ${words}. More fields are kept.`,
+      parameters: {},
+      body: { schema: schemas.payload, example: entity.example },
+      answer: { ...item, status: 201 },
+      problems: ['malformed_request', 'invalid_payload'],
+      handle: async (request) => {
+        const created = await store.create(await admit(request.body), write(request));
+        const answer = answerOf(created);
+        // Relative to the collection's own URL, which is another one when the sidecar publishes the API.
+        return { ...answer, headers: { ...answer.headers, location: `${plural}/${created.uid}` } };
+      },
+    },
+    {
+      operationId: `update_${name}`,
+      method: 'PUT',
+      path: one,
+      tag: name,
+      title: `Update ${words}`,
+      description: `Replace all fields of a ${words}.`,
+      parameters,
+      headers,
+      body: { schema: schemas.payload, example: entity.example },
+      answer: item,
+      problems: [...written, 'invalid_payload'],
+      handle: async (request) =>
+        answerOf(await store.change(uidOf(request), write(request), async (current) => ({ payload: await admit(request.body, current) }))),
+    },
+    {
+      operationId: `patch_${name}`,
+      method: 'PATCH',
+      path: one,
+      tag: name,
+      title: `Patch ${words}`,
+      description: `Change the given fields of a ${words}; null removes one.`,
+      parameters,
+      headers,
+      body: { schema: schemas.patch, types: ['application/merge-patch+json', 'application/json'] },
+      answer: item,
+      problems: [...written, 'invalid_payload'],
+      handle: async (request) =>
+        answerOf(
+          await store.change(uidOf(request), write(request), async (current) => ({
+            payload: await admit(mergePatch(current.payload, request.body), current),
+          })),
+        ),
+    },
+    {
+      operationId: `delete_${name}`,
+      method: 'DELETE',
+      path: one,
+      tag: name,
+      title: `Delete ${words}`,
+      description: `Delete a ${words}.`,
+      parameters,
+      headers,
+      answer: { ...item, description: `The ${words}, deleted.` },
+      problems: written,
+      handle: async (request) => answerOf(await store.change(uidOf(request), write(request), () => ({ deletedAt: clock() }))),
+    },
+    {
+      operationId: `archive_${name}`,
+      method: 'POST',
+      path: `${one}/archive`,
+      tag: name,
+      title: `Archive ${words}`,
+      description: `Archive a ${words}.`,
+      parameters,
+      headers,
+      answer: item,
+      problems: written,
+      handle: async (request) =>
+        answerOf(
+          await store.change(uidOf(request), write(request), (current) => ({
+            archivedAt: current.archivedAt === undefined ? clock() : new Date(current.archivedAt),
+          })),
+        ),
+    },
+    {
+      operationId: `process_${name}`,
+      method: 'POST',
+      path: `${one}/process`,
+      tag: name,
+      title: `Process ${words}`,
+      description: `Do an action on a ${words}.`,
+      parameters,
+      headers,
+      body: {
+        schema: { type: 'object', properties: { action: { type: 'string', enum: actions } }, required: ['action'] },
+        example: { action: actions[0] },
+        checkedByHandler: true,
+      },
+      answer: item,
+      problems: ['unknown_action', ...written],
+      handle: async (request) => {
+        const action = actionOf(entity, request.body);
+        return answerOf(
+          await store.change(uidOf(request), write(request), (current) => {
+            const now = clock();
+            const { payload, archived } = action(current.payload, now);
+            return { ...(payload && { payload }), ...(archived !== undefined && { archivedAt: archived ? now : null }) };
+          }),
+        );
+      },
+    },
+  ];
+}
+
+function answerOf(item: Item): OperationAnswer {
+  return { body: item, headers: { etag: `"${item.version}"` } };
+}
+
+/** The version in If-Match, as an entity tag or as the bare number; undefined for none and for `*`. */
+function expectedVersion(header: string | string[] | undefined): number | undefined {
+  if (header === undefined || header === '*') return undefined;
+  const version = typeof header === 'string' ? /^(?:"([1-9]\d{0,9})"|([1-9]\d{0,9}))$/.exec(header) : null;
+  if (version === null) {
+    throw new Problem('malformed_request', {
+      detail: 'If-Match must be the version of the item as last read, such as "3".',
+      errors: [{ parameter: 'If-Match', detail: 'must be a version such as "3"' }],
+    });
+  }
+  return Number(version[1] ?? version[2]);
+}
+
+function actionOf(entity: Entity, body: unknown) {
+  const name = isObject(body) ? body['action'] : undefined;
+  const action = typeof name === 'string' && Object.hasOwn(entity.actions, name) ? entity.actions[name] : undefined;
+  if (action !== undefined) return action;
+  const allowed = Object.keys(entity.actions);
+  const list = allowed.join(', ');
+  throw new Problem('unknown_action', {
+    detail: `The action of a ${nameInWords(entity)} must be one of: ${list}.`,
+    errors: [{ pointer: '/action', detail: `must be one of ${list}` }],
+    extensions: { allowedActions: allowed },
+  });
+}
+
+/** A reference is checked when it is made: an item outlives what it refers to. */
+async function checkReference(options: ItemOperationsOptions, payload: Payload, current: Item | undefined): Promise<void> {
+  const { entity, exists } = options;
+  const reference = entity.reference?.(payload);
+  if (reference === undefined) return;
+  const before = current && entity.reference?.(current.payload);
+  if (before?.entity === reference.entity && before.uid === reference.uid) return;
+  const itself = reference.entity === entity.name && reference.uid.toLowerCase() === current?.uid;
+  if (!itself && (await exists(reference.entity, reference.uid))) return;
+  const detail = itself ? 'refers to the item itself' : `refers to no existing ${reference.entity.replaceAll('_', ' ')}`;
+  throw new Problem('invalid_payload', {
+    detail: `${reference.pointer} ${detail}.`,
+    errors: [{ pointer: reference.pointer, detail }],
+  });
+}

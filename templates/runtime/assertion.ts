@@ -1,0 +1,19 @@
+/**
+ * How the MCP sidecar tells the API who calls: a JWT of 60 seconds, signed by a key the sidecar makes at its start. MCP forbids
+ * passing the client's token on, and an API could not check it.
+ * https://modelcontextprotocol.io/specification/2025-11-25/basic/authorization#access-token-privilege-restriction
+ */
+
+export const assertionIssuer = 'tenantry-mcp';
+export const assertionAudience = 'tenantry-api';
+export const assertionAlgorithm = 'EdDSA';
+export const assertionLifetimeSeconds = 60;
+
+/** Who calls, as the sidecar has verified it. */
+export interface Caller {
+  /** User id at the authorization server, or `key:<id of the API key>`. */
+  readonly subject: string;
+  /** Organization the user acts for; absent for API keys. */
+  readonly organization?: string;
+  readonly scopes: readonly string[];
+}

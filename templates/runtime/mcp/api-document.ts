@@ -1,0 +1,90 @@
+import { dereference, toolOf } from './operation-tool.ts';
+import { isSchema, SchemaResolver, UnusableSchema } from './schema-resolver.ts';
+import type { Tool } from './tool.ts';
+
+const methods = ['get', 'head', 'post', 'put', 'patch', 'delete'] as const;
+
+/** Claude and others refuse longer names. */
+const maxNameLength = 64;
+
+export interface ApiTools {
+  readonly version: string;
+  /** What the API is for, for LLMs. */
+  readonly instructions: string | undefined;
+  readonly tools: readonly Tool[];
+  /** Operations that cannot be tools, with the reason. */
+  readonly skipped: readonly { readonly operation: string; readonly reason: string }[];
+}
+
+export class UnusableDocument extends Error {
+  override readonly name = 'UnusableDocument';
+}
+
+export interface ApiDocumentOptions {
+  /** URL the document was read from; relative server URLs start there. */
+  readonly url: URL;
+  /** Header names, lower-case, that callers must not set. */
+  readonly reservedHeaders: readonly string[];
+}
+
+/**
+ * The tools of an OpenAPI 3.x document, one an operation.
+ * @throws {UnusableDocument} when it is no such document.
+ */
+export function apiTools(document: unknown, options: ApiDocumentOptions): ApiTools {
+  if (!isSchema(document) || typeof document['openapi'] !== 'string' || !/^3\./.test(document['openapi'])) {
+    throw new UnusableDocument('it is not an OpenAPI 3.x document (there is no "openapi": "3...")');
+  }
+  if (!isSchema(document['paths'])) throw new UnusableDocument('it has no paths');
+  const info = isSchema(document['info']) ? document['info'] : {};
+  const resolver = new SchemaResolver(document);
+  const base = basePath(document['servers'], options.url);
+  const names = new Set<string>();
+  const tools: Tool[] = [];
+  const skipped: { operation: string; reason: string }[] = [];
+  for (const [path, given] of Object.entries(document['paths'])) {
+    const item = dereference(document, given);
+    if (item === undefined) continue;
+    for (const method of methods) {
+      const operation = item[method];
+      if (!isSchema(operation)) continue;
+      const shared = Array.isArray(item['parameters']) ? item['parameters'] : [];
+      const name = freeName(names, operation['operationId'], method, path);
+      try {
+        tools.push(toolOf({ document, resolver, name, method, path: base + path, operation, shared, reserved: options.reservedHeaders }));
+        names.add(name);
+      } catch (error) {
+        if (!(error instanceof UnusableSchema)) throw error;
+        skipped.push({ operation: `${method.toUpperCase()} ${path}`, reason: error.message });
+      }
+    }
+  }
+  return {
+    version: typeof info['version'] === 'string' ? info['version'] : '0',
+    instructions: typeof info['description'] === 'string' ? info['description'] : undefined,
+    tools,
+    skipped,
+  };
+}
+
+/** Path of the first server. Its host is not used: the API that is called is the one in this pod. */
+function basePath(servers: unknown, documentUrl: URL): string {
+  const server = Array.isArray(servers) && isSchema(servers[0]) ? servers[0] : undefined;
+  if (server === undefined || typeof server['url'] !== 'string') return '';
+  const variables = isSchema(server['variables']) ? server['variables'] : {};
+  const url = server['url'].replaceAll(/\{([^}]+)\}/g, (_match, name: string) => {
+    const variable = variables[name];
+    return isSchema(variable) ? String(variable['default'] ?? '') : '';
+  });
+  return URL.canParse(url, documentUrl.href) ? new URL(url, documentUrl).pathname.replace(/\/+$/, '') : '';
+}
+
+function freeName(taken: ReadonlySet<string>, operationId: unknown, method: string, path: string): string {
+  const wanted = typeof operationId === 'string' && operationId !== '' ? operationId : `${method}${path.replaceAll(/[{}]/g, '')}`;
+  const name = wanted.replaceAll(/[^\w-]+/g, '_').slice(0, maxNameLength);
+  for (let attempt = 1; ; attempt++) {
+    const suffix = attempt === 1 ? '' : `_${attempt}`;
+    const candidate = name.slice(0, maxNameLength - suffix.length) + suffix;
+    if (!taken.has(candidate)) return candidate;
+  }
+}

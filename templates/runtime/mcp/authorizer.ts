@@ -1,0 +1,148 @@
+import { decodeJwt, errors, jwtVerify } from 'jose';
+import type { ApiKeyScope } from '../../../crds/api-keys.ts';
+import type { Caller } from '../assertion.ts';
+import { type ApiKeys, apiKeyPrefix } from './api-keys.ts';
+import { ControlPlaneUnavailable } from './control-plane.ts';
+import type { Memberships } from './memberships.ts';
+import { Refusal } from './refusal.ts';
+import type { SigningKeys } from './signing-keys.ts';
+
+/** Something a caller addresses: the MCP endpoint or the REST API, each with an audience and a scope of its own. */
+export interface ProtectedResource {
+  /** Public URL, which the token's audience must equal. */
+  readonly url: string;
+  readonly metadataUrl: string;
+  /** Scope an API key needs for it. */
+  readonly scope: Exclude<ApiKeyScope, 'probe'>;
+}
+
+export interface AuthorizerOptions {
+  readonly apiKeys: ApiKeys;
+  /** Absent where the tenant has no organization. */
+  readonly oauth?: {
+    readonly issuer: string;
+    readonly organizationId: string;
+    readonly keys: SigningKeys;
+    readonly memberships: Memberships;
+  };
+  readonly clock?: () => Date;
+}
+
+/** Who calls, and whether only to probe the MCP endpoint. */
+export interface Authorized {
+  readonly caller: Caller;
+  readonly probeOnly: boolean;
+}
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>;
+
+/** Asymmetric ones alone: with a shared secret, whoever can check a token could make one. */
+const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
+
+/** Decides who may call, by API key or OAuth token. What cannot be decided is refused. */
+export class Authorizer {
+  readonly #options: AuthorizerOptions;
+
+  constructor(options: AuthorizerOptions) {
+    this.#options = options;
+  }
+
+  /** @throws {Refusal} */
+  async authorize(headers: Headers, resource: ProtectedResource): Promise<Authorized> {
+    const credential = credentialOf(headers);
+    return credential.startsWith(apiKeyPrefix) ? await this.#byKey(credential, resource) : await this.#byToken(credential, resource);
+  }
+
+  async #byKey(key: string, resource: ProtectedResource): Promise<Authorized> {
+    const { id, scopes } = await this.#options.apiKeys.verify(key);
+    const probeOnly = !scopes.includes(resource.scope);
+    if (probeOnly && !(resource.scope === 'mcp' && scopes.includes('probe'))) {
+      throw new Refusal('scope', `This API key lacks the scope "${resource.scope}".`);
+    }
+    return { caller: { subject: `key:${id}`, scopes: probeOnly ? ['probe'] : [resource.scope] }, probeOnly };
+  }
+
+  async #byToken(token: string, resource: ProtectedResource): Promise<Authorized> {
+    const { oauth, clock } = this.#options;
+    if (oauth === undefined) throw new Refusal('invalid_token', 'This tenant has no organization: only its API keys work.');
+    let subject: string | undefined;
+    let scope: unknown;
+    try {
+      const { payload } = await jwtVerify(token, oauth.keys.find, {
+        issuer: oauth.issuer,
+        audience: resource.url,
+        algorithms,
+        requiredClaims: ['exp', 'sub'],
+        ...(clock && { currentDate: clock() }),
+      });
+      subject = payload.sub;
+      scope = payload['scope'];
+    } catch (error) {
+      throw refusalOf(error, token, oauth.issuer);
+    }
+    if (subject === undefined || !/^[\w.@|:-]{1,256}$/.test(subject) || /^\.+$/.test(subject)) {
+      throw new Refusal('invalid_token', 'The token names no user.');
+    }
+    if (!(await this.#isMember(subject, oauth.memberships))) {
+      throw new Refusal('not_member', "You are not an active member of this tenant's organization.");
+    }
+    const scopes = typeof scope === 'string' ? scope.split(' ').filter((word) => word !== '') : [];
+    return { caller: { subject, organization: oauth.organizationId, scopes: [resource.scope, ...scopes] }, probeOnly: false };
+  }
+
+  async #isMember(subject: string, memberships: Memberships): Promise<boolean> {
+    try {
+      return await memberships.isMember(subject);
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+}
+
+/** The API key or token; a bearer token goes before X-API-Key. */
+function credentialOf(headers: Headers): string {
+  const { authorization, 'x-api-key': apiKey } = headers;
+  if (typeof authorization === 'string') {
+    const token = /^Bearer +([\w.~+/=-]+) *$/i.exec(authorization)?.[1];
+    if (token === undefined) throw new Refusal('invalid_token', 'The Authorization header must be "Bearer" and a token.');
+    return token;
+  }
+  if (typeof apiKey === 'string') {
+    if (!apiKey.startsWith(apiKeyPrefix)) throw new Refusal('unknown_key', 'X-API-Key holds no API key of Tenantry.');
+    return apiKey;
+  }
+  throw new Refusal('no_token', 'Authorization is required: sign in as the metadata says, or send an API key.');
+}
+
+function unavailable(error: unknown): unknown {
+  if (!(error instanceof ControlPlaneUnavailable)) return error;
+  return new Refusal('unavailable', 'Tokens cannot be checked at the moment. Try again in a few seconds.', {
+    retryAfterSeconds: error.retryAfterSeconds,
+    cause: error,
+  });
+}
+
+function refusalOf(error: unknown, token: string, issuer: string): unknown {
+  if (error instanceof errors.JWTExpired) return new Refusal('expired', 'The token has expired.');
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    if (error.claim === 'iss') return new Refusal('wrong_issuer', 'The token comes from another issuer.');
+    if (error.claim === 'aud') return new Refusal('wrong_audience', 'The token was issued for another resource.');
+    return new Refusal('invalid_token', `The claim ${error.claim} of the token is not valid.`);
+  }
+  if (error instanceof errors.JOSEError) {
+    // Another issuer's key is not among ours: say what is wrong rather than that a key is missing. Nothing is trusted by it.
+    return issuedElsewhere(token, issuer)
+      ? new Refusal('wrong_issuer', 'The token comes from another issuer.')
+      : new Refusal('invalid_token', 'The token is not valid.');
+  }
+  return unavailable(error);
+}
+
+function issuedElsewhere(token: string, issuer: string): boolean {
+  try {
+    const { iss } = decodeJwt(token);
+    return iss !== undefined && iss !== issuer;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,48 @@
+import type { JsonSchema } from '../json-schema.ts';
+import { isSchema } from './schema-resolver.ts';
+
+/**
+ * What an LLM is shown of a schema. Every word of a tool list is paid for in each conversation, so what helps nobody choose a value is
+ * left out; arguments are still checked against the whole schema, and the error then names the rule.
+ */
+const dropped = new Set([
+  'deprecated',
+  'examples',
+  'maxItems',
+  'maxLength',
+  'maxProperties',
+  'minItems',
+  'minLength',
+  'minProperties',
+  'title',
+  'unevaluatedProperties',
+  'uniqueItems',
+  'writeOnly',
+]);
+/** Formats that the name of an argument says already, or that are a machine's. */
+const droppedFormats = new Set(['double', 'float', 'int32', 'int64', 'password', 'uuid']);
+
+export function concise(schema: JsonSchema): JsonSchema {
+  const result: Record<string, unknown> = {};
+  for (const [keyword, value] of Object.entries(schema)) {
+    if (dropped.has(keyword)) continue;
+    if (keyword === 'format' && droppedFormats.has(String(value))) continue;
+    // The description says in words what the pattern says in symbols.
+    if (keyword === 'pattern' && typeof schema['description'] === 'string') continue;
+    if (keyword === 'additionalProperties' && !(isSchema(value) && Object.keys(value).length > 0)) continue;
+    if (keyword === 'type' && isTextEnum(schema)) continue;
+    if (keyword === 'properties' || keyword === '$defs' || keyword === 'patternProperties') {
+      result[keyword] = isSchema(value)
+        ? Object.fromEntries(Object.entries(value).map(([name, part]) => [name, isSchema(part) ? concise(part) : part]))
+        : value;
+    } else if (Array.isArray(value) && ['allOf', 'anyOf', 'oneOf', 'prefixItems'].includes(keyword)) {
+      result[keyword] = value.map((part) => (isSchema(part) ? concise(part) : part));
+    } else result[keyword] = isSchema(value) && keyword !== 'default' && keyword !== 'const' ? concise(value) : value;
+  }
+  return result;
+}
+
+function isTextEnum(schema: JsonSchema): boolean {
+  const values = schema['enum'];
+  return Array.isArray(values) && values.every((value) => typeof value === 'string' || value === null);
+}

@@ -1,0 +1,46 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+/** Why a JSON body could not be read, as a JSON-RPC error. */
+export interface BodyFault {
+  readonly status: 400 | 413 | 415;
+  readonly code: number;
+  readonly message: string;
+}
+
+/** Reads a JSON body of at most `limit` bytes. */
+export async function readJson(
+  request: IncomingMessage,
+  limit: number,
+): Promise<{ value: unknown; fault?: undefined } | { value?: undefined; fault: BodyFault }> {
+  if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) {
+    return { fault: { status: 415, code: -32000, message: 'Content-Type must be application/json' } };
+  }
+  const tooLarge = { fault: { status: 413, code: -32000, message: `The message is larger than ${limit} bytes` } } as const;
+  if (Number(request.headers['content-length']) > limit) return tooLarge;
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request) {
+    length += chunk.length;
+    if (length > limit) return tooLarge;
+    chunks.push(chunk);
+  }
+  try {
+    const value: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    if (value !== null && typeof value === 'object') return { value };
+  } catch {
+    // Answered below.
+  }
+  return { fault: { status: 400, code: -32700, message: 'Parse error: the body must be a JSON-RPC message' } };
+}
+
+export function sendRpcError(response: ServerResponse, { status, code, message }: BodyFault): void {
+  // What is left of a refused body is not read.
+  if (status === 413) response.setHeader('connection', 'close');
+  sendJson(response, status, { jsonrpc: '2.0', id: null, error: { code, message } });
+}
+
+export function sendJson(response: ServerResponse, status: number, body: unknown, type = 'application/json'): void {
+  const text = JSON.stringify(body);
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) });
+  response.end(text);
+}

@@ -1,0 +1,151 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { toNodeHandler } from '@modelcontextprotocol/node';
+import {
+  type AuthInfo,
+  type CallToolResult,
+  createMcpHandler,
+  type ListToolsResult,
+  type McpRequestContext,
+  ProtocolError,
+  ProtocolErrorCode,
+  Server,
+} from '@modelcontextprotocol/server';
+import { AjvJsonSchemaValidator } from '@modelcontextprotocol/server/validators/ajv';
+import type { Logger } from 'pino';
+import type { Caller } from '../assertion.ts';
+import type { Authorized } from './authorizer.ts';
+import { readJson, sendRpcError } from './http-body.ts';
+import type { Metrics } from './metrics.ts';
+import { Refusal } from './refusal.ts';
+import type { ToolCaller } from './tool-call.ts';
+import type { LoadedTools, ToolSource } from './tool-source.ts';
+
+export interface McpEndpointOptions {
+  /** Name of the tenant, and the name shown to people. */
+  readonly tenant: string;
+  readonly displayName: string;
+  readonly source: ToolSource;
+  readonly caller: ToolCaller;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+/** Largest message, in bytes: the API takes no more either. */
+export const messageLimit = 1024 * 1024;
+
+/** All that a probe may ask: whether the tenant is there and which tools it has. */
+const probeMethods = new Set(['initialize', 'notifications/initialized', 'ping', 'server/discover', 'tools/list']);
+
+/** JSON-RPC methods as labels of a metric: whatever else a client sends is `other`. */
+const labelledMethods = new Set([...probeMethods, 'tools/call', 'subscriptions/listen', 'notifications/cancelled']);
+
+/** What a request carries through the SDK to the tool call. */
+interface Call {
+  readonly caller: Caller;
+  readonly requestId: string;
+}
+
+/**
+ * The tools over Streamable HTTP, stateless and in both eras of the protocol: a server object a request, whose answers are all
+ * computed beforehand.
+ */
+export class McpEndpoint {
+  readonly #options: McpEndpointOptions;
+  readonly #handler;
+  readonly #handle;
+  /** Made once: the SDK's default is a new validator for each server object. */
+  readonly #validator = new AjvJsonSchemaValidator();
+
+  constructor(options: McpEndpointOptions) {
+    this.#options = options;
+    const onerror = (error: Error) => options.logger.debug({ err: error }, 'MCP request rejected');
+    this.#handler = createMcpHandler((context) => this.#server(context), {
+      onerror,
+      maxRequestBodySize: messageLimit,
+      keepAliveMs: 15_000,
+    });
+    this.#handle = toNodeHandler(this.#handler, { onerror, maxRequestBodySize: messageLimit });
+  }
+
+  /** Tells subscribed clients that there are other tools. */
+  toolsChanged(): void {
+    this.#handler.notify.toolsChanged();
+  }
+
+  /** Ends subscriptions and what is still running. */
+  async close(): Promise<void> {
+    await this.#handler.close();
+  }
+
+  /**
+   * Serves an authorized request.
+   * @param onMethod Learns the JSON-RPC method, for metrics and to tell subscriptions from requests that end.
+   * @throws {Refusal} for what a probe may not ask.
+   */
+  async serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { caller, probeOnly }: Authorized,
+    requestId: string,
+    onMethod: (method: string) => void,
+  ): Promise<void> {
+    let body: unknown;
+    if (request.method === 'POST') {
+      const read = await readJson(request, messageLimit);
+      if (read.fault !== undefined) return sendRpcError(response, read.fault);
+      body = read.value;
+    }
+    const methods = methodsOf(body);
+    onMethod(methods.length === 1 && labelledMethods.has(methods[0] ?? '') ? (methods[0] ?? 'other') : 'other');
+    if (probeOnly && (methods.length === 0 || methods.some((method) => !probeMethods.has(method)))) {
+      throw new Refusal('scope', 'A probe key may only initialize and list tools.');
+    }
+    const call: Call = { caller, requestId };
+    const auth: AuthInfo = { token: '', clientId: caller.subject, scopes: [...caller.scopes], extra: { call } };
+    const { method = 'GET', url = '/', headers } = request;
+    await this.#handle({ method, url, headers, auth, [Symbol.asyncIterator]: () => request[Symbol.asyncIterator]() }, response, body);
+  }
+
+  #server({ authInfo, era }: McpRequestContext): Server {
+    const { source, tenant, displayName } = this.#options;
+    const tools = source.tools;
+    const call = authInfo?.extra?.['call'] as Call | undefined;
+    if (tools === undefined || call === undefined) throw new Error('request reached the server before tools or caller were known');
+    const server = new Server(
+      { name: `tenantry-${tenant}`, title: displayName, version: tools.version },
+      {
+        // A change can be pushed to a subscription of the modern era alone; older ones need a session for it.
+        capabilities: { tools: era === 'modern' ? { listChanged: true } : {} },
+        jsonSchemaValidator: this.#validator,
+        ...(tools.instructions !== undefined && { instructions: tools.instructions }),
+      },
+    );
+    server.setRequestHandler('tools/list', () => ({ tools: tools.listed as unknown as ListToolsResult['tools'] }));
+    server.setRequestHandler('tools/call', async ({ params }, context) =>
+      this.#call(tools, call, params.name, params.arguments ?? {}, context.mcpReq.signal),
+    );
+    return server;
+  }
+
+  async #call(tools: LoadedTools, call: Call, name: string, args: Record<string, unknown>, signal: AbortSignal): Promise<CallToolResult> {
+    const { caller, metrics, logger } = this.#options;
+    const tool = tools.byName.get(name);
+    if (tool === undefined)
+      throw new ProtocolError(ProtocolErrorCode.InvalidParams, `There is no tool ${JSON.stringify(name.slice(0, 100))}.`);
+    const started = performance.now();
+    const { outcome, result } = await caller.call({ tool, args, caller: call.caller, requestId: call.requestId, signal });
+    const ms = performance.now() - started;
+    metrics.countCall(name, outcome, ms / 1000);
+    logger.info({ rid: call.requestId, sub: call.caller.subject, tool: name, outcome, ms: Math.round(ms) }, 'tool call');
+    return { ...result, content: [...result.content] };
+  }
+}
+
+/** Methods of a message, or of the messages of a batch. */
+function methodsOf(body: unknown): string[] {
+  return [body].flat().flatMap((message) => {
+    const method = message !== null && typeof message === 'object' && 'method' in message ? message.method : undefined;
+    // An answer has no method; there is nothing here that waits for one.
+    return [typeof method === 'string' ? method : ''];
+  });
+}

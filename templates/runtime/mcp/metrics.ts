@@ -1,0 +1,55 @@
+import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import type { RefusalReason } from './refusal.ts';
+import type { Outcome } from './tool-call.ts';
+
+/** Labels stay few because every tenant has a sidecar: durations are not kept by tool. */
+export function createMetrics() {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const buckets = [0.005, 0.025, 0.1, 0.5, 2.5, 10];
+  return {
+    registry,
+    requests: new Counter<'route' | 'method' | 'status'>({
+      name: 'tenantry_mcp_requests_total',
+      help: 'HTTP requests by route, JSON-RPC method and status.',
+      labelNames: ['route', 'method', 'status'],
+      registers,
+    }),
+    duration: new Histogram<'route'>({
+      name: 'tenantry_mcp_request_duration_seconds',
+      help: 'Time to answer an HTTP request, by route.',
+      labelNames: ['route'],
+      buckets,
+      registers,
+    }),
+    toolCalls: new Counter<'tool' | 'outcome'>({
+      name: 'tenantry_mcp_tool_calls_total',
+      help: 'Tool calls by tool and outcome.',
+      labelNames: ['tool', 'outcome'],
+      registers,
+    }),
+    toolDuration: new Histogram<'outcome'>({
+      name: 'tenantry_mcp_tool_call_duration_seconds',
+      help: 'Time of a tool call, by outcome.',
+      labelNames: ['outcome'],
+      buckets,
+      registers,
+    }),
+    refusals: new Counter<'reason'>({
+      name: 'tenantry_mcp_auth_failures_total',
+      help: 'Refused requests by reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    countRefusal(reason: RefusalReason) {
+      this.refusals.inc({ reason });
+    },
+    countCall(tool: string, outcome: Outcome, seconds: number) {
+      this.toolCalls.inc({ tool, outcome });
+      this.toolDuration.observe({ outcome }, seconds);
+    },
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;

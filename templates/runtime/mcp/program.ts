@@ -1,0 +1,78 @@
+import type { Environment } from '../environment.ts';
+import { createLogger } from '../logging.ts';
+import { untilStopped } from '../shutdown.ts';
+import { ApiKeys } from './api-keys.ts';
+import { Authorizer, type ProtectedResource } from './authorizer.ts';
+import { ControlPlane } from './control-plane.ts';
+import { McpEndpoint } from './mcp-endpoint.ts';
+import { Memberships } from './memberships.ts';
+import { createMetrics } from './metrics.ts';
+import { PublicApi } from './public-api.ts';
+import { RequestGuard } from './request-guard.ts';
+import { protectedResource, resourceMetadata } from './resource-metadata.ts';
+import { readSettings, type Settings } from './settings.ts';
+import { type ServedResource, Sidecar } from './sidecar.ts';
+import { SigningKeys } from './signing-keys.ts';
+import { ToolCaller } from './tool-call.ts';
+import { ToolSource } from './tool-source.ts';
+import { Upstream } from './upstream.ts';
+import { upstreamCredentials } from './upstream-credentials.ts';
+
+/** The MCP sidecar: turns any HTTP API with an OpenAPI document into an MCP server for one tenant. */
+export async function mcp(environment: Environment): Promise<void> {
+  const logger = createLogger(environment, 'mcp');
+  const settings = readSettings(environment);
+  const metrics = createMetrics();
+  const upstream = new Upstream(settings.upstreamUrl);
+  const credentials = await upstreamCredentials(settings);
+  const source = new ToolSource({
+    upstream,
+    url: new URL(settings.openapiPath, settings.upstreamUrl),
+    credentials,
+    logger,
+    onChange: () => endpoint.toolsChanged(),
+  });
+  const caller = new ToolCaller({ upstream, credentials, logger, onDoubt: () => source.recheck() });
+  const { tenant, displayName } = settings;
+  const endpoint = new McpEndpoint({ tenant, displayName, source, caller, metrics, logger });
+  const sidecar = new Sidecar({
+    mcp: served(settings.mcpUrl, protectedResource(settings.mcpUrl, 'mcp'), settings),
+    api: settings.apiUrl && served(settings.apiUrl, protectedResource(settings.apiUrl, 'api'), settings),
+    guard: new RequestGuard([settings.mcpUrl, ...(settings.apiUrl ? [settings.apiUrl] : [])], settings.host),
+    authorizer: createAuthorizer(settings),
+    endpoint,
+    publicApi: new PublicApi({ upstream, credentials }),
+    source,
+    metrics,
+    logger,
+  });
+  await sidecar.listen(settings.host, settings.port);
+  logger.info({ mcpUrl: settings.mcpUrl.href, apiUrl: settings.apiUrl?.href }, 'listening');
+  const stopped = new AbortController();
+  const loading = source.run(stopped.signal);
+  await untilStopped(logger, async (deadline) => {
+    await sidecar.stop(deadline);
+    stopped.abort();
+    await loading;
+    await upstream.close();
+  });
+}
+
+function createAuthorizer({ apiKeysFile, oauth }: Settings): Authorizer {
+  const apiKeys = new ApiKeys(apiKeysFile);
+  if (oauth === undefined) return new Authorizer({ apiKeys });
+  const controlPlane = new ControlPlane({ url: oauth.controlPlaneUrl, tokenFile: oauth.controlPlaneTokenFile });
+  return new Authorizer({
+    apiKeys,
+    oauth: {
+      issuer: oauth.issuer,
+      organizationId: oauth.organizationId,
+      keys: new SigningKeys({ fetch: () => controlPlane.jwks() }),
+      memberships: new Memberships((userId) => controlPlane.isMember(userId)),
+    },
+  });
+}
+
+function served(url: URL, resource: ProtectedResource, settings: Settings): ServedResource {
+  return { ...resource, path: url.pathname.replace(/(.)\/+$/, '$1'), metadata: resourceMetadata(resource, settings) };
+}

@@ -1,0 +1,29 @@
+import type { ProtectedResource } from './authorizer.ts';
+import type { Settings } from './settings.ts';
+
+/** RFC 9728 section 3.1: the well-known part goes between host and path of the resource. */
+export function metadataUrlOf(resource: URL): URL {
+  return new URL(`/.well-known/oauth-protected-resource${resource.pathname === '/' ? '' : resource.pathname}`, resource.origin);
+}
+
+export function protectedResource(url: URL, scope: ProtectedResource['scope']): ProtectedResource {
+  return { url: href(url), metadataUrl: metadataUrlOf(url).href, scope };
+}
+
+/** A URL as it was configured: one without a path has no slash at its end. */
+function href(url: URL): string {
+  return url.pathname === '/' ? url.origin : url.href;
+}
+
+/**
+ * The document of RFC 9728, from configured URLs alone: what a client sends in Host must not choose its authorization server.
+ * Without an organization there is no authorization server to name.
+ */
+export function resourceMetadata(resource: ProtectedResource, settings: Settings): Record<string, unknown> {
+  return {
+    resource: resource.url,
+    ...(settings.oauth && { authorization_servers: [settings.oauth.issuer] }),
+    bearer_methods_supported: ['header'],
+    resource_name: settings.displayName,
+  };
+}

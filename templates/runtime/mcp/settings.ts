@@ -1,0 +1,80 @@
+import { ConfigurationError, type Environment, httpUrl, integer, oneOf, optional, required } from '../environment.ts';
+
+/** How the API is shown who calls. */
+export type UpstreamAuth =
+  | { readonly mode: 'assertion'; readonly jwksFile: string }
+  | { readonly mode: 'static'; readonly header: string; readonly secretFile: string }
+  | { readonly mode: 'none' };
+
+/** OAuth: absent where the tenant has no organization, so that only API keys work. */
+export interface OAuthSettings {
+  readonly issuer: string;
+  readonly organizationId: string;
+  readonly controlPlaneUrl: URL;
+  readonly controlPlaneTokenFile: string;
+}
+
+/** The sidecar's configuration; nothing of it depends on the template. */
+export interface Settings {
+  readonly host: string;
+  readonly port: number;
+  readonly tenant: string;
+  readonly tenantUid: string;
+  readonly displayName: string;
+  /** Public URL of the MCP endpoint; its path is served as it stands. */
+  readonly mcpUrl: URL;
+  /** Public URL of the REST API, where the template publishes it. */
+  readonly apiUrl: URL | undefined;
+  readonly upstreamUrl: URL;
+  readonly openapiPath: string;
+  readonly upstreamAuth: UpstreamAuth;
+  readonly apiKeysFile: string | undefined;
+  readonly oauth: OAuthSettings | undefined;
+}
+
+export function readSettings(environment: Environment): Settings {
+  const tenant = required(environment, 'TENANTRY_TENANT');
+  const openapiPath = optional(environment, 'TENANTRY_OPENAPI_PATH') ?? '/openapi.json';
+  if (!openapiPath.startsWith('/')) throw new ConfigurationError('TENANTRY_OPENAPI_PATH must start with a slash');
+  return {
+    host: required(environment, 'HOST'),
+    port: integer(environment, 'PORT', { min: 1, max: 65535, default: 8001 }),
+    tenant,
+    tenantUid: required(environment, 'TENANTRY_TENANT_UID'),
+    displayName: optional(environment, 'TENANTRY_DISPLAY_NAME') ?? tenant,
+    mcpUrl: httpUrl(environment, 'TENANTRY_MCP_URL'),
+    apiUrl: optional(environment, 'TENANTRY_API_URL') === undefined ? undefined : httpUrl(environment, 'TENANTRY_API_URL'),
+    upstreamUrl: httpUrl(environment, 'TENANTRY_UPSTREAM_URL'),
+    openapiPath,
+    upstreamAuth: readUpstreamAuth(environment),
+    apiKeysFile: optional(environment, 'TENANTRY_API_KEYS_FILE'),
+    oauth: readOAuth(environment),
+  };
+}
+
+function readUpstreamAuth(environment: Environment): UpstreamAuth {
+  const mode = oneOf(environment, 'TENANTRY_UPSTREAM_AUTH', ['assertion', 'static', 'none'], 'assertion');
+  switch (mode) {
+    case 'assertion':
+      return { mode, jwksFile: required(environment, 'TENANTRY_ASSERTION_JWKS_FILE') };
+    case 'static':
+      return {
+        mode,
+        header: required(environment, 'TENANTRY_UPSTREAM_AUTH_HEADER').toLowerCase(),
+        secretFile: required(environment, 'TENANTRY_UPSTREAM_AUTH_SECRET_FILE'),
+      };
+    case 'none':
+      return { mode };
+  }
+}
+
+function readOAuth(environment: Environment): OAuthSettings | undefined {
+  const organizationId = optional(environment, 'TENANTRY_ORGANIZATION_ID');
+  if (organizationId === undefined) return undefined;
+  return {
+    organizationId,
+    issuer: httpUrl(environment, 'TENANTRY_OAUTH_ISSUER') && required(environment, 'TENANTRY_OAUTH_ISSUER'),
+    controlPlaneUrl: httpUrl(environment, 'TENANTRY_CONTROL_PLANE_URL'),
+    controlPlaneTokenFile: required(environment, 'TENANTRY_CONTROL_PLANE_TOKEN_FILE'),
+  };
+}

@@ -1,0 +1,227 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Logger } from 'pino';
+import { requestIdHeader, requestIdOf } from '../request-id.ts';
+import type { Authorizer, ProtectedResource } from './authorizer.ts';
+import { sendJson } from './http-body.ts';
+import type { McpEndpoint } from './mcp-endpoint.ts';
+import type { Metrics } from './metrics.ts';
+import { BodyTooLarge, type PublicApi, publicBodyLimit, upstreamPath } from './public-api.ts';
+import { Refusal } from './refusal.ts';
+import type { RequestGuard } from './request-guard.ts';
+import type { ToolSource } from './tool-source.ts';
+import { UpstreamUnreachable } from './upstream.ts';
+
+/** A resource with where it is served and the metadata document clients read about it. */
+export interface ServedResource extends ProtectedResource {
+  readonly path: string;
+  readonly metadata: unknown;
+}
+
+export interface SidecarOptions {
+  readonly mcp: ServedResource;
+  readonly api: ServedResource | undefined;
+  readonly guard: RequestGuard;
+  readonly authorizer: Authorizer;
+  readonly endpoint: McpEndpoint;
+  readonly publicApi: PublicApi;
+  readonly source: ToolSource;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+/** What is known of a request for its metric and log line. */
+interface Exchange {
+  readonly id: string;
+  route: 'mcp' | 'api' | 'metadata' | 'none';
+  method: string;
+  subject?: string;
+}
+
+/** The sidecar's HTTP server: routes, authorizes, answers errors, and finishes what it has begun before it stops. */
+export class Sidecar {
+  readonly #options: SidecarOptions;
+  readonly #server: Server;
+  readonly #running = new Set<Exchange>();
+  #draining: (() => void) | undefined;
+
+  constructor(options: SidecarOptions) {
+    this.#options = options;
+    this.#server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 65_000 }, (request, response) => {
+      void this.#exchange(request, response);
+    });
+  }
+
+  async listen(host: string, port: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(port, host, resolve);
+    });
+  }
+
+  /** Takes no more connections, lets requests finish until the deadline, then ends what is left. */
+  async stop(deadline: AbortSignal): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    const drained = new Promise<void>((resolve) => {
+      this.#draining = resolve;
+      deadline.addEventListener('abort', () => resolve(), { once: true });
+    });
+    this.#settle();
+    await drained;
+    await this.#options.endpoint.close();
+    this.#server.closeIdleConnections();
+    if (this.#running.size > 0) this.#server.closeAllConnections();
+    await closed;
+  }
+
+  /** Subscriptions never end by themselves, so they are not waited for. */
+  #settle(): void {
+    if ([...this.#running].every(({ method }) => method === 'subscriptions/listen')) this.#draining?.();
+  }
+
+  async #exchange(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = request.url?.split('?', 1)[0] ?? '/';
+    const own = this.#ownEndpoint(path);
+    if (own !== undefined) {
+      await own(response);
+      return;
+    }
+    const started = performance.now();
+    const exchange: Exchange = { id: requestIdOf(request.headers), route: 'none', method: '' };
+    this.#running.add(exchange);
+    response.once('close', () => {
+      this.#running.delete(exchange);
+      const seconds = (performance.now() - started) / 1000;
+      this.#record(exchange, response.statusCode, seconds);
+      this.#settle();
+    });
+    response.setHeader(requestIdHeader, exchange.id);
+    if (this.#draining !== undefined) response.setHeader('connection', 'close');
+    try {
+      await this.#route(request, response, path, exchange);
+    } catch (error) {
+      this.#answerError(error, request, response, exchange);
+    }
+  }
+
+  #ownEndpoint(path: string): ((response: ServerResponse) => Promise<void> | void) | undefined {
+    const { source, metrics } = this.#options;
+    switch (path) {
+      case '/healthz':
+        return (response) => sendJson(response, 200, { status: 'ok' });
+      case '/readyz':
+        return (response) =>
+          source.tools === undefined
+            ? sendJson(response, 503, { status: 'waiting for the OpenAPI document of the API' })
+            : sendJson(response, 200, { status: 'ok', tools: source.tools.byName.size });
+      case '/metrics':
+        return async (response) => {
+          const text = await metrics.registry.metrics();
+          response.writeHead(200, { 'content-type': metrics.registry.contentType });
+          response.end(text);
+        };
+      default:
+        return undefined;
+    }
+  }
+
+  async #route(request: IncomingMessage, response: ServerResponse, path: string, exchange: Exchange): Promise<void> {
+    const { mcp, api, guard, authorizer, endpoint, publicApi, source } = this.#options;
+    for (const resource of [mcp, api]) {
+      if (resource === undefined || path !== new URL(resource.metadataUrl).pathname) continue;
+      exchange.route = 'metadata';
+      sendMetadata(request, response, resource.metadata);
+      return;
+    }
+    if (path === mcp.path) {
+      exchange.route = 'mcp';
+      guard.check(request.headers);
+      const authorized = await authorizer.authorize(request.headers, mcp);
+      exchange.subject = authorized.caller.subject;
+      if (source.tools === undefined) {
+        throw new Refusal('unavailable', 'The API of this tenant is starting. Try again in a few seconds.', { retryAfterSeconds: 2 });
+      }
+      await endpoint.serve(request, response, authorized, exchange.id, (method) => {
+        exchange.method = method;
+      });
+      return;
+    }
+    if (api !== undefined && (path === api.path || path.startsWith(`${api.path}/`))) {
+      exchange.route = 'api';
+      guard.check(request.headers);
+      const { caller } = await authorizer.authorize(request.headers, api);
+      exchange.subject = caller.subject;
+      const target = upstreamPath(path, api.path);
+      if (target !== undefined) {
+        const query = request.url?.slice(path.length) ?? '';
+        await publicApi.serve(request, response, target + query, caller, exchange.id);
+        return;
+      }
+    }
+    sendProblem(response, exchange.id, 404, 'Not found', 'There is nothing here. See the URLs in the status of the tenant.');
+  }
+
+  #answerError(error: unknown, request: IncomingMessage, response: ServerResponse, exchange: Exchange): void {
+    const { mcp, api, metrics, logger } = this.#options;
+    if (response.headersSent || response.destroyed) {
+      response.destroy();
+      return;
+    }
+    // A body that nobody will read would keep the connection from serving the next request.
+    if (!request.complete) response.setHeader('connection', 'close');
+    if (error instanceof Refusal) {
+      metrics.countRefusal(error.reason);
+      const level = error.reason === 'unavailable' ? 'warn' : 'info';
+      logger[level](
+        { rid: exchange.id, reason: error.reason, ...(error.cause instanceof Error && { err: error.cause }) },
+        'request refused',
+      );
+      const challenge = error.challenge((exchange.route === 'api' ? (api ?? mcp) : mcp).metadataUrl);
+      if (challenge !== undefined) response.setHeader('www-authenticate', challenge);
+      if (error.retryAfterSeconds !== undefined) response.setHeader('retry-after', error.retryAfterSeconds);
+      sendProblem(response, exchange.id, error.status, titles[error.status], error.message);
+    } else if (error instanceof BodyTooLarge || (error instanceof Error && error.cause instanceof BodyTooLarge)) {
+      sendProblem(response, exchange.id, 413, 'Too large', `The body is larger than ${publicBodyLimit} bytes.`);
+    } else if (error instanceof UpstreamUnreachable) {
+      logger.warn({ rid: exchange.id, err: error }, 'API not reached');
+      response.setHeader('retry-after', 2);
+      sendProblem(response, exchange.id, 503, 'Temporarily unavailable', 'The API cannot be reached. Try again in a few seconds.');
+    } else if (error instanceof DOMException && error.name === 'TimeoutError') {
+      sendProblem(response, exchange.id, 504, 'Timeout', 'The API took too long to answer.');
+    } else {
+      logger.error({ rid: exchange.id, err: error }, 'request failed');
+      sendProblem(response, exchange.id, 500, 'Internal error', `Something went wrong on our side. Name request ${exchange.id}.`);
+    }
+  }
+
+  #record({ id, route, method, subject }: Exchange, status: number, seconds: number): void {
+    const { metrics, logger } = this.#options;
+    metrics.requests.inc({ route, method, status });
+    metrics.duration.observe({ route }, seconds);
+    logger.debug({ rid: id, route, method, status, sub: subject, ms: Math.round(seconds * 1000) }, 'request');
+  }
+}
+
+const titles = { 401: 'Not authorized', 403: 'Forbidden', 503: 'Temporarily unavailable' } as const;
+
+function sendProblem(response: ServerResponse, requestId: string, status: number, title: string, detail: string): void {
+  sendJson(response, status, { type: 'about:blank', title, status, detail, requestId }, 'application/problem+json');
+}
+
+/** Public, and readable by pages of any origin: clients that run in browsers start here. */
+function sendMetadata(request: IncomingMessage, response: ServerResponse, metadata: unknown): void {
+  response.setHeader('access-control-allow-origin', '*');
+  if (request.method === 'OPTIONS') {
+    response.writeHead(204, {
+      'access-control-allow-methods': 'GET, OPTIONS',
+      'access-control-allow-headers': '*',
+      'access-control-max-age': '86400',
+    });
+    response.end();
+  } else if (request.method === 'GET' || request.method === 'HEAD') {
+    response.setHeader('cache-control', 'public, max-age=60');
+    sendJson(response, 200, metadata);
+  } else {
+    response.writeHead(405, { allow: 'GET, OPTIONS' });
+    response.end();
+  }
+}

