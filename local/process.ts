@@ -18,6 +18,8 @@ export interface Program {
   readonly logFile: string;
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
+  /** Asks it to end; SIGTERM when left out. */
+  readonly stopSignal?: NodeJS.Signals;
 }
 
 export interface Exit {
@@ -31,7 +33,7 @@ export interface Child {
   readonly identity: ProcessIdentity;
   readonly exited: Promise<Exit>;
   kill(signal: NodeJS.Signals): void;
-  /** Asks with `signal`, kills the whole session after `graceMs`, and resolves when it is over. */
+  /** Asks with the program's stop signal, or `signal`; kills the whole session after `graceMs`, and resolves when it is over. */
   stop(graceMs: number, signal?: NodeJS.Signals): Promise<Exit>;
 }
 
@@ -59,7 +61,7 @@ export async function startChild(program: Program, records: ProcessRecords): Pro
     throw new Error(`cannot start ${program.command}: ${reasonOf(error, program)}`);
   }
   child.on('error', () => {});
-  records.add(identity);
+  records.add(identity, program.stopSignal);
   const exited = exit.then((result) => {
     killSession(identity);
     records.remove(identity);
@@ -72,7 +74,7 @@ export async function startChild(program: Program, records: ProcessRecords): Pro
     identity,
     exited,
     kill,
-    async stop(graceMs, signal = 'SIGTERM') {
+    async stop(graceMs, signal = program.stopSignal ?? 'SIGTERM') {
       kill(signal);
       const patience = new AbortController();
       const killing = delay(graceMs, undefined, { signal: patience.signal }).then(
@@ -121,7 +123,6 @@ export interface SuperviseOptions extends Program {
   /** Asked again and again after each start until it says true. Without it, a started process is ready. */
   readonly ready?: (signal: AbortSignal) => Promise<boolean>;
   readonly readyTimeoutMs?: number;
-  readonly stopSignal?: NodeJS.Signals;
   readonly stopTimeoutMs?: number;
   readonly backOff?: { readonly firstMs: number; readonly maxMs: number; readonly resetMs: number };
   readonly maxLogBytes?: number;
@@ -150,7 +151,7 @@ export async function supervise(options: SuperviseOptions): Promise<Supervised> 
   const stop = async () => {
     stopping.abort();
     clearInterval(trimming);
-    await child.stop(options.stopTimeoutMs ?? 10_000, options.stopSignal);
+    await child.stop(options.stopTimeoutMs ?? 10_000);
   };
   const failure = await untilReady(child, options);
   if (failure !== undefined) {
@@ -188,7 +189,7 @@ export async function supervise(options: SuperviseOptions): Promise<Supervised> 
       await stop();
       await running;
       // A restart may have been under way.
-      await child.stop(options.stopTimeoutMs ?? 10_000, options.stopSignal);
+      await child.stop(options.stopTimeoutMs ?? 10_000);
     },
   };
 }

@@ -4,6 +4,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { writePrivate } from './files.ts';
 import { isRunning, killSession, type ProcessIdentity, sessionOf, signalProcess } from './proc.ts';
 
+interface Recorded extends ProcessIdentity {
+  /** What asks it to end; SIGTERM when left out. */
+  readonly stopSignal?: NodeJS.Signals;
+}
+
 /**
  * The processes a run has started, one small file each. A run that is killed cannot end its children; the next one finds them here
  * and ends them, and nothing else: number, start time and boot must match.
@@ -16,8 +21,9 @@ export class ProcessRecords {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   }
 
-  add(process: ProcessIdentity): void {
-    writePrivate(this.#file(process.pid), JSON.stringify(process));
+  add(process: ProcessIdentity, stopSignal: NodeJS.Signals = 'SIGTERM'): void {
+    const recorded: Recorded = { ...process, stopSignal };
+    writePrivate(this.#file(process.pid), JSON.stringify(recorded));
   }
 
   remove(process: ProcessIdentity): void {
@@ -28,7 +34,7 @@ export class ProcessRecords {
   async endOrphans(graceMs = 5_000): Promise<number> {
     const leaders = this.#read();
     const orphans = leaders.filter((leader) => sessionOf(leader).length > 0);
-    for (const leader of orphans) if (isRunning(leader)) signalProcess(leader.pid, 'SIGTERM');
+    for (const leader of orphans) if (isRunning(leader)) signalProcess(leader.pid, leader.stopSignal ?? 'SIGTERM');
     const deadline = Date.now() + graceMs;
     while (orphans.some(isRunning) && Date.now() < deadline) await delay(25);
     for (const leader of orphans) killSession(leader);
@@ -37,12 +43,12 @@ export class ProcessRecords {
     return orphans.length;
   }
 
-  #read(): ProcessIdentity[] {
+  #read(): Recorded[] {
     return readdirSync(this.#folder)
       .filter((name) => name.endsWith('.json'))
       .flatMap((name) => {
         try {
-          return [JSON.parse(readFileSync(join(this.#folder, name), 'utf8')) as ProcessIdentity];
+          return [JSON.parse(readFileSync(join(this.#folder, name), 'utf8')) as Recorded];
         } catch {
           // A file cut short by a crash names nobody.
           rmSync(join(this.#folder, name), { force: true });

