@@ -1,0 +1,56 @@
+import { checkParameters, escapePointer, type Fault } from '../../crds/parameters.ts';
+import type { StackTemplateSpec } from '../../crds/stack-template.ts';
+import { isObject } from './merge-patch.ts';
+
+/** What the checks look up. */
+export interface Lookups {
+  readonly template: (name: string) => Promise<{ readonly spec: StackTemplateSpec } | undefined>;
+  readonly templateNames: () => readonly string[];
+  readonly organizationExists: (id: string) => Promise<boolean>;
+}
+
+/**
+ * Faults of a tenant's fields that its schema cannot see: the template, what it allows, and the organization. `fields` is the
+ * unchecked body, so that these faults are told together with those of its form.
+ */
+export async function faultsBeyondForm(fields: unknown, lookups: Lookups): Promise<Fault[]> {
+  if (!isObject(fields)) return [];
+  const [ofTemplate, ofOrganization] = await Promise.all([templateFaults(fields, lookups), organizationFaults(fields, lookups)]);
+  return [...ofTemplate, ...ofOrganization];
+}
+
+async function templateFaults(fields: Record<string, unknown>, lookups: Lookups): Promise<Fault[]> {
+  const name = isObject(fields['template']) ? fields['template']['name'] : undefined;
+  if (typeof name !== 'string' || !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) return [];
+  const template = await lookups.template(name);
+  if (template === undefined) {
+    const known = lookups.templateNames();
+    const hint = known.length === 0 ? 'none exist' : `there are: ${known.join(', ')}`;
+    return [{ pointer: '/template/name', message: `is not the name of a StackTemplate; ${hint}` }];
+  }
+  const parameters = fields['parameters'];
+  const check =
+    parameters === undefined || isObject(parameters)
+      ? checkParameters(template.spec.parameters, parameters, '/parameters')
+      : { ok: true as const };
+  return [...(check.ok ? [] : check.faults), ...containerFaults(fields['containers'], template.spec)];
+}
+
+function containerFaults(containers: unknown, template: StackTemplateSpec): Fault[] {
+  if (!isObject(containers)) return [];
+  const known = [...template.containers.map(({ name }) => name), 'mcp'];
+  return Object.keys(containers)
+    .filter((name) => !known.includes(name))
+    .map((name) => ({
+      pointer: `/containers/${escapePointer(name)}`,
+      message: `is not a container of the template; it has: ${known.join(', ')}`,
+    }));
+}
+
+async function organizationFaults(fields: Record<string, unknown>, { organizationExists }: Lookups): Promise<Fault[]> {
+  const id = fields['organizationId'];
+  if (typeof id !== 'string' || !/^org_[A-Za-z0-9]{1,60}$/.test(id)) return [];
+  return (await organizationExists(id))
+    ? []
+    : [{ pointer: '/organizationId', message: 'is not an organization of this WorkOS environment' }];
+}

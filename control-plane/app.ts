@@ -1,0 +1,97 @@
+import swagger from '@fastify/swagger';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import { createJsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import type { Logger } from 'pino';
+import { adminRoutes } from './admin/routes.ts';
+import type { Tenants } from './admin/tenants.ts';
+import { refuseUnknown } from './http/method-not-allowed.ts';
+import { renderErrors } from './http/render-errors.ts';
+import { requestIdOf } from './http/request-id.ts';
+import { validatorCompiler } from './http/validation.ts';
+import type { AdminTokens } from './identity/admin-tokens.ts';
+import type { OAuthKeys } from './identity/oauth-keys.ts';
+import type { IdentityProvider } from './identity/provider.ts';
+import type { Metrics } from './metrics.ts';
+import type { PodIdentity } from './pods/identity.ts';
+import { podRoutes } from './pods/routes.ts';
+
+export interface AppParts {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly tenants: Tenants;
+  readonly tokens: AdminTokens;
+  readonly identity: PodIdentity;
+  readonly provider: IdentityProvider;
+  readonly keys: OAuthKeys;
+  /** Whether reads are served from complete copies. */
+  readonly ready: () => boolean;
+}
+
+const bodyLimit = 256 * 1024;
+/** Paths asked every few seconds by machines; their requests are counted, not logged. */
+const quiet = new Set(['/healthz', '/readyz', '/metrics']);
+
+/** The control plane's HTTP side: Admin API, the pods' endpoints, health, metrics, OpenAPI document. */
+export async function createApp(parts: AppParts): Promise<FastifyInstance> {
+  const { log, metrics, ready } = parts;
+  const app = Fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    requestIdHeader: false,
+    genReqId: requestIdOf,
+    bodyLimit,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 300 },
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  // Bodies are built by our own code; a status field that a newer operator adds must not make a read fail.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.addContentTypeParser('application/merge-patch+json', { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'));
+  app.removeContentTypeParser('text/plain');
+  renderErrors(app);
+  refuseUnknown(app);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unknown';
+    const { method } = request;
+    metrics.requests.observe({ method, route, status_code: reply.statusCode }, reply.elapsedTime / 1000);
+    if (!quiet.has(route))
+      request.log.info({ method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request answered');
+  });
+
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Tenantry control plane',
+        version: '0.1.0',
+        description: 'Create, change and delete tenants, each with an MCP stack of its own; and what their pods ask.',
+      },
+      components: {
+        securitySchemes: {
+          session: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'AuthKit session access token.' },
+          pod: { type: 'http', scheme: 'bearer', description: "A pod's projected ServiceAccount token." },
+        },
+      },
+    },
+    transform: createJsonSchemaTransform({ skipList: ['/openapi.json', '/metrics'] }),
+    transformObject: jsonSchemaTransformObject,
+  });
+  adminRoutes(app, parts.tenants, parts.tokens);
+  podRoutes(app, parts.identity, parts.provider, parts.keys);
+  app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }));
+  app.get('/readyz', { schema: { hide: true } }, async (_request, reply) =>
+    ready() ? { status: 'ok' } : reply.status(503).send({ status: 'waiting for the Kubernetes API' }),
+  );
+  app.get('/metrics', { schema: { hide: true } }, async (_request, reply) =>
+    reply
+      .type(metrics.registry.contentType)
+      .serializer(String)
+      .send(await metrics.registry.metrics()),
+  );
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+  await app.ready();
+  return app;
+}

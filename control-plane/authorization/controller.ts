@@ -1,0 +1,138 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import type { Tenant } from '../../crds/tenant.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { KubeError } from '../../kube/errors.ts';
+import { WorkQueue } from '../../kube/work-queue.ts';
+import { type IdentityProvider, ProviderUnavailable } from '../identity/provider.ts';
+import { type ControllerMetrics, createControllerMetrics } from '../metrics.ts';
+import type { TenantDirectory } from '../tenant-directory.ts';
+import { registrationsOf } from './plan.ts';
+import { reconcile } from './reconcile.ts';
+
+const name = 'authorization';
+
+export interface ControllerOptions {
+  readonly client: KubeClient;
+  readonly provider: IdentityProvider;
+  readonly directory: TenantDirectory;
+  readonly log: Logger;
+  readonly registry: Registry;
+  readonly workers?: number;
+  readonly now?: () => Date;
+  /** Milliseconds between comparisons of what is recorded with what is registered; jittered. */
+  readonly sweepMs?: number;
+}
+
+/** Keeps the OAuth resources of all tenants in step with their URLs: a queue of names, workers that reconcile, and a sweep. */
+export class AuthorizationController {
+  readonly #options: ControllerOptions;
+  readonly #queue: WorkQueue;
+  readonly #metrics: ControllerMetrics;
+  /** Recorded identifiers that the last sweep did not find at WorkOS. */
+  #lost: ReadonlySet<string> = new Set();
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+    this.#queue = new WorkQueue({
+      baseDelayMs: 500,
+      maxDelayMs: 60_000,
+      observe: ({ waitedSeconds, workedSeconds }) => {
+        this.#metrics.waited.observe({ name }, waitedSeconds);
+        this.#metrics.duration.observe({ controller: name }, workedSeconds);
+      },
+    });
+    this.#metrics = createControllerMetrics(
+      options.registry,
+      name,
+      () => this.#queue.depth,
+      () => this.#queue.active,
+    );
+  }
+
+  /** To be called for every change a watch reports. */
+  changed(key: string, current: Tenant | undefined, previous: Tenant | undefined): void {
+    if (current === undefined) this.#queue.forget(key);
+    else if (previous === undefined || relevant(current) !== relevant(previous)) this.#queue.add(key);
+  }
+
+  /** Works until `signal` aborts, then finishes what is under way. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([
+      this.#queue.run(this.#options.workers ?? 4, (key) => this.#handle(key, signal), signal),
+      this.#sweepForever(signal),
+    ]);
+  }
+
+  async #handle(key: string, signal: AbortSignal): Promise<void> {
+    const { directory, log, client, provider } = this.#options;
+    const tenant = directory.known(key);
+    if (tenant === undefined) return;
+    const child = log.child({ tenant: key, controller: name });
+    try {
+      const context = {
+        client,
+        provider,
+        now: this.#options.now ?? (() => new Date()),
+        wrote: (written: Tenant) => directory.remember(written),
+      };
+      const again = await reconcile(tenant, this.#lost, context, signal);
+      this.#queue.forget(key);
+      if (again !== undefined) this.#queue.addAfter(key, again);
+      this.#metrics.reconciles.inc({ controller: name, result: again === undefined ? 'success' : 'requeue_after' });
+    } catch (error) {
+      if (signal.aborted) return;
+      const stale = error instanceof KubeError && (error.status === 409 || error.status === 404);
+      const again = this.#queue.retry(key);
+      this.#metrics.retries.inc({ name });
+      // Another writer was faster, or the tenant is gone: the watch will bring what is true now.
+      if (stale) {
+        this.#metrics.reconciles.inc({ controller: name, result: 'requeue_after' });
+        return;
+      }
+      this.#metrics.reconciles.inc({ controller: name, result: 'error' });
+      this.#metrics.errors.inc({ controller: name });
+      child.warn({ err: error, again }, 'reconcile failed');
+    }
+  }
+
+  async #sweepForever(signal: AbortSignal): Promise<void> {
+    const every = this.#options.sweepMs ?? 600_000;
+    while (!signal.aborted) {
+      await delay(every * (0.9 + 0.2 * Math.random()), undefined, { signal }).catch(() => {});
+      if (!signal.aborted) await this.sweep();
+    }
+  }
+
+  /** Finds registrations that somebody removed at WorkOS, and has them made anew. */
+  async sweep(): Promise<void> {
+    const { directory, provider, log } = this.#options;
+    try {
+      const present = new Set((await provider.resources()).map(({ id }) => id));
+      const missing = directory
+        .knownTenants()
+        .flatMap((tenant) => registrationsOf(tenant).map(({ id }) => ({ id, key: tenant.metadata.name })))
+        .filter(({ id }) => !present.has(id));
+      this.#lost = new Set(missing.map(({ id }) => id));
+      for (const { key } of missing) this.#queue.add(key);
+      if (missing.length > 0) log.warn({ count: missing.length }, 'registrations had been removed at WorkOS');
+    } catch (error) {
+      if (!(error instanceof ProviderUnavailable)) throw error;
+      log.warn({ err: error }, 'sweep of registrations failed');
+    }
+  }
+}
+
+/** What of a Tenant our work depends on; the operator's own status writes do not wake us. */
+function relevant({ metadata, status }: Tenant): string {
+  return JSON.stringify([
+    metadata.uid,
+    metadata.generation,
+    metadata.deletionTimestamp,
+    metadata.finalizers,
+    status?.endpoints,
+    status?.authorization,
+    status?.conditions?.find(({ type }) => type === 'AuthorizationReady'),
+  ]);
+}

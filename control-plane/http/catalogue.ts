@@ -1,0 +1,34 @@
+interface Entry {
+  readonly status: number;
+  readonly title: string;
+  /** Seconds after which a client may try again. */
+  readonly retryAfter?: number;
+}
+
+/** Every error the API answers with, by code. Codes are API: clients match on `type`, so one is only ever added. */
+export const catalogue = {
+  'malformed-request': { status: 400, title: 'The request could not be read' },
+  'invalid-query': { status: 400, title: 'The query does not fit' },
+  unauthenticated: { status: 401, title: 'A valid token is required' },
+  forbidden: { status: 403, title: 'The token lacks a permission' },
+  'route-not-found': { status: 404, title: 'There is nothing at this path' },
+  'tenant-not-found': { status: 404, title: 'There is no such tenant' },
+  'method-not-allowed': { status: 405, title: 'The method does not apply to this path' },
+  'tenant-exists': { status: 409, title: 'A tenant of this name exists' },
+  'tenant-deleting': { status: 409, title: 'The tenant is being deleted' },
+  conflict: { status: 409, title: 'The tenant was changed meanwhile', retryAfter: 1 },
+  'precondition-failed': { status: 412, title: 'The tenant has changed since it was read' },
+  'body-too-large': { status: 413, title: 'The body is too large' },
+  'unsupported-media-type': { status: 415, title: 'The media type is not supported' },
+  invalid: { status: 422, title: 'The tenant is not valid' },
+  internal: { status: 500, title: 'The control plane failed' },
+  'kubernetes-unavailable': { status: 503, title: 'Kubernetes cannot be reached', retryAfter: 5 },
+  'identity-provider-unavailable': { status: 503, title: 'WorkOS cannot be reached', retryAfter: 5 },
+} as const satisfies Record<string, Entry>;
+
+export type Code = keyof typeof catalogue;
+
+/** `type` of a problem: stable, and a name rather than a page. */
+export function typeOf(code: Code): string {
+  return `https://tenantry.dev/problems/${code}`;
+}

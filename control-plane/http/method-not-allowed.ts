@@ -1,0 +1,24 @@
+import type { FastifyInstance } from 'fastify';
+import { Problem } from './problem.ts';
+
+/** Tells a path that exists under other methods (405 with Allow) from one that does not exist (404). Register before the routes. */
+export function refuseUnknown(app: FastifyInstance): void {
+  const routes: { pattern: RegExp; methods: Set<string> }[] = [];
+  const byUrl = new Map<string, Set<string>>();
+  app.addHook('onRoute', ({ url, method }) => {
+    let methods = byUrl.get(url);
+    if (methods === undefined) {
+      methods = new Set();
+      byUrl.set(url, methods);
+      routes.push({ pattern: new RegExp(`^${url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:[^/]+/g, '[^/]+')}$`), methods });
+    }
+    for (const one of [method].flat()) methods.add(one);
+  });
+  app.setNotFoundHandler((request) => {
+    const path = request.url.split('?')[0] ?? '';
+    const allowed = routes.filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => [...methods]);
+    if (allowed.length === 0) throw new Problem('route-not-found', 'There is nothing at this path. /openapi.json lists what there is.');
+    const allow = [...new Set(allowed)].sort().join(', ');
+    throw new Problem('method-not-allowed', `This path takes ${allow}.`, { headers: { allow } });
+  });
+}

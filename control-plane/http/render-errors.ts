@@ -1,0 +1,49 @@
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import { KubeError } from '../../kube/errors.ts';
+import { ProviderUnavailable } from '../identity/provider.ts';
+import type { Code } from './catalogue.ts';
+import { Problem } from './problem.ts';
+
+/** fastify's own refusals, by its error codes: https://fastify.dev/docs/latest/Reference/Errors/ */
+const fromFastify: Readonly<Record<string, readonly [Code, string]>> = {
+  FST_ERR_CTP_INVALID_JSON_BODY: ['malformed-request', 'The body is not valid JSON.'],
+  FST_ERR_CTP_EMPTY_JSON_BODY: ['malformed-request', 'The body is empty; send a JSON object.'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['malformed-request', 'The body is not as long as Content-Length says.'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported-media-type', 'Send application/json; PATCH also takes application/merge-patch+json.'],
+  FST_ERR_CTP_BODY_TOO_LARGE: ['body-too-large', 'The body may have 262144 bytes.'],
+  FST_ERR_BAD_URL: ['malformed-request', 'The path is not a valid URL.'],
+  FST_ERR_MAX_PARAM_LENGTH: ['route-not-found', 'There is nothing at this path.'],
+};
+
+/** Makes every failure a problem document; what nobody expected is logged and hidden. */
+export function renderErrors(app: FastifyInstance): void {
+  app.setErrorHandler((error, request, reply) => {
+    const problem = problemOf(error, request.log);
+    return reply
+      .status(problem.status)
+      .headers(problem.headers)
+      .type('application/problem+json; charset=utf-8')
+      .send(problem.render(request.id));
+  });
+}
+
+function problemOf(error: unknown, log: FastifyBaseLogger): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof ProviderUnavailable) {
+    log.warn({ err: error }, 'identity provider unavailable');
+    return new Problem('identity-provider-unavailable', 'WorkOS did not answer. Nothing was changed; try again.');
+  }
+  if (error instanceof KubeError && (error.status === 0 || error.status === 429 || error.status >= 500)) {
+    log.warn({ err: error }, 'kubernetes unavailable');
+    return new Problem('kubernetes-unavailable', 'The Kubernetes API did not answer. Look at the tenant before trying again.', {
+      headers: error.retryAfterSeconds === undefined ? {} : { 'retry-after': String(error.retryAfterSeconds) },
+    });
+  }
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const known = fromFastify[code];
+  if (known !== undefined) return new Problem(...known);
+  const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
+  if (status >= 400 && status < 500) return new Problem('malformed-request', 'The request could not be read.');
+  log.error({ err: error }, 'request failed');
+  return new Problem('internal', 'Something went wrong here. The logs have the details under the id in `instance`.');
+}

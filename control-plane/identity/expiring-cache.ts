@@ -1,0 +1,48 @@
+interface Entry<T> {
+  readonly value: T;
+  readonly until: number;
+}
+
+/** Remembers answers for as long as each says it is good for, and asks once where many want the same answer at the same time. */
+export class ExpiringCache<T> {
+  readonly #entries = new Map<string, Entry<T>>();
+  readonly #asking = new Map<string, Promise<T>>();
+  readonly #maxEntries: number;
+  readonly #now: () => number;
+
+  /** @param now milliseconds, of any origin. */
+  constructor(options: { maxEntries?: number; now?: () => number } = {}) {
+    this.#maxEntries = options.maxEntries ?? 10_000;
+    this.#now = options.now ?? (() => performance.now());
+  }
+
+  /** The remembered answer, or that of `ask`; failures are not remembered. `lifetime` in milliseconds, 0 to not remember. */
+  get(key: string, ask: () => Promise<T>, lifetime: (value: T) => number): Promise<T> {
+    const entry = this.#entries.get(key);
+    if (entry !== undefined && entry.until > this.#now()) return Promise.resolve(entry.value);
+    const asking = this.#asking.get(key);
+    if (asking !== undefined) return asking;
+    const answer = ask()
+      .then((value) => {
+        this.#remember(key, value, lifetime(value));
+        return value;
+      })
+      .finally(() => this.#asking.delete(key));
+    this.#asking.set(key, answer);
+    return answer;
+  }
+
+  /** What was last remembered, however old. */
+  last(key: string): T | undefined {
+    return this.#entries.get(key)?.value;
+  }
+
+  #remember(key: string, value: T, lifetime: number): void {
+    this.#entries.delete(key);
+    if (lifetime <= 0) return;
+    this.#entries.set(key, { value, until: this.#now() + lifetime });
+    if (this.#entries.size <= this.#maxEntries) return;
+    const oldest = this.#entries.keys().next();
+    if (!oldest.done) this.#entries.delete(oldest.value);
+  }
+}

@@ -1,0 +1,43 @@
+import { z } from 'zod';
+import { ExpiringCache } from './expiring-cache.ts';
+import { ProviderUnavailable } from './provider.ts';
+
+const keySet = z.object({ keys: z.array(z.record(z.string(), z.unknown())) });
+export type KeySet = z.infer<typeof keySet>;
+
+const freshMs = 60_000;
+
+/** The public keys of the AuthKit domain, for pods, which have no way to the internet. */
+export class OAuthKeys {
+  readonly #url: string;
+  readonly #cache = new ExpiringCache<KeySet>();
+
+  constructor(issuer: string) {
+    this.#url = `${issuer}/oauth2/jwks`;
+  }
+
+  /** The key set, at most a minute old; an older one while the domain does not answer, as keys outlive an outage. */
+  async current(): Promise<KeySet> {
+    try {
+      return await this.#cache.get(
+        this.#url,
+        () => this.#fetch(),
+        () => freshMs,
+      );
+    } catch (error) {
+      const last = this.#cache.last(this.#url);
+      if (last !== undefined) return last;
+      throw error;
+    }
+  }
+
+  async #fetch(): Promise<KeySet> {
+    const operation = 'reading the OAuth keys';
+    const response = await fetch(this.#url, { signal: AbortSignal.timeout(5_000), redirect: 'error' }).catch((cause: unknown) => {
+      throw new ProviderUnavailable(operation, undefined, { cause });
+    });
+    const body = keySet.safeParse(await response.json().catch(() => undefined));
+    if (!response.ok || !body.success) throw new ProviderUnavailable(operation, response.status);
+    return body.data;
+  }
+}

@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import { labels, pod, tenantOfNamespace } from '../../crds/names.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { type KubeObject, kinds } from '../../kube/resources.ts';
+import { challenge } from '../http/bearer.ts';
+import { Problem } from '../http/problem.ts';
+import { ExpiringCache } from '../identity/expiring-cache.ts';
+import type { TenantDirectory } from '../tenant-directory.ts';
+
+interface TokenReview {
+  readonly status?: {
+    readonly authenticated?: boolean;
+    readonly audiences?: readonly string[];
+    readonly user?: { readonly username?: string };
+  };
+}
+
+interface PodTenant {
+  readonly name: string;
+  /** UID of the Tenant the pod's namespace belongs to. */
+  readonly uid: string;
+}
+
+/** Milliseconds a good token is not asked about again: a deleted pod's token works on for at most so long. */
+const reviewMs = 30_000;
+
+/** Finds out which tenant a pod belongs to: by its projected token and its namespace, never by what the request says. */
+export class PodIdentity {
+  readonly #client: KubeClient;
+  readonly #directory: TenantDirectory;
+  readonly #reviews = new ExpiringCache<PodTenant | undefined>();
+
+  constructor(client: KubeClient, directory: TenantDirectory) {
+    this.#client = client;
+    this.#directory = directory;
+  }
+
+  /** @throws Problem `unauthenticated` (401); KubeError when the API server cannot be asked. */
+  async identify(token: string | undefined): Promise<Tenant> {
+    if (token === undefined) throw unauthenticated();
+    const key = createHash('sha256').update(token).digest('base64url');
+    const found = await this.#reviews.get(
+      key,
+      () => this.#review(token),
+      (known) => (known === undefined ? 0 : reviewMs),
+    );
+    const tenant = found && (await this.#directory.find(found.name));
+    if (found === undefined || tenant?.metadata.uid !== found.uid) throw unauthenticated();
+    return tenant;
+  }
+
+  async #review(token: string): Promise<PodTenant | undefined> {
+    const { status } = await this.#client.review<TokenReview>(kinds.TokenReview, {
+      metadata: {},
+      spec: { token, audiences: [pod.tokenAudience] },
+    });
+    if (status?.authenticated !== true || !status.audiences?.includes(pod.tokenAudience)) return undefined;
+    const [, namespace, account] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(status.user?.username ?? '') ?? [];
+    if (namespace === undefined || account !== pod.serviceAccount) return undefined;
+    const name = tenantOfNamespace(namespace);
+    if (name === undefined) return undefined;
+    const object = await this.#client.find<KubeObject>(kinds.Namespace, namespace);
+    const uid = object?.metadata.labels?.[labels.tenantUid];
+    return uid === undefined ? undefined : { name, uid };
+  }
+}
+
+function unauthenticated(): Problem {
+  return new Problem('unauthenticated', `Send the pod's projected token of audience ${pod.tokenAudience}.`, {
+    headers: { 'www-authenticate': challenge('tenantry-pods') },
+  });
+}

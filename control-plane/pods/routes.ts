@@ -1,0 +1,57 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import type { Tenant } from '../../crds/tenant.ts';
+import { bearerToken } from '../http/bearer.ts';
+import { problemDetails } from '../http/problem.ts';
+import type { OAuthKeys } from '../identity/oauth-keys.ts';
+import type { IdentityProvider } from '../identity/provider.ts';
+import type { PodIdentity } from './identity.ts';
+
+const user = z.object({
+  userId: z
+    .string()
+    .max(64)
+    .regex(/^user_[A-Za-z0-9]+$/),
+});
+const membership = z.union([
+  z.object({ member: z.literal(true), role: z.string(), permissions: z.array(z.string()) }),
+  z.object({ member: z.literal(false) }),
+]);
+const keySet = z.object({ keys: z.array(z.record(z.string(), z.unknown())) });
+const problems = { 401: problemDetails, 503: problemDetails };
+
+/** What sidecars ask: the keys of users' tokens, and whether a user is a member of the tenant's organization. */
+export function podRoutes(server: FastifyInstance, identity: PodIdentity, provider: IdentityProvider, keys: OAuthKeys): void {
+  const app = server.withTypeProvider<ZodTypeProvider>();
+  const tenants = new WeakMap<FastifyRequest, Tenant>();
+  const onRequest = async (request: FastifyRequest) => {
+    tenants.set(request, await identity.identify(bearerToken(request.headers.authorization)));
+  };
+  const route = { tags: ['pods'], security: [{ pod: [] }] };
+
+  app.get(
+    '/pods/v1/jwks',
+    { onRequest, schema: { ...route, summary: "Keys of the users' tokens", response: { 200: keySet, ...problems } } },
+    async (_request, reply) => reply.header('cache-control', 'max-age=300').send(await keys.current()),
+  );
+
+  app.get(
+    '/pods/v1/members/:userId',
+    {
+      onRequest,
+      schema: {
+        ...route,
+        summary: "Whether a user is a member of the pod's tenant",
+        params: user,
+        response: { 200: membership, ...problems },
+      },
+    },
+    async (request, reply) => {
+      const organizationId = tenants.get(request)?.spec.organizationId;
+      const answer =
+        organizationId === undefined ? { member: false as const } : await provider.membership(request.params.userId, organizationId);
+      return reply.header('cache-control', 'no-store').send(answer);
+    },
+  );
+}

@@ -1,0 +1,99 @@
+import type { StackTemplate } from '../crds/stack-template.ts';
+import type { Tenant } from '../crds/tenant.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { Reflector } from '../kube/reflector.ts';
+import { isOlder, kinds } from '../kube/resources.ts';
+
+export interface DirectoryOptions {
+  readonly client: KubeClient;
+  readonly onTenant?: (name: string, current: Tenant | undefined, previous: Tenant | undefined) => void;
+  readonly onError?: (error: unknown) => void;
+}
+
+/**
+ * Tenants and templates for reading, from local copies kept by watches. Where a copy is not complete yet, or does not have what was
+ * asked for, the API server is asked, so that whoever wrote an object reads it at once.
+ */
+export class TenantDirectory {
+  readonly #client: KubeClient;
+  readonly #tenants: Reflector<Tenant>;
+  readonly #templates: Reflector<StackTemplate>;
+  /** What this process wrote and its watch has not shown yet. */
+  readonly #written = new Map<string, Tenant>();
+
+  constructor({ client, onTenant, onError }: DirectoryOptions) {
+    this.#client = client;
+    const errors = onError === undefined ? {} : { onError };
+    this.#tenants = new Reflector<Tenant>({
+      client,
+      resource: kinds.Tenant,
+      onChange: (name, current, previous) => {
+        const written = this.#written.get(name);
+        if (written !== undefined && (current === undefined || !isOlder(current.metadata, written.metadata))) this.#written.delete(name);
+        onTenant?.(name, current, previous);
+      },
+      ...errors,
+    });
+    this.#templates = new Reflector<StackTemplate>({ client, resource: kinds.StackTemplate, ...errors });
+  }
+
+  /** Resolves when both copies are complete; goes on until `signal` aborts. */
+  async start(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#tenants.start(signal), this.#templates.start(signal)]);
+  }
+
+  get synced(): boolean {
+    return this.#tenants.synced && this.#templates.synced;
+  }
+
+  /** The copy's tenant, without asking the API server. */
+  known(name: string): Tenant | undefined {
+    const cached = this.#tenants.get(name);
+    const written = this.#written.get(name);
+    return cached !== undefined && written !== undefined && isOlder(cached.metadata, written.metadata) ? written : cached;
+  }
+
+  /** @throws KubeError when the API server has to be asked and fails. */
+  async find(name: string): Promise<Tenant | undefined> {
+    return this.known(name) ?? (await this.#client.find<Tenant>(kinds.Tenant, name));
+  }
+
+  /** All tenants, by name. */
+  async list(): Promise<Tenant[]> {
+    const all = this.#tenants.synced
+      ? this.#tenants.list().map((tenant) => this.known(tenant.metadata.name) ?? tenant)
+      : await this.#listAll();
+    return all.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+  }
+
+  knownTenants(): Tenant[] {
+    return this.#tenants.list();
+  }
+
+  async template(name: string): Promise<StackTemplate | undefined> {
+    return this.#templates.get(name) ?? (await this.#client.find<StackTemplate>(kinds.StackTemplate, name));
+  }
+
+  templateNames(): string[] {
+    return this.#templates
+      .list()
+      .map((template) => template.metadata.name)
+      .sort();
+  }
+
+  /** Makes a write of this process visible to its own reads before the watch brings it. */
+  remember(tenant: Tenant): void {
+    this.#written.set(tenant.metadata.name, tenant);
+  }
+
+  async #listAll(): Promise<Tenant[]> {
+    const all: Tenant[] = [];
+    let next: string | undefined;
+    do {
+      const page = await this.#client.list<Tenant>(kinds.Tenant, { limit: 500, ...(next === undefined ? {} : { continue: next }) });
+      all.push(...page.items);
+      next = page.continue;
+    } while (next !== undefined);
+    return all;
+  }
+}
