@@ -1,0 +1,27 @@
+import type { KubeClient } from '../../kube/client.ts';
+import { type KubeObject, kinds } from '../../kube/resources.ts';
+import type { Log } from '../process.ts';
+import type { Ingress } from './routes.ts';
+
+export const ingressClassName = 'tenantry-local';
+
+export const ingressClass: KubeObject & { spec: object } = {
+  metadata: { name: ingressClassName },
+  spec: { controller: 'tenantry.dev/local-router' },
+};
+
+const address = { hostname: 'localhost' };
+
+/** Writes the router's address into the Ingress, which is the sign that it is routed. Writes nothing when it is there. */
+export async function announce(client: KubeClient, ingress: Ingress, log: Log, signal: AbortSignal): Promise<void> {
+  const shown = ingress.status?.loadBalancer?.ingress ?? [];
+  if (shown.length === 1 && shown[0]?.hostname === address.hostname) return;
+  const { name, namespace, uid } = ingress.metadata;
+  try {
+    const status = { loadBalancer: { ingress: [address] } };
+    await client.patch(kinds.Ingress, name, { metadata: { uid }, status }, { namespace, subresource: 'status', signal });
+  } catch (error) {
+    // Its next change brings the next attempt; a deleted one needs none.
+    if (!signal.aborted) log.debug({ err: error, ingress: `${namespace}/${name}` }, 'address of ingress not written');
+  }
+}
