@@ -1,0 +1,119 @@
+// @ts-check
+import { mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** The holder says this often that it lives, for those who cannot see its process (another container, another machine). */
+const beatMs = 5_000;
+const silentMs = 60_000;
+
+/**
+ * Runs `work` while no other process runs its own under the same lock file. The lock of a process that is gone is taken over.
+ * @template T
+ * @param {string} file
+ * @param {{onWait: (holder: number) => void, now?: () => number, pollMs?: number}} options
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+export async function withLock(file, options, work) {
+  const { onWait, now = Date.now, pollMs = 500 } = options;
+  mkdirSync(dirname(file), { recursive: true });
+  const self = JSON.stringify(identityOf(process.pid));
+  for (let told = false; ; ) {
+    try {
+      writeFileSync(file, self, { flag: 'wx' });
+      break;
+    } catch (error) {
+      if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
+    }
+    const holder = read(file);
+    if (isStale(file, holder, now())) {
+      takeAway(file, holder);
+      continue;
+    }
+    if (!told) onWait(holder?.pid ?? 0);
+    told = true;
+    await delay(pollMs);
+  }
+  const beat = setInterval(() => {
+    try {
+      utimesSync(file, new Date(), new Date());
+    } catch {
+      // Somebody took us for dead; the rename at the end still leaves whole files.
+    }
+  }, beatMs).unref();
+  const drop = () => {
+    if (readText(file) === self) rmSync(file, { force: true });
+  };
+  process.once('exit', drop);
+  try {
+    return await work();
+  } finally {
+    clearInterval(beat);
+    process.off('exit', drop);
+    drop();
+  }
+}
+
+/** @typedef {{pid: number, start: string, space: string}} Holder */
+
+/** Number, start time and the space in which that number means something. @param {number} pid @returns {Holder} */
+function identityOf(pid) {
+  const stat = readText(`/proc/${pid}/stat`) ?? '';
+  return { pid, start: stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '', space: space() };
+}
+
+function space() {
+  try {
+    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${readlinkSync('/proc/self/ns/pid')}`;
+  } catch {
+    return '';
+  }
+}
+
+/** @param {string} file @param {Holder | undefined} holder @param {number} now */
+function isStale(file, holder, now) {
+  if (holder !== undefined && holder.space === space()) return identityOf(holder.pid).start !== holder.start;
+  try {
+    return now - statSync(file).mtimeMs > silentMs;
+  } catch {
+    return false;
+  }
+}
+
+/** Removes the lock of exactly this holder: another process may have replaced it meanwhile. @param {string} file @param {Holder | undefined} holder */
+function takeAway(file, holder) {
+  const aside = `${file}.${process.pid}.stale`;
+  try {
+    renameSync(file, aside);
+  } catch {
+    return;
+  }
+  const taken = read(aside);
+  if (JSON.stringify(taken) !== JSON.stringify(holder)) {
+    try {
+      writeFileSync(file, readText(aside) ?? '', { flag: 'wx' });
+    } catch {
+      // A third process has the lock now; the one we pushed aside finishes its own work with a rename.
+    }
+  }
+  rmSync(aside, { force: true });
+}
+
+/** @param {string} file @returns {Holder | undefined} */
+function read(file) {
+  try {
+    return JSON.parse(readText(file) ?? '');
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param {string} file */
+function readText(file) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
