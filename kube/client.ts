@@ -1,6 +1,6 @@
 import { isNotFound, KubeError } from './errors.ts';
 import { type KubeObject, pathOf, type Resource } from './resources.ts';
-import { Transport } from './transport.ts';
+import { type RequestObserver, Transport } from './transport.ts';
 
 interface Common {
   readonly signal?: AbortSignal | undefined;
@@ -62,8 +62,8 @@ export class KubeClient {
   }
 
   /** From a kubeconfig file, or as kubectl finds it: KUBECONFIG, ~/.kube/config, then the pod's ServiceAccount. */
-  static fromConfig(options: { kubeconfig?: string; userAgent?: string } = {}): KubeClient {
-    return new KubeClient(Transport.fromConfig(options.kubeconfig, options.userAgent));
+  static fromConfig(options: { kubeconfig?: string; userAgent?: string; onRequest?: RequestObserver } = {}): KubeClient {
+    return new KubeClient(Transport.fromConfig(options.kubeconfig, options.userAgent, options.onRequest));
   }
 
   get<T extends KubeObject>(resource: Resource, name: string, options: InNamespace = {}): Promise<T> {

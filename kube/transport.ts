@@ -21,6 +21,9 @@ export interface Call {
 /** Credentials are read again after this time: projected tokens and client certificates are replaced on disk while we run. */
 const credentialsMaxAgeMs = 20_000;
 
+/** Told of every answered request, as client-go's `rest_client_requests_total` is; status 0 where there was no answer. */
+export type RequestObserver = (method: Call['method'], status: number) => void;
+
 interface Connection {
   readonly server: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -36,18 +39,20 @@ interface Connection {
 export class Transport {
   readonly #config: KubeConfig;
   readonly #userAgent: string;
+  readonly #observe: RequestObserver;
   #connection: Connection | undefined;
 
-  constructor(config: KubeConfig, userAgent: string) {
+  constructor(config: KubeConfig, userAgent: string, observe: RequestObserver = () => {}) {
     this.#config = config;
     this.#userAgent = userAgent;
+    this.#observe = observe;
   }
 
-  static fromConfig(kubeconfig?: string, userAgent = 'tenantry'): Transport {
+  static fromConfig(kubeconfig?: string, userAgent = 'tenantry', observe?: RequestObserver): Transport {
     const config = new KubeConfig();
     if (kubeconfig === undefined) config.loadFromDefault();
     else config.loadFromFile(kubeconfig);
-    return new Transport(config, userAgent);
+    return new Transport(config, userAgent, observe);
   }
 
   /** Sends one request and resolves with the parsed JSON answer. */
@@ -81,7 +86,7 @@ export class Transport {
     for (const [key, value] of Object.entries(call.query ?? {})) if (value !== undefined) url.searchParams.set(key, String(value));
     const idle = call.idleTimeoutMs ?? 30_000;
     try {
-      return await request(url, {
+      const response = await request(url, {
         method: call.method,
         dispatcher: connection.dispatcher,
         headers: {
@@ -95,8 +100,11 @@ export class Transport {
         bodyTimeout: idle,
         signal: call.signal ?? null,
       });
+      this.#observe(call.method, response.statusCode);
+      return response;
     } catch (error) {
       call.signal?.throwIfAborted();
+      this.#observe(call.method, 0);
       throw KubeError.unreachable(`${call.method} ${call.path}`, error);
     }
   }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse, parseAllDocuments } from 'yaml';
@@ -11,7 +11,7 @@ import { keepPorts } from './ports.ts';
 import { type Postgres, startPostgres } from './postgres.ts';
 import { type Log, type Supervised, supervise } from './process.ts';
 import { startRouter } from './router.ts';
-import { startWorkos, type WorkosStandIn } from './workos/start.ts';
+import { startWorkos, type WorkosOptions, type WorkosStandIn } from './workos/start.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const fieldManager = 'tenantry-local';
@@ -61,7 +61,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     for (const end of stops.splice(0).reverse()) await end();
   };
   try {
-    const folder = await claimFolder(dir, 0o755);
+    const folder = await claimFolder(dir);
+    // PostgreSQL and the pods run as other users: they must be able to pass through to their own folders.
+    chmodSync(dir, 0o711);
     stops.push(() => folder.release());
     const { ports } = await keepPorts(join(dir, 'ports.json'), ['router', 'controlPlane', 'operator', 'workos']);
     const logs = join(dir, 'logs');
@@ -76,11 +78,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         ...(signal ? { signal } : {}),
       }),
       startPostgres({ dir: join(dir, 'postgres'), log }),
-      startWorkos({
-        port: ports.workos,
-        dir: join(dir, 'workos'),
-        log: (message, details) => log.error({ err: details.error }, message),
-      }).then((standIn) => Object.assign(standIn, { stop: () => standIn.close() })),
+      standIn({ port: ports.workos, dir: join(dir, 'workos'), log: (message, details) => log.error({ err: details.error }, message) }),
     ] as const);
     const client = KubeClient.fromConfig({ kubeconfig: kubernetes.kubeconfigs.admin, userAgent: 'tenantry-local' });
     stops.push(() => client.close());
@@ -126,7 +124,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           TENANTRY_CONTROL_PLANE_URL: controlPlaneUrl,
           TENANTRY_OPERATOR_SUBJECT: 'User:tenantry-operator',
           TENANTRY_DATABASE_URL: postgres.url,
-          TENANTRY_INGRESS_CLASS: router.ingressClass,
+          TENANTRY_INGRESS_CLASS: 'tenantry-local',
           // The router drops a pod the moment it begins to end.
           TENANTRY_DRAIN_SECONDS: '0',
         },
@@ -213,6 +211,11 @@ async function answers(url: string, signal: AbortSignal): Promise<boolean> {
   const response = await fetch(url, { signal });
   await response.body?.cancel();
   return response.ok;
+}
+
+async function standIn(options: WorkosOptions): Promise<WorkosStandIn & Stoppable> {
+  const workos = await startWorkos(options);
+  return Object.assign(workos, { stop: () => workos.close() });
 }
 
 type Stoppable = { stop(): Promise<void> };

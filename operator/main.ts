@@ -13,7 +13,10 @@ try {
   process.exit(2);
 }
 const log = pino({ name: 'operator', level: settings.logLevel });
-const client = KubeClient.fromConfig({ userAgent: 'tenantry-operator' });
+const client = KubeClient.fromConfig({
+  userAgent: 'tenantry-operator',
+  onRequest: (method, status) => controller.metrics.requests.inc({ method, code: status }),
+});
 const database = settings.databaseUrl === undefined ? undefined : new DatabaseServer('default', settings.databaseUrl);
 const controller = new TenantController({ client, settings, database, log });
 

@@ -207,7 +207,7 @@ function renderSidecar(blueprint: Blueprint): RenderedContainer {
     readinessProbe: probe(pod.sidecarPort, '/readyz', { periodSeconds: 2, failureThreshold: 2 }),
     livenessProbe: probe(pod.sidecarPort, '/healthz', { periodSeconds: 10, failureThreshold: 3 }),
     // Endpoints are withdrawn while the process still serves, so that no request meets a closed port.
-    lifecycle: { preStop: { sleep: { seconds: settings.drainSeconds } } },
+    ...(settings.drainSeconds > 0 ? { lifecycle: { preStop: { sleep: { seconds: settings.drainSeconds } } } } : {}),
     volumeMounts: [
       { name: 'tmp', mountPath: '/tmp' },
       { name: 'api-keys', mountPath: paths.apiKeys, readOnly: true },

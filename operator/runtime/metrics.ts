@@ -35,6 +35,12 @@ export function createMetrics(controller: string, queueDepth: () => number, acti
       registers,
     }),
     retries: new Counter({ name: 'workqueue_retries_total', help: 'Keys put back after a failure.', labelNames: ['name'], registers }),
+    requests: new Counter({
+      name: 'rest_client_requests_total',
+      help: 'Requests to the Kubernetes API by method and status; status 0 where there was no answer.',
+      labelNames: ['method', 'code'],
+      registers,
+    }),
     ready: new Gauge({ name: 'tenantry_tenant_ready', help: '1 while the tenant is Ready.', labelNames: ['tenant'], registers }),
     provisioning: new Histogram({
       name: 'tenantry_tenant_provisioning_seconds',

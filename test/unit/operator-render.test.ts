@@ -50,7 +50,8 @@ describe('the pod', () => {
     }
     const mounts = (name: string): string[] => {
       const container = [...pod.initContainers, ...pod.containers].find((candidate) => candidate.name === name);
-      return (container?.['volumeMounts'] as { name: string }[]).map((mount) => mount.name);
+      const volumeMounts = container?.['volumeMounts'] as { name: string }[] | undefined;
+      return (volumeMounts ?? []).map((mount) => mount.name);
     };
     expect(mounts('api')).not.toContain('control-plane-token');
     expect(mounts('mcp')).toContain('control-plane-token');

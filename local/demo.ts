@@ -1,0 +1,56 @@
+import { tenantPermissions } from './workos/roles.ts';
+import type { WorkosStandIn } from './workos/start.ts';
+
+/** Password of every demo account of the stand-in, which listens on loopback only. */
+export const demoPassword = 'tenantry';
+
+export interface DemoTenant {
+  readonly name: string;
+  readonly displayName: string;
+  readonly organization: string;
+  readonly email: string;
+}
+
+/** The two customers that local mode shows: of two organizations, so that one can be seen refusing the other's token. */
+export const demoTenants: readonly DemoTenant[] = [
+  { name: 'acme', displayName: 'Acme', organization: 'Acme Inc.', email: 'ada@acme.example' },
+  { name: 'globex', displayName: 'Globex', organization: 'Globex Corporation', email: 'grace@globex.example' },
+];
+
+const adminEmail = 'admin@tenantry.example';
+
+export interface Demo {
+  /** AuthKit session token with all permissions on tenants; valid for a week. */
+  readonly adminToken: string;
+  readonly organizationIds: Readonly<Record<string, string>>;
+}
+
+/** Creates what is missing of the demo organizations, accounts and memberships. */
+export async function seed(workos: WorkosStandIn): Promise<Demo> {
+  const organizationIds: Record<string, string> = {};
+  const member = async (
+    email: string,
+    externalId: string,
+    name: string,
+    roleSlug: string,
+  ): Promise<{ userId: string; organizationId: string }> => {
+    const organization = workos.findOrganization(externalId) ?? workos.createOrganization({ name, externalId });
+    const user = workos.findUser(email) ?? (await workos.createUser({ email, password: demoPassword }));
+    const known = workos.memberships({ userId: user.id, organizationId: organization.id });
+    if (known.length === 0) workos.createMembership({ userId: user.id, organizationId: organization.id, roleSlug });
+    return { userId: user.id, organizationId: organization.id };
+  };
+  const admin = await member(adminEmail, 'platform', 'Tenantry', 'platform-admin');
+  for (const tenant of demoTenants) {
+    const { organizationId } = await member(tenant.email, `demo-${tenant.name}`, tenant.organization, 'member');
+    organizationIds[tenant.name] = organizationId;
+  }
+  workos.showAccounts(demoTenants.map(({ email, organization }) => ({ email, password: demoPassword, note: `member of ${organization}` })));
+  const adminToken = await workos.adminToken({
+    ...admin,
+    permissions: [...tenantPermissions],
+    role: 'platform-admin',
+    expiresIn: 7 * 24 * 3600,
+  });
+  return { adminToken, organizationIds };
+}

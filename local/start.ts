@@ -1,0 +1,198 @@
+/**
+ * `npm start`: Tenantry on this machine, with two tenants made by the calls an admin makes and shown to work.
+ * Options: `--once` does the same in a folder of its own, deletes the tenants and exits; `--fresh` forgets what earlier starts kept.
+ */
+import { existsSync, mkdtempSync, statfsSync } from 'node:fs';
+import { freemem, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { pino } from 'pino';
+import { isTrue } from '../crds/conditions.ts';
+import type { Tenant } from '../crds/tenant.ts';
+import { type KubeObject, kinds } from '../kube/resources.ts';
+import { AdminClient, isReady, untilTenant } from './admin-client.ts';
+import { findBinaries } from './binaries.ts';
+import { cannotReachLocalhost, clientConfigurations } from './clients.ts';
+import { demoPassword, demoTenants, seed } from './demo.ts';
+import { writePrivate } from './files.ts';
+import { leftovers } from './leftovers.ts';
+import { forget, type Stack, startStack } from './stack.ts';
+import { tour } from './tour.ts';
+
+const say = (line = ''): void => console.log(line);
+const began = Date.now();
+const seconds = (): string => `${((Date.now() - began) / 1000).toFixed(1).padStart(6)} s`;
+const done = (line: string): void => say(`${seconds()}  ✓ ${line}`);
+
+const stateFolder = resolve('.tenantry');
+const readyTimeoutMs = 120_000;
+
+function options(): { once: boolean; fresh: boolean } {
+  try {
+    const { values } = parseArgs({ options: { once: { type: 'boolean', default: false }, fresh: { type: 'boolean', default: false } } });
+    return values;
+  } catch (error) {
+    console.error(`${(error as Error).message}\nUsage: npm start [-- --once | --fresh]`);
+    process.exit(2);
+  }
+}
+
+/** Says what is there, and stops here with a remedy when something is missing. */
+function preflight(): void {
+  if (process.platform !== 'linux')
+    throw new Error('the local cluster runs on Linux only; on Windows use WSL2, on a Mac a Linux machine or container');
+  const binaries = findBinaries();
+  const { bavail, bsize } = statfsSync('.');
+  const free = { disk: (bavail * bsize) / 2 ** 30, memory: freemem() / 2 ** 30 };
+  if (free.disk < 0.5) throw new Error(`only ${free.disk.toFixed(1)} GiB of disk are free; the local cluster wants half a GiB`);
+  done(
+    `Node ${process.version}, ${free.memory.toFixed(1)} GiB memory and ${free.disk.toFixed(0)} GiB disk free, Kubernetes binaries in ${resolve(binaries.apiServer, '..')}`,
+  );
+}
+
+interface Made {
+  readonly tenant: Tenant;
+  readonly apiKey: string;
+}
+
+/** Creates a tenant as an admin does, unless an earlier start has, and shows its conditions until it is Ready. */
+async function make(
+  stack: Stack,
+  admin: AdminClient,
+  demo: (typeof demoTenants)[number],
+  organizationId: string | undefined,
+  signal: AbortSignal,
+): Promise<Made> {
+  const body = {
+    name: demo.name,
+    displayName: demo.displayName,
+    organizationId,
+    template: { name: 'toolbridge' },
+    deletionPolicy: 'delete',
+  };
+  const { status } = await admin.call('POST', '/admin/tenants', body, [201, 409]);
+  done(
+    `POST /admin/tenants {"name":"${demo.name}", ...} answered ${status === 201 ? '201 Created' : '409: it is there from an earlier start'}`,
+  );
+  const tenant = await untilTenant(stack.client, demo.name, isReady, {
+    timeoutMs: readyTimeoutMs,
+    signal,
+    onChange: (current, previous) => {
+      const after = current?.status?.conditions ?? [];
+      for (const { type, message } of after) {
+        if (['Reconciling', 'Stalled', 'Ready'].includes(type)) continue;
+        if (isTrue(after, type as 'Verified') && !isTrue(previous?.status?.conditions, type as 'Verified')) {
+          say(`${seconds()}    ${demo.name.padEnd(8)}${type.padEnd(20)}${message}`);
+        }
+      }
+    },
+  });
+  if (!tenant) throw new Error(`tenant ${demo.name} is gone`);
+  done(`${demo.name} is Ready: ${tenant.status?.endpoints?.mcp}`);
+  const secret = await stack.client.get<KubeObject & { data: { apiKey: string } }>(kinds.Secret, 'tenantry-credentials', {
+    namespace: `tenant-${demo.name}`,
+  });
+  return { tenant, apiKey: Buffer.from(secret.data.apiKey, 'base64').toString('utf8') };
+}
+
+/** Deletes the tenants as an admin does, and proves that nothing is left. */
+async function unmake(stack: Stack, admin: AdminClient, made: readonly Made[], signal: AbortSignal): Promise<void> {
+  for (const { tenant } of made) await admin.call('DELETE', `/admin/tenants/${tenant.metadata.name}`);
+  for (const { tenant } of made) {
+    await untilTenant(stack.client, tenant.metadata.name, (current) => current === undefined, { timeoutMs: readyTimeoutMs, signal });
+    const left = await leftovers(stack, tenant);
+    if (left.length > 0) throw new Error(`tenant ${tenant.metadata.name} was deleted but there is still: ${left.join(', ')}`);
+    done(`${tenant.metadata.name} is deleted: no pod, namespace, database, role or OAuth resource is left`);
+  }
+}
+
+function explain(stack: Stack, made: readonly Made[]): void {
+  say('\nConnect an LLM client (sign in as the account below; the sign-in page opens by itself):');
+  made.forEach(({ tenant }, index) => {
+    const { name } = tenant.metadata;
+    const account = demoTenants[index];
+    say(`\n  ${name}: ${tenant.status?.endpoints?.mcp}   (${account?.email}, password ${demoPassword})`);
+    if (index > 0) return;
+    for (const { client, where, text } of clientConfigurations(name, tenant.status?.endpoints?.mcp ?? '', index)) {
+      say(`\n  ${client} (${where}):\n${text.replace(/^/gm, '    ')}`);
+    }
+  });
+  say(`\n  Not from this machine's localhost: ${cannotReachLocalhost}.`);
+  say('\nLook at the cluster:');
+  say(`    export KUBECONFIG=${stack.kubernetes.kubeconfigs.admin}; kubectl get tn`);
+  const onPath = (process.env['PATH'] ?? '').split(':').some((folder) => folder !== '' && existsSync(join(folder, 'kubectl')));
+  if (!onPath) say(`    (kubectl is at ${findBinaries().kubectl})`);
+  say('\nNow your API: any HTTP API with an OpenAPI document becomes an MCP server; see docs/guides/your-own-api.md');
+  say(`\nFor scripts: ${join(stateFolder, 'local.json')}    Logs: ${stack.logs}`);
+}
+
+/** Returns the process's exit code. */
+async function main(signal: AbortSignal): Promise<number> {
+  const { once, fresh } = options();
+  preflight();
+  const dir = once ? mkdtempSync(join(tmpdir(), 'tenantry-once-')) : stateFolder;
+  if (fresh && !once) forget(dir);
+  const log = pino({ name: 'local', level: process.env['LOG_LEVEL'] ?? 'error' }, pino.destination(2));
+  let stack: Stack | undefined;
+  try {
+    stack = await startStack({ dir, log, signal, fsync: !once, onPart: (part) => say(`${seconds()}    starting ${part}`) });
+    done(`Admin API at ${stack.adminUrl}, tenants at ${stack.routerUrl}/t/<tenant>/mcp`);
+    const demo = await seed(stack.workos);
+    const admin = new AdminClient(stack.adminUrl, demo.adminToken);
+    const running = stack;
+    const made = await Promise.all(demoTenants.map((tenant) => make(running, admin, tenant, demo.organizationIds[tenant.name], signal)));
+    const steps = demoTenants.map((tenant, index) => ({ demo: tenant, tenant: (made[index] as Made).tenant }));
+    const [first, second] = steps;
+    if (!first || !second) throw new Error('local mode shows two tenants');
+    const shown = await tour(first, second, (step, outcome) => done(`${step}: ${outcome}`));
+    const file = join(dir, 'local.json');
+    writePrivate(
+      file,
+      JSON.stringify(
+        {
+          kubeconfig: stack.kubernetes.kubeconfigs.admin,
+          adminUrl: stack.adminUrl,
+          adminToken: demo.adminToken,
+          tenants: made.map(({ tenant, apiKey }, index) => ({
+            name: tenant.metadata.name,
+            mcpUrl: tenant.status?.endpoints?.mcp,
+            apiUrl: tenant.status?.endpoints?.api,
+            apiKey,
+            accessToken: shown[index]?.accessToken,
+          })),
+        },
+        null,
+        2,
+      ),
+    );
+    if (once) await unmake(stack, admin, made, signal);
+    else {
+      explain(stack, made);
+      say('\nRunning. Ctrl-C stops it; data, addresses and accounts are kept for the next start.');
+      await new Promise<void>((end) => signal.addEventListener('abort', () => end(), { once: true }));
+    }
+  } catch (error) {
+    if (!signal.aborted) {
+      say(`\n${seconds()}  ✗ ${(error as Error).message}`);
+      if (stack) say(`         The logs are in ${stack.logs}.`);
+      return 1;
+    }
+  } finally {
+    if (signal.aborted) say('\nStopping ...');
+    await stack?.stop();
+    if (once) forget(dir);
+  }
+  if (once && !signal.aborted) done('everything has stopped and its folder is removed');
+  return once && signal.aborted ? 130 : 0;
+}
+
+const interrupted = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(name, () => {
+    if (!interrupted.signal.aborted) interrupted.abort(new Error(name));
+  });
+}
+process.exitCode = await main(interrupted.signal).catch((error: unknown) => {
+  console.error(`✗ ${(error as Error).message}`);
+  return 1;
+});

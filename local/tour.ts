@@ -1,0 +1,99 @@
+import type { Client } from '@modelcontextprotocol/client';
+import type { Tenant } from '../crds/tenant.ts';
+import { type DemoTenant, demoPassword } from './demo.ts';
+import { signIn } from './sign-in.ts';
+
+/** Told what is about to be shown, then how it came out. */
+export type Tell = (step: string, outcome: string) => void;
+
+/** A tenant that was shown to work, with the token its user signed in for. */
+export interface Shown {
+  readonly accessToken: string;
+}
+
+interface Step {
+  readonly demo: DemoTenant;
+  readonly tenant: Tenant;
+}
+
+/**
+ * Shows with the official MCP client that the first tenant works and the second keeps the first one's user out.
+ * @throws Error that names the step which did not come out as it must.
+ */
+export async function tour(first: Step, second: Step, tell: Tell): Promise<Shown[]> {
+  const { mcp, metadata } = endpointsOf(first.tenant);
+  const challenge = await post(mcp);
+  await expectThat(
+    challenge.status === 401 && challenge.headers.get('www-authenticate')?.includes(metadata),
+    'a request without a token',
+    challenge,
+  );
+  tell('no token', `401, and WWW-Authenticate names ${metadata}`);
+
+  const document = await fetch(metadata);
+  const { resource, authorization_servers: servers = [] } = (await document.json()) as {
+    resource?: string;
+    authorization_servers?: string[];
+  };
+  await expectThat(document.ok && resource === mcp && servers.length > 0, 'the metadata', document);
+  tell('metadata', `resource ${resource}, authorization server ${servers[0]}`);
+
+  const session = await signIn(mcp, { email: first.demo.email, password: demoPassword });
+  tell('sign-in', `${first.demo.email} by authorization code with PKCE; token for ${mcp} alone`);
+
+  const { tools } = await session.client.listTools();
+  if (tools.length === 0) throw new Error(`${mcp} lists no tools`);
+  tell(
+    'tools',
+    `${tools.length}: ${tools
+      .slice(0, 4)
+      .map((tool) => tool.name)
+      .join(', ')}, ...`,
+  );
+
+  const title = `Hello from ${first.demo.displayName}`;
+  const created = await callTool(session.client, 'create_note', { title, content: 'Written by an LLM client.' });
+  const read = await callTool(session.client, 'get_note', { uid: created['uid'] });
+  if ((read['payload'] as { title?: string } | undefined)?.title !== title)
+    throw new Error('the note that was read is not the note that was created');
+  tell('a note', `created and read back: ${String(created['uid'])}, written by ${String(read['createdBy'])}`);
+
+  const other = endpointsOf(second.tenant).mcp;
+  const refused = await post(other, session.accessToken);
+  await expectThat(refused.status === 401, `${other} with the token of ${first.demo.name}`, refused);
+  tell('another tenant', `${second.demo.name} refuses the same token: 401`);
+  await session.client.close();
+
+  const theirs = await signIn(other, { email: second.demo.email, password: demoPassword });
+  await theirs.client.close();
+  return [{ accessToken: session.accessToken }, { accessToken: theirs.accessToken }];
+}
+
+function endpointsOf(tenant: Tenant): { mcp: string; metadata: string } {
+  const { endpoints } = tenant.status ?? {};
+  if (!endpoints) throw new Error(`tenant ${tenant.metadata.name} has no endpoints`);
+  return endpoints;
+}
+
+function post(url: string, token?: string): Promise<Response> {
+  return fetch(url, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' }),
+  });
+}
+
+async function callTool(client: Client, name: string, args: Record<string, unknown>): Promise<Record<string, unknown>> {
+  const result = await client.callTool({ name, arguments: args });
+  if (result.isError) throw new Error(`${name} failed: ${JSON.stringify(result.content)}`);
+  return (result.structuredContent ?? {}) as Record<string, unknown>;
+}
+
+async function expectThat(holds: boolean | undefined, what: string, response: Response): Promise<void> {
+  await response.body?.cancel().catch(() => {});
+  if (!holds) throw new Error(`${what} was answered with ${response.status}, which is not what it must be`);
+}

@@ -1,0 +1,30 @@
+/** How the integration tests reach the shared stack; provided by global-setup.ts, read with `inject('tenantry')`. */
+export interface TestContext {
+  /** Kubeconfig file of a cluster admin. */
+  readonly kubeconfig: string;
+  readonly adminUrl: string;
+  /** Session token with all permissions on tenants. */
+  readonly adminToken: string;
+  readonly routerUrl: string;
+  /** Health and metrics of the operator. */
+  readonly operatorUrl: string;
+  /** PostgreSQL as superuser. */
+  readonly postgresUrl: string;
+  /** State folder of the stack, with all logs. */
+  readonly folder: string;
+  /** Process ids at the start of the run. */
+  readonly processes: { readonly operator: number; readonly controlPlane: number };
+  readonly workos: {
+    readonly apiUrl: string;
+    readonly issuer: string;
+    readonly clientId: string;
+    readonly apiKey: string;
+    readonly adminIssuer: string;
+  };
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    readonly tenantry: TestContext;
+  }
+}

@@ -1,0 +1,34 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import type { TestProject } from 'vitest/node';
+import { seed } from '../local/demo.ts';
+import { startStack } from '../local/stack.ts';
+
+/** Starts Tenantry once for all integration tests, in a folder of its own, and hands out how to reach it. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const dir = mkdtempSync(join(tmpdir(), 'tenantry-test-'));
+  const log = pino({ level: process.env['LOG_LEVEL'] ?? 'fatal' }, pino.destination(2));
+  const stack = await startStack({ dir, log, fsync: false }).catch((error: unknown) => {
+    rmSync(dir, { recursive: true, force: true });
+    throw error;
+  });
+  const demo = await seed(stack.workos);
+  const { apiUrl, issuer, clientId, apiKey, adminIssuer } = stack.workos;
+  project.provide('tenantry', {
+    kubeconfig: stack.kubernetes.kubeconfigs.admin,
+    adminUrl: stack.adminUrl,
+    adminToken: demo.adminToken,
+    routerUrl: stack.routerUrl,
+    operatorUrl: stack.operatorUrl,
+    postgresUrl: stack.postgres.url,
+    folder: dir,
+    processes: { operator: stack.operator.pid ?? 0, controlPlane: stack.controlPlane.pid ?? 0 },
+    workos: { apiUrl, issuer, clientId, apiKey, adminIssuer },
+  });
+  return async () => {
+    await stack.stop();
+    rmSync(dir, { recursive: true, force: true });
+  };
+}

@@ -1,0 +1,57 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const root = resolve(import.meta.dirname, '../..');
+
+/** What each folder may import besides itself; packages in `never` must not be reached from it. */
+const allowed: Readonly<Record<string, { readonly folders: readonly string[]; readonly never?: readonly string[] }>> = {
+  crds: { folders: [], never: ['@kubernetes/client-node', 'fastify', 'pg'] },
+  kube: { folders: ['crds'] },
+  operator: { folders: ['crds', 'kube'] },
+  'control-plane': { folders: ['crds', 'kube'] },
+  local: { folders: ['crds', 'kube'] },
+  templates: { folders: ['crds'], never: ['@kubernetes/client-node'] },
+};
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly typeOnly: boolean;
+}
+
+function importsOf(folder: string): Import[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .flatMap((file) => {
+      const path = join(root, folder, file);
+      const text = readFileSync(path, 'utf8');
+      return [...text.matchAll(/^(?:import|export)\s+(type\s)?[^'"]*?from\s+'([^']+)'|import\(\s*'([^']+)'/gm)].map((match) => ({
+        from: relative(root, path),
+        to: match[2] ?? match[3] ?? '',
+        typeOnly: match[1] !== undefined,
+      }));
+    });
+}
+
+describe.each(Object.entries(allowed))('%s', (folder, { folders, never = [] }) => {
+  const imports = importsOf(folder);
+
+  test('imports only from where the layering allows', () => {
+    expect(imports.length).toBeGreaterThan(0);
+    const wrong = imports
+      .filter(({ to }) => to.startsWith('.'))
+      .map((entry) => ({ ...entry, target: relative(root, resolve(root, dirname(entry.from), entry.to)).split('/')[0] ?? '' }))
+      .filter(({ target }) => target !== folder && !folders.includes(target));
+    expect(wrong).toEqual([]);
+  });
+
+  test('stays away from packages that are too heavy for it', () => {
+    expect(imports.filter(({ to }) => never.some((name) => to === name || to.startsWith(`${name}/`)))).toEqual([]);
+  });
+});
+
+test('templates take nothing but types from crds', () => {
+  const values = importsOf('templates').filter(({ to, typeOnly }) => to.includes('/crds/') && !typeOnly);
+  expect(values.map(({ from, to }) => `${from} <- ${to}`)).toEqual([]);
+});
