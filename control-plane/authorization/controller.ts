@@ -36,7 +36,7 @@ export class AuthorizationController {
   constructor(options: ControllerOptions) {
     this.#options = options;
     this.#queue = new WorkQueue({
-      baseDelayMs: 500,
+      baseDelayMs: 100,
       maxDelayMs: 60_000,
       observe: ({ waitedSeconds, workedSeconds }) => {
         this.#metrics.waited.observe({ name }, waitedSeconds);

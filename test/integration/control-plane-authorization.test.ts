@@ -1,0 +1,288 @@
+import { WorkOS } from '@workos-inc/node';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { reconcile } from '../../control-plane/authorization/reconcile.ts';
+import { IdentityProvider } from '../../control-plane/identity/provider.ts';
+import { finalizers, namespaceOf } from '../../crds/names.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import { KubeClient } from '../../kube/client.ts';
+import { kinds } from '../../kube/resources.ts';
+import type { WorkosStandIn } from '../../local/workos/start.ts';
+import {
+  baseUrl,
+  type Cluster,
+  createNamespace,
+  createTenant,
+  eventually,
+  openWorkos,
+  podToken,
+  publish,
+  startCluster,
+  startPlane,
+} from './control-plane-cluster.ts';
+
+let cluster: Cluster;
+let workos: WorkosStandIn;
+let plane: Awaited<ReturnType<typeof startPlane>>;
+let organizationId: string;
+
+beforeAll(async () => {
+  cluster = await startCluster();
+  workos = await openWorkos(cluster);
+  organizationId = workos.createOrganization({ name: 'Acme' }).id;
+  plane = await startPlane(cluster, workos);
+});
+
+afterAll(async () => {
+  await plane.stop();
+  await workos.close();
+  await cluster.stop();
+});
+
+const read = (name: string) => cluster.client.find<Tenant>(kinds.Tenant, name);
+const ready = (tenant: Tenant | undefined) => tenant?.status?.conditions?.find(({ type }) => type === 'AuthorizationReady');
+
+/** The tenant once its condition says `reason`. */
+function settled(name: string, reason: string): Promise<Tenant> {
+  return eventually(`${name} is ${reason}`, async () => {
+    const tenant = await read(name);
+    return ready(tenant)?.reason === reason && tenant;
+  });
+}
+
+/** WorkOS goes away for as long as `during` takes, and comes back as it was. */
+async function outage(during: () => Promise<void>): Promise<void> {
+  const { port } = workos;
+  await workos.close();
+  try {
+    await during();
+  } finally {
+    workos = await openWorkos(cluster, port);
+  }
+}
+
+describe('OAuth resources of tenants', () => {
+  test('a tenant made with kubectl is registered, and its registration recorded', async () => {
+    await createTenant(cluster, 'registered', organizationId);
+    const tenant = await settled('registered', 'Registered');
+    const mcp = `${baseUrl}/t/registered/mcp`;
+    expect(tenant.metadata.finalizers).toContain(finalizers.authorization);
+    expect(ready(tenant)).toMatchObject({ status: 'True', observedGeneration: tenant.metadata.generation });
+    expect(tenant.status?.authorization?.resources).toEqual([{ url: mcp, id: expect.stringMatching(/^authkit_oauth_resource_/) }]);
+    expect(workos.resources()).toContain(mcp);
+  });
+
+  test("only the condition and registrations are the control plane's: the operator's status stays", async () => {
+    await createTenant(cluster, 'shared-status', organizationId);
+    const tenant = await settled('shared-status', 'Registered');
+    expect(tenant.status?.endpoints?.mcp).toBe(`${baseUrl}/t/shared-status/mcp`);
+    const again = await publish(cluster, 'shared-status', `${baseUrl}/t/shared-status/mcp`);
+    expect(ready(again)?.reason).toBe('Registered');
+  });
+
+  test('a new URL is registered and the old one removed', async () => {
+    await createTenant(cluster, 'moved', organizationId);
+    await settled('moved', 'Registered');
+    await publish(cluster, 'moved', 'http://localhost:10/t/moved/mcp');
+    const url = 'http://localhost:10/t/moved/mcp';
+    await eventually('the new URL is recorded', async () => (await read('moved'))?.status?.authorization?.resources?.[0]?.url === url);
+    expect(workos.resources()).toContain(url);
+    expect(workos.resources()).not.toContain(`${baseUrl}/t/moved/mcp`);
+  });
+
+  test('deletion removes resource, finalizer and tenant', async () => {
+    await createTenant(cluster, 'removed', organizationId);
+    await settled('removed', 'Registered');
+    await cluster.client.delete(kinds.Tenant, 'removed');
+    await eventually('the tenant is gone', async () => (await read('removed')) === undefined);
+    expect(workos.resources()).not.toContain(`${baseUrl}/t/removed/mcp`);
+  });
+
+  test('without an organization there is nothing to register and nothing to clean up', async () => {
+    await createTenant(cluster, 'keys-only');
+    const tenant = await settled('keys-only', 'NoOrganization');
+    expect(ready(tenant)?.status).toBe('True');
+    expect(tenant.metadata.finalizers ?? []).not.toContain(finalizers.authorization);
+    expect(workos.resources()).not.toContain(`${baseUrl}/t/keys-only/mcp`);
+  });
+
+  test('an organization given later is registered then', async () => {
+    await createTenant(cluster, 'later');
+    await settled('later', 'NoOrganization');
+    await cluster.client.patch(kinds.Tenant, 'later', { spec: { organizationId } });
+    await settled('later', 'Registered');
+    expect(workos.resources()).toContain(`${baseUrl}/t/later/mcp`);
+  });
+
+  test('an organization that does not exist is told, and nothing registered', async () => {
+    await createTenant(cluster, 'no-org', 'org_01NOBODY');
+    const tenant = await settled('no-org', 'OrganizationNotFound');
+    expect(ready(tenant)).toMatchObject({ status: 'False', message: expect.stringContaining('org_01NOBODY') });
+    expect(workos.resources()).not.toContain(`${baseUrl}/t/no-org/mcp`);
+    await cluster.client.delete(kinds.Tenant, 'no-org');
+    await eventually('it can be deleted', async () => (await read('no-org')) === undefined);
+  });
+
+  test('a settled tenant is written no more', async () => {
+    await createTenant(cluster, 'quiet', organizationId);
+    const before = await settled('quiet', 'Registered');
+    await createTenant(cluster, 'after-quiet', organizationId);
+    await settled('after-quiet', 'Registered');
+    await publish(cluster, 'quiet', `${baseUrl}/t/quiet/mcp`);
+    expect((await read('quiet'))?.metadata.resourceVersion).toBe(before.metadata.resourceVersion);
+  });
+});
+
+describe('cut off and broken', () => {
+  test('a pass cut off between registering and recording is finished by the next', async () => {
+    const url = `${baseUrl}/t/cut-off/mcp`;
+    await rest().post('/user_management/authkit_oauth_resources', { uri: url });
+    await createTenant(cluster, 'cut-off', organizationId);
+    const tenant = await settled('cut-off', 'Registered');
+    expect(workos.resources().filter((uri) => uri === url)).toHaveLength(1);
+    await cluster.client.delete(kinds.Tenant, 'cut-off');
+    await eventually('the tenant is gone', async () => (await read('cut-off')) === undefined);
+    expect(tenant.status?.authorization?.resources).toHaveLength(1);
+    expect(workos.resources()).not.toContain(url);
+  });
+
+  test('a second pass over a settled tenant writes nothing and asks for nothing', async () => {
+    await createTenant(cluster, 'second-pass', organizationId);
+    const tenant = await settled('second-pass', 'Registered');
+    const own = KubeClient.fromConfig({ kubeconfig: cluster.kubeconfig });
+    const wrote: Tenant[] = [];
+    const operations: string[] = [];
+    const provider = new IdentityProvider({ ...workos, observe: (operation) => operations.push(operation) });
+    const context = { client: own, provider, now: () => new Date(), wrote: (written: Tenant) => wrote.push(written) };
+    expect(await reconcile(tenant, new Set(), context, new AbortController().signal)).toBeUndefined();
+    expect(wrote).toEqual([]);
+    expect(operations).toEqual(['reading an organization']);
+    await own.close();
+  });
+
+  test('an outage shows in the condition and heals', async () => {
+    await outage(async () => {
+      await createTenant(cluster, 'outage', organizationId);
+      const tenant = await settled('outage', 'ProviderUnavailable');
+      expect(ready(tenant)).toMatchObject({ status: 'False', message: expect.stringMatching(/^WorkOS did not answer/) });
+    });
+    await settled('outage', 'Registered');
+  });
+
+  test('a failing removal keeps the finalizer, says so, and is tried again', async () => {
+    await createTenant(cluster, 'stuck', organizationId);
+    await settled('stuck', 'Registered');
+    await outage(async () => {
+      await cluster.client.delete(kinds.Tenant, 'stuck');
+      const tenant = await settled('stuck', 'ProviderUnavailable');
+      expect(tenant.metadata.finalizers).toContain(finalizers.authorization);
+      expect(ready(tenant)?.message).toContain('OAuth resources are not removed yet');
+    });
+    await eventually('the tenant is gone', async () => (await read('stuck')) === undefined, 40_000);
+    expect(workos.resources()).not.toContain(`${baseUrl}/t/stuck/mcp`);
+  });
+
+  test('what happened while the control plane was down is made good at its start', async () => {
+    await createTenant(cluster, 'gone-meanwhile', organizationId);
+    await settled('gone-meanwhile', 'Registered');
+    await plane.stop();
+    await cluster.client.delete(kinds.Tenant, 'gone-meanwhile');
+    await createTenant(cluster, 'made-meanwhile', organizationId);
+    plane = await startPlane(cluster, workos);
+    await eventually('the tenant is gone', async () => (await read('gone-meanwhile')) === undefined);
+    await settled('made-meanwhile', 'Registered');
+    expect(workos.resources()).not.toContain(`${baseUrl}/t/gone-meanwhile/mcp`);
+  });
+});
+
+describe("the pods' endpoints", () => {
+  let uid: string;
+
+  beforeAll(async () => {
+    uid = (await createTenant(cluster, 'pods', organizationId)).metadata.uid ?? '';
+    await createNamespace(cluster, 'pods', uid);
+  });
+
+  function ask(path: string, token?: string) {
+    return fetch(`${plane.url}${path}`, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } });
+  }
+
+  async function newMember(email: string) {
+    const user = await workos.createUser({ email });
+    return { user, membership: workos.createMembership({ userId: user.id, organizationId }) };
+  }
+
+  test("a member of the tenant's organization is one, anybody else is not", async () => {
+    const token = await podToken(cluster, namespaceOf('pods'));
+    const { user } = await newMember('member@example.com');
+    const stranger = await workos.createUser({ email: 'stranger@example.com' });
+    const answer = await ask(`/pods/v1/members/${user.id}`, token);
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toEqual({ member: true, role: 'member', permissions: [] });
+    expect(await (await ask(`/pods/v1/members/${stranger.id}`, token)).json()).toEqual({ member: false });
+    expect(await (await ask('/pods/v1/members/user_01NOBODY', token)).json()).toEqual({ member: false });
+  });
+
+  test('a deactivated member is none', async () => {
+    const token = await podToken(cluster, namespaceOf('pods'));
+    const { user, membership } = await newMember('left@example.com');
+    workos.deactivate(membership.id);
+    expect(await (await ask(`/pods/v1/members/${user.id}`, token)).json()).toEqual({ member: false });
+  });
+
+  test('a tenant without organization has no members', async () => {
+    const tenant = await createTenant(cluster, 'pods-alone');
+    await createNamespace(cluster, 'pods-alone', tenant.metadata.uid ?? '');
+    const { user } = await newMember('somebody@example.com');
+    const token = await podToken(cluster, namespaceOf('pods-alone'));
+    expect(await (await ask(`/pods/v1/members/${user.id}`, token)).json()).toEqual({ member: false });
+  });
+
+  test('the keys are those of the AuthKit domain', async () => {
+    const answer = await ask('/pods/v1/jwks', await podToken(cluster, namespaceOf('pods')));
+    expect(answer.headers.get('cache-control')).toBe('max-age=300');
+    expect(await answer.json()).toEqual(await (await fetch(`${workos.issuer}/oauth2/jwks`)).json());
+  });
+
+  test.each<[string, () => Promise<string | undefined>]>([
+    ['no token', async () => undefined],
+    ['a token of another audience', () => podToken(cluster, namespaceOf('pods'), 'tenant', 'https://kubernetes.default.svc.cluster.local')],
+    ['a token of another ServiceAccount', () => podToken(cluster, namespaceOf('pods'), 'other')],
+    ['a token from a namespace that is no tenant', () => podToken(cluster, 'default', 'default')],
+    ["an administrator's token", () => workos.adminToken({ userId: 'user_1', permissions: ['tenants:read'] })],
+  ])('%s is refused', async (_name, token) => {
+    const answer = await ask('/pods/v1/jwks', await token());
+    expect(answer.status).toBe(401);
+    expect(answer.headers.get('www-authenticate')).toBe('Bearer realm="tenantry-pods"');
+    expect(await answer.json()).toMatchObject({ type: 'https://tenantry.dev/problems/unauthenticated', status: 401 });
+  });
+
+  test("a namespace that carries another tenant's UID is refused", async () => {
+    await createTenant(cluster, 'namesake', organizationId);
+    await createNamespace(cluster, 'namesake', uid);
+    expect((await ask('/pods/v1/jwks', await podToken(cluster, namespaceOf('namesake')))).status).toBe(401);
+  });
+
+  test('while WorkOS is down, membership is unknown (503) and known keys are still given', async () => {
+    const token = await podToken(cluster, namespaceOf('pods'));
+    const { user } = await newMember('during@example.com');
+    expect((await ask('/pods/v1/jwks', token)).status).toBe(200);
+    await outage(async () => {
+      const answer = await ask(`/pods/v1/members/${user.id}`, token);
+      expect(answer.status).toBe(503);
+      expect(answer.headers.get('retry-after')).toBe('5');
+      expect((await ask('/pods/v1/jwks', token)).status).toBe(200);
+    });
+  });
+
+  test('no token, key or e-mail address is in the log', () => {
+    const log = plane.lines.join('\n');
+    expect(log).toContain('/pods/v1/members/:userId');
+    expect(log).not.toContain(workos.apiKey);
+    expect(log).not.toMatch(/eyJ[A-Za-z0-9_-]{10}/);
+    expect(log).not.toContain('@example.com');
+  });
+});
+
+function rest(): WorkOS {
+  return new WorkOS(workos.apiKey, { clientId: workos.clientId, apiHostname: 'localhost', https: false, port: workos.port });
+}

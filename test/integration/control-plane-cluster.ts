@@ -1,0 +1,146 @@
+/** A Kubernetes API with the custom resources and nothing that acts on them but the control plane, for tests that stop and break things. */
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { parseAllDocuments } from 'yaml';
+import { type ControlPlane, startControlPlane } from '../../control-plane/start.ts';
+import { labels, namespaceOf, pod } from '../../crds/names.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import { KubeClient } from '../../kube/client.ts';
+import { type KubeObject, kinds, type Resource } from '../../kube/resources.ts';
+import { startKubernetes } from '../../local/kubernetes.ts';
+import { startWorkos, type WorkosStandIn } from '../../local/workos/start.ts';
+
+const fieldManager = 'test';
+export const baseUrl = 'http://localhost:9';
+
+export interface Cluster {
+  readonly client: KubeClient;
+  /** Kubeconfig with exactly the rights of control-plane/rbac.yaml. */
+  readonly kubeconfig: string;
+  readonly workosDir: string;
+  stop(): Promise<void>;
+}
+
+export async function startCluster(): Promise<Cluster> {
+  const dir = await mkdtemp(join(tmpdir(), 'tenantry-control-plane-'));
+  const kubernetes = await startKubernetes({ dir: join(dir, 'kubernetes'), fsync: false, log: pino({ level: 'silent' }) });
+  const client = KubeClient.fromConfig({ kubeconfig: kubernetes.kubeconfigs.admin });
+  const apply = (resource: Resource, object: KubeObject) => client.apply(resource, object, { fieldManager });
+  for (const file of ['crds/tenants.yaml', 'crds/stacktemplates.yaml']) await apply(kinds.CustomResourceDefinition, read(file));
+  await apply(kinds.ClusterRole, read('control-plane/rbac.yaml'));
+  const user = 'tenantry-control-plane';
+  await apply(kinds.ClusterRoleBinding, {
+    metadata: { name: user },
+    ...{
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: user },
+      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }],
+    },
+  });
+  await eventually('the custom resources are served', async () => {
+    await client.list(kinds.Tenant);
+    const template = { metadata: { name: 'plain' }, ...{ spec: { containers: [{ name: 'api', image: 'none' }] } } };
+    return apply(kinds.StackTemplate, template);
+  });
+  return {
+    client,
+    kubeconfig: kubernetes.kubeconfigs.controlPlane,
+    workosDir: join(dir, 'workos'),
+    stop: async () => {
+      await client.close();
+      await kubernetes.stop();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+function read(file: string): KubeObject {
+  const [document] = parseAllDocuments(readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8'));
+  return document?.toJS() as KubeObject;
+}
+
+/** The control plane on free ports, and the log lines it wrote. */
+export async function startPlane(
+  cluster: Cluster,
+  workos: Pick<WorkosStandIn, 'apiUrl' | 'apiKey' | 'clientId' | 'adminIssuer' | 'issuer'>,
+) {
+  const lines: string[] = [];
+  const log = pino({ level: 'debug' }, { write: (line: string) => lines.push(line) });
+  const { apiUrl, apiKey, clientId, adminIssuer, issuer } = workos;
+  const plane: ControlPlane = await startControlPlane(
+    {
+      host: '127.0.0.1',
+      port: 0,
+      kubeconfig: cluster.kubeconfig,
+      workos: { apiUrl, apiKey, clientId },
+      adminIssuer,
+      oauthIssuer: issuer,
+      logLevel: 'debug',
+    },
+    log,
+  );
+  await eventually('the control plane is ready', async () => (await fetch(`${plane.url}/readyz`)).ok);
+  return { ...plane, lines };
+}
+
+export function openWorkos(cluster: Cluster, port = 0): Promise<WorkosStandIn> {
+  return startWorkos({ port, dir: cluster.workosDir });
+}
+
+/** A Tenant as kubectl would make it, with the endpoints the operator would give it. */
+export async function createTenant(cluster: Cluster, name: string, organizationId?: string): Promise<Tenant> {
+  const spec = { template: { name: 'plain' }, ...(organizationId === undefined ? {} : { organizationId }) };
+  await cluster.client.create(kinds.Tenant, { metadata: { name }, ...{ spec } });
+  return publish(cluster, name, `${baseUrl}/t/${name}/mcp`);
+}
+
+/** Does what the operator does when it publishes a tenant. */
+export function publish(cluster: Cluster, name: string, mcp: string): Promise<Tenant> {
+  const endpoints = { mcp, metadata: `${mcp}/metadata` };
+  return cluster.client.apply<Tenant>(
+    kinds.Tenant,
+    { metadata: { name }, ...{ status: { endpoints } } },
+    { fieldManager: 'tenantry-operator', subresource: 'status' },
+  );
+}
+
+/** Namespace and ServiceAccounts of a tenant, as the operator makes them. */
+export async function createNamespace(cluster: Cluster, name: string, uid: string): Promise<void> {
+  const namespace = namespaceOf(name);
+  await cluster.client.create(kinds.Namespace, { metadata: { name: namespace, labels: { [labels.tenantUid]: uid } } });
+  for (const account of [pod.serviceAccount, 'other']) {
+    await cluster.client.create(kinds.ServiceAccount, { metadata: { name: account, namespace } });
+  }
+}
+
+/** A token as the kubelet projects it into the sidecar. */
+export async function podToken(
+  cluster: Cluster,
+  namespace: string,
+  account: string = pod.serviceAccount,
+  audience: string = pod.tokenAudience,
+) {
+  const request = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { audiences: [audience], expirationSeconds: 600 } };
+  const { status } = await cluster.client.post<{ status: { token: string } }>(kinds.ServiceAccount, account, 'token', request, {
+    namespace,
+  });
+  return status.token;
+}
+
+/** What `probe` gives, once it gives something; asked again until a deadline. */
+export async function eventually<T>(what: string, probe: () => Promise<T | undefined | false>, deadlineMs = 20_000): Promise<T> {
+  const end = Date.now() + deadlineMs;
+  let last: unknown;
+  for (;;) {
+    try {
+      const value = await probe();
+      if (value !== undefined && value !== false) return value;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > end) throw new Error(`not within ${deadlineMs} ms: ${what}`, { cause: last });
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}

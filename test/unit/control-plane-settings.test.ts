@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { readSettings } from '../../control-plane/settings.ts';
+
+const complete = {
+  WORKOS_API_KEY: 'sk_test_hidden',
+  WORKOS_CLIENT_ID: 'client_01ABC',
+  TENANTRY_ADMIN_ISSUER: 'https://api.workos.com',
+  TENANTRY_OAUTH_ISSUER: 'https://acme.authkit.app/',
+};
+
+test('defaults apply and a trailing slash goes', () => {
+  expect(readSettings(complete)).toMatchObject({
+    host: '127.0.0.1',
+    port: 8090,
+    workos: { apiUrl: 'https://api.workos.com' },
+    oauthIssuer: 'https://acme.authkit.app',
+    logLevel: 'info',
+  });
+});
+
+test('every missing or wrong variable is named at once, and no value is repeated', () => {
+  const read = () =>
+    readSettings({ WORKOS_API_KEY: 'sk_test_hidden', WORKOS_CLIENT_ID: 'sk_test_wrong', PORT: 'eighty', TENANTRY_OAUTH_ISSUER: 'acme' });
+  expect(read).toThrow(/WORKOS_CLIENT_ID must be a client ID/);
+  expect(read).toThrow(/PORT /);
+  expect(read).toThrow(/TENANTRY_ADMIN_ISSUER is not set/);
+  expect(read).toThrow(/TENANTRY_OAUTH_ISSUER must be an http or https URL/);
+  expect(read).not.toThrow(/sk_test/);
+});
+
+test('an origin takes no path', () => {
+  expect(() => readSettings({ ...complete, WORKOS_API_URL: 'https://api.workos.com/v1' })).toThrow('WORKOS_API_URL must have no path');
+});
