@@ -19,7 +19,11 @@ export interface ControlPlane {
 }
 
 /** Starts serving at once; `/readyz` turns 200 when tenants and templates have been read. */
-export async function startControlPlane(settings: Settings, log: Logger): Promise<ControlPlane> {
+export async function startControlPlane(
+  settings: Settings,
+  log: Logger,
+  tuning: { readonly sweepMs?: number } = {},
+): Promise<ControlPlane> {
   const stopping = new AbortController();
   const metrics = createMetrics();
   const client = KubeClient.fromConfig({
@@ -35,7 +39,7 @@ export async function startControlPlane(settings: Settings, log: Logger): Promis
     onTenant: (name, current, previous) => controller.changed(name, current, previous),
     onError: (err) => log.warn({ err }, 'watch failed'),
   });
-  const controller = new AuthorizationController({ client, provider, directory, log, registry: metrics.registry });
+  const controller = new AuthorizationController({ client, provider, directory, log, registry: metrics.registry, ...tuning });
   const app = await createApp({
     log,
     metrics,

@@ -60,7 +60,7 @@ export class AuthorizationController {
   /** Works until `signal` aborts, then finishes what is under way. */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all([
-      this.#queue.run(this.#options.workers ?? 4, (key) => this.#handle(key, signal), signal),
+      this.#queue.run(this.#options.workers ?? 8, (key) => this.#handle(key, signal), signal),
       this.#sweepForever(signal),
     ]);
   }

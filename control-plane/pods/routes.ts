@@ -8,12 +8,7 @@ import type { OAuthKeys } from '../identity/oauth-keys.ts';
 import type { IdentityProvider } from '../identity/provider.ts';
 import type { PodIdentity } from './identity.ts';
 
-const user = z.object({
-  userId: z
-    .string()
-    .max(64)
-    .regex(/^user_[A-Za-z0-9]+$/),
-});
+const user = z.object({ userId: z.string().max(200).describe("`sub` of the user's token.") });
 const membership = z.union([
   z.object({ member: z.literal(true), role: z.string(), permissions: z.array(z.string()) }),
   z.object({ member: z.literal(false) }),
@@ -49,8 +44,10 @@ export function podRoutes(server: FastifyInstance, identity: PodIdentity, provid
     },
     async (request, reply) => {
       const organizationId = tenants.get(request)?.spec.organizationId;
-      const answer =
-        organizationId === undefined ? { member: false as const } : await provider.membership(request.params.userId, organizationId);
+      const { userId } = request.params;
+      // A subject that is no user, such as an application's, is a member of nothing.
+      const asked = organizationId !== undefined && /^user_[A-Za-z0-9]+$/.test(userId);
+      const answer = asked ? await provider.membership(userId, organizationId) : { member: false as const };
       return reply.header('cache-control', 'no-store').send(answer);
     },
   );

@@ -15,6 +15,7 @@ export class Vault {
   readonly #file: string;
   readonly #entries: Map<string, Entry>;
   #timer: NodeJS.Timeout | undefined;
+  #closed = false;
 
   constructor(dir: string) {
     this.#file = join(dir, 'grants.json');
@@ -46,14 +47,16 @@ export class Vault {
     return [...this.#entries.keys()].filter((key) => key.startsWith(prefix));
   }
 
-  /** Writes what has not been written yet. */
+  /** Writes what has not been written yet; later changes are not kept. */
   close(): void {
+    this.#closed = true;
     if (this.#timer === undefined) return;
     clearTimeout(this.#timer);
     this.#write();
   }
 
   #changed(): void {
+    if (this.#closed) return;
     this.#timer ??= setTimeout(() => this.#write(), writeDelay);
   }
 

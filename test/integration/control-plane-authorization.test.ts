@@ -145,6 +145,17 @@ describe('cut off and broken', () => {
     expect(workos.resources()).not.toContain(url);
   });
 
+  test('a registration that somebody removes at WorkOS is made anew', async () => {
+    await createTenant(cluster, 'swept', organizationId);
+    const before = (await settled('swept', 'Registered')).status?.authorization?.resources?.[0]?.id;
+    await rest().delete(`/user_management/authkit_oauth_resources/${before}`);
+    await eventually('another registration is recorded', async () => {
+      const id = (await read('swept'))?.status?.authorization?.resources?.[0]?.id;
+      return id !== undefined && id !== before;
+    });
+    expect(workos.resources()).toContain(`${baseUrl}/t/swept/mcp`);
+  });
+
   test('a second pass over a settled tenant writes nothing and asks for nothing', async () => {
     await createTenant(cluster, 'second-pass', organizationId);
     const tenant = await settled('second-pass', 'Registered');
@@ -219,7 +230,9 @@ describe("the pods' endpoints", () => {
     expect(answer.status).toBe(200);
     expect(await answer.json()).toEqual({ member: true, role: 'member', permissions: [] });
     expect(await (await ask(`/pods/v1/members/${stranger.id}`, token)).json()).toEqual({ member: false });
-    expect(await (await ask('/pods/v1/members/user_01NOBODY', token)).json()).toEqual({ member: false });
+    for (const nobody of ['user_01NOBODY', 'client_01APPLICATION', '..%2F..%2Forganizations']) {
+      expect(await (await ask(`/pods/v1/members/${nobody}`, token)).json()).toEqual({ member: false });
+    }
   });
 
   test('a deactivated member is none', async () => {

@@ -80,6 +80,7 @@ export async function startPlane(
       logLevel: 'debug',
     },
     log,
+    { sweepMs: 1_000 },
   );
   await eventually('the control plane is ready', async () => (await fetch(`${plane.url}/readyz`)).ok);
   return { ...plane, lines };
