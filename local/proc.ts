@@ -47,22 +47,32 @@ export function isRunning(process: ProcessIdentity): boolean {
 }
 
 /**
- * The processes of the session that `leader` opened, itself included while it runs. Children stay in their session whatever process
- * group they join, and the number of a session is not handed out again while it has members.
+ * `leader` and what it has started, as far as it runs: the members of the session it opened, and, for those that opened a session of
+ * their own, every later process that has inherited `marker`, a `NAME=value` which no other process has in its environment.
+ * The number of a session is not handed out again while it has members.
  */
-export function sessionOf(leader: ProcessIdentity): number[] {
+export function familyOf(leader: ProcessIdentity, marker?: string): number[] {
   if (bootId() !== leader.boot) return [];
   const members: number[] = [];
   for (const entry of readdirSync('/proc')) {
     const pid = Number(entry);
     if (!Number.isInteger(pid)) continue;
     const stat = statOf(pid);
-    if (stat === undefined || stat.state === 'Z' || stat.session !== leader.pid || stat.startTicks < leader.startTicks) continue;
-    // The same number with another start is a stranger.
-    if (pid === leader.pid && stat.startTicks !== leader.startTicks) return [];
-    members.push(pid);
+    if (stat === undefined || stat.state === 'Z' || stat.startTicks < leader.startTicks) continue;
+    // The number of the leader with another start is a stranger's, and so is its session.
+    if (pid === leader.pid && stat.startTicks !== leader.startTicks) return members.filter((member) => hasMarker(member, marker));
+    if (stat.session === leader.pid || hasMarker(pid, marker)) members.push(pid);
   }
   return members;
+}
+
+function hasMarker(pid: number, marker: string | undefined): boolean {
+  if (marker === undefined) return false;
+  try {
+    return `\0${readFileSync(`/proc/${pid}/environ`, 'latin1')}`.includes(`\0${marker}\0`);
+  } catch {
+    return false;
+  }
 }
 
 /** Sends `signal` to one process; a process that is gone already is no error. */
@@ -75,6 +85,6 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): void {
 }
 
 /** Ends what a process left behind, as the end of a container's first process ends the container. */
-export function killSession(leader: ProcessIdentity): void {
-  for (const pid of sessionOf(leader)) signalProcess(pid, 'SIGKILL');
+export function killFamily(leader: ProcessIdentity, marker?: string): void {
+  for (const pid of familyOf(leader, marker)) signalProcess(pid, 'SIGKILL');
 }

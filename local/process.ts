@@ -3,13 +3,13 @@ import { closeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { openLog, tailOf, trimLog } from './files.ts';
-import { identify, killSession, type ProcessIdentity, signalProcess } from './proc.ts';
-import type { ProcessRecords } from './records.ts';
+import { identify, killFamily, type ProcessIdentity, signalProcess } from './proc.ts';
+import type { Ending, ProcessRecords } from './records.ts';
 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
 
 /** What to run. The environment is exactly `env`: nothing of this process's own leaks into it. */
-export interface Program {
+export interface Program extends Ending {
   readonly command: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -18,8 +18,6 @@ export interface Program {
   readonly logFile: string;
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
-  /** Asks it to end; SIGTERM when left out. */
-  readonly stopSignal?: NodeJS.Signals;
 }
 
 export interface Exit {
@@ -33,7 +31,7 @@ export interface Child {
   readonly identity: ProcessIdentity;
   readonly exited: Promise<Exit>;
   kill(signal: NodeJS.Signals): void;
-  /** Asks with the program's stop signal, or `signal`; kills the whole session after `graceMs`, and resolves when it is over. */
+  /** Asks with the program's stop signal, or `signal`; kills it and all it started after `graceMs`, and resolves when it is over. */
   stop(graceMs: number, signal?: NodeJS.Signals): Promise<Exit>;
 }
 
@@ -61,9 +59,9 @@ export async function startChild(program: Program, records: ProcessRecords): Pro
     throw new Error(`cannot start ${program.command}: ${reasonOf(error, program)}`);
   }
   child.on('error', () => {});
-  records.add(identity, program.stopSignal);
+  records.add(identity, program);
   const exited = exit.then((result) => {
-    killSession(identity);
+    killFamily(identity, program.marker);
     records.remove(identity);
     return result;
   });
@@ -78,7 +76,7 @@ export async function startChild(program: Program, records: ProcessRecords): Pro
       kill(signal);
       const patience = new AbortController();
       const killing = delay(graceMs, undefined, { signal: patience.signal }).then(
-        () => killSession(identity),
+        () => killFamily(identity, program.marker),
         () => {},
       );
       const result = await exited;
@@ -111,7 +109,7 @@ function reasonOf(error: NodeJS.ErrnoException, program: Program): string {
   if (error.code === 'ENOENT') {
     return program.cwd === undefined ? 'no such program on this machine' : `no such program on this machine, or no folder ${program.cwd}`;
   }
-  if (error.code === 'EACCES') return 'not executable, or not readable by the user it should run as';
+  if (error.code === 'EACCES') return 'no such program that the user it should run as may execute';
   return error.code ?? error.message;
 }
 

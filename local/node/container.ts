@@ -137,7 +137,7 @@ export class ContainerRunner {
       const failure = await perform(hook, this.#target(), graceMs, over.signal);
       if (failure !== undefined && !over.signal.aborted) this.#host.event('Warning', 'FailedPreStopHook', `PreStopHook failed: ${failure}`);
     }
-    await child.stop(graceMs === 0 ? 0 : Math.max(minimumStopMs, deadline - Date.now()));
+    await child.stop(Math.max(Math.min(graceMs, minimumStopMs), deadline - Date.now()));
   }
 
   /** One life of the process; undefined when it was stopped before it began. */

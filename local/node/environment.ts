@@ -50,9 +50,10 @@ export async function environmentOf(container: Container, facts: PodFacts, read:
         ? (['Secret', valueFrom.secretKeyRef] as const)
         : (['ConfigMap', valueFrom.configMapKeyRef] as const);
       if (ref === undefined) continue;
-      const value = (await read(kind, ref.name))?.get(ref.key);
+      const data = await read(kind, ref.name);
+      const value = data?.get(ref.key);
       if (value !== undefined) env[variable.name] = value.toString('utf8');
-      else if (!ref.optional) throw missing(kind, ref.name, ref.key);
+      else if (!ref.optional) throw missing(kind, ref.name, data && ref.key);
     }
   }
   return env;

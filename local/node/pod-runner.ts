@@ -334,6 +334,8 @@ export class PodRunner {
       await this.#writer.flush();
     }
     this.#writer.close();
+    // First, so that a pod that is gone has left nothing.
+    this.#cleanUp();
     for (let attempt = 0; !signal.aborted; attempt++) {
       try {
         await client.delete(kinds.Pod, name, { namespace, uid: this.uid, gracePeriodSeconds: 0, signal });
@@ -345,7 +347,6 @@ export class PodRunner {
         await delay(Math.min(10_000, 200 * 2 ** attempt), undefined, { signal }).catch(() => {});
       }
     }
-    this.#cleanUp();
   }
 
   /** Secrets stay no longer on disk than somebody may read them. */

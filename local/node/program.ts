@@ -55,6 +55,8 @@ export async function programOf(options: {
     env,
     cwd: folder ?? image.workingDir ?? options.temporaryFolder,
     logFile: options.logFile,
+    // A folder of this container alone, unless the pod sets HOME itself.
+    ...(env['HOME'] === options.temporaryFolder ? { marker: `HOME=${options.temporaryFolder}` } : {}),
     ...(owner === undefined ? {} : owner),
   };
 }
