@@ -245,7 +245,7 @@ export class Stack {
     this.api = this.run('toolbridge', 'api');
   }
 
-  startMcp(): void {
+  startMcp(environment: Readonly<Record<string, string>> = {}): void {
     const { controlPlane } = this.#options;
     this.mcp = new Program(['mcp'], {
       ...this.#shared,
@@ -264,6 +264,7 @@ export class Stack {
         TENANTRY_CONTROL_PLANE_TOKEN_FILE: this.file('token'),
       }),
       ...this.#options.mcp,
+      ...environment,
     });
   }
 

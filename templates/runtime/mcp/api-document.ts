@@ -1,5 +1,5 @@
 import { dereference, toolOf } from './operation-tool.ts';
-import { isSchema, SchemaResolver, UnusableSchema } from './schema-resolver.ts';
+import { isSchema, SchemaResolver } from './schema-resolver.ts';
 import type { Tool } from './tool.ts';
 
 const methods = ['get', 'head', 'post', 'put', 'patch', 'delete'] as const;
@@ -54,8 +54,8 @@ export function apiTools(document: unknown, options: ApiDocumentOptions): ApiToo
         tools.push(toolOf({ document, resolver, name, method, path: base + path, operation, shared, reserved: options.reservedHeaders }));
         names.add(name);
       } catch (error) {
-        if (!(error instanceof UnusableSchema)) throw error;
-        skipped.push({ operation: `${method.toUpperCase()} ${path}`, reason: error.message });
+        // Whatever a document holds, one odd operation does not take the others with it.
+        skipped.push({ operation: `${method.toUpperCase()} ${path}`, reason: error instanceof Error ? error.message : String(error) });
       }
     }
   }

@@ -29,6 +29,8 @@ export function concise(schema: JsonSchema): JsonSchema {
     if (keyword === 'format' && droppedFormats.has(String(value))) continue;
     // The description says in words what the pattern says in symbols.
     if (keyword === 'pattern' && typeof schema['description'] === 'string') continue;
+    // Nobody asks for page 0 or for fewer than no items.
+    if (keyword === 'minimum' && (value === 0 || value === 1)) continue;
     if (keyword === 'additionalProperties' && !(isSchema(value) && Object.keys(value).length > 0)) continue;
     if (keyword === 'type' && isTextEnum(schema)) continue;
     if (keyword === 'properties' || keyword === '$defs' || keyword === 'patternProperties') {

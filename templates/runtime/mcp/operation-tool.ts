@@ -150,7 +150,7 @@ function addBody(gathered: Arguments, source: OperationSource): { body: ToolBody
   }
   const { schema, definitions } = source.resolver.resolve(chosen.schema);
   Object.assign(gathered.definitions, definitions);
-  const shape = chosen.encoding === 'text' ? undefined : shapeOf(schema);
+  const shape = chosen.encoding === 'text' ? undefined : shapeOf(schema, definitions);
   if (shape === undefined) {
     const argument = freeName(gathered, 'body', 'body');
     gathered.properties[argument] = chosen.encoding === 'text' ? { type: 'string', ...schema } : schema;
@@ -181,6 +181,13 @@ function mediaTypeOf(content: unknown): { mediaType: string; encoding: ToolBody[
   return text && { ...text, mediaType: text.mediaType === 'text/*' ? 'text/plain' : text.mediaType, encoding: 'text' };
 }
 
+/** What a reference to a definition stands for: a recursive body is laid flat all the same. */
+function unfold(schema: JsonSchema, definitions: Readonly<Record<string, JsonSchema>>): JsonSchema {
+  const { $ref: reference, ...siblings } = schema;
+  const target = typeof reference === 'string' ? definitions[reference.replace('#/$defs/', '')] : undefined;
+  return target === undefined ? schema : { ...target, ...siblings };
+}
+
 interface Shape {
   readonly properties: Readonly<Record<string, JsonSchema>>;
   readonly required: readonly string[];
@@ -202,11 +209,18 @@ const relating = [
   'const',
 ];
 
+/** A schema that is `allOf` itself would never end. */
+const maxAllOfDepth = 16;
+
 /** The properties of a plain object, `allOf` of such included; undefined for everything else, which stays one argument. */
-function shapeOf(schema: JsonSchema): Shape | undefined {
+function shapeOf(given: JsonSchema, definitions: Readonly<Record<string, JsonSchema>>, depth = 0): Shape | undefined {
+  if (depth > maxAllOfDepth) return undefined;
+  const schema = unfold(given, definitions);
   if (relating.some((keyword) => schema[keyword] !== undefined)) return undefined;
   if (schema['type'] !== undefined && schema['type'] !== 'object') return undefined;
-  const parts = (Array.isArray(schema['allOf']) ? schema['allOf'] : []).map((part) => (isSchema(part) ? shapeOf(part) : undefined));
+  const parts = (Array.isArray(schema['allOf']) ? schema['allOf'] : []).map((part) =>
+    isSchema(part) ? shapeOf(part, definitions, depth + 1) : undefined,
+  );
   const additional = schema['additionalProperties'] ?? schema['unevaluatedProperties'];
   if (isSchema(additional) && Object.keys(additional).length > 0) return undefined;
   const own = isSchema(schema['properties']) ? schema['properties'] : {};

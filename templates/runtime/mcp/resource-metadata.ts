@@ -17,12 +17,11 @@ function href(url: URL): string {
 
 /**
  * The document of RFC 9728, from configured URLs alone: what a client sends in Host must not choose its authorization server.
- * Without an organization there is no authorization server to name.
  */
 export function resourceMetadata(resource: ProtectedResource, settings: Settings): Record<string, unknown> {
   return {
     resource: resource.url,
-    ...(settings.oauth && { authorization_servers: [settings.oauth.issuer] }),
+    ...(settings.issuer !== undefined && { authorization_servers: [settings.issuer] }),
     bearer_methods_supported: ['header'],
     resource_name: settings.displayName,
   };

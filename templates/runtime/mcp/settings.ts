@@ -29,6 +29,8 @@ export interface Settings {
   readonly openapiPath: string;
   readonly upstreamAuth: UpstreamAuth;
   readonly apiKeysFile: string | undefined;
+  /** Authorization server that clients are sent to. */
+  readonly issuer: string | undefined;
   readonly oauth: OAuthSettings | undefined;
 }
 
@@ -48,6 +50,7 @@ export function readSettings(environment: Environment): Settings {
     openapiPath,
     upstreamAuth: readUpstreamAuth(environment),
     apiKeysFile: optional(environment, 'TENANTRY_API_KEYS_FILE'),
+    issuer: optional(environment, 'TENANTRY_OAUTH_ISSUER'),
     oauth: readOAuth(environment),
   };
 }
@@ -73,7 +76,8 @@ function readOAuth(environment: Environment): OAuthSettings | undefined {
   if (organizationId === undefined) return undefined;
   return {
     organizationId,
-    issuer: httpUrl(environment, 'TENANTRY_OAUTH_ISSUER') && required(environment, 'TENANTRY_OAUTH_ISSUER'),
+    // As it was configured: issuers are compared letter by letter.
+    issuer: required(environment, 'TENANTRY_OAUTH_ISSUER'),
     controlPlaneUrl: httpUrl(environment, 'TENANTRY_CONTROL_PLANE_URL'),
     controlPlaneTokenFile: required(environment, 'TENANTRY_CONTROL_PLANE_TOKEN_FILE'),
   };

@@ -1,0 +1,419 @@
+import { writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { generateKeyPair, SignJWT } from 'jose';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ControlPlanePeer, eventually, issuer, type Postgres, Stack, startPostgres } from './templates-stack.ts';
+
+let postgres: Postgres;
+let controlPlane: ControlPlanePeer;
+let stack: Stack;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+  controlPlane = await ControlPlanePeer.start();
+  stack = await Stack.start({ databaseUrl: await postgres.createDatabase('acme'), controlPlane });
+});
+
+afterAll(async () => {
+  await stack?.stop();
+  await controlPlane?.close();
+  await postgres?.remove();
+});
+
+beforeEach(() => {
+  controlPlane.down = false;
+});
+
+const seconds = () => Math.floor(Date.now() / 1000);
+
+/** A token as the authorization server issues it for a member, with changes. */
+async function token(changes: Record<string, unknown> = {}, header: Parameters<ControlPlanePeer['sign']>[1] = {}): Promise<string> {
+  const subject = `user_${crypto.randomUUID().slice(0, 8)}`;
+  controlPlane.members.add(subject);
+  return await controlPlane.sign(
+    { iss: issuer, aud: stack.mcpUrl, sub: subject, iat: seconds(), exp: seconds() + 300, ...changes },
+    header,
+  );
+}
+
+/** One tools/list, as a client of 2025-11-25 sends it; with a method, another request. */
+async function ask(headers: Record<string, string>, method = 'tools/list', url = stack.mcpUrl): Promise<Response> {
+  return await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers },
+    body: JSON.stringify({
+      jsonrpc: '2.0',
+      ...(!method.startsWith('notifications/') && { id: 1 }),
+      method,
+      params:
+        method === 'initialize'
+          ? { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'tests', version: '1' } }
+          : method === 'tools/call'
+            ? { name: 'list_notes', arguments: {} }
+            : {},
+    }),
+  });
+}
+
+const bearer = (credential: string) => ({ authorization: `Bearer ${credential}` });
+const metadataUrl = () => `${stack.sidecarOrigin}/.well-known/oauth-protected-resource/t/acme/mcp`;
+
+async function expectChallenge(response: Response, error: 'invalid_token' | undefined): Promise<void> {
+  expect(response.status).toBe(401);
+  const challenge = response.headers.get('www-authenticate') ?? '';
+  expect(challenge).toMatch(/^Bearer /);
+  expect(challenge).toContain(`resource_metadata="${metadataUrl()}"`);
+  if (error === undefined) expect(challenge).not.toContain('error=');
+  else expect(challenge).toContain(`error="${error}"`);
+  expect(await response.json()).toMatchObject({ status: 401 });
+}
+
+describe('OAuth tokens', () => {
+  it('of a member let in, and the API learns who it is', async () => {
+    const mine = await token();
+    expect((await ask(bearer(mine))).status).toBe(200);
+    const client = await stack.connect(mine);
+    const result = await client.callTool({ name: 'create_note', arguments: { title: 'mine' } });
+    expect((result.structuredContent as { createdBy: string }).createdBy).toMatch(/^user_/);
+    await client.close();
+  });
+
+  it('are asked for with the address of the metadata', async () => {
+    await expectChallenge(await ask({}), undefined);
+    await expectChallenge(await fetch(stack.mcpUrl), undefined);
+  });
+
+  it.each<[string, () => Promise<string>]>([
+    ['expired by a second', () => token({ exp: seconds() - 1 })],
+    ['not valid yet', () => token({ nbf: seconds() + 60 })],
+    ['without expiry', () => token({ exp: undefined })],
+    ['without subject', () => token({ sub: undefined })],
+    ['of a subject that is a path', () => token({ sub: '..' })],
+    ['of another issuer', () => token({ iss: 'https://evil.authkit.app' })],
+    ['for the API', () => token({ aud: stack.apiUrl })],
+    ['for the parent path', () => token({ aud: `${stack.sidecarOrigin}/t/acme` })],
+    ['for a longer path', () => token({ aud: `${stack.mcpUrl}/` })],
+    ['for another tenant', () => token({ aud: stack.mcpUrl.replace('acme', 'beta') })],
+    ['without audience', () => token({ aud: undefined })],
+    ['signed by a stranger with our key id', async () => token({}, { key: (await generateKeyPair('RS256')).privateKey })],
+    ['signed by a stranger with his key id', async () => token({}, { kid: 'evil', key: (await generateKeyPair('RS256')).privateKey })],
+    ['with its claims changed', async () => tampered(await token())],
+    ['without signature', async () => unsigned(await token())],
+    ['signed by a shared secret', () => symmetric()],
+    ['that is no token', async () => 'abc'],
+    ['that is empty but for dots', async () => '..'],
+  ])('%s are refused with a challenge', async (_case, make) => {
+    await expectChallenge(await ask(bearer(await make())), 'invalid_token');
+  });
+
+  it('in another scheme or twice are refused', async () => {
+    await expectChallenge(await ask({ authorization: 'Basic dXNlcjpwYXNz' }), 'invalid_token');
+    await expectChallenge(await ask({ authorization: `Bearer ${await token()}, Bearer x` }), 'invalid_token');
+  });
+
+  it('of users who are not members are refused with 403, also when they became members just before', async () => {
+    const stranger = await controlPlane.sign({ iss: issuer, aud: stack.mcpUrl, sub: 'user_stranger', exp: seconds() + 300 });
+    expect((await ask(bearer(stranger))).status).toBe(403);
+    controlPlane.members.add('user_stranger');
+    expect((await ask(bearer(stranger))).status).toBe(403);
+    await eventually('the new member is let in', async () => (await ask(bearer(stranger))).status === 200);
+  });
+
+  it('of a new signing key are accepted, once the keys may be fetched again', async () => {
+    await controlPlane.rotateKey('second');
+    const fresh = await token();
+    await eventually('token of the new key is accepted', async () => (await ask(bearer(fresh))).status === 200);
+  });
+
+  it('with forged key ids do not make the sidecar ask for keys each time', async () => {
+    const before = controlPlane.requests.filter((url) => url.endsWith('/jwks')).length;
+    for (let n = 0; n < 30; n++)
+      await ask(bearer(await token({}, { kid: `evil-${n}`, key: (await generateKeyPair('ES256')).privateKey }).catch(() => 'x.y.z')));
+    const { privateKey } = await generateKeyPair('RS256');
+    for (let n = 0; n < 30; n++) expect((await ask(bearer(await token({}, { kid: `evil-${n}`, key: privateKey })))).status).toBe(401);
+    expect(controlPlane.requests.filter((url) => url.endsWith('/jwks')).length - before).toBeLessThanOrEqual(1);
+  });
+
+  it('are remembered for a short time while the control plane is away, and never let anybody new in', async () => {
+    const known = await token();
+    expect((await ask(bearer(known))).status).toBe(200);
+    const unknown = await token();
+    controlPlane.down = true;
+    expect((await ask(bearer(known))).status).toBe(200);
+    const refused = await ask(bearer(unknown));
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get('retry-after')).toBe('7');
+    expect(refused.headers.get('www-authenticate')).toBeNull();
+  });
+
+  it('are checked with the pod token as it is now', async () => {
+    await writeFile(stack.file('token'), 'stale');
+    expect((await ask(bearer(await token()))).status).toBe(503);
+    await writeFile(stack.file('token'), controlPlane.token);
+    expect((await ask(bearer(await token()))).status).toBe(200);
+  });
+});
+
+describe('API keys', () => {
+  const added = async (...args: Parameters<Stack['addKey']>) => {
+    const key = await stack.addKey(...args);
+    return key;
+  };
+  const accepted = (key: string) => eventually('key is known', async () => (await ask(bearer(key))).status === 200);
+
+  it('work as bearer token and as X-API-Key', async () => {
+    const key = await added(['mcp']);
+    await accepted(key);
+    expect((await ask({ 'x-api-key': key })).status).toBe(200);
+  });
+
+  it('that are unknown, mistyped, expired or not ours are refused', async () => {
+    const key = await added(['mcp']);
+    const expired = await added(['mcp'], new Date(Date.now() - 1000).toISOString());
+    await accepted(key);
+    const mistyped = key.slice(0, -1) + (key.endsWith('a') ? 'b' : 'a');
+    for (const bad of [mistyped, expired, 'tnt_', `${key}x`, key.slice(0, -1)])
+      await expectChallenge(await ask(bearer(bad)), 'invalid_token');
+    await expectChallenge(await ask({ 'x-api-key': 'secret' }), 'invalid_token');
+  });
+
+  it('are judged by scope, each for its own door', async () => {
+    const api = await added(['api']);
+    const mcp = await added(['mcp']);
+    await accepted(mcp);
+    expect((await fetch(`${stack.apiUrl}/v1/notes`, { headers: bearer(api) })).status).toBe(200);
+    expect((await fetch(`${stack.apiUrl}/v1/notes`, { headers: bearer(mcp) })).status).toBe(403);
+    const refused = await ask(bearer(api));
+    expect(refused.status).toBe(403);
+    expect(refused.headers.get('www-authenticate')).toContain('error="insufficient_scope"');
+  });
+
+  it('of scope probe may make the handshake and list tools, and nothing else', async () => {
+    const probe = await added(['probe']);
+    await accepted(probe);
+    for (const method of ['initialize', 'ping', 'tools/list']) expect((await ask(bearer(probe), method)).status, method).toBe(200);
+    expect((await ask(bearer(probe), 'notifications/initialized')).status).toBe(202);
+    for (const method of ['tools/call', 'subscriptions/listen', 'resources/list', 'logging/setLevel', 'Tools/List']) {
+      expect((await ask(bearer(probe), method)).status, method).toBe(403);
+    }
+    const batch = await fetch(stack.mcpUrl, {
+      method: 'POST',
+      headers: { ...bearer(probe), 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+      body: JSON.stringify([
+        { jsonrpc: '2.0', id: 1, method: 'tools/list' },
+        { jsonrpc: '2.0', id: 2, method: 'tools/call', params: { name: 'list_notes', arguments: {} } },
+      ]),
+    });
+    expect(batch.status).toBe(403);
+    expect((await fetch(stack.mcpUrl, { headers: bearer(probe) })).status).toBe(403);
+    expect((await fetch(`${stack.apiUrl}/v1/notes`, { headers: bearer(probe) })).status).toBe(403);
+    for (const mode of ['auto', 'legacy'] as const) {
+      const client = await stack.connect(probe, mode);
+      expect((await client.listTools()).tools).toHaveLength(40);
+      await expect(client.callTool({ name: 'list_notes', arguments: {} })).rejects.toThrow();
+      await client.close();
+    }
+  });
+
+  it('are revoked by the file alone, and unreadable files let nobody in', async () => {
+    const key = await added(['mcp']);
+    await accepted(key);
+    await stack.revokeKeys();
+    await eventually('key is revoked', async () => (await ask(bearer(key))).status === 401);
+    const again = await added(['mcp']);
+    await accepted(again);
+    await stack.writeKeys('[{"id": ');
+    const refused = await eventually('broken file is noticed', async () => {
+      const response = await ask(bearer(again));
+      return response.status === 503 && response;
+    });
+    expect(refused.headers.get('retry-after')).toBe('2');
+    await stack.writeKeys();
+    await accepted(again);
+  });
+});
+
+describe('metadata', () => {
+  it('names the resource and its authorization server from the configuration, for everybody', async () => {
+    const response = await fetch(metadataUrl(), { headers: { origin: 'https://anywhere.example' } });
+    expect(response.headers.get('access-control-allow-origin')).toBe('*');
+    expect(await response.json()).toEqual({
+      resource: stack.mcpUrl,
+      authorization_servers: [issuer],
+      bearer_methods_supported: ['header'],
+      resource_name: 'Acme Ltd',
+    });
+    expect(await (await fetch(metadataUrl().replace('/mcp', '/api'))).json()).toMatchObject({ resource: stack.apiUrl });
+    expect((await fetch(metadataUrl(), { method: 'OPTIONS' })).status).toBe(204);
+    expect((await fetch(metadataUrl(), { method: 'POST' })).status).toBe(405);
+  });
+
+  it('and the challenge are not chosen by Host or forwarded headers', async () => {
+    const { body } = await raw('GET', new URL(metadataUrl()).pathname, { host: 'evil.example', 'x-forwarded-host': 'evil.example' });
+    expect(JSON.parse(body).resource).toBe(stack.mcpUrl);
+    const { headers } = await raw('POST', '/t/acme/mcp', { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https' });
+    expect(headers['www-authenticate']).toContain(metadataUrl());
+  });
+});
+
+describe('pages in browsers', () => {
+  it.each([
+    [{ host: 'evil.example' }, 403],
+    [{ host: 'evil.example:8001', origin: 'http://evil.example:8001' }, 403],
+    [{ origin: 'https://evil.example' }, 403],
+    [{ origin: 'null' }, 403],
+    [{ origin: 'http://localhost:3000' }, 403],
+    [{}, 200],
+  ])('with %j get %i', async (headers, status) => {
+    const authorization = `Bearer ${await token()}`;
+    const answer = await raw('POST', '/t/acme/mcp', { authorization, ...headers }, '{"jsonrpc":"2.0","id":1,"method":"tools/list"}');
+    expect(answer.status).toBe(status);
+  });
+
+  it('of the tenant itself are served', async () => {
+    expect((await ask({ ...bearer(await token()), origin: stack.sidecarOrigin })).status).toBe(200);
+  });
+});
+
+describe('the public API', () => {
+  const apiToken = () => token({ aud: stack.apiUrl });
+
+  it('takes tokens for its own URL alone and knows who writes', async () => {
+    const mine = bearer(await apiToken());
+    const made = await fetch(`${stack.apiUrl}/v1/notes`, {
+      method: 'POST',
+      headers: { ...mine, 'content-type': 'application/json', 'x-request-id': 'public-1' },
+      body: JSON.stringify({ title: 'public' }),
+    });
+    expect(made.status).toBe(201);
+    expect(made.headers.get('x-request-id')).toBe('public-1');
+    expect(made.headers.get('content-security-policy')).toContain('sandbox');
+    const item = (await made.json()) as { createdBy: string };
+    expect(item.createdBy).toMatch(/^user_/);
+    const location = new URL(made.headers.get('location') ?? '', made.url);
+    expect(await (await fetch(location, { headers: mine })).json()).toEqual(item);
+    const refused = await fetch(`${stack.apiUrl}/v1/notes`, { headers: bearer(await token()) });
+    expect(refused.status).toBe(401);
+    expect(refused.headers.get('www-authenticate')).toContain('/.well-known/oauth-protected-resource/t/acme/api"');
+    expect((await fetch(`${stack.apiUrl}/v1/notes`)).status).toBe(401);
+  });
+
+  it('passes queries, problems and the document', async () => {
+    const mine = bearer(await apiToken());
+    expect((await fetch(`${stack.apiUrl}/v1/notes?limit=0`, { headers: mine })).status).toBe(400);
+    const fault = await fetch(`${stack.apiUrl}/v1/notes`, {
+      method: 'POST',
+      headers: { ...mine, 'content-type': 'application/json' },
+      body: '{}',
+    });
+    expect(fault.status).toBe(422);
+    expect(fault.headers.get('content-type')).toContain('application/problem+json');
+    const answer = await fetch(`${stack.apiUrl}/openapi.json`, { headers: mine });
+    const document = (await answer.json()) as { servers: [{ url: string }] };
+    expect(new URL(document.servers[0].url, `${stack.apiUrl}/openapi.json`).href).toBe(`${stack.apiUrl}/`);
+  });
+
+  it.each([
+    '/metrics',
+    '/healthz',
+    '/readyz',
+    '/METRICS',
+    '/metrics/',
+    '/metrics?x=1',
+    '/%6detrics',
+    '/metrics;x',
+    '/v1/../metrics',
+    '/v1/..%2fmetrics',
+    '/v1/%2e%2e/metrics',
+    '/./metrics',
+    '//metrics',
+    '/v1//notes',
+    '/v1%2fnotes',
+    '/v1\\..\\metrics',
+    '/%5cmetrics',
+    '/%00',
+    '/%zz',
+    '/..;/metrics',
+    '',
+  ])('has nothing at %j', async (path) => {
+    const answer = await raw('GET', `/t/acme/api${path}`, { authorization: `Bearer ${await apiToken()}` });
+    expect(answer.status).toBe(404);
+    expect(answer.body).not.toContain('process_cpu');
+  });
+
+  it('does not let a caller bring its own assertion', async () => {
+    const answer = await fetch(`${stack.apiUrl}/v1/notes`, {
+      headers: { 'x-api-key': await stack.addKey(['mcp']), authorization: bearer(await apiToken()).authorization },
+    });
+    expect(answer.status).toBe(200);
+  });
+});
+
+describe('messages', () => {
+  const post = async (body: string, headers: Record<string, string> = {}) =>
+    await fetch(stack.mcpUrl, {
+      method: 'POST',
+      headers: { ...bearer(await token()), 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers },
+      body,
+    });
+
+  it('that are malformed, too large or of another type are refused', async () => {
+    const malformed = await post('{"jsonrpc": ');
+    expect(malformed.status).toBe(400);
+    expect(await malformed.json()).toMatchObject({ error: { code: -32700 } });
+    expect((await post('7')).status).toBe(400);
+    expect((await post(JSON.stringify({ x: 'y'.repeat(1_100_000) }))).status).toBe(413);
+    expect((await post('{}', { 'content-type': 'text/plain' })).status).toBe(415);
+    expect((await fetch(stack.mcpUrl, { headers: bearer(await token()) })).status).toBe(405);
+  });
+
+  it('to no known place are answered 404', async () => {
+    for (const path of ['/', '/mcp', '/t/beta/mcp', '/t/acme', '/t/acme/mcp/', '/openapi.json', '/v1/notes']) {
+      expect((await fetch(stack.sidecarOrigin + path, { headers: bearer(await token()) })).status, path).toBe(404);
+    }
+  });
+});
+
+/** A request as it stands: neither path nor Host is tidied up by a client. */
+async function raw(method: string, path: string, headers: Record<string, string>, body = '') {
+  return await new Promise<{ status: number; headers: Record<string, unknown>; body: string }>((resolve, reject) => {
+    const outgoing = request(
+      {
+        host: stack.address,
+        port: 8001,
+        method,
+        path,
+        headers: {
+          accept: 'application/json, text/event-stream',
+          ...(body !== '' && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+          ...headers,
+        },
+      },
+      (response) => {
+        let text = '';
+        response.on('data', (chunk) => {
+          text += chunk;
+        });
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text }));
+      },
+    );
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+}
+
+function tampered(jwt: string): string {
+  const [head, claims = '', signature] = jwt.split('.');
+  const changed = { ...JSON.parse(Buffer.from(claims, 'base64url').toString()), sub: 'user_root' };
+  return [head, Buffer.from(JSON.stringify(changed)).toString('base64url'), signature].join('.');
+}
+
+function unsigned(jwt: string): string {
+  return [Buffer.from('{"alg":"none"}').toString('base64url'), jwt.split('.')[1], ''].join('.');
+}
+
+async function symmetric(): Promise<string> {
+  return await new SignJWT({ iss: issuer, aud: stack.mcpUrl, sub: 'user_x', exp: seconds() + 300 })
+    .setProtectedHeader({ alg: 'HS256', kid: 'first' })
+    .sign(new TextEncoder().encode('first'.repeat(10)));
+}

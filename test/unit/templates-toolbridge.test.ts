@@ -1,0 +1,125 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { stackTemplateSpec } from '../../crds/stack-template.ts';
+import type { Schema } from '../../templates/runtime/api/database.ts';
+import { describeApi } from '../../templates/runtime/api/program.ts';
+import { apiTools } from '../../templates/runtime/mcp/api-document.ts';
+import { concise } from '../../templates/runtime/mcp/concise-schema.ts';
+import { ArgumentChecker } from '../../templates/runtime/mcp/tool-arguments.ts';
+import { programs, stack } from '../../templates/toolbridge/program.ts';
+
+const templates = new URL('../../templates/', import.meta.url).pathname;
+const template = parse(readFileSync(join(templates, 'toolbridge/template.yaml'), 'utf8'));
+
+/** Compiles queries and runs none. */
+const db = new Kysely<Schema>({
+  dialect: {
+    createAdapter: () => new PostgresAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (kysely) => new PostgresIntrospector(kysely),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+  },
+});
+const { document } = describeApi(stack, db, { defaultPageSize: 100, clock: () => new Date(0) });
+const { tools, skipped } = apiTools(JSON.parse(JSON.stringify(document)), {
+  url: new URL('http://127.0.0.1:8081/openapi.json'),
+  reservedHeaders: [],
+});
+
+/**
+ * Tokens as language models count them, roughly: a short word, up to three digits or a run of punctuation is one. Where
+ * this gives 57.9 a tool, o200k_base gives 58.8 and cl100k_base 56.8.
+ */
+function tokens(text: string): number {
+  return text.match(/[A-Z]?[a-z]{1,10}|[A-Z]{1,4}|\d{1,3}|[^\sA-Za-z\d]{1,4}/g)?.length ?? 0;
+}
+
+describe('the template', () => {
+  it('is a StackTemplate', () => {
+    expect(template).toMatchObject({ apiVersion: 'tenantry.dev/v1alpha1', kind: 'StackTemplate', metadata: { name: 'toolbridge' } });
+    expect(stackTemplateSpec.safeParse(template.spec).error).toBeUndefined();
+  });
+
+  it('starts programs that exist', () => {
+    const [api] = template.spec.containers;
+    expect(api.args[0]).toBe('toolbridge');
+    expect(Object.keys(programs)).toContain(api.args[1]);
+    expect(Object.keys(programs)).toContain(template.spec.database.migration.args[1]);
+  });
+
+  it('binds every parameter to a variable, with defaults that fit', () => {
+    const { properties } = template.spec.parameters;
+    const validate = new Ajv2020({ useDefaults: true }).compile(template.spec.parameters);
+    const parameters = {};
+    expect(validate(parameters)).toBe(true);
+    expect(parameters).toEqual({ defaultPageSize: 100, logLevel: 'info' });
+    const bound = template.spec.containers[0].env.map((variable: { parameter: string }) => variable.parameter);
+    expect(bound.toSorted()).toEqual(Object.keys(properties).map((name) => `/${name}`));
+    expect(validate({ defaultPageSize: 1001 })).toBe(false);
+  });
+});
+
+describe('the tools', () => {
+  it('are 40, all of them usable', () => {
+    expect(skipped).toEqual([]);
+    expect(tools).toHaveLength(40);
+    const checker = new ArgumentChecker();
+    for (const tool of tools) expect(checker.check(tool, { nonsense: 1 })).toBeInstanceOf(Array);
+  });
+
+  it('cost at most 60 tokens each, on average, for name, description and input schema', () => {
+    const costs = tools.map((tool) => tokens(JSON.stringify([tool.name, tool.description, concise(tool.inputSchema)])));
+    expect(costs.reduce((sum, cost) => sum + cost, 0) / tools.length).toBeLessThanOrEqual(60);
+  });
+
+  it('are described in one short sentence each, no two alike', () => {
+    const descriptions = tools.map((tool) => tool.description ?? '');
+    expect(new Set(descriptions).size).toBe(40);
+    for (const description of descriptions) expect(description).toMatch(/^[A-Z].{5,70}\.$/);
+  });
+
+  it('hide what only actions set', () => {
+    const properties = tools.flatMap((tool) => Object.keys(tool.inputSchema['properties'] as object));
+    for (const managed of ['pinned', 'resolved', 'readAt', 'deliveredAt']) expect(properties).not.toContain(managed);
+  });
+
+  it('have closed enums for what is closed', () => {
+    const property = (name: string, argument: string) => {
+      const schema = tools.find((tool) => tool.name === name)?.inputSchema as { properties: Record<string, { enum?: string[] }> };
+      return schema.properties[argument]?.enum;
+    };
+    expect(property('create_task', 'status')).toEqual(['todo', 'in_progress', 'done']);
+    expect(property('process_chat_message', 'action')).toEqual(['mark_read', 'mark_delivered']);
+    expect(property('patch_task', 'priority')).toEqual(['low', 'medium', 'high', null]);
+  });
+});
+
+describe('the code of the image', () => {
+  const files = readdirSync(templates, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+  const importsOf = (file: string) => {
+    const text = readFileSync(join(templates, file), 'utf8');
+    return [...text.matchAll(/^(?:import|export) (type )?[^;]*?from '([^']+)';/gms)].map(([, type, from]) => ({ type, from: from ?? '' }));
+  };
+
+  it('takes nothing but types from other parts, and never the Kubernetes client', () => {
+    for (const file of files) {
+      for (const { type, from } of importsOf(file)) {
+        expect(from, file).not.toMatch(/kubernetes|\/(kube|operator|control-plane|local)\//);
+        if (from.includes('/crds/')) expect(type, `${file} imports ${from}`).toBe('type ');
+      }
+    }
+  });
+
+  it('keeps the sidecar free of any template, and of what only APIs need', () => {
+    for (const file of files.filter((name) => name.startsWith('runtime/mcp/'))) {
+      for (const { from } of importsOf(file)) expect(from, file).not.toMatch(/toolbridge|\/api\/|^(fastify|kysely|pg|zod)$/);
+    }
+    for (const file of files.filter((name) => name.startsWith('runtime/'))) {
+      for (const { from } of importsOf(file)) expect(from, file).not.toMatch(/toolbridge/);
+    }
+  });
+});
