@@ -16,6 +16,12 @@ export function createMetrics() {
       buckets: seconds,
       registers,
     }),
+    kubernetes: new Counter({
+      name: 'rest_client_requests_total',
+      help: 'Requests to the Kubernetes API by status; 0 without an answer.',
+      labelNames: ['code', 'method'],
+      registers,
+    }),
     provider: new Counter({
       name: 'tenantry_workos_requests_total',
       help: 'Requests to WorkOS by outcome.',

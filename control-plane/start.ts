@@ -28,6 +28,7 @@ export async function startControlPlane(
   const metrics = createMetrics();
   const client = KubeClient.fromConfig({
     userAgent: 'tenantry-control-plane',
+    onRequest: (method, status) => metrics.kubernetes.inc({ method, code: status }),
     ...(settings.kubeconfig === undefined ? {} : { kubeconfig: settings.kubeconfig }),
   });
   const provider = new IdentityProvider({

@@ -3,6 +3,7 @@ import { tenantSpec } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
+import { fieldManager } from '../field-manager.ts';
 import { invalid, Problem } from '../http/problem.ts';
 import { faultsOf } from '../http/validation.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
@@ -10,8 +11,6 @@ import { faultsBeyondForm, type Lookups } from './checks.ts';
 import { mergePatch } from './merge-patch.ts';
 import { faultsOfRefusal } from './refusals.ts';
 import { newTenant } from './representation.ts';
-
-export const fieldManager = 'tenantry-control-plane';
 
 /** Creates, changes and deletes Tenants for administrators; every refusal is a Problem that says what to do. */
 export class Tenants {

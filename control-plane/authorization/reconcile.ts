@@ -4,10 +4,9 @@ import type { Tenant } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
+import { fieldManager } from '../field-manager.ts';
 import { type IdentityProvider, ProviderUnavailable } from '../identity/provider.ts';
 import { plan, type Registration, registrationsOf, statusToWrite, urlsOf } from './plan.ts';
-
-export const fieldManager = 'tenantry-control-plane';
 
 /** Milliseconds until an organization that was not there is looked for again. */
 const organizationRetryMs = 60_000;

@@ -424,6 +424,7 @@ test('health, readiness and metrics need no token', async () => {
     'workqueue_queue_duration_seconds_bucket',
     'workqueue_retries_total{name="authorization"}',
     'tenantry_workos_requests_total',
+    'rest_client_requests_total',
     'process_resident_memory_bytes',
   ]) {
     expect(metrics).toContain(name);
