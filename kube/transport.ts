@@ -137,9 +137,10 @@ export class Transport {
     const proxy = this.#config.getCurrentCluster()?.proxyUrl;
     if (proxy?.startsWith('socks'))
       throw new Error('a SOCKS proxy in the kubeconfig (proxy-url) is not supported: use an http or https proxy');
-    if (proxy) return new ProxyAgent({ uri: proxy, requestTls: tls });
+    if (proxy) return new ProxyAgent({ allowH2: false, uri: proxy, requestTls: tls });
     // Half a minute between keep-alive probes is less than what load balancers wait before they drop a silent connection.
-    return new Agent({ connect: { ...tls, timeout: 5_000, keepAlive: true, keepAliveInitialDelay: 30_000 } });
+    // HTTP/1.1, because undici's HTTP/2 sessions throw outside of any request when they idle ("socket idle timeout").
+    return new Agent({ allowH2: false, connect: { ...tls, timeout: 5_000, keepAlive: true, keepAliveInitialDelay: 30_000 } });
   }
 
   #forgetCredentials(): void {

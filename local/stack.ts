@@ -28,8 +28,6 @@ export interface StackOptions {
   /** Told when a part begins to start. */
   readonly onPart?: (part: string) => void;
   readonly signal?: AbortSignal;
-  /** Preferred port of the router, whose address is in the tenants' URLs. */
-  readonly routerPort?: number;
 }
 
 /** Tenantry on this machine: everything as it ships but the container runtime, the gateway and WorkOS. */
@@ -69,15 +67,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const logs = join(dir, 'logs');
     mkdirSync(logs, { recursive: true, mode: 0o700 });
 
+    const durable = { fsync: options.fsync ?? true, ...(signal ? { signal } : {}) };
     part('Kubernetes API, etcd and controllers; PostgreSQL; WorkOS stand-in');
     const [kubernetes, postgres, workos] = await allOrNone(stops, [
-      startKubernetes({
-        dir: join(dir, 'kubernetes'),
-        log,
-        ...(options.fsync === undefined ? {} : { fsync: options.fsync }),
-        ...(signal ? { signal } : {}),
-      }),
-      startPostgres({ dir: join(dir, 'postgres'), log }),
+      startKubernetes({ dir: join(dir, 'kubernetes'), log, ...durable }),
+      startPostgres({ dir: join(dir, 'postgres'), log, ...durable }),
       standIn({ port: ports.workos, dir: join(dir, 'workos'), log: (message, details) => log.error({ err: details.error }, message) }),
     ] as const);
     const client = KubeClient.fromConfig({ kubeconfig: kubernetes.kubeconfigs.admin, userAgent: 'tenantry-local' });
@@ -102,7 +96,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
     part('operator and control plane');
     const program = { records: folder.records, log, ...(signal ? { signal } : {}), cwd: root, command: process.execPath };
-    const base = { PATH: process.env['PATH'] ?? '', HOME: dir, NODE_ENV: 'production' };
+    const base = { PATH: process.env['PATH'] ?? '', HOME: dir, NODE_ENV: 'production', LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info' };
     const routerUrl = router.url;
     const controlPlaneUrl = `http://127.0.0.1:${ports.controlPlane}`;
     const operatorUrl = `http://127.0.0.1:${ports.operator}`;

@@ -50,7 +50,7 @@ export type Again = number | undefined;
 export async function writeStatus(
   tenant: Tenant,
   status: TenantStatus,
-  { client, events, learn }: Context,
+  { client, events, learn, log }: Context,
   signal: AbortSignal,
 ): Promise<void> {
   if (covers(tenant.status, status) && sameShape(tenant.status, status)) return;
@@ -62,6 +62,7 @@ export async function writeStatus(
     if (isNotFound(error)) return;
     throw error;
   }
+  log.debug({ tenant: name, phase: status.phase }, 'status written');
   for (const type of ['Ready', 'Stalled'] as const) {
     const before = tenant.status?.conditions?.find((condition) => condition.type === type);
     const after = status.conditions?.find((condition) => condition.type === type);

@@ -30,17 +30,23 @@ export function covers(live: unknown, wanted: unknown, path: readonly string[] =
 function coversList(live: unknown, wanted: readonly unknown[], path: readonly string[]): boolean {
   if (live === undefined) return wanted.length === 0;
   if (!Array.isArray(live)) return false;
-  const names = wanted.map((element) => (element as { name?: unknown } | null)?.name);
-  const merged = wanted.length > 0 && names.every((name) => typeof name === 'string');
-  if (!merged) return live.length === wanted.length && wanted.every((element, index) => covers(live[index], element, path));
-  // Lists of named things are merged by name under server-side apply: an injected container or variable is not ours to remove.
-  return wanted.every((element, index) =>
+  const key = mergeKeys.find((candidate) => wanted.length > 0 && wanted.every((element) => typeof keyed(element, candidate) === 'string'));
+  if (key === undefined) return live.length === wanted.length && wanted.every((element, index) => covers(live[index], element, path));
+  // Lists of named things are merged by name under server-side apply: an injected container or another's condition is not ours to remove.
+  return wanted.every((element) =>
     covers(
-      live.find((candidate: { name?: unknown }) => candidate?.name === names[index]),
+      live.find((candidate) => keyed(candidate, key) === keyed(element, key)),
       element,
       path,
     ),
   );
+}
+
+/** Fields by which the lists we apply are merged. */
+const mergeKeys = ['name', 'type'] as const;
+
+function keyed(element: unknown, key: (typeof mergeKeys)[number]): unknown {
+  return (element as Partial<Record<string, unknown>> | null | undefined)?.[key];
 }
 
 const quantityFields = new Set(['requests', 'limits', 'hard', 'default', 'defaultRequest', 'sizeLimit']);

@@ -171,9 +171,11 @@ export function wasReady(tenant: Tenant): boolean {
   return tenant.status?.server !== undefined;
 }
 
+/** The control plane's part is named only when nothing else is missing: naming it earlier would cost a write when it comes. */
 function waitingFor(tenant: Tenant, parts: readonly Verdict[]): string[] {
   const missing: string[] = parts.filter((verdict) => verdict.status !== 'True').map((verdict) => verdict.type);
-  return isTrue(tenant.status?.conditions, 'AuthorizationReady') ? missing : [...missing, 'AuthorizationReady'];
+  const own = missing.filter((type) => type !== 'Verified');
+  return own.length === 0 && !isTrue(tenant.status?.conditions, 'AuthorizationReady') ? ['AuthorizationReady', ...missing] : missing;
 }
 
 function phaseOf(tenant: Tenant, conditions: readonly Condition[]): NonNullable<TenantStatus['phase']> {

@@ -167,6 +167,7 @@ describe('drift', () => {
   });
 
   test.each([
+    ['a changed condition', { conditions: [{ type: 'A', status: 'True' }] }, { conditions: [{ type: 'A', status: 'False' }] }],
     ['a changed value', { a: 1 }, { a: 2 }],
     ['a missing field', { a: 1 }, {}],
     ['a missing element', { list: [{ name: 'x' }] }, { list: [{ name: 'y' }] }],
@@ -175,6 +176,11 @@ describe('drift', () => {
     ['nothing at all', { a: { b: 1 } }, undefined],
   ])('%s is drift', (_name, wanted, live) => {
     expect(covers(live, wanted)).toBe(false);
+  });
+
+  test("another manager's condition in the same list is no drift", () => {
+    const ours = { type: 'Ready', status: 'True' };
+    expect(covers({ conditions: [{ type: 'Theirs', status: 'False' }, ours] }, { conditions: [ours] })).toBe(true);
   });
 
   test('a key that is no longer wanted shows in the mark', () => {

@@ -1,0 +1,206 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type ConditionType, isTrue } from '../../crds/conditions.ts';
+import { namespaceOf } from '../../crds/names.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import { type KubeObject, kinds } from '../../kube/resources.ts';
+import { AdminClient, isReady, untilTenant } from '../../local/admin-client.ts';
+import { type Demo, seed } from '../../local/demo.ts';
+import { leftovers } from '../../local/leftovers.ts';
+import { connectWithToken } from '../../local/sign-in.ts';
+import { type Stack, startStack } from '../../local/stack.ts';
+import { childKinds } from '../../operator/tenant/plan.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'tenantry-chaos-'));
+let stack: Stack;
+let demo: Demo;
+
+beforeAll(async () => {
+  const log = pino({ level: process.env['LOG_LEVEL'] ?? 'fatal' }, pino.destination(2));
+  stack = await startStack({ dir, log, fsync: false });
+  demo = await seed(stack.workos);
+});
+
+afterAll(async () => {
+  await stack?.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** Processes whose command line has `words` and belongs to this test's stack. */
+function pidsOf(...words: string[]): number[] {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .filter((pid) => {
+      try {
+        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+        const environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
+        return (command.includes(dir) || environment.includes(dir)) && words.every((word) => command.includes(word));
+      } catch {
+        // It ended while it was looked at.
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+/** Kills what matches, once it runs: it may be between two lives. */
+async function kill(...words: string[]): Promise<void> {
+  const deadline = Date.now() + 30_000;
+  for (;;) {
+    const pids = pidsOf(...words);
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    if (pids.length > 0) return;
+    if (Date.now() > deadline) throw new Error(`no process matches ${words.join(' ')}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function create(name: string): Promise<void> {
+  const admin = new AdminClient(stack.adminUrl, demo.adminToken);
+  const organizationId = demo.organizationIds['acme'];
+  await admin.call('POST', '/admin/tenants', { name, organizationId, template: { name: 'toolbridge' }, deletionPolicy: 'delete' }, [201]);
+}
+
+/** Waits for Ready and calls `strike` once at each of `moments`, as soon as that condition is true. */
+async function untilReadyWhile(
+  name: string,
+  moments: readonly ConditionType[],
+  strike: (moment: string) => Promise<void> | undefined,
+): Promise<Tenant> {
+  const pending = new Set<ConditionType>(moments);
+  const strikes: (Promise<void> | undefined)[] = [];
+  const tenant = await untilTenant(stack.client, name, isReady, {
+    timeoutMs: 150_000,
+    onChange: (current) => {
+      for (const moment of pending) {
+        if (!isTrue(current?.status?.conditions, moment)) continue;
+        pending.delete(moment);
+        strikes.push(strike(moment));
+      }
+    },
+  });
+  if (!tenant) throw new Error(`tenant ${name} is gone`);
+  await Promise.all(strikes);
+  expect([...pending]).toEqual([]);
+  return tenant;
+}
+
+async function works(tenant: Tenant): Promise<void> {
+  const secret = await stack.client.get<KubeObject & { data: { apiKey: string } }>(kinds.Secret, 'tenantry-credentials', {
+    namespace: namespaceOf(tenant.metadata.name),
+  });
+  const client = await connectWithToken(tenant.status?.endpoints?.mcp ?? '', Buffer.from(secret.data.apiKey, 'base64').toString());
+  const created = await client.callTool({ name: 'create_note', arguments: { title: 'after the storm' } });
+  expect(created.isError ?? false).toBe(false);
+  await client.close();
+}
+
+async function removeWhile(tenant: Tenant, strike: () => Promise<void>): Promise<void> {
+  await stack.client.delete(kinds.Tenant, tenant.metadata.name);
+  await strike();
+  await untilTenant(stack.client, tenant.metadata.name, (current) => current === undefined, { timeoutMs: 120_000 });
+  expect(await leftovers(stack, tenant)).toEqual([]);
+}
+
+/** Writes and passes of the operator since it started. */
+async function counts(): Promise<{ writes: number; passes: number }> {
+  const text = await (await fetch(`${stack.operatorUrl}/metrics`)).text();
+  const sum = (pattern: RegExp): number => [...text.matchAll(pattern)].reduce((total, match) => total + Number(match[1]), 0);
+  return {
+    writes: sum(/^rest_client_requests_total\{method="(?:POST|PUT|PATCH|DELETE)"[^}]*\} (\d+)/gm),
+    passes: sum(/^controller_runtime_reconcile_total\{[^}]*\} (\d+)/gm),
+  };
+}
+
+describe('writes of the operator', () => {
+  let tenant: Tenant;
+
+  test('from creation to Ready are at most one for each child and four more', async () => {
+    const before = await counts();
+    await create('writes');
+    tenant = await untilReadyWhile('writes', [], () => undefined);
+    const { writes } = await counts();
+    const namespace = namespaceOf('writes');
+    const own = await Promise.all(
+      [...childKinds.filter((kind) => kind.namespaced), kinds.Secret].map((kind) =>
+        stack.client.list(kind, { namespace, labelSelector: 'app.kubernetes.io/managed-by=tenantry' }),
+      ),
+    );
+    const children = 1 + own.reduce((total, { items }) => total + items.length, 0);
+    const { items: events } = await stack.client.list(kinds.Event, { namespace: 'default', fieldSelector: 'involvedObject.name=writes' });
+    expect(children).toBeGreaterThan(10);
+    expect(writes - before.writes - events.length).toBeLessThanOrEqual(children + 4);
+  });
+
+  test('are none when nothing changed: not after passes without cause, not after a restart', async () => {
+    const before = await counts();
+    await stack.client.patch(kinds.Tenant, 'writes', { metadata: { annotations: { 'example.com/note': 'touched' } } });
+    await stack.client.patch(
+      kinds.Service,
+      'stack',
+      { metadata: { annotations: { 'example.com/note': 'touched' } } },
+      { namespace: namespaceOf('writes') },
+    );
+    await passed(before.passes + 2);
+    expect((await counts()).writes).toBe(before.writes);
+    await kill('operator/main.ts');
+    await passed(1);
+    expect((await counts()).writes).toBe(0);
+    await removeWhile(tenant, async () => {});
+  });
+
+  async function passed(passes: number): Promise<void> {
+    const deadline = Date.now() + 30_000;
+    while ((await counts().catch(() => ({ passes: -1 }))).passes < passes) {
+      if (Date.now() > deadline) throw new Error(`the operator did not make ${passes} passes`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+});
+
+describe.each([
+  ['the operator', ['operator/main.ts']],
+  ['the control plane', ['control-plane/main.ts']],
+])('%s killed at every stage', (_name, words) => {
+  const name = `chaos-${words[0]?.startsWith('operator') ? 'op' : 'cp'}`;
+
+  test('the tenant becomes ready, works, and goes without a trace', async () => {
+    await create(name);
+    const tenant = await untilReadyWhile(name, ['SecretsReady', 'AuthorizationReady', 'DatabaseReady', 'WorkloadAvailable'], () =>
+      kill(...words),
+    );
+    await works(tenant);
+    await removeWhile(tenant, () => kill(...words));
+  });
+});
+
+test('the Kubernetes API, etcd and PostgreSQL killed while a tenant is made and removed', async () => {
+  await create('chaos-world');
+  const strikes: Record<string, () => Promise<void>> = {
+    SecretsReady: () => kill('kube-apiserver'),
+    AuthorizationReady: () => kill('postgres', '-D'),
+    DatabaseReady: () => kill('etcd', '--data-dir'),
+  };
+  const tenant = await untilReadyWhile('chaos-world', ['SecretsReady', 'AuthorizationReady', 'DatabaseReady'], (moment) =>
+    strikes[moment]?.(),
+  );
+  await works(tenant);
+  await removeWhile(tenant, () => kill('kube-apiserver'));
+});
+
+test('a tenant deleted while it is being made leaves nothing', async () => {
+  await create('chaos-early');
+  const tenant = await untilTenant(stack.client, 'chaos-early', (current) => isTrue(current?.status?.conditions, 'SecretsReady'), {
+    timeoutMs: 60_000,
+  });
+  if (!tenant) throw new Error('the tenant is gone');
+  await removeWhile(tenant, async () => {});
+});
+
+test('nothing that was started outlives the stack', async () => {
+  await stack.stop();
+  expect(pidsOf()).toEqual([]);
+});

@@ -1,0 +1,210 @@
+import { afterAll, describe, expect, test } from 'vitest';
+import { databaseNames, namespaceOf } from '../../crds/names.ts';
+import { kinds } from '../../kube/resources.ts';
+import { World } from '../world.ts';
+
+const world = new World();
+const made: string[] = [];
+
+afterAll(() => world.remove(...made));
+
+const manifest = (name: string, spec: unknown): string =>
+  JSON.stringify({ apiVersion: 'tenantry.dev/v1alpha1', kind: 'Tenant', metadata: { name }, spec });
+
+const toolbridge = { template: { name: 'toolbridge' } };
+const withoutDatabase = { ...toolbridge, database: { mode: 'none' } };
+
+async function apply(name: string, spec: unknown): Promise<{ code: number; stderr: string }> {
+  made.push(name);
+  return world.kubectl(['apply', '-f', '-'], manifest(name, spec));
+}
+
+describe('the API server refuses', () => {
+  test.each<[string, string, unknown, RegExp]>([
+    ['a reserved name', 'admin', toolbridge, /reserved/],
+    ['a name that starts with a digit', '1acme', toolbridge, /DNS label/],
+    ['a name with a dot', 'a.b', toolbridge, /DNS label/],
+    ['a name of 41 characters', 'a'.repeat(41), toolbridge, /at most 40/],
+    ['no spec', 'refused', undefined, /spec.*[Rr]equired/s],
+    ['no template', 'refused', {}, /spec.template.*[Rr]equired/s],
+    ['an unknown field', 'refused', { ...toolbridge, colour: 'blue' }, /unknown field "spec.colour"/],
+    ['something else than an organization', 'refused', { ...toolbridge, organizationId: 'acme' }, /organizationId/],
+    ['too many replicas', 'refused', { ...toolbridge, replicas: 21 }, /replicas/],
+    ['an unknown deletion policy', 'refused', { ...toolbridge, deletionPolicy: 'maybe' }, /Unsupported value/],
+    ['an opening without a target', 'refused', { ...toolbridge, network: { egress: [{}] } }, /exactly one of cidr and namespaceSelector/],
+    [
+      'an opening with two targets',
+      'refused',
+      { ...toolbridge, network: { egress: [{ cidr: '10.0.0.0/8', namespaceSelector: { a: 'b' } }] } },
+      /exactly one of cidr and namespaceSelector/,
+    ],
+    ['a variable without a proper name', 'refused', { ...toolbridge, containers: { api: { env: [{ name: 'A-B', value: '' }] } } }, /env/],
+    ['a quantity that is none', 'refused', { ...toolbridge, containers: { api: { resources: { limits: { memory: 'much' } } } } }, /memory/],
+  ])('%s', async (_what, name, spec, message) => {
+    const result = await world.kubectl(['apply', '-f', '-'], manifest(name, spec));
+    expect(result.code).not.toBe(0);
+    expect(result.stderr).toMatch(message);
+    expect(await world.kube.find(kinds.Tenant, name)).toBeUndefined();
+  });
+
+  test('a change of what is immutable', async () => {
+    const name = world.name('fixed');
+    expect(await apply(name, { ...withoutDatabase, organizationId: 'org_01ABC', suspended: true })).toMatchObject({ code: 0 });
+    for (const [change, message] of [
+      [{ organizationId: 'org_01OTHER' }, /organizationId is immutable/],
+      [{ template: { name: 'other' } }, /template.name is immutable/],
+      [{ database: { mode: 'shared' } }, /database.mode is immutable/],
+      [{ organizationId: null }, /organizationId is immutable/],
+    ] as const) {
+      const patched = await world.kubectl(['patch', 'tn', name, '--type=merge', '-p', JSON.stringify({ spec: change })]);
+      expect(patched.code).not.toBe(0);
+      expect(patched.stderr).toMatch(message);
+    }
+  });
+
+  test.each<[string, object, RegExp]>([
+    ['without an api container', { containers: [{ name: 'web', image: 'x' }] }, /one container must be named api/],
+    [
+      'that claims the name of the sidecar',
+      {
+        containers: [
+          { name: 'api', image: 'x' },
+          { name: 'mcp', image: 'x' },
+        ],
+      },
+      /mcp is reserved/,
+    ],
+    [
+      'with a variable from two sources',
+      { containers: [{ name: 'api', image: 'x', env: [{ name: 'A', value: '1', parameter: '/a' }] }] },
+      /exactly one of/,
+    ],
+    [
+      'with half a static secret',
+      { containers: [{ name: 'api', image: 'x' }], upstreamAuth: { mode: 'static', header: 'X' } },
+      /header and secret/,
+    ],
+  ])('a template %s', async (_what, spec, message) => {
+    const body = JSON.stringify({ apiVersion: 'tenantry.dev/v1alpha1', kind: 'StackTemplate', metadata: { name: 'refused' }, spec });
+    const result = await world.kubectl(['apply', '-f', '-'], body);
+    expect(result.code).not.toBe(0);
+    expect(result.stderr).toMatch(message);
+  });
+});
+
+describe('a tenant that nobody can serve is Stalled and says what to do', () => {
+  const stalled = async (name: string): Promise<{ reason: string; message: string }> => {
+    const tenant = await world.until(name, (t) => t.status?.conditions?.some((c) => c.type === 'Stalled' && c.status === 'True') ?? false);
+    const { reason = '', message = '' } = tenant.status?.conditions?.find((c) => c.type === 'Stalled') ?? {};
+    expect(tenant.status?.phase).toBe('Stalled');
+    return { reason, message };
+  };
+
+  test('an unknown template, which heals once the template is there', async () => {
+    const name = world.name('lost');
+    const template = world.name('late');
+    await apply(name, { template: { name: template }, database: { mode: 'none' } });
+    expect(await stalled(name)).toMatchObject({ reason: 'TemplateNotFound', message: expect.stringContaining(template) });
+    expect(await world.kube.find(kinds.Namespace, namespaceOf(name))).toBeUndefined();
+    const spec = { containers: [{ name: 'api', image: 'no.such.registry/image:1' }] };
+    await world.kubectl(
+      ['apply', '-f', '-'],
+      JSON.stringify({ apiVersion: 'tenantry.dev/v1alpha1', kind: 'StackTemplate', metadata: { name: template }, spec }),
+    );
+    const healed = await world.until(
+      name,
+      (t) => t.status?.conditions?.some((c) => c.type === 'WorkloadAvailable' && c.reason === 'ImagePullFailed') ?? false,
+    );
+    const failed = healed.status?.conditions?.find((c) => c.type === 'WorkloadAvailable');
+    expect(failed?.message).toContain('api');
+    expect(healed.status?.conditions?.find((c) => c.type === 'Stalled')?.status).toBe('False');
+    await world.kube.delete(kinds.StackTemplate, template);
+  });
+
+  test('parameters that do not fit, with a pointer for each', async () => {
+    const name = world.name('misfit');
+    await apply(name, { ...withoutDatabase, parameters: { defaultPageSize: 0, colour: 'blue' } });
+    const { reason, message } = await stalled(name);
+    expect(reason).toBe('ParametersInvalid');
+    expect(message).toContain('/spec/parameters/defaultPageSize');
+    expect(message).toContain('/spec/parameters/colour');
+  });
+
+  test.each([
+    ['a container the template does not have', { worker: {} }, /worker/],
+    ['a variable that is reserved', { api: { env: [{ name: 'DATABASE_URL', value: 'mine' }] } }, /DATABASE_URL/],
+    ['a variable that is the sidecar’s', { mcp: { env: [{ name: 'TENANTRY_API_KEYS_FILE', value: '/tmp/x' }] } }, /TENANTRY_API_KEYS_FILE/],
+  ])('%s', async (_what, containers, message) => {
+    const name = world.name('overreach');
+    await apply(name, { ...withoutDatabase, containers });
+    expect(await stalled(name)).toMatchObject({ reason: 'ContainersInvalid', message: expect.stringMatching(message) });
+  });
+
+  test('a namespace that belongs to somebody else is left alone', async () => {
+    const name = world.name('squat');
+    await world.kube.create(kinds.Namespace, { metadata: { name: namespaceOf(name), labels: { theirs: 'yes' } } });
+    await apply(name, withoutDatabase);
+    expect(await stalled(name)).toMatchObject({ reason: 'NamespaceConflict' });
+    await world.remove(name);
+    const left = await world.kube.get(kinds.Namespace, namespaceOf(name));
+    expect(left.metadata.deletionTimestamp).toBeUndefined();
+    await world.kube.delete(kinds.Namespace, namespaceOf(name));
+  });
+
+  test('a clean-up that fails keeps the tenant until it succeeds', async () => {
+    const name = world.name('stuck');
+    await apply(name, { ...toolbridge, deletionPolicy: 'delete' });
+    const tenant = await world.until(
+      name,
+      (t) => t.status?.conditions?.some((c) => c.type === 'DatabaseReady' && c.status === 'True') ?? false,
+    );
+    const { owner, database } = databaseNames(tenant.metadata.uid ?? '');
+    // A table in another database that belongs to the tenant's role: PostgreSQL then refuses to drop the role.
+    const table = `hold_${database}`;
+    await world.query(`CREATE TABLE ${table} ()`);
+    await world.query(`ALTER TABLE ${table} OWNER TO ${owner}`);
+    await world.kube.delete(kinds.Tenant, name);
+    const held = await world.until(
+      name,
+      (t) => t.status?.conditions?.some((c) => c.type === 'Stalled' && c.reason === 'CleanupFailed') ?? false,
+    );
+    expect(held.metadata.finalizers).toContain('tenantry.dev/operator');
+    await world.query(`DROP TABLE ${table}`);
+    await world.gone(name);
+    expect(await world.query('SELECT rolname FROM pg_roles WHERE rolname = $1', [owner])).toEqual([]);
+  });
+
+  test('a paused tenant is left as it is and says so', async () => {
+    const name = world.name('paused');
+    await world.kubectl(
+      ['apply', '-f', '-'],
+      JSON.stringify({
+        apiVersion: 'tenantry.dev/v1alpha1',
+        kind: 'Tenant',
+        metadata: { name, annotations: { 'tenantry.dev/reconcile': 'paused' } },
+        spec: withoutDatabase,
+      }),
+    );
+    made.push(name);
+    expect(await stalled(name)).toMatchObject({ reason: 'Paused' });
+    expect(await world.kube.find(kinds.Namespace, namespaceOf(name))).toBeUndefined();
+    await world.kubectl(['annotate', 'tn', name, 'tenantry.dev/reconcile-']);
+    await world.object(kinds.Namespace, namespaceOf(name), undefined, (namespace) => namespace !== undefined);
+  });
+});
+
+test('the metrics that dashboards expect are there', async () => {
+  const text = await (await fetch(`${world.context.operatorUrl}/metrics`)).text();
+  for (const metric of [
+    'controller_runtime_reconcile_total',
+    'controller_runtime_reconcile_errors_total',
+    'controller_runtime_reconcile_time_seconds_bucket',
+    'controller_runtime_active_workers',
+    'workqueue_depth',
+    'workqueue_queue_duration_seconds_bucket',
+    'workqueue_retries_total',
+    'rest_client_requests_total',
+  ]) {
+    expect(text).toContain(`${metric}{`);
+  }
+});

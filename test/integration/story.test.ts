@@ -1,0 +1,367 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Client } from '@modelcontextprotocol/client';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isTrue } from '../../crds/conditions.ts';
+import { databaseNames, namespaceOf } from '../../crds/names.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import { type KubeObject, kinds } from '../../kube/resources.ts';
+import { connectWithToken, type Session, signIn } from '../../local/sign-in.ts';
+import { type Member, World } from '../world.ts';
+
+const world = new World();
+
+interface Customer {
+  readonly name: string;
+  readonly organizationId: string;
+  readonly member: Member;
+  readonly tenant: Tenant;
+  readonly session: Session;
+  readonly apiKey: string;
+}
+
+async function customer(create: (name: string, organizationId: string) => Promise<void>): Promise<Customer> {
+  const name = world.name('story');
+  const { organizationId, member } = await world.organization(name);
+  await create(name, organizationId);
+  const tenant = await world.ready(name);
+  const session = await signIn(mcpOf(tenant), member);
+  const { apiKey = '' } = await world.secret(name, 'tenantry-credentials');
+  return { name, organizationId, member, tenant, session, apiKey };
+}
+
+const mcpOf = (tenant: Tenant): string => tenant.status?.endpoints?.mcp ?? '';
+
+const manifest = (name: string, spec: object): string =>
+  JSON.stringify({
+    apiVersion: 'tenantry.dev/v1alpha1',
+    kind: 'Tenant',
+    metadata: { name },
+    spec: { template: { name: 'toolbridge' }, ...spec },
+  });
+
+/** The status an MCP endpoint answers a bearer with. */
+async function statusWith(url: string, token?: string): Promise<number> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' }),
+  });
+  await response.body?.cancel();
+  return response.status;
+}
+
+async function call(client: Client, name: string, args: Record<string, unknown>): Promise<Record<string, unknown>> {
+  const result = await client.callTool({ name, arguments: args });
+  if (result.isError) throw new Error(`${name}: ${JSON.stringify(result.content)}`);
+  return (result.structuredContent ?? {}) as Record<string, unknown>;
+}
+
+let first: Customer;
+let second: Customer;
+
+beforeAll(async () => {
+  const viaApi = async (name: string, organizationId: string): Promise<void> => {
+    const body = { name, displayName: `Story ${name}`, organizationId, template: { name: 'toolbridge' }, deletionPolicy: 'delete' };
+    const { status } = await world.admin.call('POST', '/admin/tenants', body);
+    expect(status).toBe(201);
+  };
+  const viaKubectl = async (name: string, organizationId: string): Promise<void> => {
+    const applied = await world.kubectl(['apply', '-f', '-'], manifest(name, { organizationId, deletionPolicy: 'delete' }));
+    expect(applied).toMatchObject({ code: 0 });
+  };
+  [first, second] = await Promise.all([customer(viaApi), customer(viaKubectl)]);
+});
+
+afterAll(async () => {
+  await world.remove(...[first, second].filter((made) => made !== undefined).map(({ name }) => name));
+});
+
+describe('a tenant that is Ready', () => {
+  test('shows its template, endpoint and readiness to kubectl', async () => {
+    const { stdout } = await world.kubectl(['get', 'tn', second.name]);
+    expect(stdout.split('\n')[0]?.split(/\s+/)).toEqual(['NAME', 'TEMPLATE', 'READY', 'ENDPOINT', 'AGE']);
+    expect(stdout).toContain(`toolbridge   True    ${mcpOf(second.tenant)}`);
+    const explained = await world.kubectl(['explain', 'tenant.spec.deletionPolicy']);
+    expect(explained.stdout).toContain('retain keeps the database');
+  });
+
+  test('has every condition true for its present generation', () => {
+    for (const type of [
+      'TemplateResolved',
+      'SecretsReady',
+      'DatabaseReady',
+      'WorkloadAvailable',
+      'RouteReady',
+      'AuthorizationReady',
+      'Verified',
+    ] as const) {
+      expect(isTrue(first.tenant.status?.conditions, type), type).toBe(true);
+    }
+    for (const { type, observedGeneration } of first.tenant.status?.conditions ?? [])
+      expect(observedGeneration, type).toBe(first.tenant.metadata.generation);
+    expect(first.tenant.status?.server).toMatchObject({ tools: 40 });
+  });
+
+  test('is told of in Events', async () => {
+    const { stdout } = await world.kubectl(['get', 'events', '-n', 'default', '--field-selector', `involvedObject.name=${first.name}`]);
+    expect(stdout).toContain('Ready');
+  });
+});
+
+describe('the 40 tools', () => {
+  const entities = [
+    { one: 'note', many: 'notes', create: { title: 'Plan', content: 'Draft', tags: ['a'] }, change: { title: 'Plan B' }, action: 'pin' },
+    { one: 'task', many: 'tasks', create: { title: 'Ship', priority: 'high' }, change: { title: 'Ship it' }, action: 'start' },
+    { one: 'comment', many: 'comments', create: { content: 'Fine' }, change: { content: 'Better' }, action: 'resolve' },
+    { one: 'chat', many: 'chats', create: { title: 'Launch', participants: ['ada'] }, change: { title: 'Launched' }, action: 'resolve' },
+    {
+      one: 'chat_message',
+      many: 'chat_messages',
+      create: { content: 'Hi', sender: 'ada' },
+      change: { content: 'Hello' },
+      action: 'mark_read',
+    },
+  ] as const;
+
+  test('are exactly those of the five entities', async () => {
+    const { tools } = await first.session.client.listTools();
+    const expected = entities.flatMap(({ one, many }) => [
+      `list_${many}`,
+      ...['get', 'create', 'update', 'patch', 'delete', 'archive', 'process'].map((verb) => `${verb}_${one}`),
+    ]);
+    expect(tools.map((tool) => tool.name).sort()).toEqual(expected.sort());
+    for (const tool of tools) expect(tool.description?.length, tool.name).toBeGreaterThan(10);
+  });
+
+  test.each(entities)('of $many each do their work on real rows', async ({ one, many, create, change, action }) => {
+    const { client } = first.session;
+    const parent = (await call(client, 'create_note', { title: 'Parent' }))['uid'];
+    const room = (await call(client, 'create_chat', { title: 'Room' }))['uid'];
+    const refers = { comment: { parentType: 'note', parentUid: parent }, chat_message: { chatUid: room } }[one as string] ?? {};
+    const created = await call(client, `create_${one}`, { ...create, ...refers });
+    const { uid } = created;
+    expect(created).toMatchObject({
+      version: 1,
+      createdBy: first.member.userId,
+      updatedBy: first.member.userId,
+      payload: { ...create, ...refers },
+    });
+    expect(await call(client, `get_${one}`, { uid })).toEqual(created);
+    const list = (await call(client, `list_${many}`, {})) as { items: { uid: string }[] };
+    expect(list.items.map((item) => item.uid)).toContain(uid);
+    expect(await call(client, `update_${one}`, { uid, ...create, ...refers, ...change })).toMatchObject({ version: 2, payload: change });
+    expect(await call(client, `patch_${one}`, { uid, extra: 'kept' })).toMatchObject({ version: 3, payload: { ...change, extra: 'kept' } });
+    expect(await call(client, `process_${one}`, { uid, action })).toMatchObject({ version: 4 });
+    expect(await call(client, `archive_${one}`, { uid })).toMatchObject({ archivedAt: expect.any(String) });
+    await call(client, `delete_${one}`, { uid });
+    const after = await client.callTool({ name: `get_${one}`, arguments: { uid } });
+    expect(after.isError).toBe(true);
+    expect(await call(client, `get_${one}`, { uid, includeDeleted: true })).toMatchObject({ deletedAt: expect.any(String) });
+  });
+
+  test('can also be reached with an API key, whose rows say so', async () => {
+    const client = await connectWithToken(mcpOf(first.tenant), first.apiKey);
+    const note = await call(client, 'create_note', { title: 'By a machine' });
+    expect(note['createdBy']).toBe(`key:${first.apiKey.split('_')[1]}`);
+    await client.close();
+  });
+
+  test('stand on the REST API, which is published with an audience of its own', async () => {
+    const api = first.tenant.status?.endpoints?.api ?? '';
+    await call(first.session.client, 'create_note', { title: 'For the list' });
+    const byKey = await fetch(`${api}/v1/notes?limit=1`, { headers: { authorization: `Bearer ${first.apiKey}` } });
+    expect(byKey.status).toBe(200);
+    expect(((await byKey.json()) as { items: unknown[] }).items).toHaveLength(1);
+    const byMcpToken = await fetch(`${api}/v1/notes`, { headers: { authorization: `Bearer ${first.session.accessToken}` } });
+    expect(byMcpToken.status).toBe(401);
+    expect((await fetch(`${api}/v1/notes`)).status).toBe(401);
+    for (const path of ['/metrics', '/healthz', '/../mcp', '/%2e%2e/metrics', '//metrics']) {
+      const response = await fetch(`${api}${path}`, { headers: { authorization: `Bearer ${first.apiKey}` } });
+      expect(response.status, path).toBeGreaterThanOrEqual(400);
+    }
+  });
+});
+
+describe('one tenant keeps another out', () => {
+  test('by token and by API key', async () => {
+    expect(await statusWith(mcpOf(first.tenant), first.session.accessToken)).toBe(200);
+    expect(await statusWith(mcpOf(second.tenant), first.session.accessToken)).toBe(401);
+    expect(await statusWith(mcpOf(first.tenant), second.session.accessToken)).toBe(401);
+    expect(await statusWith(mcpOf(second.tenant), first.apiKey)).toBe(401);
+    expect(await statusWith(mcpOf(first.tenant))).toBe(401);
+  });
+
+  test('even somebody who signs in for it without being a member', async () => {
+    await expect(signIn(mcpOf(second.tenant), first.member)).rejects.toThrow();
+    const stranger = await world.organization('strangers');
+    await expect(signIn(mcpOf(first.tenant), stranger.member)).rejects.toThrow();
+  });
+
+  test('by database password', async () => {
+    const { url = '' } = await world.secret(first.name, 'tenantry-database');
+    const theirs = databaseNames(second.tenant.metadata.uid ?? '').database;
+    const foreign = new URL(url);
+    foreign.pathname = `/${theirs}`;
+    const connection = new pg.Client({ connectionString: foreign.href });
+    await expect(connection.connect()).rejects.toThrow(/permission denied for database/);
+    const own = new pg.Client({ connectionString: url });
+    await own.connect();
+    const { rows } = await own.query('SELECT count(*)::int AS notes FROM pg_tables WHERE schemaname = current_schema()');
+    expect(rows[0].notes).toBeGreaterThan(0);
+    await own.end();
+  });
+
+  test('and shows none of its rows', async () => {
+    const secretTitle = `only ${first.name}`;
+    await call(first.session.client, 'create_note', { title: secretTitle });
+    const theirs = JSON.stringify(await call(second.session.client, 'list_notes', {}));
+    expect(theirs).not.toContain(secretTitle);
+  });
+});
+
+describe('what breaks comes back', () => {
+  test.each(['mcp', 'api'])('a killed %s process', async (container) => {
+    const pid = await world.processOf(first.name, container);
+    process.kill(pid, 'SIGKILL');
+    await world.eventually(`a new ${container} process`, 60_000, async () =>
+      (await world.processOf(first.name, container)) !== pid ? true : undefined,
+    );
+    await world.eventually('an answer', 60_000, async () =>
+      (await statusWith(mcpOf(first.tenant), first.apiKey)) === 200 ? true : undefined,
+    );
+    await world.ready(first.name);
+  });
+
+  test.each([kinds.Deployment, kinds.Service, kinds.NetworkPolicy, kinds.Ingress, kinds.ResourceQuota])(
+    'a deleted $kind',
+    async (resource) => {
+      const namespace = namespaceOf(first.name);
+      const name = { Deployment: 'stack', Service: 'stack', Ingress: 'stack' }[resource.kind as string] ?? 'tenantry';
+      const before = await world.kube.get<KubeObject>(resource, name, { namespace });
+      await world.kube.delete(resource, name, { namespace });
+      await world.object(resource, name, namespace, (object) => object !== undefined && object.metadata.uid !== before.metadata.uid);
+      await world.eventually('an answer', 60_000, async () =>
+        (await statusWith(mcpOf(first.tenant), first.apiKey)) === 200 ? true : undefined,
+      );
+    },
+  );
+
+  test('a changed child, while what others added stays', async () => {
+    const namespace = namespaceOf(first.name);
+    await world.kube.patch(
+      kinds.Service,
+      'stack',
+      { metadata: { annotations: { 'example.com/theirs': 'yes' } }, spec: { selector: { 'tenantry.dev/tenant': 'other' } } },
+      { namespace },
+    );
+    type Service = KubeObject & { spec: { selector: Record<string, string> } };
+    const service = await world.object<Service>(
+      kinds.Service,
+      'stack',
+      namespace,
+      (object) => object?.spec.selector['tenantry.dev/tenant'] === first.name,
+    );
+    expect(service?.metadata.annotations).toMatchObject({ 'example.com/theirs': 'yes' });
+  });
+
+  test('a lost Secret, with new values', async () => {
+    const namespace = namespaceOf(second.name);
+    const before = await world.secret(second.name, 'tenantry-database');
+    await world.kube.delete(kinds.Secret, 'tenantry-database', { namespace });
+    // Secrets are swept every few minutes, not watched; a namespace made anew is looked into at once.
+    await world.kube.delete(kinds.Namespace, namespace);
+    await world.object(kinds.Secret, 'tenantry-database', namespace, (object) => object !== undefined);
+    await world.ready(second.name);
+    const after = await world.secret(second.name, 'tenantry-database');
+    expect(after['password']).not.toBe(before['password']);
+    const { apiKey = '' } = await world.secret(second.name, 'tenantry-credentials');
+    await world.eventually('an answer', 90_000, async () => ((await statusWith(mcpOf(second.tenant), apiKey)) === 200 ? true : undefined));
+    expect(await statusWith(mcpOf(second.tenant), second.apiKey)).toBe(401);
+    const client = await connectWithToken(mcpOf(second.tenant), apiKey);
+    await call(client, 'create_note', { title: 'still there' });
+    await client.close();
+  });
+});
+
+describe('nothing secret is said', () => {
+  test('in any log, status, Event or process list', async () => {
+    const secrets = await Promise.all(
+      [first, second].flatMap(({ name }) => ['tenantry-credentials', 'tenantry-database'].map((secret) => world.secret(name, secret))),
+    );
+    const values = [
+      ...secrets.flatMap((secret) => ['apiKey', 'probeKey', 'password', 'url'].flatMap((key) => secret[key] ?? [])),
+      world.context.adminToken,
+      world.context.workos.apiKey,
+      first.session.accessToken,
+      second.session.accessToken,
+    ];
+    expect(values.length).toBeGreaterThanOrEqual(12);
+    const files = readdirSync(world.context.folder, { recursive: true, encoding: 'utf8' })
+      .map((file) => join(world.context.folder, file))
+      .filter((file) => file.endsWith('.log') && statSync(file).isFile());
+    expect(files.length).toBeGreaterThan(8);
+    const texts = new Map(files.map((file) => [file, readFileSync(file, 'utf8')]));
+    for (const args of [
+      ['get', 'tn', '-o', 'yaml'],
+      ['get', 'events', '-A', '-o', 'yaml'],
+      ['get', 'pods', '-A', '-o', 'yaml'],
+    ]) {
+      texts.set(args.join(' '), (await world.kubectl(args)).stdout);
+    }
+    const arguments_ = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry));
+    texts.set('process list', arguments_.map((pid) => readIfThere(`/proc/${pid}/cmdline`)).join('\n'));
+    for (const [where, text] of texts) {
+      for (const value of values) expect(text.includes(value), where).toBe(false);
+    }
+  });
+});
+
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    // The process ended meanwhile.
+    return '';
+  }
+}
+
+describe('deletion', () => {
+  test('by kubectl leaves no namespace, database, role, OAuth resource or process', async () => {
+    const made = await customer(async (name, organizationId) => {
+      await world.kubectl(['apply', '-f', '-'], manifest(name, { organizationId, deletionPolicy: 'delete' }));
+    });
+    const uid = made.tenant.metadata.uid ?? '';
+    const urls = [mcpOf(made.tenant), made.tenant.status?.endpoints?.api ?? ''];
+    expect(await world.oauthResources()).toEqual(expect.arrayContaining(urls));
+    const pids = [await world.processOf(made.name, 'mcp'), await world.processOf(made.name, 'api')];
+    expect((await world.kubectl(['delete', 'tn', made.name])).code).toBe(0);
+    expect(await world.kube.find(kinds.Namespace, namespaceOf(made.name))).toBeUndefined();
+    const names = databaseNames(uid);
+    expect(await world.query('SELECT datname FROM pg_database WHERE datname = $1', [names.database])).toEqual([]);
+    expect(await world.query('SELECT rolname FROM pg_roles WHERE rolname = ANY($1)', [[names.owner, names.login]])).toEqual([]);
+    const left = await world.oauthResources();
+    for (const url of urls) expect(left).not.toContain(url);
+    for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow(/ESRCH/);
+    expect(await statusWith(mcpOf(made.tenant), made.apiKey)).toBe(404);
+  });
+
+  test('keeps the data unless it says otherwise, with nobody able to log in', async () => {
+    const name = world.name('kept');
+    await world.kubectl(['apply', '-f', '-'], manifest(name, {}));
+    const tenant = await world.ready(name);
+    const { url = '' } = await world.secret(name, 'tenantry-database');
+    await world.remove(name);
+    const { database, owner, login } = databaseNames(tenant.metadata.uid ?? '');
+    expect(await world.query('SELECT datname FROM pg_database WHERE datname = $1', [database])).toHaveLength(1);
+    await expect(new pg.Client({ connectionString: url }).connect()).rejects.toThrow();
+    await world.query(`DROP DATABASE ${database}`);
+    await world.query(`DROP ROLE ${login}`);
+    await world.query(`DROP ROLE ${owner}`);
+  });
+});
