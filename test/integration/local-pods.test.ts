@@ -75,9 +75,10 @@ const get = async (pod: Pod, port: number, path = '/') => {
   const response = await fetch(`http://${pod.status?.podIP}:${port}${path}`);
   return response.text();
 };
+/** kubectl keeps a cache in HOME. */
+const kubectlEnv = () => ({ KUBECONFIG: inject('tenantry').kubeconfig, HOME: inject('tenantry').folder });
 const kubectl = async (...args: string[]) => {
-  const env = { KUBECONFIG: inject('tenantry').kubeconfig, PATH: process.env['PATH'] ?? '' };
-  return (await promisify(execFile)(findBinaries().kubectl, ['-n', namespace, ...args], { env })).stdout;
+  return (await promisify(execFile)(findBinaries().kubectl, ['-n', namespace, ...args], { env: kubectlEnv() })).stdout;
 };
 
 describe('a Deployment', () => {
@@ -458,7 +459,7 @@ describe('kubectl logs', () => {
     await until(async () => (await kubectl('logs', 'talking')).includes('line 5'));
     expect(await kubectl('logs', 'talking', '--tail=2')).toBe('line 4\nline 5\n');
     const following = spawn(findBinaries().kubectl, ['-n', namespace, 'logs', '-f', 'talking', '--tail=1'], {
-      env: { KUBECONFIG: inject('tenantry').kubeconfig },
+      env: kubectlEnv(),
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let heard = '';

@@ -54,6 +54,7 @@ describe('a supervised process', () => {
       log,
       backOff: { firstMs: 1, maxMs: 1, resetMs: 1 },
     });
+    await until(() => text('log') === 'up\n');
     const first = supervised.pid ?? 0;
     process.kill(first, 'SIGKILL');
     await until(() => supervised.pid !== first);
