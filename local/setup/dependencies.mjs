@@ -20,8 +20,10 @@ export async function provideDependencies({ root, env, progress }) {
   await lockedOrPlain(lock, onWait, async () => {
     if (staleness(root) === undefined) return;
     progress.say(`Installing dependencies from package-lock.json (${reason}): about 150 MB, 10 s to 2 min.`);
-    const { code, output } = await progress.step('npm ci', () => runNpm(root, env));
-    if (code !== 0) throw npmTrouble(output);
+    await progress.step('npm ci', async () => {
+      const { code, output } = await runNpm(root, env);
+      if (code !== 0) throw npmTrouble(output);
+    });
     const still = staleness(root);
     if (still !== undefined) {
       throw new Trouble(
@@ -70,8 +72,16 @@ function runNpm(root, env) {
 
 /** @param {string} output */
 function npmTrouble(output) {
-  const end = output.trim().split('\n').slice(-15).join('\n');
-  const message = `npm ci failed:\n${end}`;
+  const lines = output.split('\n').filter((line) => line.trim() !== '');
+  // npm says first what is wrong, then how it is used in general.
+  const errors = lines.filter((line) => /^npm (error|ERR!) ./.test(line));
+  const message = `npm ci failed:\n${(errors.length > 0 ? errors : lines).slice(0, 12).join('\n')}`;
+  if (/EUSAGE/.test(output)) {
+    return new Trouble(
+      message,
+      'package.json and package-lock.json do not fit each other: `git checkout package.json package-lock.json`, or `npm install` after a change of your own.',
+    );
+  }
   if (/ENOSPC/.test(output)) return new Trouble(message, 'The disk is full: free about 1 GB and run the command again.');
   if (/EACCES|EPERM|EROFS/.test(output)) {
     return new Trouble(
