@@ -3,13 +3,7 @@
  * such as `toolbridge api` or `toolbridge migrate`.
  */
 import { extname } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
 import { ConfigurationError } from './runtime/environment.ts';
-
-// V8 sizes its heap after the machine, not after the container: under load the young generation alone grows resident memory to
-// several times the live heap. Set here rather than by NODE_OPTIONS so that it holds however the process is started.
-setFlagsFromString('--max-semi-space-size=4');
-setFlagsFromString('--optimize-for-size');
 
 /** A program runs until its work is done or it is told to stop; whatever it throws ends the process with status 1. */
 export type Program = (environment: NodeJS.ProcessEnv) => Promise<void>;

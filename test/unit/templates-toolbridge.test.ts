@@ -57,7 +57,8 @@ describe('the template', () => {
     const parameters = {};
     expect(validate(parameters)).toBe(true);
     expect(parameters).toEqual({ defaultPageSize: 100, logLevel: 'info' });
-    const bound = template.spec.containers[0].env.map((variable: { parameter: string }) => variable.parameter);
+    const variables: { parameter?: string }[] = template.spec.containers[0].env;
+    const bound = variables.flatMap(({ parameter }) => parameter ?? []);
     expect(bound.toSorted()).toEqual(Object.keys(properties).map((name) => `/${name}`));
     expect(validate({ defaultPageSize: 1001 })).toBe(false);
   });

@@ -20,7 +20,7 @@ export async function upstreamCredentials(settings: Settings): Promise<UpstreamC
       const signer = await AssertionSigner.create(settings.tenantUid);
       await signer.publish(upstreamAuth.jwksFile);
       return {
-        headersFor: async (caller, requestId) => ({ authorization: `Bearer ${await signer.sign(caller, requestId)}` }),
+        headersFor: async (caller, requestId) => ({ authorization: `Bearer ${signer.sign(caller, requestId)}` }),
         ownHeaders: async () => ({}),
         reserved: [],
       };
