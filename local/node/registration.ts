@@ -1,7 +1,9 @@
 import { availableParallelism, hostname, release, totalmem, version } from 'node:os';
 import { rfc3339 } from '../../crds/conditions.ts';
 import type { KubeClient } from '../../kube/client.ts';
+import { Reflector } from '../../kube/reflector.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
+import type { Log } from '../process.ts';
 import type { NodeOffer } from './scheduler.ts';
 
 const leaseNamespace = 'kube-node-lease';
@@ -34,7 +36,34 @@ export async function registerNode(client: KubeClient, offer: NodeOffer, kubelet
   const existing = await client.find(kinds.Node, offer.name, { signal });
   if (existing === undefined) await client.create(kinds.Node, { metadata: { name: offer.name, labels: offer.labels } }, { signal });
   else await client.patch(kinds.Node, offer.name, { metadata: { labels: offer.labels } }, { signal });
+  await declareReady(client, offer, kubeletPort, signal);
+}
+
+/** @throws KubeError */
+export async function declareReady(client: KubeClient, offer: NodeOffer, kubeletPort: number, signal: AbortSignal): Promise<void> {
   await client.patch(kinds.Node, offer.name, { status: statusOf(offer, kubeletPort) }, { subresource: 'status', signal });
+}
+
+interface Node extends KubeObject {
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
+
+/** Says again that the node is ready whenever somebody says it is not: the controller manager does after this machine has slept. */
+export function watchNode(client: KubeClient, offer: NodeOffer, kubeletPort: number, log: Log, signal: AbortSignal): Promise<void> {
+  const reflector = new Reflector<Node>({
+    client,
+    resource: kinds.Node,
+    fieldSelector: `metadata.name=${offer.name}`,
+    onChange: (_key, current) => {
+      const ready = current?.status?.conditions?.find(({ type }) => type === 'Ready');
+      if (current === undefined || ready === undefined || ready.status === 'True') return;
+      declareReady(client, offer, kubeletPort, signal).catch((error: unknown) => {
+        if (!signal.aborted) log.warn({ err: error }, 'node not declared ready');
+      });
+    },
+    onError: (error) => log.debug({ err: error }, 'watch of the node failed, trying again'),
+  });
+  return reflector.start(signal);
 }
 
 function statusOf(offer: NodeOffer, kubeletPort: number) {

@@ -9,7 +9,7 @@ const rule = (apiGroups: string[], resources: string[], verbs: string[]) => ({ a
 export const nodeRole: KubeObject & { rules: unknown[] } = {
   metadata: { name: 'tenantry:local-node' },
   rules: [
-    rule([''], ['nodes'], ['get', 'create', 'patch']),
+    rule([''], ['nodes'], ['get', 'list', 'watch', 'create', 'patch']),
     rule([''], ['nodes/status'], ['patch']),
     rule([''], ['pods'], ['get', 'list', 'watch', 'delete']),
     rule([''], ['pods/status'], ['patch']),

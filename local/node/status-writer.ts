@@ -14,6 +14,8 @@ export class StatusWriter {
   readonly #compute: () => PodStatus;
   readonly #over = new AbortController();
   #written: PodStatus | undefined;
+  /** Version of the object after the last write. */
+  #version = 0n;
   #dirty = false;
   #writing: Promise<void> | undefined;
 
@@ -33,6 +35,17 @@ export class StatusWriter {
       this.#writing = undefined;
       if (this.#dirty) this.request();
     });
+  }
+
+  /**
+   * A version of the pod that was watched. When somebody else has changed whether it is ready, as the controller manager does while
+   * this machine sleeps, the truth is written again.
+   */
+  observe(pod: Pod): void {
+    if (this.#writing !== undefined || versionOf(pod) <= this.#version) return;
+    if (readinessOf(pod.status) === readinessOf(this.#written)) return;
+    this.#written = pod.status;
+    this.request();
   }
 
   /** Resolves when the state at the time of the call has been written, or never will be. */
@@ -57,8 +70,14 @@ export class StatusWriter {
       if (isDeepStrictEqual(withoutNulls(status), this.#written)) return;
       try {
         // The uid makes a namesake created meanwhile a Conflict.
-        await this.#client.patch(kinds.Pod, name, { metadata: { uid }, status }, { namespace, subresource: 'status', signal });
+        const after = await this.#client.patch<Pod>(
+          kinds.Pod,
+          name,
+          { metadata: { uid }, status },
+          { namespace, subresource: 'status', signal },
+        );
         this.#written = withoutNulls(status);
+        this.#version = versionOf(after);
         attempt = 0;
       } catch (error) {
         if (signal.aborted || (error instanceof KubeError && (error.status === 404 || error.status === 409))) return;
@@ -73,4 +92,18 @@ export class StatusWriter {
 /** Null removes a field in a merge patch, so it does not come back. */
 function withoutNulls(status: PodStatus): PodStatus {
   return Object.fromEntries(Object.entries(status).filter(([, value]) => value !== null));
+}
+
+/** Since Kubernetes 1.35 officially, and with etcd always, versions are numbers that grow. */
+function versionOf(pod: Pod): bigint {
+  const version = pod.metadata.resourceVersion ?? '';
+  return /^[0-9]+$/.test(version) ? BigInt(version) : 0n;
+}
+
+function readinessOf(status: PodStatus | undefined): string {
+  return (status?.conditions ?? [])
+    .filter(({ type }) => type === 'Ready' || type === 'ContainersReady')
+    .map(({ type, status: holds }) => `${type}=${holds}`)
+    .sort()
+    .join();
 }

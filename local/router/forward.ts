@@ -44,7 +44,7 @@ export function forward(
       agent,
       method: request.method,
       path: request.url,
-      headers: { ...endToEnd(request.headers), ...forwardedHeaders(request, more) },
+      headers: { ...endToEnd(request.headers, claims), ...forwardedHeaders(request, more) },
     });
     const leave = () => upstream.destroy();
     response.once('close', leave);
@@ -79,14 +79,16 @@ export function forward(
   });
 }
 
-function endToEnd(headers: IncomingHttpHeaders): Record<string, string | string[]> {
-  const named = new Set((headers.connection ?? '').split(',').map((name) => name.trim().toLowerCase()));
+function endToEnd(headers: IncomingHttpHeaders, more: readonly string[] = []): Record<string, string | string[]> {
+  const named = new Set([...more, ...(headers.connection ?? '').split(',').map((name) => name.trim().toLowerCase())]);
   const kept: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(headers)) {
     if (value !== undefined && !hopByHop.has(name) && !named.has(name)) kept[name] = value;
   }
   return kept;
 }
+
+const claims = ['forwarded', 'x-real-ip', 'x-forwarded-port', 'x-forwarded-server', 'x-forwarded-prefix'];
 
 /** The router is the edge: what a client says about itself in these headers is not believed. */
 function forwardedHeaders(request: IncomingMessage, more: Forwarded): Record<string, string> {

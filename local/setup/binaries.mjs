@@ -1,5 +1,5 @@
 // @ts-check
-import { existsSync, mkdirSync, renameSync, rmSync, statfsSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildBinary, buildDurations, checkGo } from './build.mjs';
 import { ChecksumError, fetchFile, fetchText, UnreachableError } from './download.mjs';
@@ -42,6 +42,8 @@ export async function provideBinaries(options) {
 /** @param {string} folder @param {Options} options */
 async function fill(folder, options) {
   const { env, progress } = options;
+  // What an interrupted run has left; nobody else is here.
+  for (const name of readdirSync(folder)) if (name.startsWith('.')) rmSync(join(folder, name), { force: true });
   const missing = binaryNames.filter((name) => !existsSync(join(folder, name)));
   if (missing.length === 0) return;
   progress.say(

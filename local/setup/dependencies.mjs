@@ -54,8 +54,8 @@ async function lockedOrPlain(lock, onWait, work) {
 
 /** @param {string} root @param {NodeJS.ProcessEnv} env @returns {Promise<{code: number, output: string}>} */
 function runNpm(root, env) {
-  // The npm that called us, or the one in PATH when the script was started by hand.
-  const [command, ...first] = env.npm_execpath ? [process.execPath, env.npm_execpath] : ['npm'];
+  // The npm that called us, or the one in PATH when the script was started by hand or by another package manager.
+  const [command, ...first] = env.npm_execpath?.endsWith('npm-cli.js') ? [process.execPath, env.npm_execpath] : ['npm'];
   const args = [...first, 'ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=warn'];
   return new Promise((resolve) => {
     const child = spawn(command ?? 'npm', args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -81,6 +81,9 @@ function npmTrouble(output) {
       message,
       'package.json and package-lock.json do not fit each other: `git checkout package.json package-lock.json`, or `npm install` after a change of your own.',
     );
+  }
+  if (/lockfileVersion|npm (error|ERR!) .*cannot read properties of undefined/i.test(output)) {
+    return new Trouble(message, 'This npm is too old for the lockfile: `npm install --global npm@latest`, then run the command again.');
   }
   if (/ENOSPC/.test(output)) return new Trouble(message, 'The disk is full: free about 1 GB and run the command again.');
   if (/EACCES|EPERM|EROFS/.test(output)) {

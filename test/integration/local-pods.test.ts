@@ -12,6 +12,10 @@ import type { Container, Pod, PodSpec } from '../../local/node/pod.ts';
 
 /** Pods as local processes, seen through the API server and /proc, on the shared cluster. */
 
+interface Machine extends KubeObject {
+  readonly status: { readonly conditions: readonly { readonly type: string; readonly status: string }[] };
+}
+
 const namespace = `pods-${process.pid}`;
 const node = process.execPath;
 let client: KubeClient;
@@ -379,6 +383,30 @@ describe('the end of a pod', () => {
   });
 });
 
+describe('a pod with a deadline', () => {
+  it('fails when it is active for longer', async () => {
+    await create('deadline', { activeDeadlineSeconds: 1, restartPolicy: 'Never', containers: [script('main', forever)] });
+    const pod = await podWhen('deadline', (current) => current.status?.phase === 'Failed');
+    expect(pod.status?.reason).toBe('DeadlineExceeded');
+    expect(runs(pidOf(pod, 'main'))).toBe(false);
+  });
+});
+
+describe('Pod Security', () => {
+  it('is enforced as anywhere', async () => {
+    const name = `${namespace}-restricted`;
+    const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+    await client.create(kinds.Namespace, { metadata: { name, labels } });
+    await until(() => client.find(kinds.ServiceAccount, 'default', { namespace: name }));
+    const pod: KubeObject & { spec: object } = {
+      metadata: { name: 'lax', namespace: name },
+      spec: { containers: [script('main', forever)] },
+    };
+    await expect(client.create(kinds.Pod, pod)).rejects.toThrow('violates PodSecurity "restricted:latest"');
+    await client.delete(kinds.Namespace, name);
+  });
+});
+
 describe('a Job', () => {
   const job = (name: string, code: string): KubeObject & { spec: object } => ({
     metadata: { name, namespace },
@@ -487,6 +515,27 @@ describe('kubectl logs', () => {
         .end();
     });
     await expect(answer).rejects.toThrow();
+  });
+});
+
+describe('what others write', () => {
+  it('does not make a ready pod or node unready for long', async () => {
+    await create('contested', { containers: [script('main', forever)] });
+    const pod = await podWhen('contested', isReady);
+    const conditions = pod.status?.conditions?.map((condition) =>
+      condition.type === 'Ready' ? { ...condition, status: 'False' } : condition,
+    );
+    await client.patch(kinds.Pod, 'contested', { status: { conditions } }, { namespace, subresource: 'status' });
+    await podWhen('contested', isReady);
+    const machine = await client.get<Machine>(kinds.Node, 'tenantry-local');
+    const unknown = machine.status.conditions.map((condition) =>
+      condition.type === 'Ready' ? { ...condition, status: 'Unknown' } : condition,
+    );
+    await client.patch(kinds.Node, 'tenantry-local', { status: { conditions: unknown } }, { subresource: 'status' });
+    await until(async () => {
+      const { status } = await client.get<Machine>(kinds.Node, 'tenantry-local');
+      return status.conditions.some(({ type, status: holds }) => type === 'Ready' && holds === 'True');
+    });
   });
 });
 
