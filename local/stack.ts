@@ -226,7 +226,14 @@ async function allOrNone<T extends readonly Promise<Stoppable>[]>(
   return results.map((result) => (result as PromiseFulfilledResult<Stoppable>).value) as { -readonly [K in keyof T]: Awaited<T[K]> };
 }
 
-/** Forgets everything an earlier start kept. */
-export function forget(dir: string): void {
+/** Parts with a state folder, and processes, of their own. */
+const parts = ['kubernetes', 'postgres', 'node'] as const;
+
+/**
+ * Forgets everything an earlier start kept. The processes of one that was killed are ended first: their records go with the folder.
+ * @throws Error that names the run which still uses the folder.
+ */
+export async function forget(dir: string): Promise<void> {
+  for (const folder of [dir, ...parts.map((part) => join(dir, part))]) if (existsSync(folder)) (await claimFolder(folder)).release();
   rmSync(dir, { recursive: true, force: true });
 }

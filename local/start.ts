@@ -131,7 +131,7 @@ async function main(signal: AbortSignal): Promise<number> {
   const { once, fresh } = options();
   preflight();
   const dir = once ? mkdtempSync(join(tmpdir(), 'tenantry-once-')) : stateFolder;
-  if (fresh && !once) forget(dir);
+  if (fresh && !once) await forget(dir);
   const log = pino({ name: 'local', level: process.env['LOG_LEVEL'] ?? 'error' }, pino.destination(2));
   let stack: Stack | undefined;
   try {
@@ -180,7 +180,7 @@ async function main(signal: AbortSignal): Promise<number> {
   } finally {
     if (signal.aborted) say('\nStopping ...');
     await stack?.stop();
-    if (once) forget(dir);
+    if (once) await forget(dir);
   }
   if (once && !signal.aborted) done('everything has stopped and its folder is removed');
   return once && signal.aborted ? 130 : 0;

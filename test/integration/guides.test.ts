@@ -26,14 +26,14 @@ async function follow(file: string, files: { kubeconfig: string; local?: string 
   return stdout;
 }
 
-test('docs/guides/your-own-api.md does what it says, command by command', async () => {
+test('docs/guides/your-own-api.md does what it says, command by command', { timeout: 180_000 }, async () => {
   const stdout = await follow('docs/guides/your-own-api.md', world.context);
   expect(stdout).toContain('tenant.tenantry.dev/quotes condition met');
   expect(stdout).toContain('Ada Lovelace');
   expect(stdout).toContain('tenant.tenantry.dev "quotes" deleted');
 });
 
-test('README.md does what it says, command by command', async () => {
+test('README.md does what it says, command by command', { timeout: 180_000 }, async () => {
   const name = world.name('readme');
   await world.admin.call('POST', '/admin/tenants', { name, template: { name: 'toolbridge' }, deletionPolicy: 'delete' });
   const tenant = await world.ready(name);
