@@ -192,7 +192,7 @@ function renderSidecar(blueprint: Blueprint): RenderedContainer {
     ...value('TENANTRY_OAUTH_ISSUER', settings.oauthIssuer),
     ...value('TENANTRY_CONTROL_PLANE_URL', settings.controlPlaneUrl),
     ...value('TENANTRY_CONTROL_PLANE_TOKEN_FILE', `${paths.token}/token`),
-    ...overlay([{ name: 'NODE_OPTIONS', value: '--max-old-space-size=128 --max-semi-space-size=4' }], override?.env ?? []),
+    ...overlay([{ name: 'NODE_OPTIONS', value: '--max-old-space-size=128 --max-semi-space-size=2' }], override?.env ?? []),
   ];
   return {
     name: pod.sidecarContainer,

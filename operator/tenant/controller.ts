@@ -13,7 +13,7 @@ import { createMetrics, type Metrics } from '../runtime/metrics.ts';
 import type { Settings } from '../settings.ts';
 import { Children } from './children.ts';
 import { type Context, writeStatus } from './context.ts';
-import { reconcile } from './reconcile.ts';
+import { keep, reconcile } from './reconcile.ts';
 import { statusOf } from './status.ts';
 
 const name = 'tenant';
@@ -133,7 +133,7 @@ export class TenantController {
     const message = `The Kubernetes API refused an object: ${error.message}. Correct the tenant or its template.`;
     await writeStatus(
       tenant,
-      statusOf(tenant, { blocked: { reason: 'ApplyRefused', message } }, this.#context.now),
+      statusOf(tenant, { ...keep(tenant, this.#context), blocked: { reason: 'ApplyRefused', message } }, this.#context.now),
       this.#context,
       signal,
     ).catch((err) => this.#log.warn({ tenant: key, err }, 'status not written'));

@@ -86,7 +86,7 @@ async function advance(tenant: Tenant, context: Context, signal: AbortSignal): P
 }
 
 /** What stays true of a tenant that the operator cannot get on with. */
-function keep(tenant: Tenant, { children }: Context): Findings {
+export function keep(tenant: Tenant, { children }: Context): Findings {
   const { name } = tenant.metadata;
   const deployment = children.find(name, kinds.Deployment, namespaceOf(name), 'stack');
   if (!deployment) return {};

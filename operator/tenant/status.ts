@@ -180,9 +180,9 @@ function waitingFor(tenant: Tenant, parts: readonly Verdict[]): string[] {
 
 function phaseOf(tenant: Tenant, conditions: readonly Condition[]): NonNullable<TenantStatus['phase']> {
   if (tenant.metadata.deletionTimestamp !== undefined) return 'Deleting';
-  if (tenant.spec.suspended) return 'Suspended';
   if (isTrue(conditions, 'Ready')) return 'Ready';
   if (isTrue(conditions, 'Stalled')) return 'Stalled';
+  if (tenant.spec.suspended) return 'Suspended';
   return wasReady(tenant) ? 'Degraded' : 'Provisioning';
 }
 

@@ -151,6 +151,16 @@ describe('a tenant that nobody can serve is Stalled and says what to do', () => 
     await world.kube.delete(kinds.Namespace, namespaceOf(name));
   });
 
+  test('an object that the API server refuses, until it is mended', async () => {
+    const name = world.name('greedy');
+    await apply(name, { ...withoutDatabase, suspended: true, containers: { api: { resources: { requests: { memory: '1Gi' } } } } });
+    const { reason, message } = await stalled(name);
+    expect(reason).toBe('ApplyRefused');
+    expect(message).toMatch(/memory/);
+    await world.kubectl(['patch', 'tn', name, '--type=merge', '-p', '{"spec":{"containers":null}}']);
+    await world.until(name, (t) => t.status?.phase === 'Suspended');
+  });
+
   test('a clean-up that fails keeps the tenant until it succeeds', async () => {
     const name = world.name('stuck');
     await apply(name, { ...toolbridge, deletionPolicy: 'delete' });
