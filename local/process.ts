@@ -26,6 +26,9 @@ export interface Exit {
   readonly signal: NodeJS.Signals | undefined;
 }
 
+/** A longer timer would fire at once. */
+export const longestDelayMs = 2 ** 31 - 1;
+
 /** A child process in a session of its own, recorded until it and everything it started have ended. */
 export interface Child {
   readonly identity: ProcessIdentity;
@@ -65,7 +68,7 @@ export async function startChild(program: Program, records: ProcessRecords): Pro
     async stop(graceMs, signal = program.stopSignal ?? 'SIGTERM') {
       kill(signal);
       const patience = new AbortController();
-      const killing = delay(graceMs, undefined, { signal: patience.signal }).then(
+      const killing = delay(Math.min(graceMs, longestDelayMs), undefined, { signal: patience.signal }).then(
         () => killFamily(identity, program.marker),
         () => {},
       );

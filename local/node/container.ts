@@ -2,7 +2,7 @@ import { existsSync, renameSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { rfc3339 } from '../../crds/conditions.ts';
 import { tailOf } from '../files.ts';
-import { type Child, type Exit, type Program, startChild } from '../process.ts';
+import { type Child, type Exit, longestDelayMs, type Program, startChild } from '../process.ts';
 import type { ProcessRecords } from '../records.ts';
 import { type ActionTarget, perform } from './action.ts';
 import { MissingReferenceError } from './environment.ts';
@@ -183,7 +183,7 @@ export class ContainerRunner {
         if (error instanceof UnknownImageError) {
           this.#set({ waiting: { reason: 'ErrImageNeverPull', message } });
           this.#host.event('Warning', 'ErrImageNeverPull', message);
-          await delay(2 ** 31 - 1, undefined, { signal, ref: false }).catch(() => {});
+          await delay(longestDelayMs, undefined, { signal, ref: false }).catch(() => {});
         } else {
           this.#set({ waiting: { reason: 'CreateContainerConfigError', message } });
           this.#host.event('Warning', 'Failed', `Error: ${message}`);
@@ -265,7 +265,9 @@ export class ContainerRunner {
       exec: async (command, signal) => {
         const [first, ...args] = command;
         if (this.#program === undefined || first === undefined) return 127;
-        const child = await startChild({ ...this.#program, command: first, args, logFile: '/dev/null' }, this.#host.records);
+        // Without the marker, or the end of this command would end what the container has started meanwhile.
+        const program = { ...this.#program, command: first, args, logFile: '/dev/null', marker: undefined };
+        const child = await startChild(program, this.#host.records);
         const onAbort = () => void child.stop(0, 'SIGKILL');
         signal.addEventListener('abort', onAbort, { once: true });
         const exit = await child.exited;

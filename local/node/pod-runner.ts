@@ -1,5 +1,4 @@
 import { EventEmitter, once } from 'node:events';
-import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { rfc3339 } from '../../crds/conditions.ts';
@@ -7,23 +6,25 @@ import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
 import { trimLog } from '../files.ts';
-import type { Log } from '../process.ts';
+import { type Log, longestDelayMs } from '../process.ts';
 import type { ProcessRecords } from '../records.ts';
 import type { Addresses } from './addresses.ts';
 import type { Owner } from './atomic-folder.ts';
-import { type ContainerHost, ContainerRunner } from './container.ts';
+import type { ContainerHost } from './container.ts';
 import type { DataKind, PodFacts } from './environment.ts';
 import type { PodEvents } from './events.ts';
 import { historyOf, lostStatuses } from './history.ts';
 import type { OwnerOf } from './identity.ts';
 import type { LocalImages } from './images.ts';
-import { type Container, type ContainerStatus, isSidecar, isTerminal, type Pod, type PodStatus, type RestartPolicy } from './pod.ts';
+import { type Container, type ContainerStatus, isTerminal, type Pod, type PodStatus } from './pod.ts';
+import { type Outcome, PodContainers } from './pod-containers.ts';
+import { PodFiles } from './pod-files.ts';
 import { programOf } from './program.ts';
 import type { References } from './references.ts';
-import { notStarted, type Progress, podStatusOf } from './status.ts';
+import { notStarted, podStatusOf } from './status.ts';
 import { StatusWriter } from './status-writer.ts';
 import { requestToken } from './tokens.ts';
-import { PodVolumes } from './volumes.ts';
+import type { VolumeSources } from './volumes.ts';
 
 /** What all pods of the node share. */
 export interface NodeContext {
@@ -47,8 +48,6 @@ const maxLogBytes = 10_000_000;
 /** For pods whose object was removed by force: nobody waits for them any more. */
 const forcedGraceMs = 2_000;
 
-type Outcome = Progress['outcome'];
-
 /** Folder of a pod, named so that a person finds it. */
 export function podFolderName(pod: Pod): string {
   return `${pod.metadata.namespace}_${pod.metadata.name}_${pod.metadata.uid}`;
@@ -57,35 +56,34 @@ export function podFolderName(pod: Pod): string {
 /** Runs one pod from the moment it is bound until it is gone. */
 export class PodRunner {
   readonly #context: NodeContext;
-  readonly #folder: string;
+  readonly #files: PodFiles;
   readonly #writer: StatusWriter;
-  readonly #runners = new Map<string, ContainerRunner>();
+  readonly #containers: PodContainers;
   readonly #references = new EventEmitter().setMaxListeners(0);
-  readonly #startTime: string;
+  readonly #takenAt = rfc3339(new Date());
+  /** The pod as it was when this agent took it over. */
+  readonly #taken: Pod;
   /** Aborts when nothing of the pod may start any more. */
   readonly #ending = new AbortController();
   /** Aborts when the object is gone or the agent stops: nothing may be written any more. */
   readonly #gone = new AbortController();
-  readonly #pending = new Map<string, { kind: DataKind; name: string }>();
   #pod: Pod;
   #podIp: string | undefined;
-  #owner: Owner;
-  #volumes: PodVolumes | undefined;
-  #volumeWork: Promise<void> = Promise.resolve();
-  #initialized = false;
   #released = false;
-  #outcome: Outcome;
+  #owner: Owner;
+  #outcome: Outcome | undefined;
   #lost: readonly ContainerStatus[] | undefined;
   #waiting: { reason: string; message?: string } = { reason: 'ContainerCreating' };
   #running: Promise<void> = Promise.resolve();
-  #ended: Promise<void> | undefined;
+  #deleting: Promise<void> | undefined;
 
   constructor(pod: Pod, context: NodeContext) {
     this.#pod = pod;
+    this.#taken = pod;
     this.#context = context;
-    this.#folder = join(context.podsFolder, podFolderName(pod));
-    this.#startTime = pod.status?.startTime ?? rfc3339(new Date());
+    this.#files = new PodFiles(join(context.podsFolder, podFolderName(pod)), context.log);
     this.#writer = new StatusWriter({ client: context.client, pod, log: context.log, compute: () => this.#status() });
+    this.#containers = new PodContainers(pod.spec, this.#host(), (container) => historyOf(pod, container, this.#takenAt));
   }
 
   /** Resolves when the API server knows the pod as this agent has taken it over: nothing of an earlier run counts as ready. */
@@ -96,9 +94,9 @@ export class PodRunner {
       this.#outcome = { phase: 'Failed', reason: 'AgentError', message: 'the node agent failed; see its log' };
       this.#writer.request();
     });
-    const taken = this.#writer.flush();
+    const written = this.#writer.flush();
     this.update(this.#pod);
-    await taken;
+    await written;
   }
 
   get name(): string {
@@ -111,113 +109,95 @@ export class PodRunner {
 
   /** Log of a container; undefined when the pod has none of that name. */
   logOf(container: string): { file: string; isRunning: () => boolean } | undefined {
-    const spec = [...(this.#pod.spec.initContainers ?? []), ...this.#pod.spec.containers].find(({ name }) => name === container);
-    if (spec === undefined) return undefined;
-    return { file: this.#logFile(container), isRunning: () => this.#runners.get(container)?.isRunning ?? false };
+    if (!this.#specs.some(({ name }) => name === container)) return undefined;
+    return { file: this.#files.logFile(container), isRunning: () => this.#containers.isRunning(container) };
   }
 
   /** A newer version of the object. */
   update(pod: Pod): void {
-    const before = this.#ended === undefined ? undefined : this.#pod.metadata.deletionGracePeriodSeconds;
+    const before = this.#pod.metadata.deletionGracePeriodSeconds;
     this.#pod = pod;
-    this.#writer.observe(pod);
+    if (!isTerminal(pod)) this.#writer.observe(pod);
     const { deletionTimestamp, deletionGracePeriodSeconds: seconds = 30 } = pod.metadata;
     if (deletionTimestamp === undefined) return;
-    if (this.#ended === undefined) void this.#delete(seconds * 1000);
-    else if (before !== undefined && seconds < before) {
-      void delay(seconds * 1000, undefined, { ref: false }).then(() =>
-        Promise.all([...this.#runners.values()].map((runner) => runner.kill())),
-      );
-    }
+    if (this.#deleting === undefined) this.#deleting = this.#delete(seconds * 1000);
+    else if (before !== undefined && seconds < before) void this.#containers.hasten(seconds * 1000);
   }
 
   /** The object is gone. Resolves when its processes are too. */
   async removed(): Promise<void> {
-    this.#gone.abort();
-    this.#writer.close();
-    await this.#end(forcedGraceMs, false);
+    await this.#leave(forcedGraceMs);
     this.#cleanUp();
   }
 
   /** The agent stops: processes end, the object stays for the next start. */
   async shutdown(graceMs: number): Promise<void> {
-    this.#gone.abort();
-    this.#writer.close();
-    await this.#end(graceMs, false);
-    this.#dropVolumes();
+    await this.#leave(graceMs);
+    this.#files.dropVolumes();
   }
 
   referenceChanged(kind: DataKind, name: string): void {
     this.#references.emit('changed');
-    if (this.#volumes === undefined) return;
-    this.#pending.set(`${kind}/${name}`, { kind, name });
-    this.#refresh();
+    this.#files.referenceChanged(kind, name);
   }
 
   /** Regular work: tokens that are about to expire, refreshes that failed, logs that have grown. */
   tick(): void {
-    for (const container of this.#runners.keys()) trimLog(this.#logFile(container), maxLogBytes);
-    if (this.#volumes === undefined || this.#ending.signal.aborted) return;
-    this.#refresh();
-    this.#onVolumes((volumes) => volumes.refreshTokens());
+    for (const { name } of this.#specs) trimLog(this.#files.logFile(name), maxLogBytes);
+    if (!this.#ending.signal.aborted) this.#files.tick();
   }
 
   async #run(): Promise<void> {
-    const lost = lostStatuses(this.#pod, rfc3339(new Date()));
+    const lost = lostStatuses(this.#taken, this.#takenAt);
     if (lost !== undefined) {
+      const message = 'the pod was running when the node agent stopped, and may not run twice';
       this.#lost = lost;
-      this.#outcome = {
-        phase: 'Failed',
-        reason: 'NodeRestarted',
-        message: 'the pod was running when the node agent stopped, and may not run twice',
-      };
+      this.#outcome = { phase: 'Failed', reason: 'NodeRestarted', message };
       return this.#writer.request();
     }
     if (!(await this.#setUp())) return;
-    const deadlineSeconds = this.#pod.spec.activeDeadlineSeconds;
     const over = new AbortController();
     let expired = false;
-    if (deadlineSeconds !== undefined) {
-      void delay(deadlineSeconds * 1000, undefined, { signal: over.signal, ref: false }).then(
-        () => {
-          expired = true;
-          return this.#end(this.#graceMs, true);
-        },
-        () => {},
-      );
-    }
-    const outcome = await this.#runContainers();
+    void this.#deadline(over.signal).then(() => {
+      expired = true;
+      return this.#containers.end(this.#graceMs, true);
+    });
+    const outcome = await this.#containers.run();
     over.abort();
     if (expired) this.#outcome = { phase: 'Failed', reason: 'DeadlineExceeded', message: 'the pod was active longer than its deadline' };
-    else if (outcome !== undefined) this.#outcome = outcome;
-    if (this.#outcome !== undefined) this.#dropVolumes();
+    else if (outcome === undefined) return;
+    else this.#outcome = outcome;
+    this.#files.dropVolumes();
     this.#writer.request();
+  }
+
+  /** Resolves when the pod's deadline has passed; never without one, nor after `signal`. */
+  #deadline(signal: AbortSignal): Promise<void> {
+    const { activeDeadlineSeconds: seconds } = this.#pod.spec;
+    const never = new Promise<void>(() => {});
+    if (seconds === undefined) return never;
+    const leftMs = Date.parse(this.#startTime) + seconds * 1000 - Date.now();
+    if (leftMs > longestDelayMs) return never;
+    return delay(Math.max(0, leftMs), undefined, { signal, ref: false }).catch(() => never);
   }
 
   /** Address, folders and volumes; false when the pod ended before it had them. */
   async #setUp(): Promise<boolean> {
     const { addresses, ownerOf, client, log } = this.#context;
     const { signal } = this.#ending;
-    const containers = [...(this.#pod.spec.initContainers ?? []), ...this.#pod.spec.containers];
-    const ports = containers.flatMap((container) => (container.ports ?? []).map((port) => port.containerPort));
+    const ports = this.#specs.flatMap((container) => (container.ports ?? []).map((port) => port.containerPort));
+    const sources: VolumeSources = {
+      read: this.#read,
+      requestToken: (audience, seconds) => requestToken(client, this.#pod, audience, seconds, signal),
+      now: Date.now,
+    };
     for (let attempt = 0; !signal.aborted; attempt++) {
       const looked = new AbortController();
       const change = this.#referencesChanged(AbortSignal.any([signal, looked.signal]));
       try {
         this.#podIp ??= await addresses.take(ports);
         this.#owner = ownerOf(this.#podIp);
-        if (this.#volumes === undefined) this.#clearFolder();
-        this.#volumes ??= new PodVolumes({
-          facts: this.#facts,
-          folder: join(this.#folder, 'volumes'),
-          owner: this.#owner,
-          sources: {
-            read: this.#read,
-            requestToken: (audience, seconds) => requestToken(client, this.#pod, audience, seconds, signal),
-            now: Date.now,
-          },
-        });
-        await this.#volumes.prepare();
+        await this.#files.prepare(this.#facts, this.#owner, sources);
         this.#waiting = { reason: 'PodInitializing' };
         this.#writer.request();
         return !signal.aborted;
@@ -236,48 +216,12 @@ export class PodRunner {
     return false;
   }
 
-  /** An earlier run may have left volumes; its logs are kept. */
-  #clearFolder(): void {
-    mkdirSync(this.#folder, { recursive: true, mode: 0o711 });
-    for (const part of ['volumes', 'tmp']) rmSync(join(this.#folder, part), { recursive: true, force: true });
-  }
-
-  async #runContainers(): Promise<Outcome> {
-    const { initContainers = [], containers, restartPolicy = 'Always' } = this.#pod.spec;
-    const { signal } = this.#ending;
-    const sidecarRuns: Promise<void>[] = [];
-    for (const spec of initContainers) {
-      if (signal.aborted) break;
-      const runner = this.#runner(spec, isSidecar(spec) ? 'Always' : restartPolicy === 'Never' ? 'Never' : 'OnFailure');
-      const run = runner.run();
-      if (isSidecar(spec)) {
-        sidecarRuns.push(run);
-        await runner.started;
-        continue;
-      }
-      await run;
-      if (!signal.aborted && runner.status.state.terminated?.exitCode !== 0) {
-        await this.#stopSidecars(this.#graceMs, true);
-        return { phase: 'Failed', message: `init container ${spec.name} failed` };
-      }
-    }
-    if (!signal.aborted) {
-      this.#initialized = true;
-      await Promise.all(containers.map((spec) => this.#runner(spec, restartPolicy).run()));
-    }
-    if (!signal.aborted) await this.#stopSidecars(this.#graceMs, true);
-    await Promise.all(sidecarRuns);
-    return signal.aborted ? undefined : this.#exitOutcome();
-  }
-
-  #exitOutcome(): Outcome {
-    const succeeded = this.#pod.spec.containers.every(({ name }) => this.#runners.get(name)?.status.state.terminated?.exitCode === 0);
-    return { phase: succeeded ? 'Succeeded' : 'Failed' };
-  }
-
-  #runner(spec: Container, policy: RestartPolicy): ContainerRunner {
-    const host: ContainerHost = {
-      podIp: this.#podIp ?? '',
+  #host(): ContainerHost {
+    const runner = this;
+    return {
+      get podIp() {
+        return runner.#podIp ?? '';
+      },
       graceMs: this.#graceMs,
       records: this.#context.records,
       programOf: (container) =>
@@ -287,41 +231,15 @@ export class PodRunner {
           images: this.#context.images,
           extraEnv: this.#context.extraEnv,
           read: this.#read,
-          folderOf: (volume) => join(this.#folder, 'volumes', volume),
-          temporaryFolder: join(this.#folder, 'tmp', container.name),
-          logFile: this.#logFile(container.name),
+          folderOf: (volume) => this.#files.volume(volume),
+          temporaryFolder: this.#files.temporaryFolder(container.name),
+          logFile: this.#files.logFile(container.name),
           owner: this.#owner,
         }),
       referencesChanged: (signal) => this.#referencesChanged(signal),
       changed: () => this.#writer.request(),
       event: (type, reason, message) => this.#event(type, reason, message),
     };
-    const runner = new ContainerRunner(spec, policy, host, historyOf(this.#pod, spec.name, rfc3339(new Date())));
-    this.#runners.set(spec.name, runner);
-    return runner;
-  }
-
-  /** Ends what runs, main containers first, then sidecars in reverse order, all within one grace period. */
-  #end(graceMs: number, preStop: boolean): Promise<void> {
-    this.#ended ??= (async () => {
-      const deadline = Date.now() + graceMs;
-      this.#ending.abort();
-      const sidecars = this.#sidecars();
-      const others = [...this.#runners.values()].filter((runner) => !sidecars.includes(runner));
-      await Promise.all(others.map((runner) => runner.stop(graceMs, { preStop })));
-      await this.#stopSidecars(Math.max(0, deadline - Date.now()), preStop);
-      await this.#running;
-    })();
-    return this.#ended;
-  }
-
-  async #stopSidecars(graceMs: number, preStop: boolean): Promise<void> {
-    const deadline = Date.now() + graceMs;
-    for (const runner of this.#sidecars().reverse()) await runner.stop(Math.max(0, deadline - Date.now()), { preStop });
-  }
-
-  #sidecars(): ContainerRunner[] {
-    return [...this.#runners.values()].filter((runner) => isSidecar(runner.spec));
   }
 
   /** Ends the pod and then removes its object, as only the node may. */
@@ -329,12 +247,15 @@ export class PodRunner {
     const { client, log } = this.#context;
     const { signal } = this.#gone;
     const { name, namespace } = this.#pod.metadata;
-    await this.#end(graceMs, true);
+    this.#ending.abort();
+    await this.#containers.end(graceMs, true);
+    await this.#running;
     if (!isTerminal(this.#pod)) {
-      this.#outcome ??= this.#exitOutcome();
+      this.#outcome ??= this.#containers.outcome;
       await this.#writer.flush();
     }
     this.#writer.close();
+    if (signal.aborted) return;
     // First, so that a pod that is gone has left nothing.
     this.#cleanUp();
     for (let attempt = 0; !signal.aborted; attempt++) {
@@ -350,52 +271,27 @@ export class PodRunner {
     }
   }
 
-  /** Secrets stay no longer on disk than somebody may read them. */
-  #dropVolumes(): void {
-    this.#volumes?.remove();
-    this.#volumes = undefined;
+  /** Nothing is written any more, and what runs gets `graceMs`, also when it was ending with a longer grace period. */
+  async #leave(graceMs: number): Promise<void> {
+    this.#gone.abort();
+    this.#writer.close();
+    this.#ending.abort();
+    await this.#containers.hasten(graceMs);
+    await this.#running;
   }
 
   #cleanUp(): void {
-    this.#volumes = undefined;
-    rmSync(this.#folder, { recursive: true, force: true });
+    this.#files.remove();
     if (this.#podIp !== undefined && !this.#released) this.#context.addresses.release(this.#podIp);
     this.#released = true;
-  }
-
-  #refresh(): void {
-    if (this.#pending.size === 0) return;
-    this.#onVolumes(async (volumes) => {
-      for (const [key, { kind, name }] of [...this.#pending]) {
-        this.#pending.delete(key);
-        try {
-          await volumes.refresh(kind, name);
-        } catch (error) {
-          // Deleted: what was mounted stays. Anything else: once more at the next tick.
-          if (error instanceof KubeError) this.#pending.set(key, { kind, name });
-        }
-      }
-    });
-  }
-
-  /** One change of the volumes at a time. */
-  #onVolumes(work: (volumes: PodVolumes) => Promise<void>): void {
-    this.#volumeWork = this.#volumeWork.then(async () => {
-      if (this.#volumes === undefined || this.#ending.signal.aborted) return;
-      try {
-        await work(this.#volumes);
-      } catch (error) {
-        this.#context.log.warn({ pod: this.name, err: error }, 'volumes not refreshed, trying again');
-      }
-    });
   }
 
   #status(): PodStatus {
     const { initContainers = [], containers } = this.#pod.spec;
     const statusOf = (spec: Container) =>
       this.#lost?.find(({ name }) => name === spec.name) ??
-      this.#runners.get(spec.name)?.status ??
-      notStarted(spec, this.#waiting, historyOf(this.#pod, spec.name, this.#startTime));
+      this.#containers.statusOf(spec.name) ??
+      notStarted(spec, this.#waiting, historyOf(this.#taken, spec.name, this.#takenAt));
     return podStatusOf(
       {
         pod: this.#pod,
@@ -404,11 +300,19 @@ export class PodRunner {
         startTime: this.#startTime,
         initContainers: initContainers.map(statusOf),
         containers: containers.map(statusOf),
-        initialized: this.#initialized,
+        initialized: this.#containers.initialized,
         outcome: this.#outcome,
       },
       rfc3339(new Date()),
     );
+  }
+
+  get #specs(): Container[] {
+    return [...(this.#pod.spec.initContainers ?? []), ...this.#pod.spec.containers];
+  }
+
+  get #startTime(): string {
+    return this.#taken.status?.startTime ?? this.#takenAt;
   }
 
   get #facts(): PodFacts {
@@ -432,9 +336,5 @@ export class PodRunner {
 
   #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
     if (!this.#gone.signal.aborted) this.#context.events.record(this.#pod, type, reason, message);
-  }
-
-  #logFile(container: string): string {
-    return join(this.#folder, `${container}.log`);
   }
 }

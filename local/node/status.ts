@@ -1,5 +1,6 @@
 import type { ContainerHistory } from './container.ts';
 import { type Container, type ContainerStatus, isSidecar, type Pod, type PodCondition, type PodStatus } from './pod.ts';
+import type { Outcome } from './pod-containers.ts';
 
 /** How far the agent is with a pod. */
 export interface Progress {
@@ -13,7 +14,7 @@ export interface Progress {
   /** Every init container has succeeded and every sidecar has started. */
   readonly initialized: boolean;
   /** Set when nothing of the pod will run any more. */
-  readonly outcome: { readonly phase: 'Succeeded' | 'Failed'; readonly reason?: string; readonly message?: string } | undefined;
+  readonly outcome: Outcome | undefined;
 }
 
 const owned = new Set(['PodScheduled', 'PodReadyToStartContainers', 'Initialized', 'ContainersReady', 'Ready']);

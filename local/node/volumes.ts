@@ -13,7 +13,8 @@ export interface Token {
 
 export type RequestToken = (audience: string | undefined, expirationSeconds: number) => Promise<Token>;
 
-interface Sources {
+/** Where the contents of volumes come from. */
+export interface VolumeSources {
   readonly read: ReadData;
   readonly requestToken: RequestToken;
   readonly now: () => number;
@@ -29,11 +30,11 @@ export class PodVolumes {
   readonly #facts: PodFacts;
   readonly #folder: string;
   readonly #owner: Owner;
-  readonly #sources: Sources;
+  readonly #sources: VolumeSources;
   readonly #folders = new Map<string, AtomicFolder>();
   readonly #tokens = new Map<string, Token>();
 
-  constructor(options: { facts: PodFacts; folder: string; owner: Owner; sources: Sources }) {
+  constructor(options: { facts: PodFacts; folder: string; owner: Owner; sources: VolumeSources }) {
     this.#pod = options.facts.pod;
     this.#facts = options.facts;
     this.#folder = options.folder;

@@ -1,0 +1,123 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { longestDelayMs } from '../process.ts';
+import { type ContainerHistory, type ContainerHost, ContainerRunner } from './container.ts';
+import { type Container, type ContainerStatus, isSidecar, type PodSpec, type RestartPolicy } from './pod.ts';
+
+/** How a pod came to its end. */
+export interface Outcome {
+  readonly phase: 'Succeeded' | 'Failed';
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+/**
+ * Runs the containers of a pod in Kubernetes' order: init containers one after the other, sidecars among them staying, then all main
+ * containers; and ends them in the opposite one.
+ */
+export class PodContainers {
+  readonly #spec: PodSpec;
+  readonly #host: ContainerHost;
+  readonly #historyOf: (container: string) => ContainerHistory | undefined;
+  readonly #runners = new Map<string, ContainerRunner>();
+  readonly #ending = new AbortController();
+  #initialized = false;
+  #running: Promise<unknown> = Promise.resolve();
+  #ended: Promise<void> | undefined;
+
+  constructor(spec: PodSpec, host: ContainerHost, historyOf: (container: string) => ContainerHistory | undefined) {
+    this.#spec = spec;
+    this.#host = host;
+    this.#historyOf = historyOf;
+  }
+
+  /** Every init container has succeeded and every sidecar has started. */
+  get initialized(): boolean {
+    return this.#initialized;
+  }
+
+  /** Status of a container; undefined while it is not its turn yet. */
+  statusOf(container: string): ContainerStatus | undefined {
+    return this.#runners.get(container)?.status;
+  }
+
+  isRunning(container: string): boolean {
+    return this.#runners.get(container)?.isRunning ?? false;
+  }
+
+  /** Resolves with the outcome when the pod has come to its end by itself; with undefined when it was ended. */
+  run(): Promise<Outcome | undefined> {
+    const running = this.#run();
+    this.#running = running.catch(() => {});
+    return running;
+  }
+
+  /** Ends what runs, main containers first, then sidecars in reverse order, all within one grace period. */
+  end(graceMs: number, preStop: boolean): Promise<void> {
+    this.#ended ??= this.#end(graceMs, preStop);
+    return this.#ended;
+  }
+
+  /** Kills what still runs after `graceMs`: for a grace period that was cut short. */
+  async hasten(graceMs: number): Promise<void> {
+    const over = new AbortController();
+    void this.end(graceMs, false).then(() => over.abort());
+    await delay(Math.min(graceMs, longestDelayMs), undefined, { signal: over.signal }).catch(() => {});
+    await Promise.all([...this.#runners.values()].map((runner) => runner.kill()));
+    await this.#ended;
+  }
+
+  /** The outcome by exit codes; a container that never ran has not succeeded. */
+  get outcome(): Outcome {
+    const succeeded = this.#spec.containers.every(({ name }) => this.statusOf(name)?.state.terminated?.exitCode === 0);
+    return { phase: succeeded ? 'Succeeded' : 'Failed' };
+  }
+
+  async #run(): Promise<Outcome | undefined> {
+    const { initContainers = [], containers, restartPolicy = 'Always' } = this.#spec;
+    const { signal } = this.#ending;
+    const sidecarRuns: Promise<void>[] = [];
+    for (const spec of initContainers) {
+      if (signal.aborted) break;
+      const runner = this.#runner(spec, isSidecar(spec) ? 'Always' : restartPolicy === 'Never' ? 'Never' : 'OnFailure');
+      const run = runner.run();
+      if (isSidecar(spec)) {
+        sidecarRuns.push(run);
+        await runner.started;
+        continue;
+      }
+      await run;
+      if (!signal.aborted && runner.status.state.terminated?.exitCode !== 0) {
+        await this.#endSidecars(this.#host.graceMs, true);
+        return { phase: 'Failed', message: `init container ${spec.name} failed` };
+      }
+    }
+    if (!signal.aborted) {
+      this.#initialized = true;
+      await Promise.all(containers.map((spec) => this.#runner(spec, restartPolicy).run()));
+    }
+    if (!signal.aborted) await this.#endSidecars(this.#host.graceMs, true);
+    await Promise.all(sidecarRuns);
+    return signal.aborted ? undefined : this.outcome;
+  }
+
+  async #end(graceMs: number, preStop: boolean): Promise<void> {
+    const deadline = Date.now() + graceMs;
+    this.#ending.abort();
+    const others = [...this.#runners.values()].filter((runner) => !isSidecar(runner.spec));
+    await Promise.all(others.map((runner) => runner.stop(graceMs, { preStop })));
+    await this.#endSidecars(Math.max(0, deadline - Date.now()), preStop);
+    await this.#running;
+  }
+
+  async #endSidecars(graceMs: number, preStop: boolean): Promise<void> {
+    const deadline = Date.now() + graceMs;
+    const sidecars = [...this.#runners.values()].filter((runner) => isSidecar(runner.spec));
+    for (const runner of sidecars.reverse()) await runner.stop(Math.max(0, deadline - Date.now()), { preStop });
+  }
+
+  #runner(spec: Container, policy: RestartPolicy): ContainerRunner {
+    const runner = new ContainerRunner(spec, policy, this.#host, this.#historyOf(spec.name));
+    this.#runners.set(spec.name, runner);
+    return runner;
+  }
+}

@@ -1,0 +1,95 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { KubeError } from '../../kube/errors.ts';
+import type { Log } from '../process.ts';
+import type { Owner } from './atomic-folder.ts';
+import type { DataKind, PodFacts } from './environment.ts';
+import { PodVolumes, type VolumeSources } from './volumes.ts';
+
+/** The folder of one pod: logs, temporary folders, and volumes that follow what they show. */
+export class PodFiles {
+  readonly #folder: string;
+  readonly #log: Log;
+  readonly #pending = new Map<string, { readonly kind: DataKind; readonly name: string }>();
+  #volumes: PodVolumes | undefined;
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(folder: string, log: Log) {
+    this.#folder = folder;
+    this.#log = log;
+  }
+
+  logFile(container: string): string {
+    return join(this.#folder, `${container}.log`);
+  }
+
+  temporaryFolder(container: string): string {
+    return join(this.#folder, 'tmp', container);
+  }
+
+  volume(name: string): string {
+    return join(this.#folder, 'volumes', name);
+  }
+
+  /** Makes the volumes; may be called again after it failed. @throws MissingReferenceError, KubeError, or Error for an impossible volume. */
+  async prepare(facts: PodFacts, owner: Owner, sources: VolumeSources): Promise<void> {
+    if (this.#volumes === undefined) {
+      mkdirSync(this.#folder, { recursive: true, mode: 0o711 });
+      // An earlier run may have left them; its logs are kept.
+      for (const part of ['volumes', 'tmp']) rmSync(join(this.#folder, part), { recursive: true, force: true });
+      this.#volumes = new PodVolumes({ facts, folder: join(this.#folder, 'volumes'), owner, sources });
+    }
+    await this.#volumes.prepare();
+  }
+
+  /** An object has changed: what shows it is written again, at the next tick if not now. */
+  referenceChanged(kind: DataKind, name: string): void {
+    if (this.#volumes === undefined) return;
+    this.#pending.set(`${kind}/${name}`, { kind, name });
+    this.#refresh();
+  }
+
+  /** Regular work: tokens that are about to expire, refreshes that failed. */
+  tick(): void {
+    this.#refresh();
+    this.#onVolumes((volumes) => volumes.refreshTokens());
+  }
+
+  /** Secrets stay no longer on disk than a program may read them. */
+  dropVolumes(): void {
+    this.#volumes?.remove();
+    this.#volumes = undefined;
+  }
+
+  remove(): void {
+    this.#volumes = undefined;
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #refresh(): void {
+    if (this.#pending.size === 0) return;
+    this.#onVolumes(async (volumes) => {
+      for (const [key, { kind, name }] of [...this.#pending]) {
+        this.#pending.delete(key);
+        try {
+          await volumes.refresh(kind, name);
+        } catch (error) {
+          // Deleted: what was mounted stays. Anything else: once more at the next tick.
+          if (error instanceof KubeError) this.#pending.set(key, { kind, name });
+        }
+      }
+    });
+  }
+
+  /** One change of the volumes at a time. */
+  #onVolumes(work: (volumes: PodVolumes) => Promise<void>): void {
+    this.#work = this.#work.then(async () => {
+      if (this.#volumes === undefined) return;
+      try {
+        await work(this.#volumes);
+      } catch (error) {
+        if (this.#volumes !== undefined) this.#log.warn({ err: error }, 'volumes of a pod not refreshed, trying again');
+      }
+    });
+  }
+}
