@@ -40,6 +40,11 @@ export class KubeError extends Error {
     return this.status === 0 || this.status === 408 || this.status === 409 || this.status === 429 || this.status >= 500;
   }
 
+  /** Another writer was faster, or the object is gone: a watch will tell what is true now. */
+  get stale(): boolean {
+    return this.status === 409 || this.status === 404;
+  }
+
   static fromResponse(status: number, body: string, request: string): KubeError {
     let parsed: StatusBody = {};
     try {

@@ -5,6 +5,8 @@ export interface WorkQueueOptions {
   readonly clock?: Clock;
   /** Uniform in [0, 1). */
   readonly random?: () => number;
+  /** Told of a handler that threw, and of the milliseconds until its key is tried again. */
+  readonly onFailure?: (key: string, error: unknown, againMs: number) => void;
   /** Told how long a key waited and how long its handler took, in seconds. */
   readonly observe?: (event: { key: string; waitedSeconds: number; workedSeconds: number }) => void;
 }
@@ -28,7 +30,7 @@ const systemClock: Clock = {
  * added while it is being handled is handled once more afterwards. The model is client-go's workqueue.
  */
 export class WorkQueue {
-  readonly #options: Required<Omit<WorkQueueOptions, 'observe'>> & Pick<WorkQueueOptions, 'observe'>;
+  readonly #options: WorkQueueOptions & Required<Omit<WorkQueueOptions, 'observe' | 'onFailure'>>;
   /** Ready keys, in order, with the time they became ready. */
   readonly #ready = new Map<string, number>();
   /** Keys being worked on, with the seconds they had waited. */
@@ -41,11 +43,11 @@ export class WorkQueue {
 
   constructor(options: WorkQueueOptions = {}) {
     this.#options = {
+      ...options,
       baseDelayMs: options.baseDelayMs ?? 100,
       maxDelayMs: options.maxDelayMs ?? 5 * 60_000,
       clock: options.clock ?? systemClock,
       random: options.random ?? Math.random,
-      ...(options.observe ? { observe: options.observe } : {}),
     };
   }
 
@@ -120,15 +122,29 @@ export class WorkQueue {
     if (this.#dirty.delete(key)) this.add(key);
   }
 
-  /** Handles keys with `workers` at a time until `signal` aborts, then waits for those under way. A handler must not throw. */
-  async run(workers: number, handler: (key: string, signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
+  /**
+   * Handles keys with `workers` at a time until `signal` aborts, then waits for those under way. A handler that throws has its key
+   * tried again after a growing delay; one that does not ends that growth, and may name the milliseconds until it wants the key again.
+   */
+  async run(
+    workers: number,
+    handler: (key: string, signal: AbortSignal) => Promise<number | undefined>,
+    signal: AbortSignal,
+  ): Promise<void> {
     const work = async (): Promise<void> => {
       for (;;) {
         const key = await this.take(signal);
         if (key === undefined) return;
         const began = this.#options.clock.now();
         try {
-          await handler(key, signal);
+          const again = await handler(key, signal);
+          this.forget(key);
+          if (again !== undefined) this.addAfter(key, again);
+        } catch (error) {
+          if (!signal.aborted) {
+            const againMs = this.retry(key);
+            this.#options.onFailure?.(key, error, againMs);
+          }
         } finally {
           const workedSeconds = (this.#options.clock.now() - began) / 1000;
           this.#options.observe?.({ key, waitedSeconds: this.#working.get(key) ?? 0, workedSeconds });

@@ -42,6 +42,7 @@ export class AuthorizationController {
         this.#metrics.waited.observe({ name }, waitedSeconds);
         this.#metrics.duration.observe({ controller: name }, workedSeconds);
       },
+      onFailure: (key, error, again) => this.#failed(key, error, again),
     });
     this.#metrics = createControllerMetrics(
       options.registry,
@@ -60,41 +61,35 @@ export class AuthorizationController {
   /** Works until `signal` aborts, then finishes what is under way. */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all([
-      this.#queue.run(this.#options.workers ?? 8, (key) => this.#handle(key, signal), signal),
+      this.#queue.run(this.#options.workers ?? 8, (key, aborted) => this.#handle(key, aborted), signal),
       this.#sweepForever(signal),
     ]);
   }
 
-  async #handle(key: string, signal: AbortSignal): Promise<void> {
-    const { directory, log, client, provider } = this.#options;
+  async #handle(key: string, signal: AbortSignal): Promise<number | undefined> {
+    const { directory, client, provider } = this.#options;
     const tenant = directory.known(key);
-    if (tenant === undefined) return;
-    const child = log.child({ tenant: key, controller: name });
-    try {
-      const context = {
-        client,
-        provider,
-        now: this.#options.now ?? (() => new Date()),
-        wrote: (written: Tenant) => directory.remember(written),
-      };
-      const again = await reconcile(tenant, this.#lost, context, signal);
-      this.#queue.forget(key);
-      if (again !== undefined) this.#queue.addAfter(key, again);
-      this.#metrics.reconciles.inc({ controller: name, result: again === undefined ? 'success' : 'requeue_after' });
-    } catch (error) {
-      if (signal.aborted) return;
-      const stale = error instanceof KubeError && (error.status === 409 || error.status === 404);
-      const again = this.#queue.retry(key);
-      this.#metrics.retries.inc({ name });
-      // Another writer was faster, or the tenant is gone: the watch will bring what is true now.
-      if (stale) {
-        this.#metrics.reconciles.inc({ controller: name, result: 'requeue_after' });
-        return;
-      }
-      this.#metrics.reconciles.inc({ controller: name, result: 'error' });
-      this.#metrics.errors.inc({ controller: name });
-      child.warn({ err: error, again }, 'reconcile failed');
+    if (tenant === undefined) return undefined;
+    const context = {
+      client,
+      provider,
+      now: this.#options.now ?? (() => new Date()),
+      wrote: (written: Tenant) => directory.remember(written),
+    };
+    const again = await reconcile(tenant, this.#lost, context, signal);
+    this.#metrics.reconciles.inc({ controller: name, result: again === undefined ? 'success' : 'requeue_after' });
+    return again;
+  }
+
+  #failed(key: string, error: unknown, again: number): void {
+    this.#metrics.retries.inc({ name });
+    if (error instanceof KubeError && error.stale) {
+      this.#metrics.reconciles.inc({ controller: name, result: 'requeue_after' });
+      return;
     }
+    this.#metrics.reconciles.inc({ controller: name, result: 'error' });
+    this.#metrics.errors.inc({ controller: name });
+    this.#options.log.warn({ tenant: key, controller: name, err: error, again }, 'reconcile failed');
   }
 
   async #sweepForever(signal: AbortSignal): Promise<void> {

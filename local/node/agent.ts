@@ -53,7 +53,9 @@ export async function startNodeAgent(options: NodeAgentOptions): Promise<NodeAge
   const { signal } = stopping;
   const runners = new Map<string, PodRunner>();
   const offer = offerOfThisMachine();
-  const scheduling = new WorkQueue({});
+  const scheduling = new WorkQueue({
+    onFailure: (pod, error, again) => log.debug({ pod, err: error, again }, 'pod not bound, trying again'),
+  });
   const references = new References({
     client,
     log,
@@ -139,6 +141,7 @@ export async function startNodeAgent(options: NodeAgentOptions): Promise<NodeAge
     async (key, running) => {
       const pod = pods.get(key);
       if (pod !== undefined && isPending(pod)) await schedule(client, pod, offer, running);
+      return undefined;
     },
     signal,
   );

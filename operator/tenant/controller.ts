@@ -40,6 +40,12 @@ export class TenantController {
         this.metrics.waited.observe({ name }, waitedSeconds);
         this.metrics.duration.observe({ controller: name }, workedSeconds);
       },
+      onFailure: (key, error, again) => {
+        this.metrics.reconciles.inc({ controller: name, result: 'error' });
+        this.metrics.errors.inc({ controller: name });
+        this.metrics.retries.inc({ name });
+        log[error instanceof KubeError && error.stale ? 'debug' : 'warn']({ tenant: key, err: error, again }, 'reconcile failed');
+      },
     });
     this.metrics = createMetrics(
       name,
@@ -87,7 +93,7 @@ export class TenantController {
     // The workers start when all caches are filled: what is missing from half a cache looks deleted.
     await Promise.all([this.#tenants.start(signal), this.#templates.start(signal), this.#children.start(signal)]);
     this.#log.info({ tenants: this.#tenants.list().length }, 'caches are filled');
-    await this.#queue.run(this.#workers, (key, s) => this.#handle(key, s), signal);
+    await this.#queue.run(this.#workers, (key, aborted) => this.#handle(key, aborted), signal);
   }
 
   #onTenant(key: string, current: Tenant | undefined, previous: Tenant | undefined): void {
@@ -104,39 +110,24 @@ export class TenantController {
     this.#queue.add(key);
   }
 
-  async #handle(key: string, signal: AbortSignal): Promise<void> {
+  async #handle(key: string, signal: AbortSignal): Promise<number | undefined> {
     const tenant = this.#latest(key);
-    if (!tenant) {
-      this.#queue.forget(key);
-      return;
-    }
+    if (!tenant) return undefined;
     try {
       const again = await reconcile(tenant, this.#context, signal);
-      this.#queue.forget(key);
-      if (again !== undefined) this.#queue.addAfter(key, again);
       this.metrics.reconciles.inc({ controller: name, result: again === undefined ? 'success' : 'requeue_after' });
+      return again;
     } catch (error) {
-      if (signal.aborted) return;
-      await this.#failed(tenant, error, signal);
+      if (error instanceof KubeError && !error.retryable && !error.stale) await this.#report(tenant, error, signal);
+      throw error;
     }
   }
 
-  async #failed(tenant: Tenant, error: unknown, signal: AbortSignal): Promise<void> {
-    const key = tenant.metadata.name;
-    this.metrics.reconciles.inc({ controller: name, result: 'error' });
-    this.metrics.errors.inc({ controller: name });
-    this.metrics.retries.inc({ name });
-    const again = this.#queue.retry(key);
-    const stale = error instanceof KubeError && (error.status === 409 || error.status === 404);
-    this.#log[stale ? 'debug' : 'warn']({ tenant: key, err: error, again }, 'reconcile failed');
-    if (!(error instanceof KubeError) || error.retryable || stale) return;
+  /** Puts into the status what no retry will mend. */
+  async #report(tenant: Tenant, error: KubeError, signal: AbortSignal): Promise<void> {
     const message = `The Kubernetes API refused an object: ${error.message}. Correct the tenant or its template.`;
-    await writeStatus(
-      tenant,
-      statusOf(tenant, { ...keep(tenant, this.#context), blocked: { reason: 'ApplyRefused', message } }, this.#context.now),
-      this.#context,
-      signal,
-    ).catch((err) => this.#log.warn({ tenant: key, err }, 'status not written'));
+    const findings = { ...keep(tenant, this.#context), blocked: { reason: 'ApplyRefused', message } } as const;
+    await writeStatus(tenant, statusOf(tenant, findings, this.#context.now), this.#context, signal);
   }
 
   #latest(key: string): Tenant | undefined {

@@ -27,15 +27,29 @@ export async function finalize(tenant: Tenant, context: Context, signal: AbortSi
   return undefined;
 }
 
-async function namespaceIsGone(tenant: Tenant, { client, children }: Context, signal: AbortSignal): Promise<boolean> {
+/** Takes the pods down, then the namespace. Resolves with whether nothing of it is left. */
+async function namespaceIsGone(tenant: Tenant, context: Context, signal: AbortSignal): Promise<boolean> {
+  const { client, children } = context;
   const name = namespaceOf(tenant.metadata.name);
   const cached = children.find(tenant.metadata.name, kinds.Namespace, undefined, name);
   const live = cached ?? (await client.find<KubeObject>(kinds.Namespace, name, { signal }));
   // A namespace that is not ours is not ours to delete.
   if (!live || live.metadata.labels?.[labels.tenantUid] !== tenant.metadata.uid) return true;
   const { uid, deletionTimestamp } = live.metadata;
-  if (deletionTimestamp === undefined) await client.delete(kinds.Namespace, name, { ...(uid ? { uid } : {}), signal });
+  if (deletionTimestamp !== undefined) return false;
+  if (await podsAreGone(tenant, context, signal)) await client.delete(kinds.Namespace, name, { ...(uid ? { uid } : {}), signal });
   return false;
+}
+
+/** A namespace whose pods still end makes its controller wait for half their grace period; without pods it goes at once. */
+async function podsAreGone(tenant: Tenant, { client, children }: Context, signal: AbortSignal): Promise<boolean> {
+  const { name } = tenant.metadata;
+  const owners = children.of(name).filter(({ resource }) => resource === kinds.Deployment || resource === kinds.Job);
+  for (const { resource, object } of owners) {
+    if (object.metadata.deletionTimestamp !== undefined) continue;
+    await client.delete(resource, object.metadata.name, { namespace: namespaceOf(name), propagationPolicy: 'Foreground', signal });
+  }
+  return owners.length === 0 && children.podsOf(name).length === 0;
 }
 
 /** Removes or locks the database. Returns what went wrong, for a person to read. */

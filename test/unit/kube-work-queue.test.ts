@@ -83,6 +83,7 @@ describe('the work queue', () => {
         onStarted();
         await release;
         handled.push(key);
+        return undefined;
       },
       stop.signal,
     );
@@ -92,6 +93,42 @@ describe('the work queue', () => {
     resolve();
     await running;
     expect(handled).toEqual(['a']);
+  });
+
+  test('tries a key again after its handler threw, ever later, until it succeeds', async () => {
+    const clock = new FakeClock();
+    const failures: [string, unknown, number][] = [];
+    const queue = new WorkQueue({ clock, random: () => 0.5, baseDelayMs: 100, onFailure: (...failure) => failures.push(failure) });
+    const stop = new AbortController();
+    const outcomes = [
+      Promise.reject(new Error('first')),
+      Promise.reject(new Error('second')),
+      Promise.resolve(1000),
+      Promise.resolve(undefined),
+    ];
+    for (const outcome of outcomes) outcome.catch(() => {});
+    const { promise: finished, resolve: finish } = Promise.withResolvers<void>();
+    let handled = 0;
+    const running = queue.run(
+      1,
+      () => {
+        const outcome = outcomes[handled++] ?? Promise.resolve(undefined);
+        if (handled === outcomes.length) finish();
+        // The next attempt is due only once the queue has noted this one.
+        setImmediate(() => clock.advance(1000));
+        return outcome;
+      },
+      stop.signal,
+    );
+    queue.add('a');
+    await finished;
+    expect(failures.map(([key, error, again]) => [key, (error as Error).message, again])).toEqual([
+      ['a', 'first', 100],
+      ['a', 'second', 200],
+    ]);
+    expect(queue.failures('a')).toBe(0);
+    stop.abort();
+    await running;
   });
 
   /** The model: what is waiting, what is being worked on, and what came in meanwhile. */
