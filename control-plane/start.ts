@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { KubeClient } from '../kube/client.ts';
+import { countRequests } from '../kube/controller.ts';
 import { Tenants } from './admin/tenants.ts';
 import { createApp } from './app.ts';
 import { AuthorizationController } from './authorization/controller.ts';
@@ -28,7 +29,7 @@ export async function startControlPlane(
   const metrics = createMetrics();
   const client = KubeClient.fromConfig({
     userAgent: 'tenantry-control-plane',
-    onRequest: (method, status) => metrics.kubernetes.inc({ method, code: status }),
+    onRequest: countRequests(metrics.registry),
     ...(settings.kubeconfig === undefined ? {} : { kubeconfig: settings.kubeconfig }),
   });
   const provider = new IdentityProvider({

@@ -3,15 +3,11 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Tenant } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { KubeError } from '../../kube/errors.ts';
-import { WorkQueue } from '../../kube/work-queue.ts';
+import { Controller } from '../../kube/controller.ts';
 import { type IdentityProvider, ProviderUnavailable } from '../identity/provider.ts';
-import { type ControllerMetrics, createControllerMetrics } from '../metrics.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
 import { registrationsOf } from './plan.ts';
 import { reconcile } from './reconcile.ts';
-
-const name = 'authorization';
 
 export interface ControllerOptions {
   readonly client: KubeClient;
@@ -28,45 +24,34 @@ export interface ControllerOptions {
 /** Keeps the OAuth resources of all tenants in step with their URLs: a queue of names, workers that reconcile, and a sweep. */
 export class AuthorizationController {
   readonly #options: ControllerOptions;
-  readonly #queue: WorkQueue;
-  readonly #metrics: ControllerMetrics;
+  readonly #controller: Controller;
   /** Recorded identifiers that the last sweep did not find at WorkOS. */
   #lost: ReadonlySet<string> = new Set();
 
   constructor(options: ControllerOptions) {
     this.#options = options;
-    this.#queue = new WorkQueue({
-      baseDelayMs: 100,
+    this.#controller = new Controller({
+      name: 'authorization',
+      registry: options.registry,
+      log: options.log,
+      workers: options.workers ?? 8,
       maxDelayMs: 60_000,
-      observe: ({ waitedSeconds, workedSeconds }) => {
-        this.#metrics.waited.observe({ name }, waitedSeconds);
-        this.#metrics.duration.observe({ controller: name }, workedSeconds);
-      },
-      onFailure: (key, error, again) => this.#failed(key, error, again),
+      reconcile: (key, signal) => this.#reconcile(key, signal),
     });
-    this.#metrics = createControllerMetrics(
-      options.registry,
-      name,
-      () => this.#queue.depth,
-      () => this.#queue.active,
-    );
   }
 
   /** To be called for every change a watch reports. */
   changed(key: string, current: Tenant | undefined, previous: Tenant | undefined): void {
-    if (current === undefined) this.#queue.forget(key);
-    else if (previous === undefined || relevant(current) !== relevant(previous)) this.#queue.add(key);
+    if (current === undefined) this.#controller.forget(key);
+    else if (previous === undefined || relevant(current) !== relevant(previous)) this.#controller.add(key);
   }
 
   /** Works until `signal` aborts, then finishes what is under way. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([
-      this.#queue.run(this.#options.workers ?? 8, (key, aborted) => this.#handle(key, aborted), signal),
-      this.#sweepForever(signal),
-    ]);
+    await Promise.all([this.#controller.run(signal), this.#sweepForever(signal)]);
   }
 
-  async #handle(key: string, signal: AbortSignal): Promise<number | undefined> {
+  async #reconcile(key: string, signal: AbortSignal): Promise<number | undefined> {
     const { directory, client, provider } = this.#options;
     const tenant = directory.known(key);
     if (tenant === undefined) return undefined;
@@ -76,20 +61,7 @@ export class AuthorizationController {
       now: this.#options.now ?? (() => new Date()),
       wrote: (written: Tenant) => directory.remember(written),
     };
-    const again = await reconcile(tenant, this.#lost, context, signal);
-    this.#metrics.reconciles.inc({ controller: name, result: again === undefined ? 'success' : 'requeue_after' });
-    return again;
-  }
-
-  #failed(key: string, error: unknown, again: number): void {
-    this.#metrics.retries.inc({ name });
-    if (error instanceof KubeError && error.stale) {
-      this.#metrics.reconciles.inc({ controller: name, result: 'requeue_after' });
-      return;
-    }
-    this.#metrics.reconciles.inc({ controller: name, result: 'error' });
-    this.#metrics.errors.inc({ controller: name });
-    this.#options.log.warn({ tenant: key, controller: name, err: error, again }, 'reconcile failed');
+    return reconcile(tenant, this.#lost, context, signal);
   }
 
   async #sweepForever(signal: AbortSignal): Promise<void> {
@@ -110,7 +82,7 @@ export class AuthorizationController {
         .flatMap((tenant) => registrationsOf(tenant).map(({ id }) => ({ id, key: tenant.metadata.name })))
         .filter(({ id }) => !present.has(id));
       this.#lost = new Set(missing.map(({ id }) => id));
-      for (const { key } of missing) this.#queue.add(key);
+      for (const { key } of missing) this.#controller.add(key);
       if (missing.length > 0) log.warn({ count: missing.length }, 'registrations had been removed at WorkOS');
     } catch (error) {
       if (!(error instanceof ProviderUnavailable)) throw error;

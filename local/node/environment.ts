@@ -1,5 +1,5 @@
+import { parseQuantity } from '../../kube/quantity.ts';
 import type { Container, Pod } from './pod.ts';
-import { parseQuantity } from './quantity.ts';
 
 /** Data of a Secret or ConfigMap. */
 export type ObjectData = ReadonlyMap<string, Buffer>;

@@ -1,9 +1,9 @@
 import { rfc3339 } from '../../crds/conditions.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
+import { parseQuantity } from '../../kube/quantity.ts';
 import { kinds } from '../../kube/resources.ts';
 import type { Pod } from './pod.ts';
-import { parseQuantity } from './quantity.ts';
 
 export interface NodeOffer {
   readonly name: string;

@@ -1,10 +1,10 @@
 import { apiVersion, namespaceOf, pod } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
+import { formatCpu, formatMemory, readQuantity } from '../../kube/quantity.ts';
 import { kinds } from '../../kube/resources.ts';
 import type { Settings } from '../settings.ts';
 import { type Blueprint, type Child, child, labelsOf } from './blueprint.ts';
 import { containersOf, type RenderedContainer } from './pod.ts';
-import { formatCpu, formatMemory, parseQuantity } from './quantity.ts';
 
 /** The namespace itself. Owned by the Tenant, so that it goes even if somebody strips the Tenant's finalizers. */
 export function renderNamespace(tenant: Tenant): Child {
@@ -45,7 +45,7 @@ export function renderQuota(blueprint: Blueprint): Child {
   const all = containersOf(blueprint);
   const pods = 2 * (tenant.spec.replicas ?? 1) + 1;
   const sum = (pick: (container: RenderedContainer) => string | undefined): number =>
-    all.reduce((total, container) => total + (parseQuantity(pick(container) ?? '') ?? 0), 0);
+    all.reduce((total, container) => total + (readQuantity(pick(container) ?? '') ?? 0), 0);
   return child(tenant, kinds.ResourceQuota, 'tenantry', {
     spec: {
       hard: {

@@ -32,7 +32,7 @@ export interface Context {
 
 /** What is remembered between passes to spare requests. Losing it costs requests, never correctness. */
 export interface Memory {
-  /** By namespace UID: the Secrets as last seen. */
+  /** By Tenant UID: the Secrets as last seen; `contents` tells what they were made for. */
   readonly secrets: Map<string, { readonly state: SecretsState; readonly until: number; readonly contents: string }>;
   /** By Tenant UID: the password that the database is known to have. */
   readonly databases: Map<string, string>;

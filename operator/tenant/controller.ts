@@ -3,25 +3,23 @@ import { isTrue } from '../../crds/conditions.ts';
 import type { StackTemplate } from '../../crds/stack-template.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
+import { Controller } from '../../kube/controller.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { Reflector } from '../../kube/reflector.ts';
 import { isOlder, kinds } from '../../kube/resources.ts';
-import { WorkQueue } from '../../kube/work-queue.ts';
 import type { DatabaseServer } from '../database/server.ts';
 import { EventRecorder } from '../runtime/events.ts';
-import { createMetrics, type Metrics } from '../runtime/metrics.ts';
+import type { Metrics } from '../runtime/metrics.ts';
 import type { Settings } from '../settings.ts';
 import { Children } from './children.ts';
 import { type Context, writeStatus } from './context.ts';
 import { keep, reconcile } from './reconcile.ts';
 import { statusOf } from './status.ts';
 
-const name = 'tenant';
-
 /** Watches Tenants, templates and everything made from them, and reconciles each tenant that something happened to. */
 export class TenantController {
-  readonly metrics: Metrics;
-  readonly #queue: WorkQueue;
+  readonly #metrics: Metrics;
+  readonly #controller: Controller;
   readonly #tenants: Reflector<Tenant>;
   readonly #templates: Reflector<StackTemplate>;
   readonly #children: Children;
@@ -29,29 +27,18 @@ export class TenantController {
   readonly #written = new Map<string, Tenant>();
   readonly #context: Context;
   readonly #log: Logger;
-  readonly #workers: number;
 
-  constructor(options: { client: KubeClient; settings: Settings; database: DatabaseServer | undefined; log: Logger }) {
-    const { client, settings, database, log } = options;
+  constructor(options: { client: KubeClient; settings: Settings; database: DatabaseServer | undefined; metrics: Metrics; log: Logger }) {
+    const { client, settings, database, metrics, log } = options;
     this.#log = log;
-    this.#workers = settings.workers;
-    this.#queue = new WorkQueue({
-      observe: ({ waitedSeconds, workedSeconds }) => {
-        this.metrics.waited.observe({ name }, waitedSeconds);
-        this.metrics.duration.observe({ controller: name }, workedSeconds);
-      },
-      onFailure: (key, error, again) => {
-        this.metrics.reconciles.inc({ controller: name, result: 'error' });
-        this.metrics.errors.inc({ controller: name });
-        this.metrics.retries.inc({ name });
-        log[error instanceof KubeError && error.stale ? 'debug' : 'warn']({ tenant: key, err: error, again }, 'reconcile failed');
-      },
+    this.#metrics = metrics;
+    this.#controller = new Controller({
+      name: 'tenant',
+      registry: metrics.registry,
+      log,
+      workers: settings.workers,
+      reconcile: (key, signal) => this.#reconcile(key, signal),
     });
-    this.metrics = createMetrics(
-      name,
-      () => this.#queue.depth,
-      () => this.#queue.active,
-    );
     const onError = (kind: string, error: unknown): void => log.warn({ kind, err: error }, 'watch interrupted');
     this.#tenants = new Reflector<Tenant>({
       client,
@@ -64,11 +51,11 @@ export class TenantController {
       resource: kinds.StackTemplate,
       onChange: (key, current, previous) => {
         if (current && current.metadata.generation === previous?.metadata.generation) return;
-        for (const tenant of this.#tenants.list()) if (tenant.spec.template.name === key) this.#queue.add(tenant.metadata.name);
+        for (const tenant of this.#tenants.list()) if (tenant.spec.template.name === key) this.#controller.add(tenant.metadata.name);
       },
       onError: (error) => onError('StackTemplate', error),
     });
-    this.#children = new Children(client, (tenant) => this.#queue.add(tenant), onError);
+    this.#children = new Children(client, (tenant) => this.#controller.add(tenant), onError);
     this.#context = {
       client,
       settings,
@@ -93,30 +80,30 @@ export class TenantController {
     // The workers start when all caches are filled: what is missing from half a cache looks deleted.
     await Promise.all([this.#tenants.start(signal), this.#templates.start(signal), this.#children.start(signal)]);
     this.#log.info({ tenants: this.#tenants.list().length }, 'caches are filled');
-    await this.#queue.run(this.#workers, (key, aborted) => this.#handle(key, aborted), signal);
+    await this.#controller.run(signal);
   }
 
   #onTenant(key: string, current: Tenant | undefined, previous: Tenant | undefined): void {
     if (current === undefined) {
       this.#written.delete(key);
-      this.metrics.ready.remove({ tenant: key });
+      for (const known of Object.values(this.#context.memory)) known.delete(previous?.metadata.uid ?? '');
+      this.#controller.forget(key);
+      this.#metrics.ready.remove({ tenant: key });
     } else {
-      this.metrics.ready.set({ tenant: key }, isTrue(current.status?.conditions, 'Ready') ? 1 : 0);
+      this.#metrics.ready.set({ tenant: key }, isTrue(current.status?.conditions, 'Ready') ? 1 : 0);
       if (previous && !isTrue(previous.status?.conditions, 'Ready') && current.status?.server && !previous.status?.server) {
-        this.metrics.provisioning.observe((Date.now() - Date.parse(current.metadata.creationTimestamp ?? '')) / 1000);
+        this.#metrics.provisioning.observe((Date.now() - Date.parse(current.metadata.creationTimestamp ?? '')) / 1000);
       }
       if (previous && !concernsUs(current, previous)) return;
     }
-    this.#queue.add(key);
+    this.#controller.add(key);
   }
 
-  async #handle(key: string, signal: AbortSignal): Promise<number | undefined> {
+  async #reconcile(key: string, signal: AbortSignal): Promise<number | undefined> {
     const tenant = this.#latest(key);
     if (!tenant) return undefined;
     try {
-      const again = await reconcile(tenant, this.#context, signal);
-      this.metrics.reconciles.inc({ controller: name, result: again === undefined ? 'success' : 'requeue_after' });
-      return again;
+      return await reconcile(tenant, this.#context, signal);
     } catch (error) {
       if (error instanceof KubeError && !error.retryable && !error.stale) await this.#report(tenant, error, signal);
       throw error;

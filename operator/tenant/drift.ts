@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../crds/stack-template.ts';
+import { readQuantity } from '../../kube/quantity.ts';
 import type { KubeObject } from '../../kube/resources.ts';
 import type { Child } from '../render/blueprint.ts';
-import { parseQuantity } from '../render/quantity.ts';
 
 /** Carries the hash of what was applied last: a key removed from the plan shows only there. */
 const appliedAnnotation = 'tenantry.dev/applied';
@@ -54,6 +54,6 @@ const quantityFields = new Set(['requests', 'limits', 'hard', 'default', 'defaul
 /** The API server writes quantities its own way: 1000m becomes 1. */
 function sameQuantity(live: unknown, wanted: unknown, path: readonly string[]): boolean {
   if (typeof live !== 'string' || typeof wanted !== 'string' || !path.some((part) => quantityFields.has(part))) return false;
-  const value = parseQuantity(live);
-  return value !== undefined && value === parseQuantity(wanted);
+  const value = readQuantity(live);
+  return value !== undefined && value === readQuantity(wanted);
 }

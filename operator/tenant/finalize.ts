@@ -22,8 +22,6 @@ export async function finalize(tenant: Tenant, context: Context, signal: AbortSi
     return 10_000;
   }
   await removeFinalizer(tenant, context, signal);
-  context.memory.databases.delete(tenant.metadata.uid ?? '');
-  context.memory.verified.delete(tenant.metadata.uid ?? '');
   return undefined;
 }
 

@@ -166,12 +166,11 @@ async function currentSecrets(
   signal: AbortSignal,
 ): Promise<SecretsState> {
   const { memory, now } = context;
-  const key = namespace.metadata.uid ?? '';
-  const contents = canonicalJson([template.spec.secrets ?? [], server?.name ?? '']);
+  const key = tenant.metadata.uid ?? '';
+  const contents = canonicalJson([namespace.metadata.uid, template.spec.secrets ?? [], server?.name ?? '']);
   const known = memory.secrets.get(key);
   if (known && known.until > now().getTime() && known.contents === contents) return known.state;
   const state = await whenAccessible(() => ensureSecrets(context.client, tenant, template.spec, server, signal), signal);
-  // Older namespaces of the same tenant are gone.
   memory.secrets.set(key, { state, contents, until: now().getTime() + sweepMs * (0.7 + 0.2 * context.random()) });
   if (state.created.length > 0 && isTrue(tenant.status?.conditions, 'SecretsReady')) {
     await context.events.record(

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { parseQuantity } from '../../kube/quantity.ts';
 import { Addresses, formatAddress, parseAddress } from '../../local/node/addresses.ts';
 import { entryOf, repositoryOf } from '../../local/node/images.ts';
 import { lastLines } from '../../local/node/log-server.ts';
 import type { Pod } from '../../local/node/pod.ts';
-import { parseQuantity } from '../../local/node/quantity.ts';
 import { RestartPause } from '../../local/node/restart-pause.ts';
 import { isPending, misfit, type NodeOffer } from '../../local/node/scheduler.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { parseQuantity } from '../../kube/quantity.ts';
 import { kinds, type Resource } from '../../kube/resources.ts';
 import type { RenderedContainer } from '../../operator/render/pod.ts';
-import { parseQuantity } from '../../operator/render/quantity.ts';
 import { renderTenant } from '../../operator/render/tenant.ts';
 import { blueprint } from './gen.ts';
 

@@ -1,0 +1,144 @@
+import type { Logger } from 'pino';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { KubeError } from './errors.ts';
+import type { RequestObserver } from './transport.ts';
+import { WorkQueue } from './work-queue.ts';
+
+export interface ControllerOptions {
+  /** For metrics and logs. */
+  readonly name: string;
+  readonly registry: Registry;
+  readonly log: Pick<Logger, 'debug' | 'warn'>;
+  readonly workers: number;
+  /** Longest delay between two attempts at a key that fails, in milliseconds. */
+  readonly maxDelayMs?: number;
+  /**
+   * Brings the world of one key nearer to what it should be. Resolves with the milliseconds until the key wants another pass though
+   * nothing changed, or undefined when changes alone will do; throws to be tried again.
+   */
+  readonly reconcile: (key: string, signal: AbortSignal) => Promise<number | undefined>;
+}
+
+const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** A control loop: a queue of keys, workers that reconcile them, and the metrics that dashboards for controller-runtime expect. */
+export class Controller {
+  readonly #options: ControllerOptions;
+  readonly #queue: WorkQueue;
+  readonly #metrics: ReturnType<typeof createMetrics>;
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+    const { name, registry } = options;
+    this.#queue = new WorkQueue({
+      ...(options.maxDelayMs === undefined ? {} : { maxDelayMs: options.maxDelayMs }),
+      observe: ({ waitedSeconds, workedSeconds }) => {
+        this.#metrics.waited.observe({ name }, waitedSeconds);
+        this.#metrics.duration.observe({ controller: name }, workedSeconds);
+      },
+      onFailure: (key, error, againMs) => this.#failed(key, error, againMs),
+    });
+    this.#metrics = createMetrics(registry, name, this.#queue);
+  }
+
+  /** Asks for a pass over `key`. */
+  add(key: string): void {
+    this.#queue.add(key);
+  }
+
+  /** Ends the back-off of a key that is gone. */
+  forget(key: string): void {
+    this.#queue.forget(key);
+  }
+
+  /** Works until `signal` aborts, then finishes what is under way. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { name, workers, reconcile } = this.#options;
+    const handle = async (key: string, aborted: AbortSignal): Promise<number | undefined> => {
+      const againMs = await reconcile(key, aborted);
+      this.#metrics.reconciles.inc({ controller: name, result: againMs === undefined ? 'success' : 'requeue_after' });
+      return againMs;
+    };
+    await this.#queue.run(workers, handle, signal);
+  }
+
+  #failed(key: string, error: unknown, againMs: number): void {
+    const { name, log } = this.#options;
+    this.#metrics.retries.inc({ name });
+    if (error instanceof KubeError && error.stale) {
+      this.#metrics.reconciles.inc({ controller: name, result: 'requeue_after' });
+      log.debug({ controller: name, key, err: error, againMs }, 'reconcile on stale state');
+      return;
+    }
+    this.#metrics.reconciles.inc({ controller: name, result: 'error' });
+    this.#metrics.errors.inc({ controller: name });
+    log.warn({ controller: name, key, err: error, againMs }, 'reconcile failed');
+  }
+}
+
+function createMetrics(registry: Registry, controller: string, queue: WorkQueue) {
+  const registers = [registry];
+  const metrics = {
+    reconciles: new Counter({
+      name: 'controller_runtime_reconcile_total',
+      help: 'Reconciles by result.',
+      labelNames: ['controller', 'result'],
+      registers,
+    }),
+    errors: new Counter({
+      name: 'controller_runtime_reconcile_errors_total',
+      help: 'Reconciles that failed.',
+      labelNames: ['controller'],
+      registers,
+    }),
+    duration: new Histogram({
+      name: 'controller_runtime_reconcile_time_seconds',
+      help: 'Time of a reconcile.',
+      labelNames: ['controller'],
+      buckets: seconds,
+      registers,
+    }),
+    waited: new Histogram({
+      name: 'workqueue_queue_duration_seconds',
+      help: 'Time a key waited for a worker.',
+      labelNames: ['name'],
+      buckets: seconds,
+      registers,
+    }),
+    retries: new Counter({ name: 'workqueue_retries_total', help: 'Keys put back after a failure.', labelNames: ['name'], registers }),
+  };
+  new Gauge({
+    name: 'controller_runtime_active_workers',
+    help: 'Workers that are busy.',
+    labelNames: ['controller'],
+    registers,
+    collect() {
+      this.set({ controller }, queue.active);
+    },
+  });
+  new Gauge({
+    name: 'workqueue_depth',
+    help: 'Keys waiting.',
+    labelNames: ['name'],
+    registers,
+    collect() {
+      this.set({ name: controller }, queue.depth);
+    },
+  });
+  // Present from the start, so that a rate has a zero to begin with.
+  for (const result of ['success', 'requeue_after', 'error']) metrics.reconciles.inc({ controller, result }, 0);
+  metrics.errors.inc({ controller }, 0);
+  metrics.retries.inc({ name: controller }, 0);
+  return metrics;
+}
+
+/** Counts requests to the Kubernetes API as client-go does. */
+export function countRequests(registry: Registry): RequestObserver {
+  const requests = new Counter({
+    name: 'rest_client_requests_total',
+    help: 'Requests to the Kubernetes API by method and status; status 0 where there was no answer.',
+    labelNames: ['method', 'code'],
+    registers: [registry],
+  });
+  return (method, code) => requests.inc({ method, code });
+}
