@@ -61,7 +61,7 @@ body{font:1rem/1.5 system-ui,sans-serif;max-width:30rem;margin:8vh auto;padding:
 label{display:block;margin:.8rem 0}
 input{display:block;width:100%;box-sizing:border-box;padding:.5rem;font:inherit}
 button{padding:.6rem 1rem;font:inherit;cursor:pointer}
-table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left}
+table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top}td code{white-space:nowrap}
 h2{font-size:1rem;margin-top:2rem}code{overflow-wrap:anywhere}
 .error{border-left:4px solid #c22;padding-left:.8rem}.note{opacity:.7;font-size:.85rem;margin-top:2rem}
 </style></head><body><main>
