@@ -7,6 +7,8 @@ export interface SchemaError {
   readonly keyword: string;
   readonly params: Readonly<Record<string, unknown>>;
   readonly message?: string;
+  /** The schema around the keyword; only from a verbose validator. */
+  readonly parentSchema?: unknown;
 }
 
 export interface SchemaFault {
@@ -17,6 +19,8 @@ export interface SchemaFault {
 }
 
 const maxFaults = 20;
+/** A pattern longer than this is said in the words of its description, where there are any. */
+const readablePattern = 60;
 
 /** Faults in words, without the echo of a combined schema (`anyOf` and the like), whose parts are reported too. */
 export function faultsOf(errors: readonly SchemaError[]): SchemaFault[] {
@@ -30,7 +34,7 @@ export function faultsOf(errors: readonly SchemaError[]): SchemaFault[] {
     .slice(0, maxFaults);
 }
 
-function faultOf({ instancePath, keyword, params, message }: SchemaError): SchemaFault {
+function faultOf({ instancePath, keyword, params, message, parentSchema }: SchemaError): SchemaFault {
   const at = (property: unknown) => `${instancePath}/${String(property).replaceAll('~', '~0').replaceAll('/', '~1')}`;
   switch (keyword) {
     case 'required':
@@ -47,6 +51,11 @@ function faultOf({ instancePath, keyword, params, message }: SchemaError): Schem
       return { pointer: instancePath, detail: `must be ${[params['type']].flat().join(' or ')}` };
     case 'format':
       return { pointer: instancePath, detail: `must be a valid ${params['format']}` };
+    case 'pattern': {
+      const description = (parentSchema as JsonSchema | undefined)?.['description'];
+      const said = typeof description === 'string' && String(params['pattern']).length > readablePattern;
+      return { pointer: instancePath, detail: said ? `must be as described: ${description}` : (message ?? 'violates pattern') };
+    }
     default:
       return { pointer: instancePath, detail: message ?? `violates ${keyword}` };
   }

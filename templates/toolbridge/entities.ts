@@ -7,8 +7,12 @@ const tags = z.array(z.string().min(1).max(100)).max(100);
 const uid = z.string().meta({ format: 'uuid' });
 const flag = z.boolean().meta({ readOnly: true });
 const moment = z.string().meta({ format: 'date-time', readOnly: true });
-const day = '\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])';
-const dateOrTime = new RegExp(`^${day}(T([01]\\d|2[0-3]):[0-5]\\d(:[0-5]\\d(\\.\\d+)?)?(Z|[+-]\\d{2}:\\d{2}))?$`);
+const leapYear = '(\\d\\d(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)';
+const dayOfMonth = '((0[13578]|1[02])-(0[1-9]|[12]\\d|3[01])|(0[469]|11)-(0[1-9]|[12]\\d|30)|02-(0[1-9]|1\\d|2[0-8]))';
+/** Days that exist: no 31 February. */
+const day = `(\\d{4}-${dayOfMonth}|${leapYear}-02-29)`;
+const hour = '([01]\\d|2[0-3])';
+const dateOrTime = new RegExp(`^${day}(T${hour}:[0-5]\\d(:[0-5]\\d(\\.\\d+)?)?(Z|[+-]${hour}:[0-5]\\d))?$`);
 
 /** The contents of notes and messages; with the 1 MiB of a body, no single item is too large for an answer. */
 const contentLength = 200_000;
@@ -39,7 +43,7 @@ export const task: Entity = {
     description: text(contentLength).optional(),
     status: z.enum(['todo', 'in_progress', 'done']).default('todo'),
     priority: z.enum(['low', 'medium', 'high']).optional(),
-    dueDate: z.string().regex(dateOrTime).describe('RFC 3339 date or time').optional(),
+    dueDate: z.string().regex(dateOrTime).describe('a date such as 2027-01-31 or a time such as 2027-01-31T09:00:00Z').optional(),
     tags: tags.optional(),
     parentUid: uid.describe('Parent task').optional(),
   }),

@@ -6,6 +6,7 @@ import { eventually, type Postgres, Program, Stack, startPostgres } from './temp
 interface Item {
   uid: string;
   version: number;
+  updatedAt: string;
   deletedAt?: string;
   archivedAt?: string;
   createdBy: string;
@@ -129,6 +130,33 @@ describe('items', () => {
     const second = await call('POST', `/v1/notes/${note.uid}/archive`);
     expect(first.body.archivedAt).toBeDefined();
     expect(second.body.archivedAt).toBe(first.body.archivedAt);
+  });
+
+  it('gives one write one time', async () => {
+    const note = await create('notes', { title: 'now' });
+    const path = `/v1/notes/${note.uid}`;
+    const archived: Item = (await call('POST', `${path}/archive`)).body;
+    expect(archived.archivedAt).toBe(archived.updatedAt);
+    await call('POST', `${path}/process`, { action: 'unarchive' });
+    const again: Item = (await call('POST', `${path}/process`, { action: 'archive' })).body;
+    expect(again.archivedAt).toBe(again.updatedAt);
+    const deleted: Item = (await call('DELETE', path)).body;
+    expect(deleted.deletedAt).toBe(deleted.updatedAt);
+  });
+
+  it('writes nothing for a patch without fields, which still names the version and a live item', async () => {
+    const note = await create('notes', { title: 'same' });
+    const path = `/v1/notes/${note.uid}`;
+    for (const body of [{}, { pinned: true }]) {
+      const patched = await call('PATCH', path, body, {}, 'user_grace');
+      expect(patched.status).toBe(200);
+      expect(patched.body).toEqual(note);
+      expect(patched.headers.get('etag')).toBe('"1"');
+    }
+    await problem(409, 'PATCH', path, {}, { 'if-match': '2' });
+    await problem(404, 'PATCH', `/v1/notes/${crypto.randomUUID()}`, {});
+    await call('DELETE', path);
+    await problem(410, 'PATCH', path, {});
   });
 
   it('answers 404 for an unknown item, another kind of item and an unknown path', async () => {
@@ -323,6 +351,7 @@ describe('faults', () => {
     ['tasks', { title: 'a', status: 'later' }, '/status'],
     ['tasks', { title: 'a', priority: 'urgent' }, '/priority'],
     ['tasks', { title: 'a', dueDate: 'tomorrow' }, '/dueDate'],
+    ['tasks', { title: 'a', dueDate: '2027-02-31' }, '/dueDate'],
     ['tasks', { title: 'a', parentUid: 'x' }, '/parentUid'],
     ['tasks', { title: 'a', parentUid: '01930f6e-3b2a-7c1d-9e4f-5a6b7c8d9e0f' }, '/parentUid'],
     ['comments', { content: 'c', parentType: 'chat', parentUid: '01930f6e-3b2a-7c1d-9e4f-5a6b7c8d9e0f' }, '/parentType'],
@@ -355,6 +384,52 @@ describe('faults', () => {
     await problem(422, 'POST', '/v1/comments', { content: 'c', parentType: 'note', parentUid: note.uid });
     const task = await create('tasks', { title: 'self' });
     await problem(422, 'PATCH', `/v1/tasks/${task.uid}`, { parentUid: task.uid });
+  });
+
+  it('refuses what the server sets in every body, and what process does not know', async () => {
+    const note = await create('notes', { title: 'mine' });
+    const path = `/v1/notes/${note.uid}`;
+    const { payload, ...rest } = note;
+    const fields = { ...rest, payload, deletedAt: null, archivedAt: 'x' };
+    const pointers = Object.keys(fields).map((field) => `/${field}`);
+    expect(pointers).toHaveLength(9);
+    const requests = [
+      ['POST', '/v1/notes'],
+      ['PUT', path],
+      ['PATCH', path],
+    ] as const;
+    for (const [method, target] of requests) {
+      const { code, errors } = await problem(422, method, target, { title: 'a', ...fields });
+      expect(code).toBe('invalid_payload');
+      expect(errors?.map((error) => error.pointer).toSorted()).toEqual(pointers.toSorted());
+      for (const error of errors ?? []) expect(error.detail).toContain('is set by the server');
+      expect(errors?.find((error) => error.pointer === '/version')?.detail).toContain('goes into ifMatch (in HTTP the header If-Match)');
+    }
+    const { errors } = await problem(422, 'POST', `${path}/process`, { action: 'pin', 'a/b': 1 });
+    expect(errors).toEqual([{ pointer: '/a~1b', detail: 'is not known here' }]);
+    expect((await call('GET', path)).body).toEqual(note);
+    // Deeper down the names are the caller's own.
+    expect((await call('PATCH', path, { source: { uid: 'x', version: 3 } })).status).toBe(200);
+  });
+
+  it('refuses tasks that are above themselves, however long the circle and whoever closes it', async () => {
+    const parent = (of: Item, to: Item) => call('PATCH', `/v1/tasks/${of.uid}`, { parentUid: to.uid });
+    const [a, b, c] = [await create('tasks', { title: 'a' }), await create('tasks', { title: 'b' }), await create('tasks', { title: 'c' })];
+    expect((await parent(b, a)).status).toBe(200);
+    expect((await parent(c, b)).body).toMatchObject({ version: 2, payload: { parentUid: b.uid } });
+    for (const below of [b, c]) {
+      const { errors } = await problem(422, 'PATCH', `/v1/tasks/${a.uid}`, { parentUid: below.uid.toUpperCase() });
+      expect(errors?.[0]).toMatchObject({ pointer: '/parentUid', detail: expect.stringContaining('circle') });
+      await problem(422, 'PUT', `/v1/tasks/${a.uid}`, { title: 'a', parentUid: below.uid });
+    }
+    // Moved within its own branch: no circle.
+    expect((await parent(c, a)).status).toBe(200);
+
+    // Each task of a ring wants the next one above it, at the same time, on more requests than there are connections.
+    const ring: Item[] = [];
+    for (let n = 0; n < 12; n++) ring.push(await create('tasks', { title: `ring ${n}` }));
+    const answers = await Promise.all(ring.map((task, n) => parent(task, ring[(n + 1) % ring.length] ?? task)));
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([...Array<number>(11).fill(200), 422]);
   });
 
   it('refuses nesting without end', async () => {

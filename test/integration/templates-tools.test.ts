@@ -80,7 +80,7 @@ describe.each([
     expect(hints['get_note']).toMatchObject({ title: 'Get note', readOnlyHint: true });
     expect(hints['create_note']).toMatchObject({ readOnlyHint: false, destructiveHint: false, idempotentHint: false });
     expect(hints['update_note']).toMatchObject({ destructiveHint: true, idempotentHint: true });
-    expect(hints['delete_note']).toMatchObject({ destructiveHint: true, idempotentHint: true });
+    expect(hints['delete_note']).toMatchObject({ destructiveHint: true, idempotentHint: false });
   });
 
   it('calls every one of the 40 tools with real data', async () => {
@@ -157,8 +157,13 @@ describe.each([
     expect(await wrong('list_notes', { limit: 5000, sort: 'asc' })).toContain(
       'sort is no argument of this tool; it has: limit, cursor, includeDeleted',
     );
-    expect(await wrong('create_task', { title: 'a', dueDate: 'soon' })).toContain('(RFC 3339 date or time)');
+    expect(await wrong('create_task', { title: 'a', dueDate: 'soon' })).toContain(
+      'dueDate must be as described: a date such as 2027-01-31 or a time such as 2027-01-31T09:00:00Z',
+    );
     expect(await wrong('process_note', { uid: crypto.randomUUID(), action: 'explode' })).toContain('pin, unpin, archive, unarchive');
+    expect(await wrong('process_note', { uid: crypto.randomUUID(), action: 'pin', force: true })).toContain(
+      'force is no argument of this tool; it has: uid, ifMatch, action',
+    );
     expect(await wrong('get_note', { uid: '../tasks' })).toContain('uid must be a valid uuid');
   });
 
@@ -167,8 +172,20 @@ describe.each([
     await item(client, 'patch_note', { uid: note.uid, title: 'b' });
     const mismatch = await call(client, 'patch_note', { uid: note.uid, ifMatch: 1, title: 'c' });
     expect(mismatch).toMatchObject({ isError: true, text: expect.stringContaining('409: This note has version 2, not 1') });
+    expect(mismatch.text).toContain('with ifMatch 2 (in HTTP the header If-Match)');
     const orphan = await call(client, 'create_comment', { content: 'c', parentType: 'note', parentUid: crypto.randomUUID() });
     expect(orphan).toMatchObject({ isError: true, text: expect.stringContaining('/parentUid: refers to no existing note') });
+  });
+
+  it('cannot set what the server sets, and uid stays the item to change', async () => {
+    const note = await item(client, 'create_note', { title: 'a' });
+    const patched = await call(client, 'patch_note', { uid: note.uid, version: 7, createdAt: 'x' });
+    expect(patched).toMatchObject({ isError: true, text: expect.stringContaining('/createdAt: is set by the server') });
+    expect(patched.text).toContain('/version: is set by the server; the version last read goes into ifMatch');
+    const created = await call(client, 'create_note', { title: 'a', uid: 'x', version: 3, createdBy: 'me' });
+    for (const name of ['uid', 'version', 'createdBy']) expect(created.text).toContain(`/${name}: is set by the server`);
+    expect(await item(client, 'patch_note', { uid: note.uid })).toEqual(note);
+    expect(await item(client, 'update_note', { uid: note.uid, title: 'b' })).toMatchObject({ version: 2, payload: { title: 'b' } });
   });
 
   it('gets a protocol error for a tool that does not exist', async () => {

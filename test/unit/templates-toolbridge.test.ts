@@ -83,6 +83,36 @@ describe('the tools', () => {
     for (const description of descriptions) expect(description).toMatch(/^[A-Z].{5,70}\.$/);
   });
 
+  it('say what is wrong with a date in the words of its description, and refuse days that do not exist', () => {
+    const tool = tools.find(({ name }) => name === 'create_task');
+    if (tool === undefined) throw new Error('no create_task');
+    const checker = new ArgumentChecker();
+    const check = (dueDate: string) => checker.check(tool, { title: 'a', dueDate });
+    for (const good of ['2027-01-31', '2028-02-29', '2000-02-29', '2027-12-31T09:00Z', '2027-01-31T09:00:00.5+02:00']) {
+      expect(check(good), good).toEqual([]);
+    }
+    for (const bad of ['2027-02-31', '2027-02-29', '2100-02-29', '2027-04-31', '2027-13-01', '2027-01-31T24:00:00Z', 'soon']) {
+      expect(check(bad), bad).toEqual(['dueDate must be as described: a date such as 2027-01-31 or a time such as 2027-01-31T09:00:00Z']);
+    }
+  });
+
+  it('say what an update does with the fields left out, and where a cursor comes from', () => {
+    const described = Object.fromEntries(tools.map((tool) => [tool.name, tool]));
+    expect(described['update_note']?.description).toBe('Replace a note; omitted fields are removed or reset.');
+    expect(described['create_note']?.description).toBe('Create a note. Further fields are stored as given.');
+    expect(described['list_notes']?.inputSchema).toMatchObject({
+      properties: { cursor: { description: 'nextCursor of the previous page' } },
+    });
+  });
+
+  it('take no arguments with an action but those it has', () => {
+    for (const tool of tools.filter(({ name }) => name.startsWith('process_'))) {
+      expect(new ArgumentChecker().check(tool, { uid: crypto.randomUUID(), action: 'x', version: 1 })).toContain(
+        'version is no argument of this tool; it has: uid, ifMatch, action',
+      );
+    }
+  });
+
   it('hide what only actions set', () => {
     const properties = tools.flatMap((tool) => Object.keys(tool.inputSchema['properties'] as object));
     for (const managed of ['pinned', 'resolved', 'readAt', 'deliveredAt']) expect(properties).not.toContain(managed);

@@ -198,6 +198,22 @@ describe('schemas', () => {
   });
 });
 
+describe('faults', () => {
+  it('quote a short pattern, and say a long one in the words of its description', () => {
+    const described = { type: 'string', description: 'a code such as x' };
+    const tool = only(
+      json({
+        type: 'object',
+        properties: { short: { ...described, pattern: '^x$' }, long: { ...described, pattern: `^${'x'.repeat(80)}$` } },
+      }),
+    );
+    expect(new ArgumentChecker().check(tool, { short: 'y', long: 'y' })).toEqual([
+      'short must match pattern "^x$" (a code such as x)',
+      'long must be as described: a code such as x',
+    ]);
+  });
+});
+
 describe('requests', () => {
   const query = (parameter: object, value: unknown) =>
     requestOf(only({ parameters: [{ name: 'p', in: 'query', ...parameter }] }, '/q', 'get'), { p: value }).path;

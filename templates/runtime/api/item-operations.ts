@@ -1,17 +1,18 @@
 import type { JsonSchema } from '../json-schema.ts';
-import { type Entity, nameInWords } from './entity.ts';
-import type { Item, ItemStore, Write } from './item-store.ts';
+import type { Database } from './database.ts';
+import { type Entity, nameInWords, type Reference } from './entity.ts';
+import type { Change, Item, ItemStore, Write } from './item-store.ts';
 import type { Operation, OperationAnswer, OperationRequest } from './operation.ts';
 import { isObject, mergePatch, type Payload, unstorable } from './payload.ts';
-import { Problem, type ProblemCode } from './problem.ts';
-import { type EntitySchemas, uidSchema } from './schemas.ts';
+import { type Fault, Problem, type ProblemCode } from './problem.ts';
+import { type EntitySchemas, envelope, uidSchema } from './schemas.ts';
 
 export interface ItemOperationsOptions {
   readonly entity: Entity;
   readonly schemas: EntitySchemas;
   readonly store: ItemStore;
-  /** Whether a live item of another entity exists. */
-  readonly exists: (entity: string, uid: string) => Promise<boolean>;
+  /** Whether a live item of another entity exists, asked on the given connection, if any. */
+  readonly exists: (entity: string, uid: string, on?: Database) => Promise<boolean>;
   /** Throws invalid_payload where a whole payload breaks its schema. */
   readonly check: (payload: Payload) => void;
   /** Items a page has when the caller does not say. */
@@ -45,7 +46,7 @@ export function itemOperations(options: ItemOperationsOptions): Operation[] {
   const uidOf = (request: OperationRequest) => request.path['uid'] ?? '';
 
   /** Payload to store: what was sent, with the fields that only actions set as they were. */
-  const admit = async (sent: unknown, current?: Item): Promise<Payload> => {
+  const admit = async (sent: unknown, current?: Item, on?: Database): Promise<Change & { payload: Payload }> => {
     const payload: Record<string, unknown> = isObject(sent) ? { ...sent } : {};
     for (const field of schemas.managed) {
       delete payload[field];
@@ -54,8 +55,8 @@ export function itemOperations(options: ItemOperationsOptions): Operation[] {
     const fault = unstorable(payload);
     if (fault !== undefined) throw new Problem('invalid_payload', { detail: `${fault.pointer} ${fault.detail}.`, errors: [fault] });
     options.check(payload);
-    await checkReference(options, payload, current);
-    return payload;
+    const reference = await newReference(options, payload, current, on);
+    return { payload, ...(current && reference?.entity === name && { parent: reference }) };
   };
 
   return [
@@ -69,7 +70,7 @@ export function itemOperations(options: ItemOperationsOptions): Operation[] {
       parameters: {},
       query: {
         limit: { type: 'integer', minimum: 1, maximum: maxPageSize, default: options.defaultPageSize },
-        cursor: { type: 'string', description: 'nextCursor of the last page' },
+        cursor: { type: 'string', description: 'nextCursor of the previous page' },
         includeDeleted: { type: 'boolean' },
       },
       answer: { status: 200, description: `A page of ${many}.`, schema: `${name}_page` },
@@ -101,13 +102,15 @@ export function itemOperations(options: ItemOperationsOptions): Operation[] {
       path: collection,
       tag: name,
       title: `Create ${words}`,
-      description: `Create a ${words}. More fields are kept.`,
+      description: `Create a ${words}. Further fields are stored as given.`,
       parameters: {},
       body: { schema: schemas.payload, example: entity.example },
       answer: { ...item, status: 201 },
       problems: ['malformed_request', 'invalid_payload'],
       handle: async (request) => {
-        const created = await store.create(await admit(request.body), write(request));
+        refuseFields(envelopeFaults(request.body));
+        const { payload } = await admit(request.body);
+        const created = await store.create(payload, write(request));
         const answer = answerOf(created);
         // Relative to the collection's own URL, which is another one when the sidecar publishes the API.
         return { ...answer, headers: { ...answer.headers, location: `${plural}/${created.uid}` } };
@@ -119,14 +122,16 @@ export function itemOperations(options: ItemOperationsOptions): Operation[] {
       path: one,
       tag: name,
       title: `Update ${words}`,
-      description: `Replace all fields of a ${words}.`,
+      description: `Replace a ${words}; omitted fields are removed or reset.`,
       parameters,
       headers,
       body: { schema: schemas.payload, example: entity.example },
       answer: item,
       problems: [...written, 'invalid_payload'],
-      handle: async (request) =>
-        answerOf(await store.change(uidOf(request), write(request), async (current) => ({ payload: await admit(request.body, current) }))),
+      handle: async (request) => {
+        refuseFields(envelopeFaults(request.body));
+        return answerOf(await store.change(uidOf(request), write(request), (current, { db }) => admit(request.body, current, db)));
+      },
     },
     {
       operationId: `patch_${name}`,
@@ -134,18 +139,21 @@ export function itemOperations(options: ItemOperationsOptions): Operation[] {
       path: one,
       tag: name,
       title: `Patch ${words}`,
-      description: `Change the given fields of a ${words}; null removes one.`,
+      description: `Change given fields of a ${words}; null removes one.`,
       parameters,
       headers,
       body: { schema: schemas.patch, types: ['application/merge-patch+json', 'application/json'] },
       answer: item,
       problems: [...written, 'invalid_payload'],
-      handle: async (request) =>
-        answerOf(
-          await store.change(uidOf(request), write(request), async (current) => ({
-            payload: await admit(mergePatch(current.payload, request.body), current),
-          })),
-        ),
+      handle: async (request) => {
+        refuseFields(envelopeFaults(request.body));
+        const empty = Object.keys(request.body ?? {}).every((field) => schemas.managed.includes(field));
+        return answerOf(
+          await store.change(uidOf(request), write(request), (current, { db }) =>
+            empty ? undefined : admit(mergePatch(current.payload, request.body), current, db),
+          ),
+        );
+      },
     },
     {
       operationId: `delete_${name}`,
@@ -158,7 +166,7 @@ export function itemOperations(options: ItemOperationsOptions): Operation[] {
       headers,
       answer: { ...item, description: `The ${words}, deleted.` },
       problems: written,
-      handle: async (request) => answerOf(await store.change(uidOf(request), write(request), () => ({ deletedAt: clock() }))),
+      handle: async (request) => answerOf(await store.change(uidOf(request), write(request), (_, { now }) => ({ deletedAt: now }))),
     },
     {
       operationId: `archive_${name}`,
@@ -173,8 +181,8 @@ export function itemOperations(options: ItemOperationsOptions): Operation[] {
       problems: written,
       handle: async (request) =>
         answerOf(
-          await store.change(uidOf(request), write(request), (current) => ({
-            archivedAt: current.archivedAt === undefined ? clock() : new Date(current.archivedAt),
+          await store.change(uidOf(request), write(request), (current, { now }) => ({
+            archivedAt: current.archivedAt === undefined ? now : new Date(current.archivedAt),
           })),
         ),
     },
@@ -184,21 +192,26 @@ export function itemOperations(options: ItemOperationsOptions): Operation[] {
       path: `${one}/process`,
       tag: name,
       title: `Process ${words}`,
-      description: `Do an action on a ${words}.`,
+      description: `Act on a ${words}.`,
       parameters,
       headers,
       body: {
-        schema: { type: 'object', properties: { action: { type: 'string', enum: actions } }, required: ['action'] },
+        schema: {
+          type: 'object',
+          properties: { action: { type: 'string', enum: actions } },
+          required: ['action'],
+          additionalProperties: false,
+        },
         example: { action: actions[0] },
         checkedByHandler: true,
       },
       answer: item,
-      problems: ['unknown_action', ...written],
+      problems: ['unknown_action', ...written, 'invalid_payload'],
       handle: async (request) => {
         const action = actionOf(entity, request.body);
+        refuseFields(surplusFaults(request.body, ['action']));
         return answerOf(
-          await store.change(uidOf(request), write(request), (current) => {
-            const now = clock();
+          await store.change(uidOf(request), write(request), (current, { now }) => {
             const { payload, archived } = action(current.payload, now);
             return { ...(payload && { payload }), ...(archived !== undefined && { archivedAt: archived ? now : null }) };
           }),
@@ -238,15 +251,48 @@ function actionOf(entity: Entity, body: unknown) {
   });
 }
 
-/** A reference is checked when it is made: an item outlives what it refers to. */
-async function checkReference(options: ItemOperationsOptions, payload: Payload, current: Item | undefined): Promise<void> {
+/** Stored among the fields, these would contradict the item's own. */
+function envelopeFaults(body: unknown): Fault[] {
+  const sent = isObject(body) ? body : {};
+  return envelope
+    .filter((field) => Object.hasOwn(sent, field))
+    .map((field) => ({ pointer: `/${field}`, detail: `is set by the server${envelopeHints[field] ?? ''}` }));
+}
+
+const envelopeHints: Readonly<Record<string, string>> = {
+  version: '; the version last read goes into ifMatch (in HTTP the header If-Match)',
+  payload: '; give its fields without payload around them',
+};
+
+function surplusFaults(body: unknown, known: readonly string[]): Fault[] {
+  return Object.keys(isObject(body) ? body : {})
+    .filter((field) => !known.includes(field))
+    .slice(0, 20)
+    .map((field) => ({ pointer: `/${field.replaceAll('~', '~0').replaceAll('/', '~1')}`, detail: 'is not known here' }));
+}
+
+function refuseFields(faults: readonly Fault[]): void {
+  if (faults.length === 0) return;
+  throw new Problem('invalid_payload', {
+    detail: `${faults.map(({ pointer, detail }) => `${pointer} ${detail}`).join('; ')}.`,
+    errors: faults,
+  });
+}
+
+/** The reference a payload makes anew. It is checked when it is made, not ever after: an item outlives what it refers to. */
+async function newReference(
+  options: ItemOperationsOptions,
+  payload: Payload,
+  current: Item | undefined,
+  on: Database | undefined,
+): Promise<Reference | undefined> {
   const { entity, exists } = options;
   const reference = entity.reference?.(payload);
-  if (reference === undefined) return;
+  if (reference === undefined) return undefined;
   const before = current && entity.reference?.(current.payload);
-  if (before?.entity === reference.entity && before.uid === reference.uid) return;
+  if (before?.entity === reference.entity && before.uid === reference.uid) return undefined;
   const itself = reference.entity === entity.name && reference.uid.toLowerCase() === current?.uid;
-  if (!itself && (await exists(reference.entity, reference.uid))) return;
+  if (!itself && (await exists(reference.entity, reference.uid, on))) return reference;
   const detail = itself ? 'refers to the item itself' : `refers to no existing ${reference.entity.replaceAll('_', ' ')}`;
   throw new Problem('invalid_payload', {
     detail: `${reference.pointer} ${detail}.`,

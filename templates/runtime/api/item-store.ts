@@ -1,6 +1,7 @@
 import { type Selectable, sql } from 'kysely';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import type { Database, ItemTable } from './database.ts';
+import type { Reference } from './entity.ts';
 import type { Payload } from './payload.ts';
 import { Problem } from './problem.ts';
 import { UidGenerator } from './uid.ts';
@@ -28,7 +29,12 @@ export interface Change {
   readonly payload?: Payload;
   readonly archivedAt?: Date | null;
   readonly deletedAt?: Date;
+  /** A new reference to an item of the same entity, which must not lead back to the changed item. */
+  readonly parent?: Reference;
 }
+
+/** Decides what to change about an item as it is; undefined for nothing. What it reads, it reads on the connection of the change. */
+export type Decide = (item: Item, at: { readonly now: Date; readonly db: Database }) => Change | undefined | Promise<Change | undefined>;
 
 /** Who writes, when, and the version they expect to change (If-Match); without it the latest is changed. */
 export interface Write {
@@ -110,8 +116,8 @@ export class ItemStore {
   }
 
   /** Whether a live item of this uid exists. */
-  async exists(uid: string): Promise<boolean> {
-    const row = await this.#select(this.#db, uid).where('deleted_at', 'is', null).executeTakeFirst();
+  async exists(uid: string, on = this.#db): Promise<boolean> {
+    const row = await this.#select(on, uid).where('deleted_at', 'is', null).executeTakeFirst();
     return row !== undefined;
   }
 
@@ -139,9 +145,9 @@ export class ItemStore {
 
   /**
    * Changes a live item by what `decide` makes of it as it is now. No update is lost: the write succeeds only on the version that was
-   * read. Whoever loses that race is served again with the row locked, so that `decide` may run twice.
+   * read. Whoever loses that race, or gives the item a new parent, is served again with the row locked, so that `decide` may run twice.
    */
-  async change(uid: string, write: Write, decide: (item: Item) => Change | Promise<Change>): Promise<Item> {
+  async change(uid: string, write: Write, decide: Decide): Promise<Item> {
     return (
       (await this.#attempt(this.#db, uid, write, decide, false)) ??
       (await this.#db.transaction().execute(async (transaction) => {
@@ -152,18 +158,17 @@ export class ItemStore {
     );
   }
 
-  async #attempt(
-    db: Database,
-    uid: string,
-    write: Write,
-    decide: (item: Item) => Change | Promise<Change>,
-    lock: boolean,
-  ): Promise<Item | undefined> {
+  async #attempt(db: Database, uid: string, write: Write, decide: Decide, lock: boolean): Promise<Item | undefined> {
     const row = await this.#read(db, uid, lock);
     if (row.deleted_at !== null) throw this.#deleted(row);
     if (write.expectedVersion !== undefined && write.expectedVersion !== row.version)
       throw this.#mismatch(row.version, write.expectedVersion);
-    const change = await decide(itemOf(row));
+    const change = await decide(itemOf(row), { now: write.now, db });
+    if (change === undefined) return itemOf(row);
+    if (change.parent !== undefined) {
+      if (!lock) return undefined;
+      await this.#refuseCycle(db, uid, change.parent);
+    }
     const text = change.payload === undefined ? undefined : JSON.stringify(change.payload);
     const updated = await db
       .updateTable('items')
@@ -181,6 +186,24 @@ export class ItemStore {
       .returning(columns)
       .executeTakeFirst();
     return updated === undefined ? undefined : itemOf(updated);
+  }
+
+  /** One new parent at a time in an entity: two changes, each fine by itself, could close a circle together. */
+  async #refuseCycle(transaction: Database, uid: string, parent: Reference): Promise<void> {
+    await sql`select pg_advisory_xact_lock(hashtextextended(${`parents of ${this.#entity}`}, 0))`.execute(transaction);
+    const path = parent.pointer.split('/').slice(1);
+    // `union` without `all` ends on circles that are there already.
+    const { rows } = await sql`
+      with recursive ancestor (uid) as (
+        select ${parent.uid}::uuid
+        union
+        select (items.payload #>> ${path}::text[])::uuid from items join ancestor on items.uid = ancestor.uid
+        where items.entity = ${this.#entity} and items.payload #>> ${path}::text[] is not null
+      )
+      select from ancestor where uid = ${uid}::uuid`.execute(transaction);
+    if (rows.length === 0) return;
+    const detail = `makes a circle: this ${this.#words} is above that one already`;
+    throw new Problem('invalid_payload', { detail: `${parent.pointer} ${detail}.`, errors: [{ pointer: parent.pointer, detail }] });
   }
 
   #select(db: Database, uid: string) {
@@ -206,7 +229,7 @@ export class ItemStore {
 
   #mismatch(current: number, expected: number): Problem {
     return new Problem('version_mismatch', {
-      detail: `This ${this.#words} has version ${current}, not ${expected}: read it again, then repeat the change with If-Match ${current}.`,
+      detail: `This ${this.#words} has version ${current}, not ${expected}: read it again, then repeat the change with ifMatch ${current} (in HTTP the header If-Match).`,
       extensions: { currentVersion: current },
     });
   }

@@ -39,7 +39,7 @@ export function describeApi(stack: Stack, db: Database, options: { defaultPageSi
     store: new ItemStore(db, entity.name, nameInWords(entity)),
   }));
   const stores = new Map(described.map(({ entity, store }) => [entity.name, store]));
-  const exists = async (entity: string, uid: string) => (await stores.get(entity)?.exists(uid)) ?? false;
+  const exists = async (entity: string, uid: string, on?: Database) => (await stores.get(entity)?.exists(uid, on)) ?? false;
   const operations = described.flatMap(({ entity, schemas, store }) =>
     itemOperations({ entity, schemas, store, exists, check: payloadCheck(schemas.payload), ...options }),
   );

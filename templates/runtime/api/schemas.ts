@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { JsonSchema } from '../json-schema.ts';
 import type { Entity } from './entity.ts';
+import type { Item } from './item-store.ts';
 import { isObject } from './payload.ts';
 
 /** JSON Schemas of one entity, made once at start: they validate requests and stand in the OpenAPI document. */
@@ -39,6 +40,19 @@ function nullable(schema: JsonSchema): JsonSchema {
 
 export const uidSchema: JsonSchema = { type: 'string', format: 'uuid' };
 const time: JsonSchema = { type: 'string', format: 'date-time' };
+
+/** What the server sets beside the payload: none of it may be a field of a payload. */
+export const envelope = [
+  'uid',
+  'version',
+  'createdAt',
+  'updatedAt',
+  'deletedAt',
+  'archivedAt',
+  'createdBy',
+  'updatedBy',
+  'payload',
+] as const satisfies (keyof Item)[];
 
 /** An item as the API answers it. */
 export function itemSchema(payload: JsonSchema): JsonSchema {

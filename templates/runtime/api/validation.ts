@@ -7,7 +7,7 @@ import { type Fault, Problem } from './problem.ts';
 
 /** Bodies are taken as they are; `5` is no string. Strict mode is off because schemas carry keywords of OpenAPI. */
 function bodyValidator(): Ajv2020 {
-  const ajv = new Ajv2020({ allErrors: true, useDefaults: true, strict: false, coerceTypes: false });
+  const ajv = new Ajv2020({ allErrors: true, verbose: true, useDefaults: true, strict: false, coerceTypes: false });
   formats.default(ajv);
   return ajv;
 }

@@ -79,7 +79,8 @@ function annotationsOf(method: string, title: string | undefined): Annotations {
     readOnlyHint: false,
     // POST adds; the others overwrite or remove.
     destructiveHint: method !== 'post',
-    idempotentHint: method === 'put' || method === 'delete',
+    // What a second DELETE answers differs from the first: to a caller it is an error.
+    idempotentHint: method === 'put',
     openWorldHint: false,
   };
 }

@@ -23,7 +23,7 @@ export class ArgumentChecker {
     const known = this.#compiled.get(tool);
     if (known !== undefined) return known;
     // One instance a tool, so that everything a document brings is freed with it.
-    const ajv = new Ajv2020({ allErrors: true, strict: false, coerceTypes: false, logger: false });
+    const ajv = new Ajv2020({ allErrors: true, verbose: true, strict: false, coerceTypes: false, logger: false });
     formats.default(ajv);
     const validate = compile(ajv, tool);
     this.#compiled.set(tool, validate);
@@ -48,5 +48,5 @@ function propertiesOf(tool: Tool): Readonly<Record<string, { description?: unkno
 function hintOf(tool: Tool, name: string, detail: string): string {
   const properties = propertiesOf(tool);
   const description = Object.hasOwn(properties, name) ? properties[name]?.description : undefined;
-  return typeof description === 'string' && !detail.startsWith('is no') ? ` (${description})` : '';
+  return typeof description === 'string' && !detail.startsWith('is no') && !detail.includes(description) ? ` (${description})` : '';
 }
