@@ -2,9 +2,11 @@ import swagger from '@fastify/swagger';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { createJsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
+import { isDeeperThan, maxDepth } from '../crds/parameters.ts';
 import { adminRoutes } from './admin/routes.ts';
 import type { Tenants } from './admin/tenants.ts';
 import { refuseUnknown } from './http/method-not-allowed.ts';
+import { invalid } from './http/problem.ts';
 import { renderErrors } from './http/render-errors.ts';
 import { requestIdOf } from './http/request-id.ts';
 import { validatorCompiler } from './http/validation.ts';
@@ -52,7 +54,13 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   app.addContentTypeParser(['application/json', 'application/merge-patch+json'], { parseAs: 'string' }, (request, body, done) => {
     // Many clients announce JSON with every request; a DELETE has no body to miss.
     if (body === '' && request.method === 'DELETE') done(null, undefined);
-    else parseJson(request, String(body), done);
+    else
+      parseJson(request, String(body), (error, value) => {
+        // Checks recurse into what they check.
+        if (error === null && isDeeperThan(value, maxDepth))
+          done(invalid([{ pointer: '', message: `is nested deeper than ${maxDepth} levels` }]), undefined);
+        else done(error, value);
+      });
   });
   renderErrors(app);
   refuseUnknown(app);

@@ -31,6 +31,7 @@ export const conditionReasons = {
     'ContainersInvalid',
     'NoServer',
     'MigrationFailed',
+    'OrganizationNotFound',
     'NamespaceConflict',
     'ApplyRefused',
     'CleanupFailed',

@@ -1,6 +1,20 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 
+/** Levels of objects and arrays that a document may have. Checks recurse: a deeper one would end them with an overflown stack. */
+export const maxDepth = 64;
+
+/** Whether `value` has more than `limit` levels of objects and arrays. */
+export function isDeeperThan(value: unknown, limit: number): boolean {
+  let level: unknown[] = [value];
+  for (let depth = 0; ; depth++) {
+    const nested = level.filter((part) => part !== null && typeof part === 'object');
+    if (nested.length === 0) return false;
+    if (depth === limit) return true;
+    level = nested.flatMap((part) => Object.values(part as object));
+  }
+}
+
 /** A fault in a document a user wrote. */
 export interface Fault {
   /** JSON pointer (RFC 6901) to the faulty value. */
@@ -21,6 +35,8 @@ export function checkParameters(
   parameters: Readonly<Record<string, unknown>> | undefined,
   at = '/spec/parameters',
 ): ParameterCheck {
+  if (isDeeperThan(parameters, maxDepth))
+    return { ok: false, faults: [{ pointer: at, message: `is nested deeper than ${maxDepth} levels` }] };
   const ajv = new Ajv2020({ allErrors: true, useDefaults: true, strict: false });
   addFormats.default(ajv);
   const value = structuredClone(parameters ?? {}) as Record<string, unknown>;

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { Condition } from './conditions.ts';
 import { type apiVersion, reservedTenantNames, tenantNameMaxLength, tenantNamePattern } from './names.ts';
@@ -30,7 +31,7 @@ const containerOverride = z
       .max(50)
       .optional()
       .describe(
-        'Variables added to the container, over those of the template. Names starting with TENANTRY_ and those the operator sets are refused.',
+        'Variables added to the container, over those of the template. None for the sidecar mcp; names the operator sets and those that decide which code runs (NODE_OPTIONS, LD_PRELOAD, PATH, proxies and their like) are refused.',
       )
       .meta(rules.listMap('name')),
     resources: resources.optional(),
@@ -39,13 +40,36 @@ const containerOverride = z
 
 const port = z.int().min(1).max(65535);
 
+function isCidr(text: string): boolean {
+  const [address = '', bits = '', ...rest] = text.split('/');
+  const version = isIP(address);
+  return version !== 0 && rest.length === 0 && /^(0|[1-9]\d{0,2})$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128);
+}
+
+/** Syntax of the keys and values of labels: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/ */
+const labelKey = '^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$';
+const labelValue = '^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$';
+
 const egressRule = z
   .strictObject({
-    cidr: z.string().max(43).optional().describe('Addresses the pod may reach, such as 203.0.113.0/24.'),
-    namespaceSelector: z
-      .record(z.string().max(317), z.string().max(63))
+    cidr: z
+      .string()
+      .max(43)
+      .refine(isCidr, 'must be a range of addresses such as 203.0.113.0/24')
       .optional()
-      .describe('Labels of the namespaces whose pods may be reached.'),
+      .describe('Addresses the pod may reach, such as 203.0.113.0/24.')
+      .meta(rules.cel({ rule: 'isCIDR(self)', message: 'must be a range of addresses such as 203.0.113.0/24' })),
+    namespaceSelector: z
+      .record(
+        z.string().max(317).regex(new RegExp(labelKey), 'must be the key of a label'),
+        z.string().max(63).regex(new RegExp(labelValue)),
+      )
+      .optional()
+      .describe('Labels of the namespaces whose pods may be reached.')
+      .meta({
+        maxProperties: 10,
+        ...rules.cel({ rule: `self.all(key, key.matches('${labelKey}'))`, message: 'each key must be that of a label' }),
+      }),
     ports: z.array(port).max(20).optional().describe('TCP ports; all when left out.'),
   })
   .describe('One opening of the outgoing network policy.')

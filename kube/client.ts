@@ -66,7 +66,7 @@ export class KubeClient {
     return new KubeClient(Transport.fromConfig(options.kubeconfig, options.userAgent, options.onRequest));
   }
 
-  get<T extends KubeObject>(resource: Resource, name: string, options: InNamespace = {}): Promise<T> {
+  async get<T extends KubeObject>(resource: Resource, name: string, options: InNamespace = {}): Promise<T> {
     return this.#transport.json<T>({ method: 'GET', path: pathOf(resource, options.namespace, name), signal: options.signal });
   }
 
@@ -95,7 +95,7 @@ export class KubeClient {
     return { items, resourceVersion: raw.metadata.resourceVersion, ...(next ? { continue: next } : {}) };
   }
 
-  create<T extends KubeObject>(resource: Resource, object: KubeObject, options: Write = {}): Promise<T> {
+  async create<T extends KubeObject>(resource: Resource, object: KubeObject, options: Write = {}): Promise<T> {
     return this.#transport.json<T>({
       method: 'POST',
       path: pathOf(resource, options.namespace ?? object.metadata?.namespace),
@@ -106,13 +106,13 @@ export class KubeClient {
   }
 
   /** Posts a review such as a TokenReview, which has no name and is not stored. */
-  review<T>(resource: Resource, review: object, options: Common = {}): Promise<T> {
+  async review<T>(resource: Resource, review: object, options: Common = {}): Promise<T> {
     const body = { apiVersion: resource.apiVersion, kind: resource.kind, ...review };
     return this.#transport.json<T>({ method: 'POST', path: pathOf(resource), body, signal: options.signal });
   }
 
   /** Server-side apply of raw JSON: https://kubernetes.io/docs/reference/using-api/server-side-apply/ */
-  apply<T extends KubeObject>(
+  async apply<T extends KubeObject>(
     resource: Resource,
     object: KubeObject,
     options: Common & { fieldManager: string; force?: boolean; subresource?: 'status'; dryRun?: boolean },
@@ -128,7 +128,7 @@ export class KubeClient {
   }
 
   /** JSON merge patch (RFC 7396). `metadata.resourceVersion` in it makes a concurrent change a Conflict. */
-  patch<T extends KubeObject>(
+  async patch<T extends KubeObject>(
     resource: Resource,
     name: string,
     patch: object,
@@ -170,7 +170,7 @@ export class KubeClient {
   }
 
   /** Posts to a subresource that is an action, such as serviceaccounts/token or pods/binding. */
-  post<T>(resource: Resource, name: string, subresource: string, body: object, options: InNamespace = {}): Promise<T> {
+  async post<T>(resource: Resource, name: string, subresource: string, body: object, options: InNamespace = {}): Promise<T> {
     return this.#transport.json<T>({
       method: 'POST',
       path: pathOf(resource, options.namespace, name, subresource),
@@ -179,7 +179,7 @@ export class KubeClient {
     });
   }
 
-  version(options: Common = {}): Promise<{ gitVersion: string }> {
+  async version(options: Common = {}): Promise<{ gitVersion: string }> {
     return this.#transport.json({ method: 'GET', path: '/version', signal: options.signal });
   }
 

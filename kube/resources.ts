@@ -1,5 +1,6 @@
 import { apiVersion } from '../crds/names.ts';
 import type { ObjectMeta } from '../crds/schema.ts';
+import { KubeError } from './errors.ts';
 
 /** Where the API server serves a kind. */
 export interface Resource {
@@ -52,11 +53,21 @@ export const kinds = {
 export function pathOf(resource: Resource, namespace?: string, name?: string, subresource?: string): string {
   const root = resource.apiVersion.includes('/') ? `/apis/${resource.apiVersion}` : `/api/${resource.apiVersion}`;
   const parts = [root];
-  if (resource.namespaced && namespace !== undefined) parts.push('namespaces', encodeURIComponent(namespace));
+  if (resource.namespaced && namespace !== undefined) parts.push('namespaces', segment(namespace));
   parts.push(resource.plural);
-  if (name !== undefined) parts.push(encodeURIComponent(name));
+  if (name !== undefined) parts.push(segment(name));
   if (subresource !== undefined) parts.push(subresource);
   return parts.join('/');
+}
+
+/**
+ * A name as part of a path. What would lead elsewhere, such as `..` or an escaped slash, which the API server decodes, names nothing:
+ * https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#path-segment-names
+ */
+function segment(name: string): string {
+  if (name === '' || name === '.' || name === '..' || /[/%]/.test(name))
+    throw new KubeError(404, 'NotFound', 'no object can have such a name');
+  return encodeURIComponent(name);
 }
 
 /** Key of an object in queues and caches: `name`, or `namespace/name`. */

@@ -2,9 +2,9 @@
  * `npm start`: Tenantry on this machine, with two tenants made by the calls an admin makes and shown to work.
  * Options: `--once` does the same in a folder of its own, deletes the tenants and exits; `--fresh` forgets what earlier starts kept.
  */
-import { existsSync, mkdtempSync, statfsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { freemem, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { isTrue } from '../crds/conditions.ts';
@@ -121,7 +121,7 @@ function explain(stack: Stack, made: readonly Made[]): void {
   say('\nLook at the cluster:');
   say(`    export KUBECONFIG=${stack.kubernetes.kubeconfigs.admin}; kubectl get tn`);
   const onPath = (process.env['PATH'] ?? '').split(':').some((folder) => folder !== '' && existsSync(join(folder, 'kubectl')));
-  if (!onPath) say(`    (kubectl is at ${findBinaries().kubectl})`);
+  if (!onPath) say(`    export PATH=${dirname(findBinaries().kubectl)}:$PATH   # kubectl comes with it`);
   say('\nNow your API: any HTTP API with an OpenAPI document becomes an MCP server; see docs/guides/your-own-api.md');
   say(`\nFor scripts: ${join(stateFolder, 'local.json')}    Logs: ${stack.logs}`);
 }
@@ -133,6 +133,9 @@ async function main(signal: AbortSignal): Promise<number> {
   const dir = once ? mkdtempSync(join(tmpdir(), 'tenantry-once-')) : stateFolder;
   if (fresh && !once) await forget(dir);
   const log = pino({ name: 'local', level: process.env['LOG_LEVEL'] ?? 'error' }, pino.destination(2));
+  const file = join(dir, 'local.json');
+  // It stands for two tenants that are ready: not before, and not afterwards.
+  rmSync(file, { force: true });
   let stack: Stack | undefined;
   try {
     stack = await startStack({ dir, log, signal, fsync: !once, onPart: (part) => say(`${seconds()}    starting ${part}`) });
@@ -145,7 +148,6 @@ async function main(signal: AbortSignal): Promise<number> {
     const [first, second] = steps;
     if (!first || !second) throw new Error('local mode shows two tenants');
     const shown = await tour(first, second, (step, outcome) => done(`${step}: ${outcome}`));
-    const file = join(dir, 'local.json');
     writePrivate(
       file,
       JSON.stringify(
@@ -179,6 +181,7 @@ async function main(signal: AbortSignal): Promise<number> {
     }
   } finally {
     if (signal.aborted) say('\nStopping ...');
+    rmSync(file, { force: true });
     await stack?.stop();
     if (once) await forget(dir);
   }

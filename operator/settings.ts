@@ -26,7 +26,10 @@ const environment = z.object({
   TENANTRY_OAUTH_ISSUER: z.url(),
   /** Where the pods reach the control plane. */
   TENANTRY_CONTROL_PLANE_URL: z.url(),
-  /** PostgreSQL server for tenants' databases, as a role that may create databases and roles. Either this or the file that holds it. */
+  /**
+   * PostgreSQL server for tenants' databases and nothing else, as a role that may create databases and roles: PUBLIC loses its way into
+   * the databases postgres and template1 there. Either this or the file that holds it.
+   */
   TENANTRY_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
   TENANTRY_DATABASE_URL_FILE: z.string().optional(),
   /** Addresses of that server for the network policy, where its host is a name. */

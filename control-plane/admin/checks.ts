@@ -1,4 +1,5 @@
-import { checkParameters, escapePointer, type Fault } from '../../crds/parameters.ts';
+import { containerFaults } from '../../crds/containers.ts';
+import { checkParameters, type Fault } from '../../crds/parameters.ts';
 import type { StackTemplateSpec } from '../../crds/stack-template.ts';
 import { isObject } from './merge-patch.ts';
 
@@ -33,18 +34,7 @@ async function templateFaults(fields: Record<string, unknown>, lookups: Lookups)
     parameters === undefined || isObject(parameters)
       ? checkParameters(template.spec.parameters, parameters, '/parameters')
       : { ok: true as const };
-  return [...(check.ok ? [] : check.faults), ...containerFaults(fields['containers'], template.spec)];
-}
-
-function containerFaults(containers: unknown, template: StackTemplateSpec): Fault[] {
-  if (!isObject(containers)) return [];
-  const known = [...template.containers.map(({ name }) => name), 'mcp'];
-  return Object.keys(containers)
-    .filter((name) => !known.includes(name))
-    .map((name) => ({
-      pointer: `/containers/${escapePointer(name)}`,
-      message: `is not a container of the template; it has: ${known.join(', ')}`,
-    }));
+  return [...(check.ok ? [] : check.faults), ...containerFaults(template.spec, fields['containers'], '/containers')];
 }
 
 async function organizationFaults(fields: Record<string, unknown>, { organizationExists }: Lookups): Promise<Fault[]> {

@@ -1,5 +1,5 @@
 import type { Tenant } from '../../crds/tenant.ts';
-import { tenantSpec } from '../../crds/tenant.ts';
+import { tenantName, tenantSpec } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
@@ -30,7 +30,7 @@ export class Tenants {
 
   /** @throws Problem tenant-not-found */
   async get(name: string): Promise<Tenant> {
-    return (await this.#directory.find(name)) ?? notFound(name);
+    return (await this.#directory.find(possible(name))) ?? notFound(name);
   }
 
   /** One page of tenants by name, after the name `after`. */
@@ -62,7 +62,7 @@ export class Tenants {
    * @throws Problem tenant-not-found, tenant-deleting, precondition-failed, invalid
    */
   async change(name: string, patch: Readonly<Record<string, unknown>>, expected: string | undefined): Promise<Tenant> {
-    const current = (await this.#client.find<Tenant>(kinds.Tenant, name)) ?? notFound(name);
+    const current = (await this.#client.find<Tenant>(kinds.Tenant, possible(name))) ?? notFound(name);
     const { uid, resourceVersion, deletionTimestamp } = current.metadata;
     if (deletionTimestamp !== undefined) throw deleting(name);
     if (expected !== undefined && expected !== resourceVersion) throw changed(name);
@@ -85,7 +85,7 @@ export class Tenants {
 
   /** Begins the deletion, or finds it begun. @returns the tenant as it is afterwards. @throws Problem tenant-not-found */
   async remove(name: string): Promise<Tenant> {
-    const current = (await this.#client.find<Tenant>(kinds.Tenant, name)) ?? notFound(name);
+    const current = (await this.#client.find<Tenant>(kinds.Tenant, possible(name))) ?? notFound(name);
     const { uid, deletionTimestamp } = current.metadata;
     if (deletionTimestamp !== undefined) return current;
     await this.#client.delete(kinds.Tenant, name, uid === undefined ? {} : { uid });
@@ -98,6 +98,11 @@ export class Tenants {
     this.#directory.remember(tenant);
     return tenant;
   }
+}
+
+/** What is no tenant's name never reaches the path of a request to Kubernetes. */
+function possible(name: string): string {
+  return tenantName.safeParse(name).success ? name : notFound(name);
 }
 
 function notFound(name: string): never {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join, normalize } from 'node:path';
 import type { Container } from './pod.ts';
 
@@ -25,7 +26,8 @@ export function mountsOf(container: Container, folderOf: (volume: string) => str
 export function rewriteValue(value: string, mounts: readonly Mount[]): string {
   for (const { mountPath, target } of mounts) {
     if (value === mountPath) return target;
-    if (value.startsWith(`${mountPath}/`)) return join(target, value.slice(mountPath.length));
+    // A file of this machine below the same path, such as a checkout in /tmp, is meant itself.
+    if (value.startsWith(`${mountPath}/`) && !existsSync(value)) return join(target, value.slice(mountPath.length));
   }
   return value;
 }

@@ -41,8 +41,10 @@ export class DatabaseServer {
     return url.href;
   }
 
-  /** Creates what is missing of a tenant's roles and database, and sets the password. Safe to repeat. */
+  /** Creates what is missing of a tenant's roles and database, and sets the password. Does nothing where the password opens the database. */
   async ensure(names: Names, password: string): Promise<void> {
+    if (await opens(this.urlOf(names, password))) return;
+    await this.#close(['postgres', 'template1']);
     const { database, owner, login } = quoted(names);
     const { rows } = await this.#pool.query<{ superuser: boolean; owner: boolean; login: boolean; database: boolean }>(
       `SELECT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
@@ -59,7 +61,7 @@ export class DatabaseServer {
     const verifier = pg.escapeLiteral(scramVerifier(password));
     await this.#pool.query(`ALTER ROLE ${login} WITH LOGIN NOINHERIT CONNECTION LIMIT ${connectionLimit} PASSWORD ${verifier}`);
     await this.#pool.query(`ALTER ROLE ${login} SET role TO ${owner}`);
-    if (!found?.database) await this.#pool.query(`CREATE DATABASE ${database} OWNER ${owner}`);
+    if (!found?.database) await this.#pool.query(`CREATE DATABASE ${database} OWNER ${owner} TEMPLATE template0`);
     await this.#pool.query(`REVOKE ALL ON DATABASE ${database} FROM PUBLIC`);
     await this.#pool.query(`GRANT CONNECT ON DATABASE ${database} TO ${login}`);
   }
@@ -72,10 +74,20 @@ export class DatabaseServer {
     await this.#pool.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [names.login]);
   }
 
-  /** Removes database and roles. Safe to repeat. */
+  /**
+   * Removes database and roles, with what the roles own or were granted elsewhere, because any tenant may grant something to the role
+   * of another. Safe to repeat.
+   */
   async drop(names: Names): Promise<void> {
     const { database, owner, login } = quoted(names);
     await this.#pool.query(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`);
+    for (const [name, role] of [
+      [names.login, login],
+      [names.owner, owner],
+    ] as const) {
+      if (!(await this.#hasRole(name))) continue;
+      for (const place of await this.#dependencies(name)) await this.#inDatabase(place, `DROP OWNED BY ${role}`);
+    }
     await this.#pool.query(`DROP ROLE IF EXISTS ${login}`);
     await this.#pool.query(`DROP ROLE IF EXISTS ${owner}`);
   }
@@ -84,9 +96,64 @@ export class DatabaseServer {
     await this.#pool.end();
   }
 
+  /** Names of the databases in which something depends on the role; the present one stands for what all databases share. */
+  async #dependencies(role: string): Promise<string[]> {
+    const { rows } = await this.#pool.query<{ place: string }>(
+      `SELECT DISTINCT coalesce(d.datname, current_database()) AS place
+         FROM pg_shdepend s JOIN pg_roles r ON r.oid = s.refobjid AND s.refclassid = 'pg_authid'::regclass
+         LEFT JOIN pg_database d ON d.oid = s.dbid
+        WHERE r.rolname = $1`,
+      [role],
+    );
+    return rows.map(({ place }) => place);
+  }
+
+  async #inDatabase(database: string, statement: string): Promise<void> {
+    const url = new URL(this.#url);
+    url.pathname = `/${encodeURIComponent(database)}`;
+    const connection = new pg.Client({ connectionString: url.href, connectionTimeoutMillis: 5_000 });
+    await connection.connect();
+    try {
+      await connection.query(statement);
+    } finally {
+      await connection.end();
+    }
+  }
+
+  /** Keeps tenants out of databases that every role may enter: one held connection to a template would stop every CREATE DATABASE. */
+  async #close(databases: readonly string[]): Promise<void> {
+    const { rows } = await this.#pool.query<{ datname: string }>(
+      `SELECT datname FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba)))
+        WHERE datname = ANY($1) AND grantee = 0 AND privilege_type = 'CONNECT'
+          AND pg_has_role(current_user, datdba, 'USAGE')`,
+      [databases],
+    );
+    for (const { datname } of rows) {
+      await this.#pool.query(`REVOKE CONNECT, TEMPORARY ON DATABASE ${pg.escapeIdentifier(datname)} FROM PUBLIC`);
+    }
+  }
+
   async #hasRole(name: string): Promise<boolean> {
     const { rowCount } = await this.#pool.query('SELECT FROM pg_roles WHERE rolname = $1', [name]);
     return rowCount === 1;
+  }
+}
+
+/** Whether the URL lets its role in. @throws when the server itself does not answer. */
+async function opens(url: string): Promise<boolean> {
+  const connection = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+  connection.on('error', () => {});
+  try {
+    await connection.connect();
+    return true;
+  } catch (error) {
+    // Too many connections: the tenant uses what it has.
+    if ((error as { code?: unknown }).code === '53300') return true;
+    // 28: the role is unknown or its password another; 3D000: no such database; 42501: no right to connect.
+    if (/^(28...|3D000|42501)$/.test(String((error as { code?: unknown }).code))) return false;
+    throw error;
+  } finally {
+    await connection.end().catch(() => {});
   }
 }
 

@@ -23,11 +23,6 @@ const paths = {
 
 const jwksFile = `${paths.assertion}/jwks.json`;
 
-/** Names the operator sets itself; a template or tenant that sets them is refused. */
-export function isReservedVariable(name: string): boolean {
-  return name.startsWith('TENANTRY_') || ['POD_IP', 'HOST', 'PORT', 'DATABASE_URL'].includes(name);
-}
-
 const securityContext = {
   allowPrivilegeEscalation: false,
   readOnlyRootFilesystem: true,
@@ -192,7 +187,7 @@ function renderSidecar(blueprint: Blueprint): RenderedContainer {
     ...value('TENANTRY_OAUTH_ISSUER', settings.oauthIssuer),
     ...value('TENANTRY_CONTROL_PLANE_URL', settings.controlPlaneUrl),
     ...value('TENANTRY_CONTROL_PLANE_TOKEN_FILE', `${paths.token}/token`),
-    ...overlay([{ name: 'NODE_OPTIONS', value: '--max-old-space-size=128 --max-semi-space-size=2' }], override?.env ?? []),
+    { name: 'NODE_OPTIONS', value: '--max-old-space-size=128 --max-semi-space-size=2' },
   ];
   return {
     name: pod.sidecarContainer,

@@ -30,12 +30,12 @@ export interface Context {
   readonly random: () => number;
 }
 
-/** What is remembered between passes to spare requests. Losing it costs requests, never correctness. */
+/** What is remembered between passes to spare requests, each for minutes only. Losing it costs requests, never correctness. */
 export interface Memory {
   /** By Tenant UID: the Secrets as last seen; `contents` tells what they were made for. */
   readonly secrets: Map<string, { readonly state: SecretsState; readonly until: number; readonly contents: string }>;
-  /** By Tenant UID: the password that the database is known to have. */
-  readonly databases: Map<string, string>;
+  /** By Tenant UID: the password that let the tenant's role in when it was last tried. */
+  readonly databases: Map<string, { readonly password: string; readonly until: number }>;
   /** By Tenant UID: what was last verified, and until when that holds. */
   readonly verified: Map<
     string,

@@ -4,7 +4,6 @@ import type { StackTemplate } from '../../crds/stack-template.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Controller } from '../../kube/controller.ts';
-import { KubeError } from '../../kube/errors.ts';
 import { Reflector } from '../../kube/reflector.ts';
 import { isOlder, kinds } from '../../kube/resources.ts';
 import type { DatabaseServer } from '../database/server.ts';
@@ -12,9 +11,8 @@ import { EventRecorder } from '../runtime/events.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Settings } from '../settings.ts';
 import { Children } from './children.ts';
-import { type Context, writeStatus } from './context.ts';
-import { keep, reconcile } from './reconcile.ts';
-import { statusOf } from './status.ts';
+import type { Context } from './context.ts';
+import { reconcile } from './reconcile.ts';
 
 /** Watches Tenants, templates and everything made from them, and reconciles each tenant that something happened to. */
 export class TenantController {
@@ -102,19 +100,7 @@ export class TenantController {
   async #reconcile(key: string, signal: AbortSignal): Promise<number | undefined> {
     const tenant = this.#latest(key);
     if (!tenant) return undefined;
-    try {
-      return await reconcile(tenant, this.#context, signal);
-    } catch (error) {
-      if (error instanceof KubeError && !error.retryable && !error.stale) await this.#report(tenant, error, signal);
-      throw error;
-    }
-  }
-
-  /** Puts into the status what no retry will mend. */
-  async #report(tenant: Tenant, error: KubeError, signal: AbortSignal): Promise<void> {
-    const message = `The Kubernetes API refused an object: ${error.message}. Correct the tenant or its template.`;
-    const findings = { ...keep(tenant, this.#context), blocked: { reason: 'ApplyRefused', message } } as const;
-    await writeStatus(tenant, statusOf(tenant, findings, this.#context.now), this.#context, signal);
+    return reconcile(tenant, this.#context, signal);
   }
 
   #latest(key: string): Tenant | undefined {
@@ -126,13 +112,16 @@ export class TenantController {
 
 /** Our own status writes come back through the watch; only what others changed asks for another pass. */
 function concernsUs(current: Tenant, previous: Tenant): boolean {
-  const relevant = (tenant: Tenant): string =>
-    JSON.stringify([
+  const relevant = (tenant: Tenant): string => {
+    const authorization = tenant.status?.conditions?.find((condition) => condition.type === 'AuthorizationReady');
+    return JSON.stringify([
       tenant.metadata.generation,
       tenant.metadata.deletionTimestamp,
       tenant.metadata.finalizers,
       tenant.metadata.annotations,
-      tenant.status?.conditions?.find((condition) => condition.type === 'AuthorizationReady')?.status,
+      authorization?.status,
+      authorization?.reason,
     ]);
+  };
   return relevant(current) !== relevant(previous);
 }

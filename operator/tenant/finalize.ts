@@ -66,7 +66,9 @@ async function settleData(tenant: Tenant, { database, events, log }: Context): P
     else await database.retain(names);
   } catch (error) {
     log.warn({ tenant: tenant.metadata.name, err: error }, 'database not cleaned up');
-    return `PostgreSQL server ${database.name} did not clean up ${names.database}: see that it is reachable; trying again.`;
+    const code = (error as { code?: unknown }).code;
+    const why = typeof code === 'string' ? code : 'no answer';
+    return `PostgreSQL server ${database.name} did not clean up ${names.database} and its roles (${why}; the operator's log says more); trying again.`;
   }
   if (recorded && policy === 'delete') await events.record(tenant, 'Normal', 'DatabaseDeleted', `Database ${names.database} was deleted.`);
   if (recorded && policy !== 'delete') {

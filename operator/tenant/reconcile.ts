@@ -1,6 +1,7 @@
 import { isTrue } from '../../crds/conditions.ts';
+import { containerFaults } from '../../crds/containers.ts';
 import { annotations, databaseNames, endpointsOf, finalizers, labels, namespaceOf } from '../../crds/names.ts';
-import { checkParameters } from '../../crds/parameters.ts';
+import { checkParameters, type Fault } from '../../crds/parameters.ts';
 import { canonicalJson, revisionOf, type StackTemplate } from '../../crds/stack-template.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { KubeError } from '../../kube/errors.ts';
@@ -8,7 +9,6 @@ import { type KubeObject, kinds } from '../../kube/resources.ts';
 import type { DatabaseServer } from '../database/server.ts';
 import type { Blueprint } from '../render/blueprint.ts';
 import { renderNamespace, renderSecretsAccess } from '../render/namespace.ts';
-import { isReservedVariable } from '../render/pod.ts';
 import { renderTenant } from '../render/tenant.ts';
 import { type Again, type Context, fieldManager, writeStatus } from './context.ts';
 import { covers, marked } from './drift.ts';
@@ -20,6 +20,8 @@ import { verify } from './verify.ts';
 import { workloadState } from './workload.ts';
 
 const sweepMs = 5 * 60_000;
+/** How often a tenant is looked after that served and does not. */
+const recoveryMs = 10_000;
 const verifyEveryMs = 60 * 60_000;
 const verifyRetryMs = { first: 250, longest: 30_000 };
 
@@ -31,12 +33,31 @@ export async function reconcile(tenant: Tenant, context: Context, signal: AbortS
     return pausedStatus(tenant, { reason: 'Paused', message }, context, signal);
   }
   if (!tenant.metadata.finalizers?.includes(finalizers.operator)) await addFinalizer(tenant, context, signal);
-  const { findings, again } = await advance(tenant, context, signal);
-  await writeStatus(tenant, statusOf(tenant, findings, context.now), context, signal);
-  return again;
+  let known = keep(tenant, context);
+  const report = (findings: Findings): Promise<void> => writeStatus(tenant, statusOf(tenant, findings, context.now), context, signal);
+  try {
+    const { findings, again } = await advance(tenant, context, signal, (found) => {
+      known = { ...known, ...found };
+    });
+    await report(findings);
+    return again;
+  } catch (error) {
+    // No retry will mend what the API server refuses: a person has to be told.
+    if (error instanceof KubeError && !error.retryable && !error.stale) {
+      const message = `The Kubernetes API refused an object: ${error.message}. Correct the tenant or its template.`;
+      await report({ ...known, blocked: { reason: 'ApplyRefused', message } });
+    }
+    throw error;
+  }
 }
 
-async function advance(tenant: Tenant, context: Context, signal: AbortSignal): Promise<{ findings: Findings; again: Again }> {
+/** `learned` is told of each finding as it comes, for when a later step throws. */
+async function advance(
+  tenant: Tenant,
+  context: Context,
+  signal: AbortSignal,
+  learned: (findings: Findings) => void,
+): Promise<{ findings: Findings; again: Again }> {
   const { settings, children } = context;
   const { name, uid = '' } = tenant.metadata;
   const resolved = resolve(tenant, context);
@@ -45,6 +66,7 @@ async function advance(tenant: Tenant, context: Context, signal: AbortSignal): P
   const endpoints = endpointsOf(name, settings.baseUrl, template.spec.publicApi ?? false);
   const revision = revisionOf(template.spec);
   const base: Findings = { ...keep(tenant, context), endpoints, revision };
+  learned(base);
 
   const wantsDatabase = template.spec.database !== undefined && tenant.spec.database?.mode !== 'none';
   if (wantsDatabase && !context.database) {
@@ -57,11 +79,13 @@ async function advance(tenant: Tenant, context: Context, signal: AbortSignal): P
   if ('reason' in namespace) return { findings: { ...base, blocked: namespace }, again: undefined };
   const server = wantsDatabase ? context.database : undefined;
   const secrets = await currentSecrets(tenant, template, namespace, server, context, signal);
+  learned({ secrets: true });
   const database = await ensureDatabase(tenant, secrets, server, context);
   if ('reason' in database) {
     return { findings: { ...base, secrets: true, databaseProblem: database }, again: 5_000 };
   }
 
+  learned({ database: database.placed });
   const blueprint: Blueprint = {
     tenant,
     uid,
@@ -81,12 +105,12 @@ async function advance(tenant: Tenant, context: Context, signal: AbortSignal): P
   const found: Findings = { ...base, secrets: true, database: database.placed, migration, workload, routed: true };
   const verified = await currentVerification(tenant, found, secrets, context, signal);
   const findings = verified.verification ? { ...found, verification: verified.verification } : found;
-  const sweep = sweepMs * (0.8 + 0.4 * context.random());
+  const sweep = wasReady(tenant) && !workload.available && !tenant.spec.suspended ? recoveryMs : sweepMs * (0.8 + 0.4 * context.random());
   return { findings, again: Math.min(verified.again ?? sweep, sweep) };
 }
 
 /** What stays true of a tenant that the operator cannot get on with. */
-export function keep(tenant: Tenant, { children }: Context): Findings {
+function keep(tenant: Tenant, { children }: Context): Findings {
   const { name } = tenant.metadata;
   const deployment = children.find(name, kinds.Deployment, namespaceOf(name), 'stack');
   if (!deployment) return {};
@@ -111,25 +135,15 @@ function resolve(tenant: Tenant, context: Context): Blocked | { template: StackT
   }
   const checked = checkParameters(template.spec.parameters, tenant.spec.parameters);
   if (!checked.ok) {
-    const faults = checked.faults.map((fault) => `${fault.pointer} ${fault.message}`).join('; ');
-    return { reason: 'ParametersInvalid', message: `The parameters do not fit template ${wanted}: ${faults}.` };
+    return { reason: 'ParametersInvalid', message: `The parameters do not fit template ${wanted}: ${told(checked.faults)}.` };
   }
-  const known = new Set(['mcp', ...template.spec.containers.map((container) => container.name)]);
-  for (const [name, override] of Object.entries(tenant.spec.containers ?? {})) {
-    if (!known.has(name)) {
-      return {
-        reason: 'ContainersInvalid',
-        message: `/spec/containers/${name}: template ${wanted} has the containers ${[...known].join(', ')}.`,
-      };
-    }
-    const reserved = override.env?.find((variable) => isReservedVariable(variable.name));
-    if (reserved)
-      return {
-        reason: 'ContainersInvalid',
-        message: `/spec/containers/${name}/env: ${reserved.name} is set by the operator; choose another name.`,
-      };
-  }
+  const wrong = containerFaults(template.spec, tenant.spec.containers);
+  if (wrong.length > 0) return { reason: 'ContainersInvalid', message: `The containers do not fit template ${wanted}: ${told(wrong)}.` };
   return { template, parameters: checked.parameters };
+}
+
+function told(faults: readonly Fault[]): string {
+  return faults.map((fault) => `${fault.pointer} ${fault.message}`).join('; ');
 }
 
 async function ensureNamespace(tenant: Tenant, context: Context, signal: AbortSignal): Promise<Blocked | KubeObject> {
@@ -206,7 +220,11 @@ async function ensureDatabase(
   const uid = tenant.metadata.uid ?? '';
   const names = databaseNames(uid);
   const placed = { server: server.name, name: names.database };
-  if (context.memory.databases.get(uid) === secrets.databasePassword) return { placed };
+  const { memory, now, random } = context;
+  const known = memory.databases.get(uid);
+  // A pod that does not serve may be locked out of its database, so the memory is not trusted then.
+  const serves = isTrue(tenant.status?.conditions, 'WorkloadAvailable') || !wasReady(tenant);
+  if (serves && known?.password === secrets.databasePassword && known.until > now().getTime()) return { placed };
   try {
     await server.ensure(names, secrets.databasePassword);
   } catch (error) {
@@ -217,7 +235,7 @@ async function ensureDatabase(
       message: `PostgreSQL server ${server.name} did not provision the database (${typeof code === 'string' ? code : 'no answer'}); trying again.`,
     };
   }
-  context.memory.databases.set(uid, secrets.databasePassword);
+  memory.databases.set(uid, { password: secrets.databasePassword, until: now().getTime() + sweepMs * (0.7 + 0.2 * random()) });
   return { placed };
 }
 

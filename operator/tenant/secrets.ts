@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { generateApiKey, recordOf } from '../../crds/api-keys.ts';
 import { databaseNames, namespaceOf } from '../../crds/names.ts';
-import type { StackTemplateSpec } from '../../crds/stack-template.ts';
+import { canonicalJson, type StackTemplateSpec } from '../../crds/stack-template.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
@@ -15,7 +15,7 @@ interface SecretObject extends KubeObject {
 
 /** What the operator has to know of a tenant's Secrets. */
 export interface SecretsState {
-  /** Changes when a Secret that pods read at their start was replaced. */
+  /** Digest of the Secrets that pods read at their start: it changes when one of them does. They are random, so it gives nothing away. */
   readonly fingerprint: string;
   readonly probeKey: string;
   readonly databasePassword: string | undefined;
@@ -37,7 +37,7 @@ export async function ensureSecrets(
   signal: AbortSignal,
 ): Promise<SecretsState> {
   const created: string[] = [];
-  const ensure = async (name: string, values: (existing: Values) => Values): Promise<{ values: Values; uid: string }> => {
+  const ensure = async (name: string, values: (existing: Values) => Values): Promise<{ values: Values }> => {
     const result = await ensureSecret(client, tenant, name, values, signal);
     if (result.created) created.push(name);
     return result;
@@ -64,7 +64,10 @@ export async function ensureSecrets(
         return { url: server.urlOf(names, password), username: names.login, password };
       })
     : undefined;
-  const fingerprint = createHash('sha256').update([generated?.uid, database?.uid].join('/')).digest('hex').slice(0, 16);
+  const fingerprint = createHash('sha256')
+    .update(canonicalJson([generated?.values ?? {}, database?.values ?? {}]))
+    .digest('hex')
+    .slice(0, 16);
   return { fingerprint, probeKey, databasePassword: database?.values['password'], created };
 }
 
@@ -74,7 +77,7 @@ async function ensureSecret(
   name: string,
   values: (existing: Values) => Values,
   signal: AbortSignal,
-): Promise<{ values: Values; uid: string; created: boolean }> {
+): Promise<{ values: Values; created: boolean }> {
   const namespace = namespaceOf(tenant.metadata.name);
   const existing = await client.find<SecretObject>(kinds.Secret, name, { namespace, signal });
   if (existing) {
@@ -90,12 +93,12 @@ async function ensureSecret(
         { namespace, signal },
       );
     }
-    return { values: { ...current, ...wanted }, uid: existing.metadata.uid ?? '', created: false };
+    return { values: { ...current, ...wanted }, created: false };
   }
   const fresh = values({});
   const object = { metadata: { name, namespace, labels: labelsOf(tenant) }, type: 'Opaque', stringData: fresh };
-  const made = await client.create<SecretObject>(kinds.Secret, object, { signal });
-  return { values: fresh, uid: made.metadata.uid ?? '', created: true };
+  await client.create<SecretObject>(kinds.Secret, object, { signal });
+  return { values: fresh, created: true };
 }
 
 function decode(data: Values): Values {

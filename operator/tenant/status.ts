@@ -69,7 +69,7 @@ function decide(tenant: Tenant, findings: Findings): Verdict[] {
       : { type: 'RouteReady', status: 'False', reason: 'Pending', message: 'The route is not in place yet.' },
     verifiedVerdict(tenant, findings, suspended),
   ];
-  const blocked = findings.blocked ?? stalledBy(findings);
+  const blocked = findings.blocked ?? stalledBy(tenant, findings);
   const ready = readyVerdict(tenant, parts, findings, blocked, suspended);
   const settled = ready.status === 'True' && parts.every((verdict) => verdict.status === 'True');
   return [
@@ -84,7 +84,9 @@ function decide(tenant: Tenant, findings: Findings): Verdict[] {
   ];
 }
 
-function stalledBy(findings: Findings): Blocked | undefined {
+function stalledBy(tenant: Tenant, findings: Findings): Blocked | undefined {
+  const authorization = tenant.status?.conditions?.find((condition) => condition.type === 'AuthorizationReady');
+  if (authorization?.reason === 'OrganizationNotFound') return { reason: 'OrganizationNotFound', message: authorization.message };
   if (findings.databaseProblem?.reason === 'NoServer') return { reason: 'NoServer', message: findings.databaseProblem.message };
   if (findings.migration === 'failed') return { reason: 'MigrationFailed', message: migrationFailed };
   return undefined;
@@ -180,8 +182,8 @@ function waitingFor(tenant: Tenant, parts: readonly Verdict[]): string[] {
 
 function phaseOf(tenant: Tenant, conditions: readonly Condition[]): NonNullable<TenantStatus['phase']> {
   if (tenant.metadata.deletionTimestamp !== undefined) return 'Deleting';
-  if (isTrue(conditions, 'Ready')) return 'Ready';
   if (isTrue(conditions, 'Stalled')) return 'Stalled';
+  if (isTrue(conditions, 'Ready')) return 'Ready';
   if (tenant.spec.suspended) return 'Suspended';
   return wasReady(tenant) ? 'Degraded' : 'Provisioning';
 }
@@ -196,7 +198,7 @@ export function deletingStatus(tenant: Tenant, waiting: string, problem: string 
       : { type: 'Stalled', status: 'True', reason: 'CleanupFailed', message: problem },
   ];
   const { authorization: _theirs, conditions = [], ...rest } = tenant.status ?? {};
+  // What the parts are is not said any more: they are being taken down.
   const decided = mergeConditions(conditions, verdicts, tenant.metadata.generation ?? 0, now);
-  const kept = conditions.filter((c) => c.type !== 'AuthorizationReady' && !decided.some((d) => d.type === c.type));
-  return { ...rest, phase: 'Deleting', observedGeneration: tenant.metadata.generation, conditions: [...kept, ...decided] };
+  return { ...rest, phase: 'Deleting', observedGeneration: tenant.metadata.generation, conditions: decided };
 }

@@ -89,7 +89,13 @@ async function handshake({ endpoints, probeKey }: VerifyOptions, call: typeof gl
     const { tools } = await client.listTools(undefined, { timeout: timeoutMs });
     const server = client.getServerVersion();
     const versions = client.getDiscoverResult()?.supportedVersions ?? [client.getNegotiatedProtocolVersion() ?? 'unknown'];
-    return { name: server?.name ?? 'unknown', version: server?.version ?? 'unknown', protocolVersions: [...versions], tools: tools.length };
+    // What a server says of itself may be of any length; the status takes so much.
+    return {
+      name: (server?.name ?? 'unknown').slice(0, 200),
+      version: (server?.version ?? 'unknown').slice(0, 100),
+      protocolVersions: versions.slice(0, 20).map((version) => version.slice(0, 20)),
+      tools: tools.length,
+    };
   } catch (error) {
     throw new Failure('HandshakeFailed', `The MCP handshake at ${endpoints.mcp} failed: ${causeOf(error)}.`);
   } finally {

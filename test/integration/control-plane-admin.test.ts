@@ -1,3 +1,4 @@
+import { request as httpRequest } from 'node:http';
 import { WorkOS } from '@workos-inc/node';
 import { generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
@@ -241,6 +242,7 @@ describe('bodies that cannot be read', () => {
     ['another media type', 'name: x', { 'content-type': 'application/yaml' }, 415, 'unsupported-media-type'],
     ['plain text', 'name', { 'content-type': 'text/plain' }, 415, 'unsupported-media-type'],
     ['too large', JSON.stringify({ name: 'x'.repeat(300_000) }), {}, 413, 'body-too-large'],
+    ['too deep', `{"parameters": ${'['.repeat(50_000)}${']'.repeat(50_000)}}`, {}, 422, 'invalid'],
     ['an attempt at prototypes', '{"__proto__": {"a": 1}}', {}, 400, 'malformed-request'],
   ])('%s', async (_name, body, headers, status, code) => {
     expectProblem(await call('POST', '/admin/tenants', body, { headers: headers as Record<string, string> }), status, code);
@@ -261,6 +263,30 @@ describe('paths', () => {
     expectProblem(answer, 405, 'method-not-allowed');
     expect(answer.headers.get('allow')).toBe(allow);
   });
+});
+
+/** Status of a request whose path goes out as it stands: fetch would tidy it up. */
+function rawStatus(method: string, path: string): Promise<number> {
+  const { adminUrl, adminToken } = inject('tenantry');
+  return new Promise((resolve, reject) => {
+    const { hostname, port } = new URL(adminUrl);
+    const headers = { authorization: `Bearer ${adminToken}`, ...(method === 'PATCH' ? { 'content-type': 'application/json' } : {}) };
+    httpRequest({ hostname, port, method, path, headers }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode ?? 0);
+    })
+      .on('error', reject)
+      .end(method === 'PATCH' ? '{}' : undefined);
+  });
+}
+
+describe('a name that leads elsewhere', () => {
+  test.each(['.', '..', '%2e', '%2e%2e', 'acme%2fstatus', '%2e%2e%2fstacktemplates', '%252e', 'ACME', 'a'.repeat(41)])(
+    '%s: no tenant is called so',
+    async (name) => {
+      for (const method of ['GET', 'PATCH', 'DELETE']) expect(await rawStatus(method, `/admin/tenants/${name}`), method).toBe(404);
+    },
+  );
 });
 
 describe('request ids', () => {

@@ -21,7 +21,8 @@ async function follow(file: string, files: { kubeconfig: string; local?: string 
     .join('\n')
     .replaceAll('$PWD/.tenantry/kubernetes/admin.kubeconfig', files.kubeconfig)
     .replaceAll('.tenantry/local.json', files.local ?? '.tenantry/local.json');
-  const env = { PATH: `${dirname(findBinaries().kubectl)}:${process.env['PATH']}`, HOME: world.context.folder };
+  const binaries = dirname(findBinaries().kubectl);
+  const env = { PATH: `${binaries}:${process.env['PATH']}`, HOME: world.context.folder, KUBEBUILDER_ASSETS: binaries };
   const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', script], { cwd: root, env, maxBuffer: 10 << 20 });
   return stdout;
 }

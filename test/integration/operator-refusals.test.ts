@@ -38,6 +38,13 @@ describe('the API server refuses', () => {
       { ...toolbridge, network: { egress: [{ cidr: '10.0.0.0/8', namespaceSelector: { a: 'b' } }] } },
       /exactly one of cidr and namespaceSelector/,
     ],
+    ['an opening to no address', 'refused', { ...toolbridge, network: { egress: [{ cidr: 'banana' }] } }, /range of addresses/],
+    [
+      'an opening to no label',
+      'refused',
+      { ...toolbridge, network: { egress: [{ namespaceSelector: { 'a b': 'c' } }] } },
+      /key must be that of a label/,
+    ],
     ['a variable without a proper name', 'refused', { ...toolbridge, containers: { api: { env: [{ name: 'A-B', value: '' }] } } }, /env/],
     ['a quantity that is none', 'refused', { ...toolbridge, containers: { api: { resources: { limits: { memory: 'much' } } } } }, /memory/],
   ])('%s', async (_what, name, spec, message) => {
@@ -133,7 +140,8 @@ describe('a tenant that nobody can serve is Stalled and says what to do', () => 
   test.each([
     ['a container the template does not have', { worker: {} }, /worker/],
     ['a variable that is reserved', { api: { env: [{ name: 'DATABASE_URL', value: 'mine' }] } }, /DATABASE_URL/],
-    ['a variable that is the sidecar’s', { mcp: { env: [{ name: 'TENANTRY_API_KEYS_FILE', value: '/tmp/x' }] } }, /TENANTRY_API_KEYS_FILE/],
+    ['a variable of the sidecar', { mcp: { env: [{ name: 'HARMLESS', value: 'x' }] } }, /mcp\/env is not allowed/],
+    ['a variable that loads code', { api: { env: [{ name: 'NODE_OPTIONS', value: '--import=data:,' }] } }, /NODE_OPTIONS is reserved/],
   ])('%s', async (_what, containers, message) => {
     const name = world.name('overreach');
     await apply(name, { ...withoutDatabase, containers });
@@ -169,19 +177,32 @@ describe('a tenant that nobody can serve is Stalled and says what to do', () => 
       (t) => t.status?.conditions?.some((c) => c.type === 'DatabaseReady' && c.status === 'True') ?? false,
     );
     const { owner, database } = databaseNames(tenant.metadata.uid ?? '');
-    // A table in another database that belongs to the tenant's role: PostgreSQL then refuses to drop the role.
-    const table = `hold_${database}`;
-    await world.query(`CREATE TABLE ${table} ()`);
-    await world.query(`ALTER TABLE ${table} OWNER TO ${owner}`);
+    // Another database that belongs to the tenant's role: PostgreSQL then refuses to drop the role.
+    const held = `hold_${database}`;
+    await world.query(`CREATE DATABASE ${held} OWNER ${owner} TEMPLATE template0`);
     await world.kube.delete(kinds.Tenant, name);
-    const held = await world.until(
+    const stuck = await world.until(
       name,
       (t) => t.status?.conditions?.some((c) => c.type === 'Stalled' && c.reason === 'CleanupFailed') ?? false,
     );
-    expect(held.metadata.finalizers).toContain('tenantry.dev/operator');
-    await world.query(`DROP TABLE ${table}`);
+    expect(stuck.metadata.finalizers).toContain('tenantry.dev/operator');
+    await world.query(`DROP DATABASE ${held}`);
     await world.gone(name);
     expect(await world.query('SELECT rolname FROM pg_roles WHERE rolname = $1', [owner])).toEqual([]);
+  });
+
+  test('parameters nested beyond measure', async () => {
+    const name = world.name('deep');
+    const deep = JSON.parse(`${'{"a":'.repeat(1000)}1${'}'.repeat(1000)}`) as unknown;
+    made.push(name);
+    await world.kube.create(kinds.Tenant, { metadata: { name }, ...{ spec: { ...withoutDatabase, parameters: deep } } });
+    expect(await stalled(name)).toMatchObject({ reason: 'ParametersInvalid', message: expect.stringContaining('nested deeper') });
+  });
+
+  test('an organization that WorkOS does not know', async () => {
+    const name = world.name('nobody');
+    await apply(name, { ...withoutDatabase, suspended: true, organizationId: 'org_01DOESNOTEXIST' });
+    expect(await stalled(name)).toMatchObject({ reason: 'OrganizationNotFound' });
   });
 
   test('a paused tenant is left as it is and says so', async () => {

@@ -210,6 +210,11 @@ describe('one tenant keeps another out', () => {
     foreign.pathname = `/${theirs}`;
     const connection = new pg.Client({ connectionString: foreign.href });
     await expect(connection.connect()).rejects.toThrow(/permission denied for database/);
+    // One connection held to a template would keep every other tenant from getting a database.
+    for (const shared of ['postgres', 'template1']) {
+      foreign.pathname = `/${shared}`;
+      await expect(new pg.Client({ connectionString: foreign.href }).connect(), shared).rejects.toThrow(/permission denied for database/);
+    }
     const own = new pg.Client({ connectionString: url });
     await own.connect();
     const { rows } = await own.query('SELECT count(*)::int AS notes FROM pg_tables WHERE schemaname = current_schema()');
@@ -289,6 +294,23 @@ describe('what breaks comes back', () => {
   });
 });
 
+describe('a tenant that locks itself out of its database', () => {
+  test('is let in again', { timeout: 120_000 }, async () => {
+    const { url = '' } = await world.secret(second.name, 'tenantry-database');
+    const connection = new pg.Client({ connectionString: url });
+    await connection.connect();
+    await connection.query('SET ROLE NONE');
+    await connection.query(`ALTER ROLE ${new URL(url).username} PASSWORD 'changed'`);
+    await connection.end();
+    process.kill(await world.processOf(second.name, 'api'), 'SIGKILL');
+    await world.until(second.name, (tenant) => !isTrue(tenant.status?.conditions, 'WorkloadAvailable'));
+    await world.ready(second.name);
+    const again = new pg.Client({ connectionString: url });
+    await again.connect();
+    await again.end();
+  });
+});
+
 describe('nothing secret is said', () => {
   test('in any log, status, Event or process list', async () => {
     const secrets = await Promise.all(
@@ -339,10 +361,13 @@ describe('deletion', () => {
     const uid = made.tenant.metadata.uid ?? '';
     const urls = [mcpOf(made.tenant), made.tenant.status?.endpoints?.api ?? ''];
     expect(await world.oauthResources()).toEqual(expect.arrayContaining(urls));
+    // Another tenant may grant rights in its own database to this one's roles; that must not hold the deletion up.
+    const names = databaseNames(uid);
+    const theirs = databaseNames(second.tenant.metadata.uid ?? '').database;
+    await world.query(`GRANT CONNECT ON DATABASE ${theirs} TO ${names.owner}, ${names.login}`);
     const pids = [await world.processOf(made.name, 'mcp'), await world.processOf(made.name, 'api')];
     expect((await world.kubectl(['delete', 'tn', made.name])).code).toBe(0);
     expect(await world.kube.find(kinds.Namespace, namespaceOf(made.name))).toBeUndefined();
-    const names = databaseNames(uid);
     expect(await world.query('SELECT datname FROM pg_database WHERE datname = $1', [names.database])).toEqual([]);
     expect(await world.query('SELECT rolname FROM pg_roles WHERE rolname = ANY($1)', [[names.owner, names.login]])).toEqual([]);
     const left = await world.oauthResources();

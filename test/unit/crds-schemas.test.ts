@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { apiKeyId, generateApiKey, recordOf } from '../../crds/api-keys.ts';
 import { type Condition, mergeConditions } from '../../crds/conditions.ts';
+import { containerFaults } from '../../crds/containers.ts';
 import { databaseNames, endpointsOf, metadataUrl } from '../../crds/names.ts';
-import { checkParameters } from '../../crds/parameters.ts';
+import { checkParameters, isDeeperThan } from '../../crds/parameters.ts';
 import { canonicalJson, revisionOf, stackTemplateSpec } from '../../crds/stack-template.ts';
 import { tenantName, tenantSpec } from '../../crds/tenant.ts';
 
@@ -94,10 +95,80 @@ describe('parameters', () => {
     expect(checkParameters(undefined, { any: 1 }).ok).toBe(false);
   });
 
+  test('a document that is nested too deep is refused, not recursed into', () => {
+    const deep = JSON.parse(`${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}`) as Record<string, unknown>;
+    expect(checkParameters({ additionalProperties: true }, deep)).toMatchObject({ ok: false, faults: [{ pointer: '/spec/parameters' }] });
+    expect(isDeeperThan({ a: [{}] }, 2)).toBe(true);
+    expect(isDeeperThan({ a: [1] }, 2)).toBe(false);
+  });
+
   test('the document checked is left as it was', () => {
     const parameters = { level: 'low' };
     checkParameters(schema, parameters);
     expect(parameters).toEqual({ level: 'low' });
+  });
+});
+
+describe('containers of a tenant', () => {
+  const spec = stackTemplateSpec.parse({ containers: [{ name: 'api', image: 'x:1' }] });
+
+  test.each([
+    'POD_IP',
+    'HOST',
+    'PORT',
+    'DATABASE_URL',
+    'TENANTRY_X',
+    'NODE_OPTIONS',
+    'LD_PRELOAD',
+    'PATH',
+    'HTTPS_PROXY',
+    'NODE_EXTRA_CA_CERTS',
+  ])('may not set %s', (name) => {
+    expect(
+      containerFaults(
+        spec,
+        {
+          api: {
+            env: [
+              { name: 'FINE', value: '' },
+              { name, value: '' },
+            ],
+          },
+        },
+        '',
+      ),
+    ).toMatchObject([{ pointer: '/api/env/1/name' }]);
+  });
+
+  test('may set their own variables, and only resources of the sidecar', () => {
+    expect(containerFaults(spec, { api: { env: [{ name: 'MY_SETTING', value: '' }] }, mcp: { resources: {} } })).toEqual([]);
+    expect(containerFaults(spec, { mcp: { env: [{ name: 'MY_SETTING', value: '' }] } })).toMatchObject([
+      { pointer: '/spec/containers/mcp/env' },
+    ]);
+    expect(containerFaults(spec, { 'a/b': {} })).toMatchObject([{ pointer: '/spec/containers/a~1b' }]);
+  });
+
+  test.each([[undefined], [null], ['x'], [[]], [{ api: null }], [{ api: { env: 'x' } }], [{ api: { env: [null, 1] } }]])(
+    'of the shape %j are no reason to fail',
+    (containers) => {
+      expect(containerFaults(spec, containers)).toEqual([]);
+    },
+  );
+});
+
+describe('addresses that may be reached', () => {
+  const egress = (opening: object): boolean => tenantSpec.safeParse({ template: { name: 'x' }, network: { egress: [opening] } }).success;
+
+  test.each(['10.0.0.0/8', '203.0.113.7/32', 'fd00::/8', '0.0.0.0/0'])('%s is a range', (cidr) => {
+    expect(egress({ cidr })).toBe(true);
+  });
+  test.each(['banana', '10.0.0.0', '10.0.0.0/33', '10.0.0/8', 'fd00::/129', '10.0.0.0/8/8', '10.0.0.0/08'])('%s is none', (cidr) => {
+    expect(egress({ cidr })).toBe(false);
+  });
+  test('labels have their syntax', () => {
+    expect(egress({ namespaceSelector: { 'kubernetes.io/metadata.name': 'kube-system' } })).toBe(true);
+    expect(egress({ namespaceSelector: { 'a b': 'c' } })).toBe(false);
+    expect(egress({ namespaceSelector: { a: '!' } })).toBe(false);
   });
 });
 

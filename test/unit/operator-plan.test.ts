@@ -1,10 +1,12 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
 import { labels } from '../../crds/names.ts';
 import { type KubeObject, keyOf, kinds, type Resource } from '../../kube/resources.ts';
 import { renderTenant } from '../../operator/render/tenant.ts';
 import { covers, marked } from '../../operator/tenant/drift.ts';
-import { type Action, type Live, plan } from '../../operator/tenant/plan.ts';
+import { type Action, childKinds, type Live, plan } from '../../operator/tenant/plan.ts';
 import { blueprint } from './gen.ts';
 
 const uid = blueprint().uid;
@@ -88,6 +90,41 @@ describe('the plan', () => {
     world.objects.set('Service/tenant-acme/theirs', stray('theirs', 'another-uid'));
     const { actions } = plan(renderTenant(blueprint()), world.live, uid);
     expect(actions.map((action) => [action.verb, action.object.metadata.name])).toEqual([['delete', 'mine']]);
+  });
+
+  test('leaves alone what is already going', () => {
+    const world = new World();
+    settle(world);
+    const going: Live = {
+      resource: kinds.Service,
+      object: {
+        metadata: {
+          name: 'going',
+          namespace: 'tenant-acme',
+          labels: { [labels.tenantUid]: uid },
+          deletionTimestamp: '2026-01-01T00:00:00Z',
+        },
+      },
+    };
+    world.objects.set('Service/tenant-acme/going', going);
+    expect(plan(renderTenant(blueprint()), world.live, uid).actions).toEqual([]);
+  });
+
+  test('every kind that is rendered is watched, and the operator may write it', () => {
+    const { foundation, migration, workload } = renderTenant(blueprint());
+    const rendered = new Set([...foundation, ...(migration ? [migration] : []), ...workload].map(({ resource }) => resource));
+    expect(new Set(childKinds)).toEqual(rendered);
+    const [role] = parseAllDocuments(readFileSync(new URL('../../operator/rbac.yaml', import.meta.url), 'utf8')).map((document) =>
+      document.toJS(),
+    );
+    const rules = role.rules as { apiGroups: string[]; resources: string[]; verbs: string[] }[];
+    for (const { apiVersion, plural } of childKinds) {
+      const group = apiVersion.includes('/') ? apiVersion.split('/')[0] : '';
+      const verbs = rules
+        .filter((rule) => rule.apiGroups.includes(group ?? '') && rule.resources.includes(plural))
+        .flatMap((rule) => rule.verbs);
+      expect(verbs, plural).toEqual(expect.arrayContaining(['get', 'list', 'watch', 'create', 'patch', 'delete']));
+    }
   });
 
   test('removes the Job of an earlier revision once the new one has succeeded', () => {

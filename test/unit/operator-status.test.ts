@@ -73,6 +73,13 @@ describe('the status', () => {
     expect(status.phase).toBe('Stalled');
   });
 
+  test('an organization that WorkOS does not know stalls the tenant, with the words of the control plane', () => {
+    const unknown = { ...condition('AuthorizationReady', 'False', 'OrganizationNotFound'), message: 'no such organization' };
+    const status = statusOf(tenant({}, { conditions: [unknown] }), complete, now);
+    expect(verdict(status, 'Stalled')).toMatchObject({ status: 'True', reason: 'OrganizationNotFound', message: 'no such organization' });
+    expect(status.phase).toBe('Stalled');
+  });
+
   test('a suspended tenant is not Ready and nothing is wrong with it', () => {
     const once = { ...authorized, server };
     const status = statusOf(tenant({ suspended: true }, once), { ...complete, workload: { available: false, settled: false } }, now);
