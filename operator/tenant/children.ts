@@ -12,6 +12,8 @@ const selector = `${labels.managedBy}=tenantry`;
 export class Children {
   readonly #byTenant = new Map<string, Map<string, Live>>();
   readonly #pods = new Map<string, Map<string, PodObject>>();
+  /** UIDs of objects the watch told gone: the answer of a write may come later than the end of what it made. */
+  readonly #gone = new Set<string>();
   readonly #reflectors: Reflector<KubeObject>[];
 
   constructor(client: KubeClient, onChange: (tenant: string) => void, onError: (kind: string, error: unknown) => void) {
@@ -30,6 +32,7 @@ export class Children {
           const tenant = tenantOf(current ?? previous);
           if (tenant === undefined) return;
           store(tenant, key, current);
+          if (current === undefined && previous?.metadata.uid !== undefined) this.#bury(previous.metadata.uid);
           onChange(tenant);
         },
       });
@@ -73,7 +76,15 @@ export class Children {
 
   /** Takes over what a write returned, so that the next pass does not act on what the watch has not told yet. */
   learn(tenant: string, resource: Resource, object: KubeObject): void {
+    if (this.#gone.has(object.metadata.uid ?? '')) return;
     put(this.#byTenant, tenant, `${resource.kind}/${keyOf(object)}`, { resource, object: slim(object) }, ofLive);
+  }
+
+  #bury(uid: string): void {
+    this.#gone.add(uid);
+    // Answers come within seconds: the oldest need not be remembered.
+    const [oldest] = this.#gone;
+    if (this.#gone.size > 10_000 && oldest !== undefined) this.#gone.delete(oldest);
   }
 }
 
