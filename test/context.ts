@@ -12,8 +12,6 @@ export interface TestContext {
   readonly postgresUrl: string;
   /** State folder of the stack, with all logs. */
   readonly folder: string;
-  /** Process ids at the start of the run. */
-  readonly processes: { readonly operator: number; readonly controlPlane: number };
   readonly workos: {
     readonly apiUrl: string;
     readonly issuer: string;

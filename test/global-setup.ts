@@ -24,7 +24,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
     operatorUrl: stack.operatorUrl,
     postgresUrl: stack.postgres.url,
     folder: dir,
-    processes: { operator: stack.operator.pid ?? 0, controlPlane: stack.controlPlane.pid ?? 0 },
     workos: { apiUrl, issuer, clientId, apiKey, adminIssuer },
   });
   return async () => {

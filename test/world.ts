@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { inject } from 'vitest';
@@ -160,10 +159,6 @@ export class World {
     } finally {
       await connection.end();
     }
-  }
-
-  get logs(): string {
-    return join(this.context.folder, 'logs');
   }
 
   /** Removes the tenants a test made and waits until they are gone. */
