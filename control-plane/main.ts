@@ -23,6 +23,10 @@ const controlPlane: ControlPlane = await startControlPlane(settings, log).catch(
   if (code === 'EADDRINUSE') fail(1, `The control plane cannot start: port ${settings.port} is taken. Set PORT to a free one.`);
   return fail(1, `The control plane cannot start: ${error instanceof Error ? error.message : 'unknown error'}`);
 });
+controlPlane.lost?.addEventListener('abort', () => {
+  log.fatal('another replica leads, or the lease could not be renewed: ending at once');
+  process.exit(1);
+});
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {
     void controlPlane.stop().then(() => process.exit(0));

@@ -1,4 +1,6 @@
+import { hostname } from 'node:os';
 import { z } from 'zod';
+import { type LeaseReference, leaseReference } from '../kube/leader-election.ts';
 
 const origin = z
   .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
@@ -14,6 +16,8 @@ const environment = z.object({
   WORKOS_API_URL: origin.default('https://api.workos.com'),
   TENANTRY_ADMIN_ISSUER: z.url({ protocol: /^https?$/, error: 'must be the `iss` of session access tokens, a URL' }),
   TENANTRY_OAUTH_ISSUER: origin,
+  TENANTRY_LEASE: leaseReference.optional(),
+  POD_NAME: z.string().min(1).default(hostname()),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 });
 
@@ -28,6 +32,10 @@ export interface Settings {
   readonly adminIssuer: string;
   /** The AuthKit domain, issuer of the tenants' users' tokens. */
   readonly oauthIssuer: string;
+  /** Lease by which one of several replicas keeps the OAuth resources; all of them serve requests. Undefined with one replica. */
+  readonly lease: LeaseReference | undefined;
+  /** Name of this replica in the Lease. */
+  readonly replica: string;
   readonly logLevel: string;
 }
 
@@ -49,6 +57,8 @@ export function readSettings(variables: Readonly<Record<string, string | undefin
     workos: { apiKey: env.WORKOS_API_KEY, clientId: env.WORKOS_CLIENT_ID, apiUrl: env.WORKOS_API_URL },
     adminIssuer: env.TENANTRY_ADMIN_ISSUER,
     oauthIssuer: env.TENANTRY_OAUTH_ISSUER,
+    lease: env.TENANTRY_LEASE,
+    replica: env.POD_NAME,
     logLevel: env.LOG_LEVEL,
   };
 }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { KubeClient } from '../kube/client.ts';
 import { countRequests } from '../kube/controller.ts';
+import { LeaderElection } from '../kube/leader-election.ts';
 import { Tenants } from './admin/tenants.ts';
 import { createApp } from './app.ts';
 import { AuthorizationController } from './authorization/controller.ts';
@@ -15,6 +16,8 @@ import { TenantDirectory } from './tenant-directory.ts';
 export interface ControlPlane {
   /** Where it listens. */
   readonly url: string;
+  /** Aborts when the lease is lost: the process must end at once, because another replica does the work now. */
+  readonly lost: AbortSignal | undefined;
   /** Answers what is under way, finishes reconciles, closes connections. */
   stop(): Promise<void>;
 }
@@ -27,11 +30,13 @@ export async function startControlPlane(
 ): Promise<ControlPlane> {
   const stopping = new AbortController();
   const metrics = createMetrics();
-  const client = KubeClient.fromConfig({
-    userAgent: 'tenantry-control-plane',
-    onRequest: countRequests(metrics.registry),
-    ...(settings.kubeconfig === undefined ? {} : { kubeconfig: settings.kubeconfig }),
-  });
+  const { kubeconfig, lease, replica } = settings;
+  const shared = { userAgent: 'tenantry-control-plane', kubeconfig };
+  const onRequest = countRequests(metrics.registry);
+  const client = KubeClient.fromConfig({ ...shared, onRequest });
+  const leaseClient = KubeClient.fromConfig(shared);
+  const election = lease && new LeaderElection({ client: leaseClient, lease, identity: replica, registry: metrics.registry, log });
+  const leadingClient = KubeClient.fromConfig({ ...shared, onRequest, beforeWrite: election?.assertLeading ?? (() => {}) });
   const provider = new IdentityProvider({
     ...settings.workos,
     observe: (operation, outcome) => metrics.provider.inc({ operation, outcome }),
@@ -41,7 +46,14 @@ export async function startControlPlane(
     onTenant: (name, current, previous) => controller.changed(name, current, previous),
     onError: (err) => log.warn({ err }, 'watch failed'),
   });
-  const controller = new AuthorizationController({ client, provider, directory, log, registry: metrics.registry, ...tuning });
+  const controller = new AuthorizationController({
+    client: leadingClient,
+    provider,
+    directory,
+    log,
+    registry: metrics.registry,
+    ...tuning,
+  });
   const app = await createApp({
     log,
     metrics,
@@ -53,15 +65,21 @@ export async function startControlPlane(
     ready: () => directory.synced && !stopping.signal.aborted,
   });
   const url = await app.listen({ host: settings.host, port: settings.port });
-  const working = Promise.allSettled([directory.start(stopping.signal), controller.run(stopping.signal)]);
+  const lead = async (): Promise<void> => {
+    await election?.lead(stopping.signal);
+    await controller.run(stopping.signal);
+  };
+  const working = Promise.allSettled([directory.start(stopping.signal), lead()]);
   log.info({ url }, 'control plane started');
   return {
     url,
+    lost: election?.lost,
     stop: async () => {
       stopping.abort();
       await app.close();
       await working;
-      await client.close();
+      await election?.release();
+      for (const each of [client, leadingClient, leaseClient]) await each.close();
       log.info('control plane stopped');
     },
   };

@@ -78,15 +78,21 @@ export interface Endpoints {
   readonly metadata: string;
 }
 
-/** Public URLs of a tenant below `baseUrl` (path mode): `<base>/t/<tenant>/mcp`. */
-export function endpointsOf(tenant: string, baseUrl: string, publishApi: boolean): Endpoints {
-  const base = baseUrl.replace(/\/+$/, '');
-  const mcp = `${base}/t/${tenant}/mcp`;
-  return {
-    mcp,
-    ...(publishApi ? { api: `${base}/t/${tenant}/api` } : {}),
-    metadata: metadataUrl(mcp),
-  };
+/** Where the installation's tenants are reached. */
+export interface Addressing {
+  /** `https://mcp.example.com`, perhaps with a path; in host mode the domain below which each tenant has a host. */
+  readonly baseUrl: string;
+  /** `path`: `<base>/t/<tenant>/mcp`. `host`: `https://<tenant>.<base host>/mcp`. */
+  readonly mode: 'path' | 'host';
+}
+
+/** Public URLs of a tenant. */
+export function endpointsOf(tenant: string, { baseUrl, mode }: Addressing, publishApi: boolean): Endpoints {
+  const base = new URL(baseUrl);
+  const root =
+    mode === 'host' ? `${base.protocol}//${tenant}.${base.host}` : `${base.origin}${base.pathname.replace(/\/+$/, '')}/t/${tenant}`;
+  const mcp = `${root}/mcp`;
+  return { mcp, ...(publishApi ? { api: `${root}/api` } : {}), metadata: metadataUrl(mcp) };
 }
 
 /** RFC 9728 section 3.1: the well-known part goes between host and path of the resource. */

@@ -1,6 +1,6 @@
 import { isNotFound, KubeError } from './errors.ts';
 import { type KubeObject, pathOf, type Resource } from './resources.ts';
-import { type RequestObserver, Transport } from './transport.ts';
+import { Transport, type TransportOptions } from './transport.ts';
 
 interface Common {
   readonly signal?: AbortSignal | undefined;
@@ -61,9 +61,8 @@ export class KubeClient {
     this.#transport = transport;
   }
 
-  /** From a kubeconfig file, or as kubectl finds it: KUBECONFIG, ~/.kube/config, then the pod's ServiceAccount. */
-  static fromConfig(options: { kubeconfig?: string; userAgent?: string; onRequest?: RequestObserver } = {}): KubeClient {
-    return new KubeClient(Transport.fromConfig(options.kubeconfig, options.userAgent, options.onRequest));
+  static fromConfig(options: TransportOptions = {}): KubeClient {
+    return new KubeClient(Transport.fromConfig(options));
   }
 
   async get<T extends KubeObject>(resource: Resource, name: string, options: InNamespace = {}): Promise<T> {
@@ -177,6 +176,18 @@ export class KubeClient {
       body,
       signal: options.signal,
     });
+  }
+
+  /** Whether the API server has this kind: those of other projects come as custom resources. */
+  async serves(resource: Resource, options: Common = {}): Promise<boolean> {
+    const path = `/${resource.apiVersion.includes('/') ? 'apis' : 'api'}/${resource.apiVersion}`;
+    try {
+      const { resources } = await this.#transport.json<{ resources: { name: string }[] }>({ method: 'GET', path, signal: options.signal });
+      return resources.some(({ name }) => name === resource.plural);
+    } catch (error) {
+      if (isNotFound(error)) return false;
+      throw error;
+    }
   }
 
   async version(options: Common = {}): Promise<{ gitVersion: string }> {

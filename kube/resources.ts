@@ -45,6 +45,7 @@ export const kinds = {
   ReplicaSet: inNamespace('apps/v1', 'ReplicaSet', 'replicasets'),
   Job: inNamespace('batch/v1', 'Job', 'jobs'),
   Ingress: inNamespace('networking.k8s.io/v1', 'Ingress', 'ingresses'),
+  HTTPRoute: inNamespace('gateway.networking.k8s.io/v1', 'HTTPRoute', 'httproutes'),
   NetworkPolicy: inNamespace('networking.k8s.io/v1', 'NetworkPolicy', 'networkpolicies'),
   Lease: inNamespace('coordination.k8s.io/v1', 'Lease', 'leases'),
 } as const satisfies Record<string, Resource>;

@@ -24,6 +24,16 @@ const credentialsMaxAgeMs = 20_000;
 /** Told of every answered request, as client-go's `rest_client_requests_total` is; status 0 where there was no answer. */
 export type RequestObserver = (method: Call['method'], status: number) => void;
 
+/** What a client may be made with. */
+export interface TransportOptions {
+  /** Path of a kubeconfig. Without one kubectl's own order applies: KUBECONFIG, ~/.kube/config, then the pod's ServiceAccount. */
+  readonly kubeconfig?: string | undefined;
+  readonly userAgent?: string;
+  readonly onRequest?: RequestObserver;
+  /** Called before every request that is not a GET; what it throws is the request's failure. */
+  readonly beforeWrite?: () => void;
+}
+
 interface Connection {
   readonly server: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -40,19 +50,21 @@ export class Transport {
   readonly #config: KubeConfig;
   readonly #userAgent: string;
   readonly #observe: RequestObserver;
+  readonly #beforeWrite: () => void;
   #connection: Connection | undefined;
 
-  constructor(config: KubeConfig, userAgent: string, observe: RequestObserver = () => {}) {
+  constructor(config: KubeConfig, options: TransportOptions = {}) {
     this.#config = config;
-    this.#userAgent = userAgent;
-    this.#observe = observe;
+    this.#userAgent = options.userAgent ?? 'tenantry';
+    this.#observe = options.onRequest ?? (() => {});
+    this.#beforeWrite = options.beforeWrite ?? (() => {});
   }
 
-  static fromConfig(kubeconfig?: string, userAgent = 'tenantry', observe?: RequestObserver): Transport {
+  static fromConfig(options: TransportOptions = {}): Transport {
     const config = new KubeConfig();
-    if (kubeconfig === undefined) config.loadFromDefault();
-    else config.loadFromFile(kubeconfig);
-    return new Transport(config, userAgent, observe);
+    if (options.kubeconfig === undefined) config.loadFromDefault();
+    else config.loadFromFile(options.kubeconfig);
+    return new Transport(config, options);
   }
 
   /** Sends one request and resolves with the parsed JSON answer. */
@@ -82,6 +94,7 @@ export class Transport {
 
   async #send(call: Call): Promise<Dispatcher.ResponseData> {
     const connection = await this.#connect();
+    if (call.method !== 'GET') this.#beforeWrite();
     const url = new URL(connection.server + call.path);
     for (const [key, value] of Object.entries(call.query ?? {})) if (value !== undefined) url.searchParams.set(key, String(value));
     const idle = call.idleTimeoutMs ?? 30_000;

@@ -121,6 +121,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           TENANTRY_INGRESS_CLASS: 'tenantry-local',
           // The router drops a pod the moment it begins to end.
           TENANTRY_DRAIN_SECONDS: '0',
+          TENANTRY_LEASE: `${systemNamespace}/tenantry-operator`,
+          // One name for all runs: the next start takes over at once from one that was killed.
+          POD_NAME: 'local',
         },
       }),
       supervise({
@@ -139,6 +142,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           WORKOS_API_URL: workos.apiUrl,
           TENANTRY_ADMIN_ISSUER: workos.adminIssuer,
           TENANTRY_OAUTH_ISSUER: workos.issuer,
+          TENANTRY_LEASE: `${systemNamespace}/tenantry-control-plane`,
+          POD_NAME: 'local',
         },
       }),
     ] as const);
@@ -173,13 +178,12 @@ async function install(client: KubeClient): Promise<void> {
     ['control-plane', 'tenantry-control-plane'],
   ] as const) {
     for (const role of read(`${part}/rbac.yaml`)) await apply(kinds.ClusterRole, role);
-    await apply(kinds.ClusterRoleBinding, {
-      metadata: { name: user },
-      ...{
-        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: user },
-        subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }],
-      },
+    const bound = (name: string) => ({
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
+      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }],
     });
+    await apply(kinds.ClusterRoleBinding, { metadata: { name: user }, ...bound(user) });
+    await apply(kinds.RoleBinding, { metadata: { name: `${user}-lease`, namespace: systemNamespace }, ...bound(`${user}-lease`) });
   }
   for (const folder of readdirSync(join(root, 'templates'))) {
     const file = `templates/${folder}/template.yaml`;

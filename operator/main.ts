@@ -1,9 +1,14 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import { KubeClient } from '../kube/client.ts';
 import { countRequests } from '../kube/controller.ts';
+import { KubeError } from '../kube/errors.ts';
+import { LeaderElection } from '../kube/leader-election.ts';
 import { DatabaseServer } from './database/server.ts';
 import { serveHealth } from './runtime/health.ts';
 import { createMetrics } from './runtime/metrics.ts';
+import { watchedKinds } from './runtime/routing.ts';
+import { applyTemplates } from './runtime/templates.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { TenantController } from './tenant/controller.ts';
 
@@ -16,19 +21,58 @@ try {
 }
 const log = pino({ name: 'operator', level: settings.logLevel });
 const metrics = createMetrics();
-const client = KubeClient.fromConfig({ userAgent: 'tenantry-operator', onRequest: countRequests(metrics.registry) });
-const database = settings.databaseUrl === undefined ? undefined : new DatabaseServer('default', settings.databaseUrl);
-const controller = new TenantController({ client, settings, database, metrics, log });
+const userAgent = 'tenantry-operator';
+const leaseClient = KubeClient.fromConfig({ userAgent });
+const election =
+  settings.lease &&
+  new LeaderElection({ client: leaseClient, lease: settings.lease, identity: settings.replica, registry: metrics.registry, log });
+const beforeWrite = election?.assertLeading ?? (() => {});
+const client = KubeClient.fromConfig({ userAgent, onRequest: countRequests(metrics.registry), beforeWrite });
+const database = settings.databaseUrl === undefined ? undefined : new DatabaseServer('default', settings.databaseUrl, beforeWrite);
 
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(new Error(signal)));
-
-const health = await serveHealth(settings.host, settings.port, metrics.registry, () => controller.ready);
-log.info({ port: health.port, baseUrl: settings.baseUrl }, 'operator started');
-await controller.run(stop.signal).catch((error: unknown) => {
-  if (!stop.signal.aborted) throw error;
+// Another replica may begin at any moment: nothing is finished, nothing is tidied up.
+election?.lost.addEventListener('abort', () => {
+  log.fatal('another replica leads, or the lease could not be renewed: ending at once');
+  process.exit(1);
 });
+
+let controller: TenantController | undefined;
+const health = await serveHealth(settings.host, settings.port, metrics.registry, () => controller?.ready ?? false);
+log.info({ port: health.port, ...settings.addressing }, 'operator started');
+
+/** Repeats what fails only because the API server is away. */
+async function untilAnswered<T>(attempt: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof KubeError) || !error.retryable || stop.signal.aborted) throw error;
+      log.warn({ err: error }, 'waiting for the Kubernetes API');
+      await delay(1_000, undefined, { signal: stop.signal });
+    }
+  }
+}
+
+async function run(): Promise<void> {
+  const watched = await untilAnswered(() => watchedKinds(client, settings, stop.signal));
+  controller = new TenantController({ client, settings, database, watched, metrics, log });
+  await controller.run(stop.signal, async () => {
+    await election?.lead(stop.signal);
+    const folder = settings.templatesDir;
+    if (folder !== undefined) await untilAnswered(() => applyTemplates(folder, client, log, stop.signal));
+  });
+}
+
+await run().catch((error: unknown) => {
+  if (stop.signal.aborted) return;
+  log.fatal({ err: error }, 'operator cannot go on');
+  process.exit(1);
+});
+await election?.release();
 health.server.close();
 await database?.close();
 await client.close();
+await leaseClient.close();
 log.info('operator stopped');

@@ -1,5 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { hostname } from 'node:os';
 import { z } from 'zod';
+import type { Addressing } from '../crds/names.ts';
+import { type LeaseReference, leaseReference } from '../kube/leader-election.ts';
 
 const subject = z
   .string()
@@ -15,10 +19,58 @@ type Subject =
   | { readonly kind: 'User'; readonly name: string; readonly apiGroup: string }
   | { readonly kind: 'ServiceAccount'; readonly name: string; readonly namespace: string };
 
+/** `<namespace>/<name>` or `<namespace>/<name>/<listener>`. */
+const gateway = z
+  .string()
+  .regex(/^[^/]+\/[^/]+(\/[^/]+)?$/, 'must be <namespace>/<name> of a Gateway, perhaps with /<listener>')
+  .transform((text): GatewayReference => {
+    const [namespace = '', name = '', section] = text.split('/');
+    return { namespace, name, ...(section === undefined ? {} : { section }) };
+  });
+
+interface GatewayReference {
+  readonly namespace: string;
+  readonly name: string;
+  /** One listener of it; any that fits when left out. */
+  readonly section?: string;
+}
+
+const annotations = z
+  .string()
+  .transform((text, context) => {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      context.addIssue({ code: 'custom', message: 'must be a JSON object of strings' });
+      return z.NEVER;
+    }
+  })
+  .pipe(z.record(z.string(), z.string(), 'must be a JSON object of strings'));
+
+const address = z
+  .string()
+  .regex(/^(\[[0-9a-f:]+\]|[^:/]+):\d{1,5}$/i, 'must be <host>:<port>')
+  .transform((text) => {
+    const at = text.lastIndexOf(':');
+    return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) };
+  });
+
 /** What the operator is told by its environment. */
 const environment = z.object({
-  /** Public base URL of the installation; tenants are at `<base>/t/<name>/mcp`. */
-  TENANTRY_BASE_URL: z.url().transform((url) => url.replace(/\/+$/, '')),
+  /** Public base URL of the installation. */
+  TENANTRY_BASE_URL: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).transform((url) => url.replace(/\/+$/, '')),
+  /** Where a tenant is below it: `path` for `<base>/t/<tenant>/mcp`, `host` for `https://<tenant>.<base host>/mcp`. */
+  TENANTRY_ROUTE_MODE: z.enum(['path', 'host']).default('path'),
+  /** What leads there: an Ingress of each tenant, or an HTTPRoute attached to the Gateway of TENANTRY_GATEWAY. */
+  TENANTRY_ROUTE_KIND: z.enum(['ingress', 'gateway']).default('ingress'),
+  TENANTRY_GATEWAY: gateway.optional(),
+  TENANTRY_INGRESS_CLASS: z.string().optional(),
+  /** JSON object of annotations for each tenant's Ingress. */
+  TENANTRY_INGRESS_ANNOTATIONS: annotations.default({}),
+  /** `host:port` that the verification dials in place of the public host's own address. */
+  TENANTRY_VERIFY_ADDRESS: address.optional(),
+  /** PEM file of further authorities the verification trusts. */
+  TENANTRY_VERIFY_CA_FILE: z.string().optional(),
   /** Image of the MCP sidecar. */
   TENANTRY_SIDECAR_IMAGE: z.string().min(1),
   TENANTRY_IMAGE_PULL_POLICY: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent'),
@@ -34,7 +86,6 @@ const environment = z.object({
   TENANTRY_DATABASE_URL_FILE: z.string().optional(),
   /** Addresses of that server for the network policy, where its host is a name. */
   TENANTRY_DATABASE_CIDR: z.string().optional(),
-  TENANTRY_INGRESS_CLASS: z.string().optional(),
   /** Namespace of the gateway or Ingress controller that may reach the pods. */
   TENANTRY_GATEWAY_NAMESPACE: z.string().default('tenantry-system'),
   /** Namespace of the control plane and the operator. */
@@ -43,6 +94,12 @@ const environment = z.object({
   TENANTRY_OPERATOR_SUBJECT: subject,
   /** Seconds a pod keeps serving after it was taken out of the route. */
   TENANTRY_DRAIN_SECONDS: z.coerce.number().int().min(0).max(60).default(5),
+  /** `<namespace>/<name>` of the Lease by which one of several replicas leads; without it there is one replica. */
+  TENANTRY_LEASE: leaseReference.optional(),
+  /** Name of this replica in the Lease. */
+  POD_NAME: z.string().min(1).default(hostname()),
+  /** Folder of StackTemplates (YAML) that are applied when this replica begins to lead. */
+  TENANTRY_TEMPLATES_DIR: z.string().optional(),
   TENANTRY_WORKERS: z.coerce.number().int().min(1).max(100).default(10),
   HOST: z.string().default('0.0.0.0'),
   /** Port of health and metrics. */
@@ -51,7 +108,9 @@ const environment = z.object({
 });
 
 export interface Settings {
-  readonly baseUrl: string;
+  readonly addressing: Addressing;
+  /** The Gateway routes attach to; undefined for an Ingress. */
+  readonly gateway: GatewayReference | undefined;
   readonly sidecarImage: string;
   readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
   readonly oauthIssuer: string;
@@ -59,6 +118,11 @@ export interface Settings {
   readonly databaseUrl: string | undefined;
   readonly databaseCidr: string | undefined;
   readonly ingressClass: string | undefined;
+  readonly ingressAnnotations: Readonly<Record<string, string>>;
+  readonly verify: { readonly address: { readonly host: string; readonly port: number } | undefined; readonly caFile: string | undefined };
+  readonly lease: LeaseReference | undefined;
+  readonly replica: string;
+  readonly templatesDir: string | undefined;
   readonly gatewayNamespace: string;
   readonly systemNamespace: string;
   readonly operatorSubject: Subject;
@@ -79,8 +143,11 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     throw new Error(`the operator's environment is not right:\n${faults.join('\n')}`);
   }
   const value = result.data;
+  const faults = contradictions(value);
+  if (faults.length > 0) throw new Error(`the operator's environment is not right:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
   return {
-    baseUrl: value.TENANTRY_BASE_URL,
+    addressing: { baseUrl: value.TENANTRY_BASE_URL, mode: value.TENANTRY_ROUTE_MODE },
+    gateway: value.TENANTRY_ROUTE_KIND === 'gateway' ? value.TENANTRY_GATEWAY : undefined,
     sidecarImage: value.TENANTRY_SIDECAR_IMAGE,
     imagePullPolicy: value.TENANTRY_IMAGE_PULL_POLICY,
     oauthIssuer: value.TENANTRY_OAUTH_ISSUER,
@@ -90,6 +157,11 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
       : value.TENANTRY_DATABASE_URL,
     databaseCidr: value.TENANTRY_DATABASE_CIDR,
     ingressClass: value.TENANTRY_INGRESS_CLASS,
+    ingressAnnotations: value.TENANTRY_INGRESS_ANNOTATIONS,
+    verify: { address: value.TENANTRY_VERIFY_ADDRESS, caFile: value.TENANTRY_VERIFY_CA_FILE },
+    lease: value.TENANTRY_LEASE,
+    replica: value.POD_NAME,
+    templatesDir: value.TENANTRY_TEMPLATES_DIR,
     gatewayNamespace: value.TENANTRY_GATEWAY_NAMESPACE,
     systemNamespace: value.TENANTRY_SYSTEM_NAMESPACE,
     operatorSubject: value.TENANTRY_OPERATOR_SUBJECT,
@@ -99,4 +171,17 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     port: value.PORT,
     logLevel: value.LOG_LEVEL,
   };
+}
+
+/** What two variables say only together. */
+function contradictions(value: z.infer<typeof environment>): string[] {
+  const faults: string[] = [];
+  if (value.TENANTRY_ROUTE_KIND === 'gateway' && value.TENANTRY_GATEWAY === undefined)
+    faults.push('TENANTRY_GATEWAY: is required where TENANTRY_ROUTE_KIND is gateway');
+  if (value.TENANTRY_ROUTE_MODE === 'host') {
+    const { hostname: host, pathname } = new URL(value.TENANTRY_BASE_URL);
+    if (isIP(host.replace(/^\[|\]$/g, '')) !== 0) faults.push('TENANTRY_BASE_URL: must have a domain, not an address, in host mode');
+    if (pathname !== '/') faults.push('TENANTRY_BASE_URL: must have no path in host mode');
+  }
+  return faults;
 }

@@ -15,10 +15,12 @@ export class DatabaseServer {
   readonly name: string;
   readonly #url: URL;
   readonly #pool: pg.Pool;
+  readonly #beforeWrite: () => void;
 
-  /** `url` is that of a role which may create databases and roles. */
-  constructor(name: string, url: string) {
+  /** `url` is that of a role which may create databases and roles. What `beforeWrite` throws is the failure of a change. */
+  constructor(name: string, url: string, beforeWrite: () => void = () => {}) {
     this.name = name;
+    this.#beforeWrite = beforeWrite;
     this.#url = new URL(url);
     this.#pool = new pg.Pool({
       connectionString: url,
@@ -44,6 +46,7 @@ export class DatabaseServer {
   /** Creates what is missing of a tenant's roles and database, and sets the password. Does nothing where the password opens the database. */
   async ensure(names: Names, password: string): Promise<void> {
     if (await opens(this.urlOf(names, password))) return;
+    this.#beforeWrite();
     await this.#close(['postgres', 'template1']);
     const { database, owner, login } = quoted(names);
     const { rows } = await this.#pool.query<{ superuser: boolean; owner: boolean; login: boolean; database: boolean }>(
@@ -70,6 +73,7 @@ export class DatabaseServer {
   async retain(names: Names): Promise<void> {
     const { login } = quoted(names);
     if (!(await this.#hasRole(names.login))) return;
+    this.#beforeWrite();
     await this.#pool.query(`ALTER ROLE ${login} WITH NOLOGIN PASSWORD NULL`);
     await this.#pool.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [names.login]);
   }
@@ -79,6 +83,7 @@ export class DatabaseServer {
    * of another. Safe to repeat.
    */
   async drop(names: Names): Promise<void> {
+    this.#beforeWrite();
     const { database, owner, login } = quoted(names);
     await this.#pool.query(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`);
     for (const [name, role] of [

@@ -47,28 +47,3 @@ function portOf(url: string): number {
   if (port !== '') return Number(port);
   return protocol === 'https:' ? 443 : protocol === 'http:' ? 80 : 5432;
 }
-
-/**
- * Routes the tenant's public paths to its sidecar, which serves them as they stand, prefix included, because an Ingress
- * cannot rewrite. The metadata's path comes first on the host (RFC 9728), so it is a rule of its own.
- */
-export function renderIngress(blueprint: Blueprint): Child {
-  const { tenant, settings } = blueprint;
-  const base = new URL(settings.baseUrl);
-  const prefix = `${base.pathname.replace(/\/$/, '')}/t/${tenant.metadata.name}`;
-  const backend = { service: { name: 'stack', port: { name: 'mcp' } } };
-  const isName = isIP(base.hostname) === 0 && base.hostname !== 'localhost';
-  return child(tenant, kinds.Ingress, 'stack', {
-    spec: {
-      ...(settings.ingressClass === undefined ? {} : { ingressClassName: settings.ingressClass }),
-      rules: [
-        {
-          ...(isName ? { host: base.hostname } : {}),
-          http: {
-            paths: [prefix, `/.well-known/oauth-protected-resource${prefix}`].map((path) => ({ path, pathType: 'Prefix', backend })),
-          },
-        },
-      ],
-    },
-  });
-}

@@ -1,6 +1,7 @@
 import type { Blueprint, Child } from './blueprint.ts';
 import { renderLimits, renderNamespace, renderQuota, renderSecretsAccess, renderServiceAccount } from './namespace.ts';
-import { renderIngress, renderNetworkPolicy } from './network.ts';
+import { renderNetworkPolicy } from './network.ts';
+import { renderRoute } from './route.ts';
 import { renderDeployment, renderMigration, renderService } from './workload.ts';
 
 /** All objects of a tenant but its Secrets, in the order in which they are applied. */
@@ -22,7 +23,7 @@ export function renderTenant(blueprint: Blueprint): Rendered {
       renderQuota(blueprint),
       renderNetworkPolicy(blueprint),
       renderService(blueprint),
-      renderIngress(blueprint),
+      renderRoute(blueprint),
     ],
     migration: renderMigration(blueprint),
     workload: [renderDeployment(blueprint)],

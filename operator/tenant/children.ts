@@ -3,7 +3,7 @@ import type { ObjectMeta } from '../../crds/schema.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Reflector } from '../../kube/reflector.ts';
 import { isOlder, type KubeObject, keyOf, kinds, type Resource } from '../../kube/resources.ts';
-import { childKinds, type Live } from './plan.ts';
+import type { Live } from './plan.ts';
 import type { PodObject } from './workload.ts';
 
 const selector = `${labels.managedBy}=tenantry`;
@@ -16,7 +16,13 @@ export class Children {
   readonly #gone = new Set<string>();
   readonly #reflectors: Reflector<KubeObject>[];
 
-  constructor(client: KubeClient, onChange: (tenant: string) => void, onError: (kind: string, error: unknown) => void) {
+  /** `watched` are the kinds of children that this cluster has. */
+  constructor(
+    client: KubeClient,
+    watched: readonly Resource[],
+    onChange: (tenant: string) => void,
+    onError: (kind: string, error: unknown) => void,
+  ) {
     const watch = <T extends KubeObject>(
       resource: Resource,
       store: (tenant: string, key: string, object: T | undefined) => void,
@@ -37,7 +43,7 @@ export class Children {
         },
       });
     this.#reflectors = [
-      ...childKinds.map((resource) =>
+      ...watched.map((resource) =>
         watch<KubeObject>(
           resource,
           (tenant, key, object) => put(this.#byTenant, tenant, `${resource.kind}/${key}`, object && { resource, object }, ofLive),

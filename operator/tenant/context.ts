@@ -23,6 +23,8 @@ export interface Context {
   readonly learn: (tenant: Tenant) => void;
   readonly template: (name: string) => StackTemplate | undefined;
   readonly database: DatabaseServer | undefined;
+  /** For the tenants' public URLs. */
+  readonly publicFetch: typeof globalThis.fetch;
   readonly events: EventRecorder;
   readonly memory: Memory;
   readonly log: Logger;

@@ -5,8 +5,9 @@ import type { Tenant } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Controller } from '../../kube/controller.ts';
 import { Reflector } from '../../kube/reflector.ts';
-import { isOlder, kinds } from '../../kube/resources.ts';
+import { isOlder, kinds, type Resource } from '../../kube/resources.ts';
 import type { DatabaseServer } from '../database/server.ts';
+import { publicFetch } from '../public-fetch.ts';
 import { EventRecorder } from '../runtime/events.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Settings } from '../settings.ts';
@@ -26,8 +27,16 @@ export class TenantController {
   readonly #context: Context;
   readonly #log: Logger;
 
-  constructor(options: { client: KubeClient; settings: Settings; database: DatabaseServer | undefined; metrics: Metrics; log: Logger }) {
-    const { client, settings, database, metrics, log } = options;
+  constructor(options: {
+    client: KubeClient;
+    settings: Settings;
+    database: DatabaseServer | undefined;
+    /** Kinds of children that this cluster has. */
+    watched: readonly Resource[];
+    metrics: Metrics;
+    log: Logger;
+  }) {
+    const { client, settings, database, watched, metrics, log } = options;
     this.#log = log;
     this.#metrics = metrics;
     this.#controller = new Controller({
@@ -53,7 +62,7 @@ export class TenantController {
       },
       onError: (error) => onError('StackTemplate', error),
     });
-    this.#children = new Children(client, (tenant) => this.#controller.add(tenant), onError);
+    this.#children = new Children(client, watched, (tenant) => this.#controller.add(tenant), onError);
     this.#context = {
       client,
       settings,
@@ -62,6 +71,7 @@ export class TenantController {
       children: this.#children,
       template: (wanted) => this.#templates.get(wanted),
       learn: (tenant) => this.#written.set(tenant.metadata.name, tenant),
+      publicFetch: publicFetch(settings.verify),
       events: new EventRecorder(client),
       memory: { secrets: new Map(), databases: new Map(), verified: new Map() },
       now: () => new Date(),
@@ -73,11 +83,13 @@ export class TenantController {
     return this.#tenants.synced && this.#templates.synced && this.#children.synced;
   }
 
-  /** Runs until `signal` aborts, and ends once the reconciles under way are through. */
-  async run(signal: AbortSignal): Promise<void> {
+  /** Fills the caches, waits for `leading`, then works until `signal` aborts, and ends once the reconciles under way are through. */
+  async run(signal: AbortSignal, leading: () => Promise<void>): Promise<void> {
     // The workers start when all caches are filled: what is missing from half a cache looks deleted.
     await Promise.all([this.#tenants.start(signal), this.#templates.start(signal), this.#children.start(signal)]);
     this.#log.info({ tenants: this.#tenants.list().length }, 'caches are filled');
+    // A replica that stands by keeps its caches filled, so that it can take over at once.
+    await leading();
     await this.#controller.run(signal);
   }
 

@@ -67,7 +67,10 @@ function identify({ resource, object }: { resource: Resource; object: KubeObject
   return `${resource.kind}/${keyOf(object)}`;
 }
 
-/** Kinds of children that are watched and pruned. Secrets are not among them: they are created once and read only where needed. */
+/**
+ * Kinds of children that are watched and pruned, besides those of routes. Secrets are not among them: they are created once and read
+ * only where needed.
+ */
 export const childKinds: readonly Resource[] = [
   kinds.Namespace,
   kinds.RoleBinding,
@@ -76,7 +79,9 @@ export const childKinds: readonly Resource[] = [
   kinds.ResourceQuota,
   kinds.NetworkPolicy,
   kinds.Service,
-  kinds.Ingress,
   kinds.Job,
   kinds.Deployment,
 ];
+
+/** What a route may be. An installation that changed from one to the other has the former pruned. */
+export const routeKinds: readonly Resource[] = [kinds.Ingress, kinds.HTTPRoute];

@@ -63,7 +63,7 @@ async function advance(
   const resolved = resolve(tenant, context);
   if ('reason' in resolved) return { findings: { ...keep(tenant, context), blocked: resolved }, again: undefined };
   const { template, parameters } = resolved;
-  const endpoints = endpointsOf(name, settings.baseUrl, template.spec.publicApi ?? false);
+  const endpoints = endpointsOf(name, settings.addressing, template.spec.publicApi ?? false);
   const revision = revisionOf(template.spec);
   const base: Findings = { ...keep(tenant, context), endpoints, revision };
   learned(base);
@@ -259,7 +259,7 @@ async function currentVerification(
   tenant: Tenant,
   found: Findings,
   secrets: SecretsState,
-  { memory, now, settings, random, log }: Context,
+  { memory, now, settings, random, log, publicFetch }: Context,
   signal: AbortSignal,
 ): Promise<{ verification?: Verification; again: Again }> {
   const uid = tenant.metadata.uid ?? '';
@@ -271,7 +271,13 @@ async function currentVerification(
   const known = memory.verified.get(uid);
   const time = now().getTime();
   if (known?.fingerprint === fingerprint && known.until > time) return { verification: known.verification, again: known.until - time };
-  const verification = await verify({ endpoints, oauthIssuer: settings.oauthIssuer, probeKey: secrets.probeKey, signal });
+  const verification = await verify({
+    endpoints,
+    oauthIssuer: settings.oauthIssuer,
+    probeKey: secrets.probeKey,
+    signal,
+    fetch: publicFetch,
+  });
   const succeeded = verification.state === 'succeeded';
   const failures = succeeded ? 0 : (known?.fingerprint === fingerprint ? known.failures : 0) + 1;
   // A route that has just been made answers within moments; one that fails for long is asked less and less often.

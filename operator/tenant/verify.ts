@@ -17,7 +17,7 @@ export interface VerifyOptions {
   /** API key of scope `probe`. */
   readonly probeKey: string;
   readonly signal: AbortSignal;
-  readonly fetch?: typeof globalThis.fetch;
+  readonly fetch: typeof globalThis.fetch;
 }
 
 class Failure extends Error {
@@ -37,7 +37,7 @@ const timeoutMs = 5_000;
 export async function verify(options: VerifyOptions): Promise<Verification> {
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(3 * timeoutMs)]);
   const call: typeof globalThis.fetch = (input, init) =>
-    (options.fetch ?? globalThis.fetch)(input, { ...init, signal: AbortSignal.any([signal, ...(init?.signal ? [init.signal] : [])]) });
+    options.fetch(input, { ...init, signal: AbortSignal.any([signal, ...(init?.signal ? [init.signal] : [])]) });
   try {
     await checkMetadata(options, call);
     await checkChallenge(options, call);

@@ -125,7 +125,7 @@ describe('writes of the operator', () => {
     const { writes } = await counts();
     const namespace = namespaceOf('writes');
     const own = await Promise.all(
-      [...childKinds.filter((kind) => kind.namespaced), kinds.Secret].map((kind) =>
+      [...childKinds.filter((kind) => kind.namespaced), kinds.Ingress, kinds.Secret].map((kind) =>
         stack.client.list(kind, { namespace, labelSelector: 'app.kubernetes.io/managed-by=tenantry' }),
       ),
     );

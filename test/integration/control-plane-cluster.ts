@@ -77,6 +77,8 @@ export async function startPlane(
       workos: { apiUrl, apiKey, clientId },
       adminIssuer,
       oauthIssuer: issuer,
+      lease: undefined,
+      replica: 'test',
       logLevel: 'debug',
     },
     log,

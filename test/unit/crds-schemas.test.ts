@@ -55,12 +55,12 @@ describe('names', () => {
   });
 
   test('endpoints follow the base URL, whatever its trailing slash', () => {
-    expect(endpointsOf('acme', 'http://localhost:8080/', true)).toEqual({
+    expect(endpointsOf('acme', { baseUrl: 'http://localhost:8080/', mode: 'path' }, true)).toEqual({
       mcp: 'http://localhost:8080/t/acme/mcp',
       api: 'http://localhost:8080/t/acme/api',
       metadata: 'http://localhost:8080/.well-known/oauth-protected-resource/t/acme/mcp',
     });
-    expect(endpointsOf('acme', 'http://localhost:8080', false)).not.toHaveProperty('api');
+    expect(endpointsOf('acme', { baseUrl: 'http://localhost:8080', mode: 'path' }, false)).not.toHaveProperty('api');
   });
 
   test('database names come from the UID and fit PostgreSQL', () => {

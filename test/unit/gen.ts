@@ -3,18 +3,23 @@ import { endpointsOf } from '../../crds/names.ts';
 import { revisionOf, type StackTemplate, stackTemplateSpec } from '../../crds/stack-template.ts';
 import { type Tenant, type TenantStatus, tenantSpec } from '../../crds/tenant.ts';
 import type { Blueprint } from '../../operator/render/blueprint.ts';
-import { readSettings } from '../../operator/settings.ts';
+import { readSettings, type Settings } from '../../operator/settings.ts';
 
 /** Builders of objects for tests: valid by default, with what the test is about given. */
 
-export const settings = readSettings({
+const environment = {
   TENANTRY_BASE_URL: 'http://localhost:8080',
   TENANTRY_SIDECAR_IMAGE: 'tenantry/tenant:1',
   TENANTRY_OAUTH_ISSUER: 'http://localhost:8090',
   TENANTRY_CONTROL_PLANE_URL: 'http://127.0.0.1:8091',
   TENANTRY_OPERATOR_SUBJECT: 'User:tenantry-operator',
   TENANTRY_DATABASE_URL: 'postgres://admin:secret@127.0.0.1:5432/postgres',
-});
+};
+
+/** The operator's settings, with the variables the test is about. */
+export function settingsWith(variables: NodeJS.ProcessEnv = {}): Settings {
+  return readSettings({ ...environment, ...variables });
+}
 
 export function tenant(spec: object = {}, status?: TenantStatus, name = 'acme'): Tenant {
   return {
@@ -39,7 +44,10 @@ export function template(spec: object = {}): StackTemplate {
   };
 }
 
-export function blueprint(options: { spec?: object; template?: object; parameters?: Record<string, unknown> } = {}): Blueprint {
+export function blueprint(
+  options: { spec?: object; template?: object; parameters?: Record<string, unknown>; environment?: NodeJS.ProcessEnv } = {},
+): Blueprint {
+  const settings = settingsWith(options.environment);
   const owner = tenant(options.spec);
   const stack = template(options.template);
   return {
@@ -48,7 +56,7 @@ export function blueprint(options: { spec?: object; template?: object; parameter
     template: stack,
     revision: revisionOf(stack.spec),
     parameters: options.parameters ?? {},
-    endpoints: endpointsOf(owner.metadata.name, settings.baseUrl, stack.spec.publicApi ?? false),
+    endpoints: endpointsOf(owner.metadata.name, settings.addressing, stack.spec.publicApi ?? false),
     database: stack.spec.database !== undefined && owner.spec.database?.mode !== 'none',
     secretsFingerprint: 'f00d',
     settings,

@@ -6,7 +6,7 @@ import { labels } from '../../crds/names.ts';
 import { type KubeObject, keyOf, kinds, type Resource } from '../../kube/resources.ts';
 import { renderTenant } from '../../operator/render/tenant.ts';
 import { covers, marked } from '../../operator/tenant/drift.ts';
-import { type Action, childKinds, type Live, plan } from '../../operator/tenant/plan.ts';
+import { type Action, childKinds, type Live, plan, routeKinds } from '../../operator/tenant/plan.ts';
 import { blueprint } from './gen.ts';
 
 const uid = blueprint().uid;
@@ -111,14 +111,17 @@ describe('the plan', () => {
   });
 
   test('every kind that is rendered is watched, and the operator may write it', () => {
-    const { foundation, migration, workload } = renderTenant(blueprint());
-    const rendered = new Set([...foundation, ...(migration ? [migration] : []), ...workload].map(({ resource }) => resource));
-    expect(new Set(childKinds)).toEqual(rendered);
+    const viaGateway = { TENANTRY_ROUTE_KIND: 'gateway', TENANTRY_GATEWAY: 'gateways/public' };
+    const rendered = [{}, viaGateway].flatMap((environment) => {
+      const { foundation, migration, workload } = renderTenant(blueprint({ environment }));
+      return [...foundation, ...(migration ? [migration] : []), ...workload].map(({ resource }) => resource);
+    });
+    expect(new Set([...childKinds, ...routeKinds])).toEqual(new Set(rendered));
     const [role] = parseAllDocuments(readFileSync(new URL('../../operator/rbac.yaml', import.meta.url), 'utf8')).map((document) =>
       document.toJS(),
     );
     const rules = role.rules as { apiGroups: string[]; resources: string[]; verbs: string[] }[];
-    for (const { apiVersion, plural } of childKinds) {
+    for (const { apiVersion, plural } of [...childKinds, ...routeKinds]) {
       const group = apiVersion.includes('/') ? apiVersion.split('/')[0] : '';
       const verbs = rules
         .filter((rule) => rule.apiGroups.includes(group ?? '') && rule.resources.includes(plural))

@@ -3,7 +3,7 @@ import { parseQuantity } from '../../kube/quantity.ts';
 import { kinds, type Resource } from '../../kube/resources.ts';
 import type { RenderedContainer } from '../../operator/render/pod.ts';
 import { renderTenant } from '../../operator/render/tenant.ts';
-import { blueprint } from './gen.ts';
+import { blueprint, settingsWith } from './gen.ts';
 
 interface PodSpec {
   readonly automountServiceAccountToken: boolean;
@@ -131,6 +131,84 @@ describe('the namespace', () => {
 
   test('carries no timestamps and no randomness: two renderings are equal', () => {
     expect(renderTenant(blueprint())).toEqual(renderTenant(blueprint()));
+  });
+});
+
+describe('the route', () => {
+  interface IngressSpec {
+    readonly ingressClassName?: string;
+    readonly tls?: unknown;
+    readonly rules: { host?: string; http: { paths: { path: string; pathType: string }[] } }[];
+  }
+  const template = { publicApi: true };
+  const pathsOf = (spec: IngressSpec): string[] =>
+    spec.rules.flatMap(({ http }) => http.paths.map(({ path, pathType }) => `${pathType} ${path}`));
+
+  test('opens the endpoint, the API and their metadata, and nothing else of the sidecar', () => {
+    const { spec } = rendered<{ spec: IngressSpec }>(kinds.Ingress, { template });
+    expect(pathsOf(spec)).toEqual([
+      'Exact /t/acme/mcp',
+      'Exact /.well-known/oauth-protected-resource/t/acme/mcp',
+      'Prefix /t/acme/api',
+      'Exact /.well-known/oauth-protected-resource/t/acme/api',
+    ]);
+    expect(pathsOf(rendered<{ spec: IngressSpec }>(kinds.Ingress).spec)).toHaveLength(2);
+  });
+
+  test('has a host of its own in host mode, with TLS by the certificate of the controller', () => {
+    const environment = {
+      TENANTRY_BASE_URL: 'https://tenants.example.com:8443',
+      TENANTRY_ROUTE_MODE: 'host',
+      TENANTRY_INGRESS_CLASS: 'traefik',
+      TENANTRY_INGRESS_ANNOTATIONS: '{"example.com/timeout": "0"}',
+    };
+    const plan = blueprint({ environment, template });
+    expect(plan.endpoints).toEqual({
+      mcp: 'https://acme.tenants.example.com:8443/mcp',
+      api: 'https://acme.tenants.example.com:8443/api',
+      metadata: 'https://acme.tenants.example.com:8443/.well-known/oauth-protected-resource/mcp',
+    });
+    const { metadata, spec } = rendered<{ metadata: { annotations?: object }; spec: IngressSpec }>(kinds.Ingress, {
+      environment,
+      template,
+    });
+    expect(spec).toMatchObject({ ingressClassName: 'traefik', tls: [{ hosts: ['acme.tenants.example.com'] }] });
+    expect(spec.rules.map(({ host }) => host)).toEqual(['acme.tenants.example.com']);
+    expect(pathsOf(spec)).toContain('Exact /mcp');
+    expect(metadata.annotations).toEqual({ 'example.com/timeout': '0' });
+  });
+
+  test('is an HTTPRoute attached to the Gateway where the settings say so', () => {
+    const environment = {
+      TENANTRY_BASE_URL: 'https://mcp.example.com/base',
+      TENANTRY_ROUTE_KIND: 'gateway',
+      TENANTRY_GATEWAY: 'gateways/public/https',
+    };
+    const { spec } = rendered<{ spec: object }>(kinds.HTTPRoute, { environment });
+    expect(spec).toMatchObject({
+      parentRefs: [{ namespace: 'gateways', name: 'public', sectionName: 'https' }],
+      hostnames: ['mcp.example.com'],
+      rules: [
+        {
+          matches: [{ path: { type: 'Exact', value: '/base/t/acme/mcp' } }, { path: { type: 'Exact' } }],
+          backendRefs: [{ name: 'stack', port: 8001 }],
+        },
+      ],
+    });
+    expect(() => rendered(kinds.Ingress, { environment })).toThrow('no Ingress');
+  });
+
+  test.each([
+    [{ TENANTRY_ROUTE_KIND: 'gateway' }, 'TENANTRY_GATEWAY: is required'],
+    [{ TENANTRY_ROUTE_KIND: 'gateway', TENANTRY_GATEWAY: 'public' }, 'TENANTRY_GATEWAY: must be <namespace>/<name>'],
+    [{ TENANTRY_ROUTE_MODE: 'host', TENANTRY_BASE_URL: 'http://10.0.0.1' }, 'TENANTRY_BASE_URL: must have a domain'],
+    [{ TENANTRY_ROUTE_MODE: 'host', TENANTRY_BASE_URL: 'http://example.com/base' }, 'TENANTRY_BASE_URL: must have no path'],
+    [{ TENANTRY_INGRESS_ANNOTATIONS: '{"a": 1}' }, 'TENANTRY_INGRESS_ANNOTATIONS'],
+    [{ TENANTRY_INGRESS_ANNOTATIONS: 'a=b' }, 'TENANTRY_INGRESS_ANNOTATIONS: must be a JSON object'],
+    [{ TENANTRY_VERIFY_ADDRESS: 'gateway' }, 'TENANTRY_VERIFY_ADDRESS: must be <host>:<port>'],
+    [{ TENANTRY_LEASE: 'tenantry-operator' }, 'TENANTRY_LEASE: must be <namespace>/<name>'],
+  ])('with settings %j is refused at start', (environment, fault) => {
+    expect(() => settingsWith(environment)).toThrow(fault);
   });
 });
 

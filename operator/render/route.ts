@@ -1,0 +1,74 @@
+import { isIP } from 'node:net';
+import { type Endpoints, metadataUrl, pod } from '../../crds/names.ts';
+import { kinds } from '../../kube/resources.ts';
+import { type Blueprint, type Child, child } from './blueprint.ts';
+
+interface PublicPath {
+  readonly path: string;
+  /** Whether what lies below it is meant too. */
+  readonly below: boolean;
+}
+
+/**
+ * The paths that lead to the sidecar, which serves them as they stand, because an Ingress cannot rewrite. Nothing else of the
+ * sidecar is public: its metrics and probes listen on the same port.
+ */
+export function publicPaths({ mcp, api, metadata }: Endpoints): PublicPath[] {
+  const exact = (url: string): PublicPath => ({ path: new URL(url).pathname, below: false });
+  return [
+    exact(mcp),
+    exact(metadata),
+    ...(api === undefined ? [] : [{ path: new URL(api).pathname, below: true }, exact(metadataUrl(api))]),
+  ];
+}
+
+/** The tenant's route: an HTTPRoute where the installation has a Gateway, else an Ingress. */
+export function renderRoute(blueprint: Blueprint): Child {
+  return blueprint.settings.gateway === undefined ? renderIngress(blueprint) : renderHttpRoute(blueprint, blueprint.settings.gateway);
+}
+
+function renderIngress({ tenant, settings, endpoints }: Blueprint): Child {
+  const { protocol } = new URL(endpoints.mcp);
+  const host = hostOf(endpoints);
+  const backend = { service: { name: 'stack', port: { name: 'mcp' } } };
+  const { ingressClass, ingressAnnotations: annotations } = settings;
+  const ingress = child(tenant, kinds.Ingress, 'stack', {
+    spec: {
+      ...(ingressClass === undefined ? {} : { ingressClassName: ingressClass }),
+      // Without the name of a Secret the controller's own certificate serves: one for all tenants of the domain.
+      ...(protocol === 'https:' && host !== undefined ? { tls: [{ hosts: [host] }] } : {}),
+      rules: [
+        {
+          ...(host === undefined ? {} : { host }),
+          http: { paths: publicPaths(endpoints).map(({ path, below }) => ({ path, pathType: below ? 'Prefix' : 'Exact', backend })) },
+        },
+      ],
+    },
+  });
+  if (Object.keys(annotations).length === 0) return ingress;
+  return { ...ingress, object: { ...ingress.object, metadata: { ...ingress.object.metadata, annotations } } };
+}
+
+/** https://gateway-api.sigs.k8s.io/reference/spec/#httproute */
+function renderHttpRoute({ tenant, endpoints }: Blueprint, gateway: { namespace: string; name: string; section?: string }): Child {
+  const { namespace, name, section } = gateway;
+  const host = hostOf(endpoints);
+  return child(tenant, kinds.HTTPRoute, 'stack', {
+    spec: {
+      parentRefs: [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', namespace, name, ...(section ? { sectionName: section } : {}) }],
+      ...(host === undefined ? {} : { hostnames: [host] }),
+      rules: [
+        {
+          matches: publicPaths(endpoints).map(({ path, below }) => ({ path: { type: below ? 'PathPrefix' : 'Exact', value: path } })),
+          backendRefs: [{ name: 'stack', port: pod.sidecarPort }],
+        },
+      ],
+    },
+  });
+}
+
+/** Rules cannot be made for an address, and `localhost` is one in other words: such a route is for any host. */
+function hostOf({ mcp }: Endpoints): string | undefined {
+  const { hostname } = new URL(mcp);
+  return isIP(hostname.replace(/^\[|\]$/g, '')) !== 0 || hostname === 'localhost' ? undefined : hostname;
+}
