@@ -1,9 +1,3 @@
-import { type Condition, isTrue } from '../crds/conditions.ts';
-import type { Tenant } from '../crds/tenant.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { Reflector } from '../kube/reflector.ts';
-import { kinds } from '../kube/resources.ts';
-
 /** Calls the Admin API as an admin's script does. */
 export class AdminClient {
   readonly #baseUrl: string;
@@ -33,56 +27,4 @@ export class AdminClient {
     }
     return { status: response.status, body: answer };
   }
-}
-
-/** Waits until a Tenant satisfies `condition`, and tells of every change on the way. */
-export async function untilTenant(
-  client: KubeClient,
-  name: string,
-  condition: (tenant: Tenant | undefined) => boolean,
-  options: { timeoutMs: number; signal?: AbortSignal; onChange?: (tenant: Tenant | undefined, previous: Tenant | undefined) => void },
-): Promise<Tenant | undefined> {
-  const over = new AbortController();
-  const deadline = AbortSignal.timeout(options.timeoutMs);
-  const signal = AbortSignal.any([over.signal, deadline, ...(options.signal ? [options.signal] : [])]);
-  let latest: Tenant | undefined;
-  const { promise, resolve, reject } = Promise.withResolvers<Tenant | undefined>();
-  const tell = (current: Tenant | undefined, previous: Tenant | undefined): void => {
-    latest = current;
-    options.onChange?.(current, previous);
-    if (condition(current)) resolve(current);
-  };
-  const reflector = new Reflector<Tenant>({
-    client,
-    resource: kinds.Tenant,
-    fieldSelector: `metadata.name=${name}`,
-    onChange: (_key, current, previous) => tell(current, previous),
-  });
-  signal.addEventListener('abort', () =>
-    reject(
-      deadline.aborted
-        ? new Error(`tenant ${name} did not get there within ${options.timeoutMs / 1000} s: ${explain(latest)}`)
-        : signal.reason,
-    ),
-  );
-  try {
-    await Promise.race([reflector.start(signal), promise]);
-    if (reflector.get(name) === undefined) tell(undefined, undefined);
-    return await promise;
-  } finally {
-    over.abort();
-    promise.catch(() => {});
-  }
-}
-
-export const isReady = (tenant: Tenant | undefined): boolean =>
-  isTrue(tenant?.status?.conditions, 'Ready') && tenant?.status?.observedGeneration === tenant?.metadata.generation;
-
-/** Conditions that keep a tenant from being ready, with their messages. */
-function explain(tenant: Tenant | undefined): string {
-  if (!tenant) return 'there is no such tenant';
-  const wanting = (tenant.status?.conditions ?? []).filter(
-    (c: Condition) => c.status !== 'True' && !['Stalled', 'Reconciling', 'Ready'].includes(c.type),
-  );
-  return wanting.map((c) => `${c.type}=${c.status} (${c.reason}: ${c.message})`).join('; ') || 'it has no status yet';
 }

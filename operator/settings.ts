@@ -55,6 +55,14 @@ const address = z
     return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) };
   });
 
+/** How the tenants' public URLs are reached from inside. */
+export const verifySettings = {
+  /** `host:port` that the verification dials in place of the public host's own address. */
+  TENANTRY_VERIFY_ADDRESS: address.optional(),
+  /** PEM file of further authorities the verification trusts. */
+  TENANTRY_VERIFY_CA_FILE: z.string().optional(),
+};
+
 /** What the operator is told by its environment. */
 const environment = z.object({
   /** Public base URL of the installation. */
@@ -67,10 +75,7 @@ const environment = z.object({
   TENANTRY_INGRESS_CLASS: z.string().optional(),
   /** JSON object of annotations for each tenant's Ingress. */
   TENANTRY_INGRESS_ANNOTATIONS: annotations.default({}),
-  /** `host:port` that the verification dials in place of the public host's own address. */
-  TENANTRY_VERIFY_ADDRESS: address.optional(),
-  /** PEM file of further authorities the verification trusts. */
-  TENANTRY_VERIFY_CA_FILE: z.string().optional(),
+  ...verifySettings,
   /** Image of the MCP sidecar. */
   TENANTRY_SIDECAR_IMAGE: z.string().min(1),
   TENANTRY_IMAGE_PULL_POLICY: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent'),

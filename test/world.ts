@@ -7,7 +7,8 @@ import { namespaceOf } from '../crds/names.ts';
 import type { Tenant } from '../crds/tenant.ts';
 import { KubeClient } from '../kube/client.ts';
 import { type KubeObject, kinds, type Resource } from '../kube/resources.ts';
-import { AdminClient, isReady, untilTenant } from '../local/admin-client.ts';
+import { isReady, untilTenant } from '../kube/until-tenant.ts';
+import { AdminClient } from '../local/admin-client.ts';
 import { findBinaries } from '../local/binaries.ts';
 import type { TestContext } from './context.ts';
 

@@ -1,0 +1,89 @@
+/**
+ * What `helm test` runs: creates a tenant, uses it through its own public route as an LLM client does, deletes it, and exits 0 when all of
+ * that went well. It leaves nothing behind, also when it fails.
+ */
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { z } from 'zod';
+import { namespaceOf } from '../crds/names.ts';
+import { type Tenant, tenantName } from '../crds/tenant.ts';
+import { KubeClient } from '../kube/client.ts';
+import { type KubeObject, kinds } from '../kube/resources.ts';
+import { isReady, untilTenant } from '../kube/until-tenant.ts';
+import { publicFetch } from './public-fetch.ts';
+import { secretNames } from './render/blueprint.ts';
+import { verifySettings } from './settings.ts';
+
+const environment = z.object({
+  TENANTRY_SMOKE_TENANT: tenantName.default('helm-test'),
+  TENANTRY_SMOKE_TEMPLATE: z.string().min(1).default('toolbridge'),
+  TENANTRY_SMOKE_TIMEOUT_SECONDS: z.coerce.number().int().min(1).max(3600).default(300),
+  ...verifySettings,
+});
+
+const settings = environment.parse(Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== '')));
+const name = settings.TENANTRY_SMOKE_TENANT;
+const timeoutMs = settings.TENANTRY_SMOKE_TIMEOUT_SECONDS * 1000;
+const call = publicFetch({ address: settings.TENANTRY_VERIFY_ADDRESS, caFile: settings.TENANTRY_VERIFY_CA_FILE });
+const client = KubeClient.fromConfig({ userAgent: 'tenantry-smoke-test' });
+const began = performance.now();
+const tell = (line: string): void => console.log(`${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${line}`);
+
+async function create(): Promise<Tenant> {
+  const spec = {
+    displayName: 'Smoke test of the installation',
+    template: { name: settings.TENANTRY_SMOKE_TEMPLATE },
+    deletionPolicy: 'delete',
+  };
+  return client.create<Tenant>(kinds.Tenant, { metadata: { name }, ...{ spec } }, { fieldManager: 'tenantry-smoke-test' });
+}
+
+/** What a machine with an API key does. */
+async function use(url: string): Promise<number> {
+  const refused = await call(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' });
+  await refused.body?.cancel();
+  if (refused.status !== 401) throw new Error(`${url} answered ${refused.status} to a request without a key; it must answer 401`);
+  const { data } = await client.get<KubeObject & { data: Record<string, string> }>(kinds.Secret, secretNames.credentials, {
+    namespace: namespaceOf(name),
+  });
+  const key = Buffer.from(data['apiKey'] ?? '', 'base64').toString('utf8');
+  const mcp = new Client({ name: 'tenantry-smoke-test', version: '1' }, { versionNegotiation: { mode: 'auto' } });
+  await mcp.connect(
+    new StreamableHTTPClientTransport(new URL(url), { fetch: call, requestInit: { headers: { authorization: `Bearer ${key}` } } }),
+  );
+  const { tools } = await mcp.listTools();
+  await mcp.close();
+  if (tools.length === 0) throw new Error(`${url} lists no tools`);
+  return tools.length;
+}
+
+async function remove(uid: string): Promise<void> {
+  await client.delete(kinds.Tenant, name, { uid });
+  await untilTenant(client, name, (tenant) => tenant?.metadata.uid !== uid, { timeoutMs });
+  tell('deleted, nothing left');
+}
+
+/** One line for each condition that changed. */
+function tellChanges(tenant: Tenant | undefined, previous: Tenant | undefined): void {
+  for (const { type, status, reason } of tenant?.status?.conditions ?? []) {
+    const before = previous?.status?.conditions?.find((condition) => condition.type === type);
+    if (before?.status !== status || before.reason !== reason) tell(`${type}=${status} (${reason})`);
+  }
+}
+
+try {
+  const { uid = '' } = (await create()).metadata;
+  tell(`Tenant ${name} created`);
+  try {
+    const tenant = await untilTenant(client, name, isReady, { timeoutMs, onChange: tellChanges });
+    const url = tenant?.status?.endpoints?.mcp ?? '';
+    const tools = await use(url);
+    tell(`MCP handshake at ${url}: ${tools} tools; 401 without a key`);
+  } finally {
+    await remove(uid);
+  }
+} catch (error) {
+  console.error(`The installation does not work: ${(error as Error).message}`);
+  process.exitCode = 1;
+} finally {
+  await client.close();
+}
