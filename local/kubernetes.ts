@@ -13,7 +13,7 @@ import { keepPorts } from './ports.ts';
 import { type Log, type Supervised, supervise } from './process.ts';
 
 const loopback = '127.0.0.1';
-const serviceRange = '10.96.0.0/16';
+export const serviceRange = '10.96.0.0/16';
 const serviceIssuer = 'https://kubernetes.default.svc.cluster.local';
 /** Who asks the node agent for logs; the node agent answers nobody else. */
 export const kubeletClientName = 'kube-apiserver-kubelet-client';
@@ -26,6 +26,15 @@ export interface KubernetesOptions {
   readonly log: Log;
   readonly signal?: AbortSignal;
   readonly binaries?: Binaries;
+  /** For a cluster with real nodes; without it, the pods are local processes (see local/node). */
+  readonly nodes?: RealNodes;
+}
+
+export interface RealNodes {
+  /** Where nodes and pods reach the API server: an address of this machine that is not loopback. */
+  readonly address: string;
+  /** Addresses of pods; each node is given a part of it. */
+  readonly podRange: string;
 }
 
 /** What the node agent's own server needs to be reachable by the API server and by nobody else. */
@@ -45,13 +54,15 @@ export interface Kubernetes {
 }
 
 /**
- * Starts a real Kubernetes control plane on loopback: etcd, kube-apiserver and kube-controller-manager, without a scheduler and
- * without nodes (see local/node). Takes about 8 s; resolves when namespaces get their ServiceAccounts.
- * The controllers of EndpointSlices are off, because those objects refuse the loopback addresses that local pods have.
+ * Starts a real Kubernetes control plane: etcd, kube-apiserver and kube-controller-manager, without a scheduler and without nodes
+ * (see local/node). Takes about 8 s; resolves when namespaces get their ServiceAccounts.
+ * Unless there are real nodes it is on loopback, and the controllers of EndpointSlices are off, because those objects refuse the
+ * loopback addresses that local pods have.
  * @throws Error with the end of the failing program's log.
  */
 export async function startKubernetes(options: KubernetesOptions): Promise<Kubernetes> {
-  const { dir, log, signal } = options;
+  const { dir, log, signal, nodes } = options;
+  const address = nodes?.address ?? loopback;
   const binaries = options.binaries ?? findBinaries();
   const folder = await claimFolder(dir);
   if (folder.orphans > 0) log.info({ processes: folder.orphans }, 'ended what an earlier run had left');
@@ -63,8 +74,8 @@ export async function startKubernetes(options: KubernetesOptions): Promise<Kuber
   try {
     const { ports, moved } = await keepPorts(join(dir, 'ports.json'), ['etcd', 'etcdPeer', 'apiServer']);
     if (moved.includes('apiServer')) log.warn({ port: ports.apiServer }, 'port of the Kubernetes API was taken, using another');
-    const pki = await issueCertificates(join(dir, 'pki'));
-    const url = `https://${loopback}:${ports.apiServer}`;
+    const pki = await issueCertificates(join(dir, 'pki'), address);
+    const url = `https://${address}:${ports.apiServer}`;
     const kubeconfigs = await writeKubeconfigs(dir, url, pki.cluster);
     const logs = join(dir, 'logs');
     mkdirSync(logs, { recursive: true, mode: 0o700 });
@@ -83,10 +94,11 @@ export async function startKubernetes(options: KubernetesOptions): Promise<Kuber
     await start('etcd', binaries.etcd, etcdArguments(dir, etcdUrl, `https://${loopback}:${ports.etcdPeer}`, pki, options.fsync ?? true), {
       ready: (aborted) => answers(`${etcdUrl}/health`, pki.etcd, pki.etcdClientPair, aborted),
     });
-    await start('kube-apiserver', binaries.apiServer, apiServerArguments(ports.apiServer, etcdUrl, pki), {
+    await start('kube-apiserver', binaries.apiServer, apiServerArguments(ports.apiServer, etcdUrl, pki, nodes), {
       ready: (aborted) => answers(`${url}/readyz`, pki.cluster, pki.healthClient, aborted),
     });
-    await start('kube-controller-manager', binaries.controllerManager, controllerManagerArguments(kubeconfigs.controllerManager, pki));
+    const controllerManager = controllerManagerArguments(kubeconfigs.controllerManager, pki, nodes);
+    await start('kube-controller-manager', binaries.controllerManager, controllerManager);
     await bootstrap(kubeconfigs.admin, signal);
     return {
       url,
@@ -103,7 +115,7 @@ export async function startKubernetes(options: KubernetesOptions): Promise<Kuber
 type Pki = Awaited<ReturnType<typeof issueCertificates>>;
 
 /** etcd has an authority of its own: whoever holds a certificate of it may read every Secret. */
-async function issueCertificates(folder: string) {
+async function issueCertificates(folder: string, address: string) {
   const [cluster, etcd] = await Promise.all([Authority.open(folder, 'ca'), Authority.open(folder, 'etcd-ca')]);
   const here = { addresses: [loopback], names: ['localhost'] };
   const apiServerNames = [
@@ -123,7 +135,7 @@ async function issueCertificates(folder: string) {
     apiServer: await cluster.issueFiles('apiserver', {
       commonName: 'kube-apiserver',
       usage: 'server',
-      addresses: [loopback, '10.96.0.1'],
+      addresses: [...new Set([loopback, address, '10.96.0.1'])],
       names: apiServerNames,
     }),
     kubeletClient: await cluster.issueFiles('apiserver-kubelet-client', { commonName: kubeletClientName, usage: 'client' }),
@@ -170,10 +182,11 @@ function etcdArguments(dir: string, client: string, peer: string, pki: Pki, fsyn
   ];
 }
 
-function apiServerArguments(port: number, etcdUrl: string, pki: Pki): string[] {
+function apiServerArguments(port: number, etcdUrl: string, pki: Pki, nodes: RealNodes | undefined): string[] {
+  const address = nodes?.address ?? loopback;
   return [
-    `--bind-address=${loopback}`,
-    `--advertise-address=${loopback}`,
+    `--bind-address=${address}`,
+    `--advertise-address=${address}`,
     `--secure-port=${port}`,
     `--etcd-servers=${etcdUrl}`,
     `--etcd-cafile=${pki.etcd.certFile}`,
@@ -193,16 +206,18 @@ function apiServerArguments(port: number, etcdUrl: string, pki: Pki): string[] {
     '--authorization-mode=Node,RBAC',
     '--anonymous-auth=false',
     '--allow-privileged=true',
-    // Would write an EndpointSlice with the loopback address, which is refused.
-    '--endpoint-reconciler-type=none',
+    // Without real nodes it would write an EndpointSlice with the loopback address, which is refused.
+    ...(nodes ? ['--enable-admission-plugins=NodeRestriction'] : ['--endpoint-reconciler-type=none']),
     '--profiling=false',
   ];
 }
 
-function controllerManagerArguments(kubeconfig: string, pki: Pki): string[] {
+function controllerManagerArguments(kubeconfig: string, pki: Pki, nodes: RealNodes | undefined): string[] {
   return [
     `--kubeconfig=${kubeconfig}`,
-    '--controllers=*,-endpoints-controller,-endpointslice-controller,-endpointslice-mirroring-controller',
+    ...(nodes
+      ? ['--allocate-node-cidrs=true', `--cluster-cidr=${nodes.podRange}`]
+      : ['--controllers=*,-endpoints-controller,-endpointslice-controller,-endpointslice-mirroring-controller']),
     '--use-service-account-credentials=true',
     `--service-account-private-key-file=${pki.serviceAccount.keyFile}`,
     `--root-ca-file=${pki.cluster.certFile}`,

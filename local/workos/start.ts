@@ -14,6 +14,8 @@ export interface WorkosOptions {
   readonly host?: string;
   /** 0 takes a free one. A state folder should keep its port: issuer and resources carry it. */
   readonly port: number;
+  /** The name everybody calls it by, which issuer and API URL carry; localhost when left out. */
+  readonly publicHost?: string;
   /** Folder of the state, which survives a restart: keys, clients, users, organizations, resources, grants. */
   readonly dir: string;
   /** Lifetime of OAuth access tokens; an hour when left out. */
@@ -75,7 +77,7 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
   const directory = new Directory(store);
   const accounts: DemoAccount[] = [];
   const port = options.port === 0 ? await freePort(options.host ?? '127.0.0.1') : options.port;
-  const issuer = `http://localhost:${port}`;
+  const issuer = `http://${options.publicHost ?? 'localhost'}:${port}`;
   const adminIssuer = `${issuer}/user_management/${environment.clientId}`;
   const sessions = new Sessions(environment, directory, vault, adminIssuer);
   const onFault = (error: unknown) => options.log?.('the WorkOS stand-in failed', { error });
