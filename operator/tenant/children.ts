@@ -124,7 +124,7 @@ function slim<T extends KubeObject>(object: T): T {
 
 /** Of a pod only what says why it does not start. */
 function slimPod(pod: PodObject): PodObject {
-  const { phase, containerStatuses, initContainerStatuses } = pod.status ?? {};
+  const { phase, conditions, containerStatuses, initContainerStatuses } = pod.status ?? {};
   const { name, namespace, uid, resourceVersion, labels: own, deletionTimestamp } = pod.metadata;
   return {
     metadata: {
@@ -137,6 +137,7 @@ function slimPod(pod: PodObject): PodObject {
     },
     status: {
       ...(phase ? { phase } : {}),
+      ...(conditions ? { conditions: conditions.filter(({ type }) => type === 'PodScheduled') } : {}),
       ...(containerStatuses ? { containerStatuses } : {}),
       ...(initContainerStatuses ? { initContainerStatuses } : {}),
     },

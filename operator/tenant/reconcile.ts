@@ -14,6 +14,7 @@ import { type Again, type Context, fieldManager, writeStatus } from './context.t
 import { covers, marked } from './drift.ts';
 import { finalize } from './finalize.ts';
 import { type Action, plan } from './plan.ts';
+import { type RouteState, routeKind, routeState } from './route.ts';
 import { ensureSecrets, isAccessPending, type SecretsState } from './secrets.ts';
 import { type Blocked, type Findings, statusOf, type Verification, wasReady } from './status.ts';
 import { verify } from './verify.ts';
@@ -102,7 +103,7 @@ async function advance(
 
   const deployment = children.find(name, kinds.Deployment, namespaceOf(name), 'stack');
   const workload = workloadState(deployment, children.podsOf(name));
-  const found: Findings = { ...base, secrets: true, database: database.placed, migration, workload, routed: true };
+  const found: Findings = { ...base, secrets: true, database: database.placed, migration, workload, route: routeOf(name, context) };
   const verified = await currentVerification(tenant, found, secrets, context, signal);
   const findings = verified.verification ? { ...found, verification: verified.verification } : found;
   const sweep = wasReady(tenant) && !workload.available && !tenant.spec.suspended ? recoveryMs : sweepMs * (0.8 + 0.4 * context.random());
@@ -110,18 +111,23 @@ async function advance(
 }
 
 /** What stays true of a tenant that the operator cannot get on with. */
-function keep(tenant: Tenant, { children }: Context): Findings {
+function keep(tenant: Tenant, context: Context): Findings {
+  const { children } = context;
   const { name } = tenant.metadata;
   const deployment = children.find(name, kinds.Deployment, namespaceOf(name), 'stack');
   if (!deployment) return {};
   return {
     secrets: isTrue(tenant.status?.conditions, 'SecretsReady'),
     workload: workloadState(deployment, children.podsOf(name)),
-    routed: isTrue(tenant.status?.conditions, 'RouteReady'),
+    route: routeOf(name, context),
     ...(isTrue(tenant.status?.conditions, 'DatabaseReady')
       ? { database: tenant.status?.database ?? 'none', migration: 'succeeded' as const }
       : {}),
   };
+}
+
+function routeOf(tenant: string, { children, settings }: Context): RouteState | undefined {
+  return routeState(children.find(tenant, routeKind(settings), namespaceOf(tenant), 'stack'), settings);
 }
 
 function resolve(tenant: Tenant, context: Context): Blocked | { template: StackTemplate; parameters: Readonly<Record<string, unknown>> } {

@@ -2,6 +2,7 @@ import { type Condition, type ConditionReason, isTrue, mergeConditions, type Ver
 import { type Endpoints, namespaceOf } from '../../crds/names.ts';
 import type { Tenant, TenantStatus } from '../../crds/tenant.ts';
 import type { MigrationState } from './plan.ts';
+import type { RouteState } from './route.ts';
 import type { VerifiedServer } from './verify.ts';
 import type { WorkloadState } from './workload.ts';
 
@@ -31,7 +32,7 @@ export interface Findings {
   readonly databaseProblem?: { readonly reason: 'ServerUnavailable' | 'NoServer'; readonly message: string };
   readonly migration?: MigrationState;
   readonly workload?: WorkloadState;
-  readonly routed?: boolean;
+  readonly route?: RouteState | undefined;
   readonly verification?: Verification;
 }
 
@@ -64,9 +65,7 @@ function decide(tenant: Tenant, findings: Findings): Verdict[] {
     secretsVerdict(findings),
     databaseVerdict(findings),
     workloadVerdict(findings, suspended),
-    findings.routed
-      ? { type: 'RouteReady', status: 'True', reason: 'Routed', message: 'Service and route are in place.' }
-      : { type: 'RouteReady', status: 'False', reason: 'Pending', message: 'The route is not in place yet.' },
+    routeVerdict(findings),
     verifiedVerdict(tenant, findings, suspended),
   ];
   const blocked = findings.blocked ?? stalledBy(tenant, findings);
@@ -127,10 +126,23 @@ function workloadVerdict({ workload }: Findings, suspended: boolean): Verdict {
     return { type, status: 'False', reason: 'Suspended', message: 'The tenant is suspended; set spec.suspended to false to resume it.' };
   if (!workload) return { type, status: 'False', reason: 'Pending', message: 'The pods are not started yet.' };
   if (workload.available) {
-    return { type, status: 'True', reason: 'Available', message: 'A pod serves.' };
+    const next = workload.problem === undefined ? '' : ` The next one does not start: ${workload.problem.message}`;
+    return { type, status: 'True', reason: 'Available', message: `A pod serves.${next}` };
   }
   if (workload.problem) return { type, status: 'False', ...workload.problem };
   return { type, status: 'False', reason: 'Progressing', message: 'The pods are starting.' };
+}
+
+function routeVerdict({ route }: Findings): Verdict {
+  const type = 'RouteReady';
+  if (route === 'routed') return { type, status: 'True', reason: 'Routed', message: 'Service and route are in place.' };
+  if (route === undefined) return { type, status: 'False', reason: 'Pending', message: 'The route is not in place yet.' };
+  if (route === 'waiting') {
+    const message =
+      'No gateway has accepted the route yet. Does the Gateway the operator is configured for exist, and does its controller run?';
+    return { type, status: 'False', reason: 'Pending', message };
+  }
+  return { type, status: 'False', reason: 'NotAccepted', message: `The gateway does not accept the route (${route.refused}).` };
 }
 
 function verifiedVerdict(tenant: Tenant, { verification, blocked }: Findings, suspended: boolean): Verdict {

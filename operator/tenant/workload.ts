@@ -7,7 +7,15 @@ interface DeploymentObject extends KubeObject {
     readonly replicas?: number;
     readonly updatedReplicas?: number;
     readonly availableReplicas?: number;
+    readonly conditions?: readonly PodCondition[];
   };
+}
+
+interface PodCondition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason?: string;
+  readonly message?: string;
 }
 
 interface ContainerStatus {
@@ -19,6 +27,7 @@ interface ContainerStatus {
 export interface PodObject extends KubeObject {
   readonly status?: {
     readonly phase?: string;
+    readonly conditions?: readonly PodCondition[];
     readonly containerStatuses?: readonly ContainerStatus[];
     readonly initContainerStatuses?: readonly ContainerStatus[];
   };
@@ -29,7 +38,7 @@ export interface WorkloadState {
   readonly available: boolean;
   /** Every pod runs what was applied last. */
   readonly settled: boolean;
-  readonly problem?: { readonly reason: 'ImagePullFailed' | 'CrashLoop'; readonly message: string };
+  readonly problem?: { readonly reason: 'ImagePullFailed' | 'CrashLoop' | 'Unschedulable' | 'PodsRefused'; readonly message: string };
 }
 
 const pullReasons = new Set(['ErrImagePull', 'ImagePullBackOff', 'ErrImageNeverPull', 'InvalidImageName', 'CreateContainerConfigError']);
@@ -42,13 +51,20 @@ export function workloadState(deployment: KubeObject | undefined, pods: readonly
   const available = (status?.availableReplicas ?? 0) > 0;
   const settled =
     current && status?.updatedReplicas === wanted && status.availableReplicas === wanted && status.replicas === wanted && wanted > 0;
-  const problem = settled ? undefined : problemOf(pods);
+  const problem = settled ? undefined : (problemOf(pods) ?? refusalOf(status?.conditions));
   return { available, settled, ...(problem ? { problem } : {}) };
 }
 
 function problemOf(pods: readonly PodObject[]): WorkloadState['problem'] {
   for (const pod of pods) {
     if (pod.metadata.deletionTimestamp !== undefined) continue;
+    const unscheduled = pod.status?.conditions?.find(({ type, status }) => type === 'PodScheduled' && status === 'False');
+    if (unscheduled?.reason === 'Unschedulable') {
+      return {
+        reason: 'Unschedulable',
+        message: `no node takes pod ${pod.metadata.name}: ${unscheduled.message ?? 'no details'} Give the cluster room, or lower the requests.`,
+      };
+    }
     for (const container of [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])]) {
       const waiting = container.state?.waiting;
       if (!waiting?.reason) continue;
@@ -67,4 +83,10 @@ function problemOf(pods: readonly PodObject[]): WorkloadState['problem'] {
     }
   }
   return undefined;
+}
+
+/** Pods that the API server does not even accept: a quota, Pod Security, an admission policy of the cluster. */
+function refusalOf(conditions: readonly PodCondition[] | undefined): WorkloadState['problem'] {
+  const failure = conditions?.find(({ type, status }) => type === 'ReplicaFailure' && status === 'True');
+  return failure && { reason: 'PodsRefused', message: `the API server refuses the pods: ${failure.message ?? 'no details'}` };
 }

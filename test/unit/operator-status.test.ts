@@ -2,9 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { type ConditionType, conditionReasons } from '../../crds/conditions.ts';
 import { tenantStatus } from '../../crds/tenant.ts';
 import { readSettings } from '../../operator/settings.ts';
+import { routeState } from '../../operator/tenant/route.ts';
 import { deletingStatus, type Findings, statusOf } from '../../operator/tenant/status.ts';
 import { workloadState } from '../../operator/tenant/workload.ts';
-import { condition, tenant } from './gen.ts';
+import { condition, settingsWith, tenant } from './gen.ts';
 
 const now = (): Date => new Date('2026-01-02T03:04:05Z');
 const server = { name: 's', version: '1', protocolVersions: ['2026-07-28'], tools: 40 };
@@ -16,7 +17,7 @@ const complete: Findings = {
   database: { server: 'default', name: 'tenant_x' },
   migration: 'succeeded',
   workload: { available: true, settled: true },
-  routed: true,
+  route: 'routed',
   verification: { state: 'succeeded', server },
 };
 const authorized = { conditions: [condition('AuthorizationReady', 'True')] };
@@ -40,7 +41,7 @@ describe('the status', () => {
     ['the secrets', { secrets: false }, 'SecretsReady'],
     ['the migration', { migration: 'running' }, 'DatabaseReady'],
     ['the pods', { workload: { available: false, settled: false } }, 'WorkloadAvailable'],
-    ['the route', { routed: false }, 'RouteReady'],
+    ['the route', { route: 'waiting' }, 'RouteReady'],
     ['the handshake', { verification: { state: 'pending' } }, 'Verified'],
   ])('waits for %s before the first Ready and says so', (_name, change, type) => {
     const status = statusOf(tenant({}, authorized), { ...complete, ...change }, now);
@@ -131,6 +132,79 @@ describe('the workload', () => {
       status: { initContainerStatuses: [{ name: 'api', state: { waiting: { reason: 'ErrImageNeverPull', message: 'no such image' } } }] },
     };
     expect(workloadState(deployment({}) as never, [pod]).problem).toMatchObject({ reason: 'ImagePullFailed' });
+  });
+});
+
+describe('what a node or the API server refuses', () => {
+  const conditionsOf = (object: object) => workloadState(object as never, []).problem;
+
+  test('a pod that no node takes is named, with why', () => {
+    const message = '0/1 nodes are available: 1 Insufficient memory.';
+    const pod = {
+      metadata: { name: 'p', namespace: 'tenant-acme' },
+      status: { phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }] },
+    };
+    expect(workloadState({ metadata: { name: 'stack' } }, [pod]).problem).toEqual({
+      reason: 'Unschedulable',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  test('pods that are not even accepted are named, with why', () => {
+    const condition = { type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message: 'exceeded quota: tenantry' };
+    expect(conditionsOf({ metadata: { name: 'stack' }, status: { conditions: [condition] } })).toEqual({
+      reason: 'PodsRefused',
+      message: 'the API server refuses the pods: exceeded quota: tenantry',
+    });
+  });
+
+  test('a new pod that does not start is told of while the old one serves', () => {
+    const workload = { available: true, settled: false, problem: { reason: 'ImagePullFailed' as const, message: 'no such image' } };
+    const { status, reason, message } = verdict(statusOf(tenant({}, authorized), { ...complete, workload }, now), 'WorkloadAvailable');
+    expect([status, reason]).toEqual(['True', 'Available']);
+    expect(message).toContain('no such image');
+  });
+});
+
+describe('the route', () => {
+  const settings = settingsWith({ TENANTRY_ROUTE_KIND: 'gateway', TENANTRY_GATEWAY: 'gateways/public' });
+  const route = (...conditions: object[]) =>
+    ({ metadata: { name: 'stack' }, status: { parents: [{ parentRef: { namespace: 'gateways', name: 'public' }, conditions }] } }) as never;
+  const accepted = { type: 'Accepted', status: 'True' };
+
+  test.each([
+    ['not there', undefined, undefined],
+    ['seen by nobody', { metadata: { name: 'stack' } }, 'waiting'],
+    ['accepted', route(accepted, { type: 'ResolvedRefs', status: 'True' }), 'routed'],
+    [
+      'refused',
+      route({ type: 'Accepted', status: 'False', reason: 'NotAllowedByListeners', message: 'no listener' }),
+      { refused: 'NotAllowedByListeners: no listener' },
+    ],
+    [
+      'without its Service',
+      route(accepted, { type: 'ResolvedRefs', status: 'False', reason: 'BackendNotFound' }),
+      { refused: 'BackendNotFound: no details' },
+    ],
+    [
+      "accepted by somebody else's gateway",
+      {
+        metadata: { name: 'stack' },
+        status: { parents: [{ parentRef: { namespace: 'other', name: 'public' }, conditions: [accepted] }] },
+      } as never,
+      'waiting',
+    ],
+  ])('as an HTTPRoute that is %s', (_name, object, expected) => {
+    expect(routeState(object, settings)).toEqual(expected);
+  });
+
+  test('as an Ingress is in place once it exists, because controllers need not say anything', () => {
+    expect(routeState({ metadata: { name: 'stack' } }, settingsWith())).toBe('routed');
+  });
+
+  test('that the gateway refuses says so', () => {
+    const status = statusOf(tenant({}, authorized), { ...complete, route: { refused: 'NotAllowedByListeners: no listener' } }, now);
+    expect(verdict(status, 'RouteReady')).toMatchObject({ status: 'False', reason: 'NotAccepted' });
   });
 });
 
