@@ -1,0 +1,97 @@
+import { randomUUID } from 'node:crypto';
+import { afterEach, describe, expect, test } from 'vitest';
+import { run, systemNamespace } from './chart-files.ts';
+
+/** What the accounts of an installed chart may do. Nothing here changes the cluster but one Tenant, which is paused. */
+const operator = `system:serviceaccount:${systemNamespace}:tenantry-operator`;
+const controlPlane = `system:serviceaccount:${systemNamespace}:tenantry-control-plane`;
+
+/** What the API server says to a request that it does not carry out; empty where it would. */
+async function refusalOf(account: string, args: readonly string[], object?: object): Promise<string> {
+  const { code, output, errors } = await run(
+    'kubectl',
+    ['--as', account, ...args, '--dry-run=server', ...(object ? ['-f', '-'] : [])],
+    object && JSON.stringify(object),
+  );
+  return code === 0 ? '' : errors || output;
+}
+
+async function may(account: string, verb: string, resource: string, ...args: readonly string[]): Promise<boolean> {
+  return (await run('kubectl', ['auth', 'can-i', verb, resource, '--as', account, '--quiet', ...args])).code === 0;
+}
+
+const account = (namespace: string) => ({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'chart-test', namespace } });
+const namespace = (name: string) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+
+describe('the operator, whom RBAC lets write in every namespace,', () => {
+  const confined = /tenantry-operator-confinement.*only/s;
+
+  test.each(['default', 'kube-system', systemNamespace])('writes nothing in %s', async (name) => {
+    expect(await may(operator, 'create', 'serviceaccounts', '-n', name)).toBe(true);
+    expect(await refusalOf(operator, ['create'], account(name))).toMatch(confined);
+  });
+
+  test('changes and removes nothing of its own installation', async () => {
+    const deployment = ['deployment/tenantry-control-plane', '-n', systemNamespace];
+    expect(await refusalOf(operator, ['annotate', ...deployment, 'a=b'])).toMatch(confined);
+    expect(await refusalOf(operator, ['delete', ...deployment])).toMatch(confined);
+    expect(await refusalOf(operator, ['delete', 'networkpolicies', '--all', '-n', systemNamespace])).toMatch(confined);
+  });
+
+  test('makes, changes and removes namespaces of tenants alone', async () => {
+    expect(await refusalOf(operator, ['create'], namespace('tenant-chart-test'))).toBe('');
+    expect(await refusalOf(operator, ['create'], namespace('chart-test'))).toMatch(confined);
+    expect(await refusalOf(operator, ['annotate', 'namespace/default', 'a=b'])).toMatch(confined);
+    expect(await refusalOf(operator, ['delete', `namespace/${systemNamespace}`])).toMatch(confined);
+  });
+
+  test('keeps its Lease, and no other', async () => {
+    const lease = (name: string) => ['annotate', `lease/${name}`, 'a=b', '-n', systemNamespace];
+    expect(await refusalOf(operator, lease('tenantry-operator'))).toBe('');
+    expect(await refusalOf(operator, lease('tenantry-control-plane'))).toMatch(/forbidden/i);
+  });
+
+  test('others are not confined by its policy', async () => {
+    expect((await run('kubectl', ['create', '--dry-run=server', '-f', '-'], JSON.stringify(account('default')))).errors).toBe('');
+  });
+});
+
+test.each([
+  [operator, ['get secrets', 'list secrets', 'create tenants', 'delete tenants', 'get pods/exec', 'create clusterroles', 'get configmaps']],
+  [controlPlane, ['get secrets', 'list secrets', 'list pods', 'list namespaces', 'create stacktemplates', 'patch stacktemplates']],
+])('%s may not do what it need not', async (who, wishes) => {
+  const granted: string[] = [];
+  for (const wish of wishes) {
+    const [verb = '', resource = ''] = wish.split(' ');
+    if (await may(who, verb, resource, '--all-namespaces')) granted.push(wish);
+  }
+  expect(granted).toEqual([]);
+});
+
+test('operator and control plane read no Secret of their own namespace', async () => {
+  expect(await may(operator, 'get', 'secrets', '-n', systemNamespace)).toBe(false);
+  expect(await may(controlPlane, 'get', 'secrets', '-n', systemNamespace)).toBe(false);
+});
+
+describe('while a Tenant exists', () => {
+  const name = `chart-${randomUUID().slice(0, 8)}`;
+  afterEach(async () => {
+    await run('kubectl', ['delete', 'tenant', name, '--ignore-not-found', '--timeout=50s']);
+  });
+
+  test('nobody removes the definitions, and it with them', async () => {
+    const tenant = {
+      apiVersion: 'tenantry.dev/v1alpha1',
+      kind: 'Tenant',
+      metadata: { name, annotations: { 'tenantry.dev/reconcile': 'paused' } },
+      spec: { template: { name: 'toolbridge' } },
+    };
+    expect((await run('kubectl', ['create', '-f', '-'], JSON.stringify(tenant))).errors).toBe('');
+    for (const definition of ['tenants.tenantry.dev', 'stacktemplates.tenantry.dev']) {
+      // The policy learns of a new Tenant by a watch.
+      await expect
+        .poll(async () => (await run('kubectl', ['delete', 'crd', definition, '--dry-run=server'])).errors, { timeout: 20_000 })
+        .toMatch(/Tenants exist, .*Delete them first/s);
+    }
+  });
+});
