@@ -1,5 +1,6 @@
-import { join } from 'node:path';
-import { locateBinaries } from './setup/locate.mjs';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { clusterSet, localSet, locateBinaries } from './setup/locate.mjs';
 
 /** Paths of the programs that the local cluster runs. */
 export interface Binaries {
@@ -10,14 +11,30 @@ export interface Binaries {
   readonly kubectl: string;
 }
 
+/** Paths of what makes a real single node cluster, beside the packages of the distribution (containerd, runc, CNI plugins). */
+export interface ClusterBinaries extends Binaries {
+  readonly scheduler: string;
+  readonly kubelet: string;
+  readonly kubeProxy: string;
+  readonly helm: string;
+  readonly coredns: string;
+  readonly traefik: string;
+  /** The static program of the pause image. */
+  readonly pause: string;
+  /** A folder of YAML files: Gateway API's custom resource definitions of the standard channel. */
+  readonly gatewayApiManifests: string;
+  /** The kube-router in PATH, which can enforce NetworkPolicies; set-up does not provide it. */
+  readonly kubeRouter: string | undefined;
+}
+
 /**
  * Finds the Kubernetes binaries in KUBEBUILDER_ASSETS or in the cache, where local/setup/setup.mjs has put them.
  * @throws Error that says how to get them.
  */
 export function findBinaries(env: NodeJS.ProcessEnv = process.env): Binaries {
-  const folder = locateBinaries(env);
+  const folder = locateBinaries(env, localSet);
   if (folder === undefined) {
-    throw new Error('the Kubernetes binaries are missing; run `node local/setup/setup.mjs`, which fetches or builds them');
+    throw new Error(`the Kubernetes binaries are missing; run \`${localSet.command}\`, which fetches or builds them`);
   }
   return {
     folder,
@@ -26,4 +43,40 @@ export function findBinaries(env: NodeJS.ProcessEnv = process.env): Binaries {
     controllerManager: join(folder, 'kube-controller-manager'),
     kubectl: join(folder, 'kubectl'),
   };
+}
+
+/**
+ * Finds the programs of a real single node cluster, those of `findBinaries` among them, where `local/setup/setup.mjs --cluster` has put
+ * them. Each is statically linked, so that an image of nothing but the program works.
+ * @throws Error that says how to get them.
+ */
+export function findClusterBinaries(env: NodeJS.ProcessEnv = process.env): ClusterBinaries {
+  const folder = locateBinaries(env, clusterSet);
+  if (folder === undefined || locateBinaries(env, localSet) === undefined) {
+    throw new Error(`the binaries of a real cluster are missing; run \`${clusterSet.command}\`, which fetches or builds them`);
+  }
+  return {
+    ...findBinaries(env),
+    scheduler: join(folder, 'kube-scheduler'),
+    kubelet: join(folder, 'kubelet'),
+    kubeProxy: join(folder, 'kube-proxy'),
+    helm: join(folder, 'helm'),
+    coredns: join(folder, 'coredns'),
+    traefik: join(folder, 'traefik'),
+    pause: join(folder, 'pause'),
+    gatewayApiManifests: join(folder, 'gateway-api'),
+    kubeRouter: inPath('kube-router', env),
+  };
+}
+
+function inPath(name: string, env: NodeJS.ProcessEnv): string | undefined {
+  const candidates = (env['PATH'] ?? '').split(delimiter).flatMap((folder) => (folder === '' ? [] : [join(folder, name)]));
+  return candidates.find((file) => {
+    try {
+      accessSync(file, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }

@@ -2,74 +2,78 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildBinary, buildDurations, checkGo } from './build.mjs';
-import { ChecksumError, fetchFile, fetchText, UnreachableError } from './download.mjs';
-import { architectures, binariesFolder, binaryNames, cacheFolder, etcdVersion, kubernetesVersion, locateBinaries } from './locate.mjs';
+import { ChecksumError, UnreachableError } from './download.mjs';
+import { binariesFolder, cacheFolder, locateBinaries } from './locate.mjs';
 import { withLock } from './lock.mjs';
 import { Trouble } from './progress.mjs';
-import { extractFile } from './tar.mjs';
-
-/** Where the publishers keep their releases; a test names others. */
-const publishers = { kubernetes: 'https://dl.k8s.io', etcd: 'https://github.com/etcd-io/etcd/releases/download' };
+import { download, hostsOf, isPublished, probe, publishers } from './releases.mjs';
 
 /**
  * @typedef {object} Options
  * @property {string} root the checkout
+ * @property {import('./locate.mjs').BinarySet} set
  * @property {NodeJS.ProcessEnv} env
  * @property {import('./progress.mjs').Progress} progress
- * @property {typeof publishers} [from]
+ * @property {import('./releases.mjs').Publishers} [from]
  */
 
 /**
- * The folder of etcd, kube-apiserver, kube-controller-manager and kubectl: KUBEBUILDER_ASSETS, the cache, or the cache after a
- * download or, in a closed network, a build with Go. @param {Options} options @returns {Promise<string>}
+ * The folder of a set of programs: KUBEBUILDER_ASSETS, the cache, or the cache after downloads or, in a closed network and for what
+ * nobody publishes, builds with Go. @param {Options} options @returns {Promise<string>}
  */
 export async function provideBinaries(options) {
-  const { env, progress } = options;
-  const present = locateBinaries(env);
+  const { env, progress, set } = options;
+  const present = locateBinaries(env, set);
   if (present !== undefined) return present;
-  const folder = binariesFolder(env);
+  const folder = binariesFolder(env, set);
   try {
     mkdirSync(folder, { recursive: true });
     const onWait = (/** @type {number} */ pid) =>
       progress.say(`Waiting for process ${pid}, which provides the Kubernetes binaries for all checkouts.`);
     await withLock(join(cacheFolder(env), 'locks', 'kubernetes'), { onWait }, () => fill(folder, options));
   } catch (error) {
-    throw explained(error, folder);
+    throw explained(error, folder, set.command);
   }
   return folder;
 }
 
 /** @param {string} folder @param {Options} options */
 async function fill(folder, options) {
-  const { env, progress } = options;
+  const { env, progress, set, from = publishers } = options;
   // What an interrupted run has left; nobody else is here.
-  for (const name of readdirSync(folder)) if (name.startsWith('.')) rmSync(join(folder, name), { force: true });
-  const missing = binaryNames.filter((name) => !existsSync(join(folder, name)));
+  for (const name of readdirSync(folder)) if (name.startsWith('.')) rmSync(join(folder, name), { recursive: true, force: true });
+  const missing = set.names.filter((name) => !existsSync(join(folder, name)));
   if (missing.length === 0) return;
-  progress.say(
-    `The local cluster needs ${missing.join(', ')} (Kubernetes ${kubernetesVersion}, etcd ${etcdVersion}); they go to ${folder}.`,
-  );
-  const closed = await whyClosed(options);
-  if (closed === undefined) {
-    progress.say('Downloading them from dl.k8s.io and github.com, checked by SHA-256: about 300 MB once, a minute or two.');
-    requireSpace(folder, 1e9);
-    for (const name of missing)
-      await place(folder, name, (target) => progress.step(name, (detail) => download(name, target, { ...options, detail })));
-    return;
+  progress.say(`${set.purpose} needs ${missing.join(', ')} (${set.versions}); they go to ${folder}.`);
+  const closed = await whyClosed(missing, { env, from });
+  const fetched = closed === undefined ? missing.filter(isPublished) : [];
+  const built = missing.filter((name) => !fetched.includes(name));
+  // Asked before the first download, so that nobody waits for half of them in vain.
+  if (built.length > 0) {
+    const whyBuild =
+      closed === undefined ? `nobody publishes ${built.join(' and ')} as files` : `they cannot be downloaded here (${closed})`;
+    const reach = `let this machine reach ${hostsOf(built)} (a proxy is taken from HTTPS_PROXY),`;
+    await checkGo(env, { names: built, set, whyBuild, remedies: built.every(isPublished) ? [reach] : [] });
   }
-  await checkGo(env, closed);
-  progress.say(
-    `They cannot be downloaded here (${closed}), so Go builds them once: ${buildDurations(missing)}, and 4 GB of disk for Go's caches.`,
-  );
-  requireSpace(folder, 1e9);
-  for (const name of missing)
-    await place(folder, name, (target) => progress.step(`go build ${name}`, () => buildBinary(name, target, options)));
+  requireSpace(folder, set.bytes);
+  if (fetched.length > 0) {
+    progress.say(`Downloading ${fetched.join(', ')} from ${hostsOf(fetched)}, checked by SHA-256: ${set.downloads}.`);
+    for (const name of fetched)
+      await place(folder, name, (target) => progress.step(name, (detail) => download(name, target, { env, from, detail })));
+  }
+  if (closed !== undefined) {
+    progress.say(
+      `They cannot be downloaded here (${closed}), so Go builds them once: ${buildDurations(built)}, and 4 GB of disk for Go's caches.`,
+    );
+  }
+  for (const name of built)
+    await place(folder, name, (target) => progress.step(`${name} from its Go module`, () => buildBinary(name, target, options)));
 }
 
-/** The publishers' smallest files tell whether the network is open. @param {Options} options @returns {Promise<string | undefined>} */
-async function whyClosed({ env, from = publishers }) {
+/** @param {readonly string[]} names @param {{env: NodeJS.ProcessEnv, from: import('./releases.mjs').Publishers}} options @returns {Promise<string | undefined>} */
+async function whyClosed(names, options) {
   try {
-    await Promise.all([fetchText(kubernetesUrl(from, 'kubectl', '.sha256'), env), fetchText(etcdUrl(from, 'SHA256SUMS'), env)]);
+    await probe(names, options);
     return undefined;
   } catch (error) {
     if (error instanceof UnreachableError) return error.message;
@@ -77,47 +81,15 @@ async function whyClosed({ env, from = publishers }) {
   }
 }
 
-/** @param {string} name @param {string} target @param {Options & {detail: (text: string) => void}} options */
-async function download(name, target, { env, detail, from = publishers }) {
-  if (name !== 'etcd') {
-    const sum = (await fetchText(kubernetesUrl(from, name, '.sha256'), env)).trim().split(/\s/)[0] ?? '';
-    await fetchFile(kubernetesUrl(from, name), sum, target, { env, detail });
-    return;
-  }
-  const file = `etcd-${etcdVersion}-linux-${goarch()}.tar.gz`;
-  const line = (await fetchText(etcdUrl(from, 'SHA256SUMS'), env)).split('\n').find((candidate) => candidate.trim().endsWith(` ${file}`));
-  const archive = `${target}.tar.gz`;
-  try {
-    await fetchFile(etcdUrl(from, file), line?.trim().split(/\s/)[0] ?? '', archive, { env, detail });
-    extractFile(archive, `etcd-${etcdVersion}-linux-${goarch()}/etcd`, target);
-  } finally {
-    rmSync(archive, { force: true });
-  }
-}
-
-/** A file appears whole or not at all. @param {string} folder @param {string} name @param {(target: string) => Promise<void>} make */
+/** A program appears whole or not at all. @param {string} folder @param {string} name @param {(target: string) => Promise<void>} make */
 async function place(folder, name, make) {
   const temporary = join(folder, `.${name}.${process.pid}.new`);
   try {
     await make(temporary);
     renameSync(temporary, join(folder, name));
   } finally {
-    rmSync(temporary, { force: true });
+    rmSync(temporary, { recursive: true, force: true });
   }
-}
-
-function goarch() {
-  return architectures[/** @type {'x64' | 'arm64'} */ (process.arch)];
-}
-
-/** @param {typeof publishers} from @param {string} name */
-function kubernetesUrl(from, name, suffix = '') {
-  return `${from.kubernetes}/${kubernetesVersion}/bin/linux/${goarch()}/${name}${suffix}`;
-}
-
-/** @param {typeof publishers} from @param {string} file */
-function etcdUrl(from, file) {
-  return `${from.etcd}/${etcdVersion}/${file}`;
 }
 
 /** @param {string} folder @param {number} bytes */
@@ -131,8 +103,8 @@ function requireSpace(folder, bytes) {
   }
 }
 
-/** @param {unknown} error @param {string} folder */
-function explained(error, folder) {
+/** @param {unknown} error @param {string} folder @param {string} command */
+function explained(error, folder, command) {
   if (error instanceof ChecksumError) {
     return new Trouble(
       `A download was refused: ${error.message}.`,
@@ -143,17 +115,14 @@ function explained(error, folder) {
     return new Trouble(`A download failed: ${error.message}.`, 'Run the command again; what is complete is kept.');
   switch (/** @type {NodeJS.ErrnoException} */ (error).code) {
     case 'ENOSPC':
-      return new Trouble(
-        `The disk with ${folder} is full.`,
-        'Free about 1 GB, or choose a cache folder on another disk with TENANTRY_CACHE.',
-      );
+      return new Trouble(`The disk with ${folder} is full.`, 'Free some, or choose a cache folder on another disk with TENANTRY_CACHE.');
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
     case 'ENOTDIR':
       return new Trouble(
         `This user cannot write to ${folder}.`,
-        'Choose a cache folder that can be written: TENANTRY_CACHE=/path npm start',
+        `Choose a cache folder that can be written: TENANTRY_CACHE=/path ${command}`,
       );
     default:
       return error;

@@ -1,119 +1,188 @@
 // @ts-check
 import { execFile, spawn } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { architectures, kubernetesVersion } from './locate.mjs';
+import { architectures, helmVersion, kubernetesVersion, pauseVersion, traefikVersion } from './locate.mjs';
 import { Trouble } from './progress.mjs';
 
-/** As the go.mod files in local/binaries say. */
-const goVersion = { major: 1, minor: 24 };
+/**
+ * @typedef {object} Build
+ * @property {string} folder in local/binaries
+ * @property {string} module the program's package; for manifests, the module
+ * @property {string} flags for the linker
+ * @property {string} duration from the first build on 4 fast cores to one on 2 slow ones
+ * @property {string} [manifests] the folder in the module to take as it is, instead of building
+ * @property {{what: string, minor: number}} [needs] a Go later than the one for Kubernetes, as its go.mod says
+ */
 
-/** @typedef {{name: string, folder: string, module: string, flags: string, duration: string}} Build */
+const forKubernetes = { what: `Kubernetes ${kubernetesVersion}`, minor: 24 };
 
-/** @returns {Record<string, Build>} */
-function builds() {
-  const version = kubernetesVersion;
-  const [major, minor] = version.slice(1).split('.');
-  const set = (/** @type {string} */ at, /** @type {string} */ value) => `-X k8s.io/${at}=${value}`;
+/** @type {Readonly<Record<string, Build>>} */
+const builds = {
+  etcd: { folder: 'etcd', module: 'go.etcd.io/etcd/server/v3', flags: '-s -w', duration: '1 min' },
+  'kube-apiserver': kubernetes('kube-apiserver', '3 to 6 min'),
+  'kube-controller-manager': kubernetes('kube-controller-manager', '1 to 2 min'),
+  kubectl: kubernetes('kubectl', '1 min'),
+  kubelet: kubernetes('kubelet', 'half a min'),
+  'kube-scheduler': kubernetes('kube-scheduler', '10 s'),
+  'kube-proxy': kubernetes('kube-proxy', '10 s'),
+  pause: { folder: 'pause', module: '.', flags: `-s -w ${set('main.version', pauseVersion)}`, duration: '1 s' },
+  // Traefik's module pins the version that it is made for.
+  'gateway-api': {
+    folder: 'traefik',
+    module: 'sigs.k8s.io/gateway-api',
+    flags: '',
+    duration: '10 s',
+    manifests: 'config/crd/standard',
+  },
+  helm: {
+    folder: 'helm',
+    module: 'helm.sh/helm/v3/cmd/helm',
+    flags: [
+      '-s -w',
+      set('helm.sh/helm/v3/internal/version.version', helmVersion),
+      set('helm.sh/helm/v3/internal/version.metadata', ''),
+      set('helm.sh/helm/v3/internal/version.gitTreeState', 'clean'),
+      // The Kubernetes that `helm template` and `helm lint` take for granted: as in its releases, that of its client-go.
+      ...['pkg/chartutil', 'pkg/lint/rules'].map((at) => set(`helm.sh/helm/v3/${at}.k8sVersionMinor`, '36')),
+    ].join(' '),
+    duration: '1 to 2 min',
+    needs: { what: `helm ${helmVersion}`, minor: 26 },
+  },
+  coredns: { folder: 'coredns', module: 'github.com/coredns/coredns', flags: '-s -w', duration: '1 to 2 min' },
+  traefik: {
+    folder: 'traefik',
+    module: 'github.com/traefik/traefik/v3/cmd/traefik',
+    flags: `-s -w ${set('github.com/traefik/traefik/v3/pkg/version.Version', traefikVersion.slice(1))}`,
+    duration: '5 to 10 min',
+  },
+};
+
+/** @param {string} name @param {string} duration @returns {Build} */
+function kubernetes(name, duration) {
+  const [major, minor] = kubernetesVersion.slice(1).split('.');
   const flags = [
     '-s -w',
-    set('component-base/version.gitVersion', version),
-    set('component-base/version.gitMajor', major ?? ''),
-    set('component-base/version.gitMinor', minor ?? ''),
-    set('component-base/version.gitTreeState', 'clean'),
-    set('client-go/pkg/version.gitVersion', version),
+    set('k8s.io/component-base/version.gitVersion', kubernetesVersion),
+    set('k8s.io/component-base/version.gitMajor', major ?? ''),
+    set('k8s.io/component-base/version.gitMinor', minor ?? ''),
+    set('k8s.io/component-base/version.gitTreeState', 'clean'),
+    set('k8s.io/client-go/pkg/version.gitVersion', kubernetesVersion),
   ].join(' ');
-  const kubernetes = (/** @type {string} */ name, /** @type {string} */ duration) => ({
-    name,
-    folder: 'kubernetes',
-    module: `k8s.io/kubernetes/cmd/${name}`,
-    flags,
-    duration,
-  });
-  return {
-    etcd: { name: 'etcd', folder: 'etcd', module: 'go.etcd.io/etcd/server/v3', flags: '-s -w', duration: '1 min' },
-    'kube-apiserver': kubernetes('kube-apiserver', '3 to 6 min'),
-    'kube-controller-manager': kubernetes('kube-controller-manager', '1 to 2 min'),
-    kubectl: kubernetes('kubectl', '1 min'),
-  };
+  return { folder: 'kubernetes', module: `k8s.io/kubernetes/cmd/${name}`, flags, duration };
+}
+
+/** @param {string} variable @param {string} value */
+function set(variable, value) {
+  return `-X ${variable}=${value}`;
 }
 
 /** @param {readonly string[]} names */
 export function buildDurations(names) {
-  const all = builds();
-  return names.map((name) => `${name} ${all[name]?.duration}`).join(', ');
+  return names.map((name) => `${name} ${builds[name]?.duration}`).join(', ');
 }
 
-/** Throws Trouble where there is no Go that can build Kubernetes. @param {NodeJS.ProcessEnv} env @param {string} whyBuild */
-export async function checkGo(env, whyBuild) {
+/**
+ * Throws Trouble where there is no Go that can make these.
+ * @param {NodeJS.ProcessEnv} env @param {{names: readonly string[], set: import('./locate.mjs').BinarySet, whyBuild: string, remedies: readonly string[]}} options
+ */
+export async function checkGo(env, { names, set, whyBuild, remedies }) {
+  const needs = names.map((name) => builds[name]?.needs ?? forKubernetes).reduce((a, b) => (b.minor > a.minor ? b : a), forKubernetes);
   let version = '';
   try {
     version = (await promisify(execFile)('go', ['env', 'GOVERSION'], { env, cwd: '/' })).stdout.trim();
   } catch {
     throw new Trouble(
-      `The Kubernetes binaries are missing, cannot be downloaded (${whyBuild}), and there is no Go to build them.`,
-      'Any one of these helps:\n' +
-        '  - let this machine reach dl.k8s.io and github.com (a proxy is taken from HTTPS_PROXY),\n' +
-        '  - install Go 1.24 or later (https://go.dev/dl; it fetches modules from GOPROXY),\n' +
-        `  - put etcd, kube-apiserver, kube-controller-manager and kubectl (${kubernetesVersion}) into a folder and name it in KUBEBUILDER_ASSETS.`,
+      `${set.purpose} needs ${names.join(', ')} (${set.versions}); ${whyBuild}, and there is no Go to build them.`,
+      ['Any one of these helps:', ...remedies, installGo(needs.minor), ownFolder(set)].join('\n  - '),
     );
   }
   const match = /^go(\d+)\.(\d+)/.exec(version);
-  const tooOld = match !== null && Number(match[1]) === goVersion.major && Number(match[2]) < goVersion.minor;
+  const tooOld = match !== null && match[1] === '1' && Number(match[2]) < needs.minor;
   // Since Go 1.21 an older Go fetches the one it needs, unless told not to.
   const fetches = match !== null && Number(match[2]) >= 21 && env.GOTOOLCHAIN !== 'local';
   if (tooOld && !fetches) {
     throw new Trouble(
-      `The Go on this machine is ${version}; Kubernetes ${kubernetesVersion} needs 1.24 or later.`,
+      `The Go on this machine is ${version}; ${needs.what} needs 1.${needs.minor} or later.`,
       'Install a newer Go from https://go.dev/dl.',
     );
   }
 }
 
+/** @param {number} minor */
+function installGo(minor) {
+  return `install Go 1.${minor} or later (https://go.dev/dl; it fetches modules from GOPROXY),`;
+}
+
+/** @param {import('./locate.mjs').BinarySet} set */
+function ownFolder(set) {
+  return `put ${set.names.join(', ')} (${set.versions}) into a folder and name it in KUBEBUILDER_ASSETS.`;
+}
+
 /**
- * Builds one program from the modules that local/binaries pins.
+ * Makes one program from the modules that local/binaries pins.
  * @param {string} name @param {string} target
  * @param {{root: string, env: NodeJS.ProcessEnv, arch?: string}} options
  */
 export async function buildBinary(name, target, { root, env, arch = process.arch }) {
-  const build = builds()[name];
+  const build = builds[name];
   if (build === undefined) throw new Error(`no build of ${name}`);
   const goarch = architectures[/** @type {'x64' | 'arm64'} */ (arch)];
-  const { code, output } = await run(['build', '-mod=readonly', '-trimpath', '-ldflags', build.flags, '-o', target, build.module], {
+  const args =
+    build.manifests === undefined
+      ? ['build', '-mod=readonly', '-trimpath', '-ldflags', build.flags, '-o', target, build.module]
+      : ['mod', 'download', '-json', build.module];
+  const { code, stdout, stderr } = await run(args, {
     cwd: join(root, 'local', 'binaries', build.folder),
     env: { ...env, CGO_ENABLED: '0', GOWORK: 'off', GOFLAGS: '', GOOS: 'linux', GOARCH: goarch },
   });
-  if (code === 0) return;
-  const end = output.trim().split('\n').slice(-15).join('\n');
-  throw new Trouble(`Building ${name} with Go failed:\n${end}`, remedyOf(output));
+  const output = stdout + stderr;
+  if (code !== 0) {
+    const end = output.trim().split('\n').slice(-15).join('\n');
+    throw new Trouble(`Building ${name} with Go failed:\n${end}`, remedyOf(output));
+  }
+  if (build.manifests !== undefined) copyManifests(join(JSON.parse(stdout).Dir, build.manifests), target);
+}
+
+/** Go's module cache is read-only, a copy of it need not be. @param {string} from @param {string} to */
+function copyManifests(from, to) {
+  rmSync(to, { recursive: true, force: true });
+  mkdirSync(to);
+  for (const name of readdirSync(from)) if (name.endsWith('.yaml')) writeFileSync(join(to, name), readFileSync(join(from, name)));
 }
 
 /** @param {string} output */
 function remedyOf(output) {
   if (/no space left/i.test(output))
-    return 'The disk is full: Go needs about 4 GB for modules and its build cache. Free some, or move them with GOMODCACHE and GOCACHE.';
+    return 'The disk is full: Go needs 4 to 8 GB for modules and its build cache. Free some, or move them with GOMODCACHE and GOCACHE.';
   if (/dial tcp|lookup .*(no such host|server misbehaving)|connection refused|i\/o timeout|proxyconnect/i.test(output)) {
     return 'Go could not fetch a module: set GOPROXY to a module proxy that this machine can reach, then run the command again.';
   }
   if (/checksum mismatch|SECURITY ERROR/i.test(output))
     return 'A module is not what go.sum says: run `go clean -modcache`, or use another GOPROXY.';
   if (/signal: killed|cannot allocate memory/i.test(output))
-    return 'The machine ran out of memory: building kube-apiserver takes about 3 GB. Close other programs, or set GOFLAGS=-p=1.';
-  if (/requires go >=|toolchain/i.test(output)) return 'Install Go 1.24 or later from https://go.dev/dl.';
+    return 'The machine ran out of memory: building kube-apiserver takes about 3 GB. Close other programs, or set GOMAXPROCS=1.';
+  if (/requires go >=|toolchain/i.test(output)) return 'Install the latest Go from https://go.dev/dl.';
   return 'If this does not explain itself: install the binaries by hand into a folder and name it in KUBEBUILDER_ASSETS.';
 }
 
-/** @param {string[]} args @param {{cwd: string, env: NodeJS.ProcessEnv}} options @returns {Promise<{code: number, output: string}>} */
+/**
+ * @param {string[]} args @param {{cwd: string, env: NodeJS.ProcessEnv}} options
+ * @returns {Promise<{code: number, stdout: string, stderr: string}>} the end of what it said
+ */
 function run(args, options) {
   return new Promise((resolve) => {
     const child = spawn('go', args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk) => {
-        output = (output + chunk).slice(-20_000);
-      });
-    }
-    child.on('error', (error) => resolve({ code: 127, output: String(error) }));
-    child.on('close', (code) => resolve({ code: code ?? 1, output }));
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (chunk) => {
+      stdout = (stdout + chunk).slice(-20_000);
+    });
+    child.stderr.on('data', (chunk) => {
+      stderr = (stderr + chunk).slice(-20_000);
+    });
+    child.on('error', (error) => resolve({ code: 127, stdout, stderr: String(error) }));
+    child.on('close', (code) => resolve({ code: code ?? 1, stdout, stderr }));
   });
 }

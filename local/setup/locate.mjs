@@ -3,10 +3,53 @@ import { accessSync, constants } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/** The programs of a Kubernetes control plane, and kubectl. Changing a version here means changing local/binaries too. */
+/** Changing a version here means changing local/binaries too. */
 export const kubernetesVersion = 'v1.34.4';
 export const etcdVersion = 'v3.6.8';
-export const binaryNames = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kubectl'];
+export const helmVersion = 'v3.21.4';
+export const corednsVersion = 'v1.12.4';
+export const traefikVersion = 'v3.6.0';
+/** The version that Traefik is made for. */
+export const gatewayApiVersion = 'v1.4.0';
+/** Our own, in local/binaries/pause. */
+export const pauseVersion = 'v1.0.0';
+
+/**
+ * Programs that are provided together, in a folder of their own whose name carries their versions: a new version is a new folder.
+ * @typedef {object} BinarySet
+ * @property {string} purpose what needs them
+ * @property {string} versions for people
+ * @property {string} folder
+ * @property {readonly string[]} names in the order in which they are made
+ * @property {string} downloads about how much, for people
+ * @property {number} bytes of room that they take, with some to spare
+ * @property {string} command that provides them
+ */
+
+/** The programs of a Kubernetes control plane, and kubectl: all that `npm start` and `npm test` need. @type {BinarySet} */
+export const localSet = {
+  purpose: 'The local cluster',
+  versions: `Kubernetes ${kubernetesVersion}, etcd ${etcdVersion}`,
+  folder: `kubernetes-${kubernetesVersion}-etcd-${etcdVersion}`,
+  names: ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kubectl'],
+  downloads: 'about 300 MB once, a minute or two',
+  bytes: 1e9,
+  command: 'node local/setup/setup.mjs',
+};
+
+/** What a node, its network and its entrance need besides, and helm. `gateway-api` is a folder of manifests. @type {BinarySet} */
+export const clusterSet = {
+  purpose: 'A real single node cluster',
+  versions: `Kubernetes ${kubernetesVersion}, helm ${helmVersion}, CoreDNS ${corednsVersion}, Traefik ${traefikVersion}`,
+  folder: [
+    `cluster-kubernetes-${kubernetesVersion}-helm-${helmVersion}-coredns-${corednsVersion}-traefik-${traefikVersion}`,
+    `gateway-api-${gatewayApiVersion}-pause-${pauseVersion}`,
+  ].join('-'),
+  names: ['kubelet', 'kube-scheduler', 'kube-proxy', 'pause', 'gateway-api', 'helm', 'coredns', 'traefik'],
+  downloads: 'about 350 MB once, a minute or two',
+  bytes: 1.5e9,
+  command: 'node local/setup/setup.mjs --cluster',
+};
 
 /** As Go and the download sites call it. */
 export const architectures = { x64: 'amd64', arm64: 'arm64' };
@@ -16,14 +59,14 @@ export function cacheFolder(env) {
   return env.TENANTRY_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'tenantry');
 }
 
-/** Where the binaries of exactly these versions are kept. @param {NodeJS.ProcessEnv} env @param {string} arch */
-export function binariesFolder(env, arch = process.arch) {
-  return join(cacheFolder(env), `kubernetes-${kubernetesVersion}-etcd-${etcdVersion}-linux-${arch}`);
+/** Where the programs of exactly these versions are kept. @param {NodeJS.ProcessEnv} env @param {BinarySet} set @param {string} arch */
+export function binariesFolder(env, set, arch = process.arch) {
+  return join(cacheFolder(env), `${set.folder}-linux-${arch}`);
 }
 
-/** @param {string} folder */
-export function holdsBinaries(folder) {
-  return binaryNames.every((name) => {
+/** @param {string} folder @param {BinarySet} set */
+export function holdsBinaries(folder, set) {
+  return set.names.every((name) => {
     try {
       accessSync(join(folder, name), constants.X_OK);
       return true;
@@ -33,7 +76,12 @@ export function holdsBinaries(folder) {
   });
 }
 
-/** The folder that holds all of them: KUBEBUILDER_ASSETS, then the cache. @param {NodeJS.ProcessEnv} env @returns {string | undefined} */
-export function locateBinaries(env) {
-  return [env.KUBEBUILDER_ASSETS, binariesFolder(env)].find((folder) => folder !== undefined && folder !== '' && holdsBinaries(folder));
+/**
+ * The folder that holds all of a set: KUBEBUILDER_ASSETS, then the cache.
+ * @param {NodeJS.ProcessEnv} env @param {BinarySet} set @returns {string | undefined}
+ */
+export function locateBinaries(env, set) {
+  return [env.KUBEBUILDER_ASSETS, binariesFolder(env, set)].find(
+    (folder) => folder !== undefined && folder !== '' && holdsBinaries(folder, set),
+  );
 }

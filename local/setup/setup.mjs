@@ -2,12 +2,12 @@
 /**
  * Runs before `npm start` and `npm test` in a checkout where nothing is installed yet: plain JavaScript without dependencies, on
  * Node 20 and later. Provides node_modules and the Kubernetes binaries; says nothing when both are there.
- * `--print` prints the folder of the binaries.
+ * `--cluster` also provides what a real single node cluster takes. `--print` prints the folders, one a line.
  */
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { staleness } from './installed.mjs';
-import { locateBinaries } from './locate.mjs';
+import { clusterSet, localSet, locateBinaries } from './locate.mjs';
 import { checkMachine } from './machine.mjs';
 import { consoleProgress, Trouble } from './progress.mjs';
 
@@ -19,8 +19,10 @@ try {
   const options = { root, env: process.env, progress: consoleProgress(process.stderr) };
   // Loaded only where there is something to do: this runs before every start.
   if (!print && staleness(root) !== undefined) await (await import('./dependencies.mjs')).provideDependencies(options);
-  const folder = locateBinaries(process.env) ?? (await (await import('./binaries.mjs')).provideBinaries(options));
-  if (print) process.stdout.write(`${folder}\n`);
+  for (const set of process.argv.includes('--cluster') ? [localSet, clusterSet] : [localSet]) {
+    const folder = locateBinaries(process.env, set) ?? (await (await import('./binaries.mjs')).provideBinaries({ ...options, set }));
+    if (print) process.stdout.write(`${folder}\n`);
+  }
 } catch (error) {
   if (!(error instanceof Trouble)) throw error;
   process.stderr.write(`\n${error.message}\n\n${error.remedy}\n`);

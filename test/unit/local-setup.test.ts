@@ -1,78 +1,19 @@
 import { execFile, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { arch, folderOf, SetupWorld, setup, sha256, tarGz } from './setup-world.ts';
 
-const setup = join(import.meta.dirname, '../../local/setup');
 const names = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kubectl'];
-const arch = process.arch === 'x64' ? 'amd64' : 'arm64';
+const closed = 'http://127.0.0.1:1';
+let world: SetupWorld;
 let dir = '';
-const servers: Server[] = [];
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'tenantry-setup-'));
+  world = new SetupWorld();
+  dir = world.dir;
 });
-afterEach(() => {
-  for (const server of servers.splice(0)) {
-    server.closeAllConnections();
-    server.close();
-  }
-  rmSync(dir, { recursive: true, force: true });
-});
-
-/** Runs a piece of the set-up in a process of its own, as npm does, and hands back what it said. */
-async function run(code: string, env: Record<string, string> = {}): Promise<{ stdout: string; error: string }> {
-  const file = join(dir, 'run.mjs');
-  writeFileSync(file, code);
-  const path = env['PATH'] ?? '/usr/bin:/bin';
-  try {
-    const { stdout } = await promisify(execFile)(process.execPath, [file], { env: { HOME: dir, ...env, PATH: path } });
-    return { stdout, error: '' };
-  } catch (error) {
-    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
-    return { stdout, error: stderr };
-  }
-}
-
-/** A publisher on this machine: path to content; a missing path answers 404. */
-async function publish(files: Record<string, Buffer | 'hang'>): Promise<string> {
-  const server = createServer((request, response) => {
-    const content = files[request.url ?? ''];
-    if (content === 'hang') return;
-    if (content === undefined) response.writeHead(404).end();
-    else response.writeHead(200, { 'content-length': content.length }).end(content);
-  });
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-const sha256 = (content: Buffer) => createHash('sha256').update(content).digest('hex');
-
-function tarGz(path: string, content: Buffer): Buffer {
-  const header = Buffer.alloc(512);
-  header.write(path, 0);
-  header.write(content.length.toString(8).padStart(11, '0'), 124);
-  header.write('0', 156);
-  header.write('ustar', 257);
-  return gzipSync(Buffer.concat([header, content, Buffer.alloc((512 - (content.length % 512)) % 512), Buffer.alloc(1024)]));
-}
+afterEach(() => world.remove());
 
 function releases(): Record<string, Buffer> {
   const files: Record<string, Buffer> = {};
@@ -87,17 +28,10 @@ function releases(): Record<string, Buffer> {
   return files;
 }
 
-const provide = (from: string) => `
-  import { provideBinaries } from ${JSON.stringify(join(setup, 'binaries.mjs'))};
-  const progress = { say: (text) => console.log(text), step: (_title, work) => work(() => {}) };
-  const from = { kubernetes: ${JSON.stringify(from)}, etcd: ${JSON.stringify(from)} };
-  try { console.log('FOLDER ' + (await provideBinaries({ root: ${JSON.stringify(dir)}, env: process.env, progress, from }))); }
-  catch (error) { console.error(error.message + '\\n' + error.remedy); process.exit(1); }`;
-
 describe('the Kubernetes binaries', () => {
   it('are downloaded, checked and made executable', async () => {
-    const { stdout } = await run(provide(await publish(releases())), { TENANTRY_CACHE: join(dir, 'cache') });
-    const folder = /FOLDER (.*)/.exec(stdout)?.[1] ?? '';
+    const { stdout } = await world.provide(await world.publish(releases()), {});
+    const folder = folderOf(stdout);
     expect(stdout).toContain('Downloading');
     for (const name of names) {
       expect(readFileSync(join(folder, name), 'utf8')).toBe(`program ${name}`);
@@ -108,7 +42,7 @@ describe('the Kubernetes binaries', () => {
 
   it('are refused when their checksum is wrong, and nothing half is kept', async () => {
     const files = { ...releases(), [`/v1.34.4/bin/linux/${arch}/kubectl`]: Buffer.from('something else') };
-    const { error } = await run(provide(await publish(files)), { TENANTRY_CACHE: join(dir, 'cache') });
+    const { error } = await world.provide(await world.publish(files), {});
     expect(error).toContain('A download was refused');
     expect(error).toContain('KUBEBUILDER_ASSETS');
     const [folder = ''] = readdirSync(join(dir, 'cache')).filter((name) => name.startsWith('kubernetes-'));
@@ -118,14 +52,14 @@ describe('the Kubernetes binaries', () => {
   it('are built where the network is closed, and without Go the way out is explained', async () => {
     const empty = join(dir, 'bin');
     mkdirSync(empty);
-    const { error } = await run(provide('http://127.0.0.1:1'), { TENANTRY_CACHE: join(dir, 'cache'), PATH: empty });
+    const { error } = await world.provide(closed, { PATH: empty });
     expect(error).toContain('there is no Go to build them');
     expect(error).toContain('install Go 1.24');
   });
 
   it('do not hang on a network that never answers', async () => {
     const files = { [`/v1.34.4/bin/linux/${arch}/kubectl.sha256`]: 'hang' as const, '/v3.6.8/SHA256SUMS': 'hang' as const };
-    const { error } = await run(provide(await publish(files)), { TENANTRY_CACHE: join(dir, 'cache'), PATH: dir });
+    const { error } = await world.provide(await world.publish(files), { PATH: dir });
     expect(error).toContain('no answer within 5 s');
   }, 20_000);
 
@@ -133,7 +67,7 @@ describe('the Kubernetes binaries', () => {
     const go = join(dir, 'go');
     writeFileSync(go, '#!/bin/sh\necho go1.19.2\n');
     chmodSync(go, 0o755);
-    const { error } = await run(provide('http://127.0.0.1:1'), { TENANTRY_CACHE: join(dir, 'cache'), PATH: `${dir}:/bin:/usr/bin` });
+    const { error } = await world.provide(closed, { PATH: `${dir}:/bin:/usr/bin` });
     expect(error).toContain('go1.19.2; Kubernetes v1.34.4 needs 1.24');
   });
 
@@ -142,13 +76,13 @@ describe('the Kubernetes binaries', () => {
     writeFileSync(go, '#!/bin/sh\n[ "$1" = env ] && echo go1.26.0 && exit 0\necho "write /x: no space left on device" >&2\nexit 1\n');
     chmodSync(go, 0o755);
     for (const folder of ['etcd', 'kubernetes']) mkdirSync(join(dir, 'local/binaries', folder), { recursive: true });
-    const { error } = await run(provide('http://127.0.0.1:1'), { TENANTRY_CACHE: join(dir, 'cache'), PATH: `${dir}:/bin:/usr/bin` });
+    const { error } = await world.provide(closed, { PATH: `${dir}:/bin:/usr/bin` });
     expect(error).toContain('The disk is full');
   });
 
   it('say where a cache could go instead when this one cannot be written', async () => {
     writeFileSync(join(dir, 'file'), '');
-    const { error } = await run(provide('http://127.0.0.1:1'), { TENANTRY_CACHE: join(dir, 'file') });
+    const { error } = await world.provide(closed, { TENANTRY_CACHE: join(dir, 'file') });
     expect(error).toContain('cannot write');
     expect(error).toContain('TENANTRY_CACHE');
   });
@@ -196,7 +130,7 @@ describe('the lock of the cache', () => {
     holder.kill('SIGKILL');
     await gone;
     expect(existsSync(file)).toBe(true);
-    expect((await run(locked(file, "console.log('mine');"))).stdout).toBe('mine\n');
+    expect((await world.run(locked(file, "console.log('mine');"))).stdout).toBe('mine\n');
   });
 
   it('is taken over from another machine only when that has been silent for a minute', async () => {
@@ -204,7 +138,7 @@ describe('the lock of the cache', () => {
     writeFileSync(file, JSON.stringify({ pid: 1, start: '1', space: 'elsewhere' }));
     const old = new Date(Date.now() - 90_000);
     utimesSync(file, old, old);
-    expect((await run(locked(file, "console.log('mine');"))).stdout).toBe('mine\n');
+    expect((await world.run(locked(file, "console.log('mine');"))).stdout).toBe('mine\n');
   });
 });
 
@@ -216,7 +150,7 @@ describe('installed dependencies', () => {
       mkdirSync(join(dir, 'node_modules'));
       writeFileSync(join(dir, 'node_modules/.package-lock.json'), JSON.stringify({ packages: installed }));
     }
-    return run(`
+    return world.run(`
       import { staleness } from ${JSON.stringify(join(setup, 'installed.mjs'))};
       console.log(staleness(${JSON.stringify(dir)}, 'x64') ?? 'fits');`);
   };
@@ -242,7 +176,7 @@ describe('installed dependencies', () => {
 describe('a machine that cannot run the local cluster', () => {
   const fitting = { platform: 'linux', arch: 'x64', node: '20.0.0', hasGlibc: true };
   const check = (machine: object) =>
-    run(`
+    world.run(`
       import { checkMachine } from ${JSON.stringify(join(setup, 'machine.mjs'))};
       try { checkMachine(${JSON.stringify({ ...fitting, ...machine })}); console.log('fits'); }
       catch (error) { console.log(error.message + ' ' + error.remedy); }`);
