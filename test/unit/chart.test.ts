@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { reservedTenantNames } from '../../crds/names.ts';
 
 const chart = join(import.meta.dirname, '../../charts/tenantry');
 const read = (path: string): string => readFileSync(join(chart, path), 'utf8');
@@ -104,6 +105,11 @@ describe('the templates', () => {
     expect(names.length).toBeGreaterThan(5);
     expect(names.filter((name) => !asked.includes(name))).toEqual([]);
   });
+});
+
+test('hosts that no tenant can have are the reserved names', () => {
+  const [, list = ''] = /has \$label \(list (.*?)\)/.exec(read('templates/_validate.tpl')) ?? [];
+  expect([...list.matchAll(/"([^"]+)"/g)].map(([, name]) => name)).toEqual(reservedTenantNames);
 });
 
 test('versions of chart, images and package agree', () => {
