@@ -1,81 +1,22 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Client } from '@modelcontextprotocol/client';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isTrue } from '../../crds/conditions.ts';
 import { databaseNames, namespaceOf } from '../../crds/names.ts';
-import type { Tenant } from '../../crds/tenant.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
-import { connectWithToken, type Session, signIn } from '../../local/sign-in.ts';
-import { type Member, World } from '../world.ts';
+import { connectWithToken, signIn } from '../../local/sign-in.ts';
+import { type Customer, call, manifest, mcpOf, newCustomer, statusWith, viaApi, viaKubectl } from '../customer.ts';
+import { World } from '../world.ts';
+
+/** Create, use, isolate, delete: what Tenantry is for. The same in local mode and on a real cluster. */
 
 const world = new World();
-
-interface Customer {
-  readonly name: string;
-  readonly organizationId: string;
-  readonly member: Member;
-  readonly tenant: Tenant;
-  readonly session: Session;
-  readonly apiKey: string;
-}
-
-async function customer(create: (name: string, organizationId: string) => Promise<void>): Promise<Customer> {
-  const name = world.name('story');
-  const { organizationId, member } = await world.organization(name);
-  await create(name, organizationId);
-  const tenant = await world.ready(name);
-  const session = await signIn(mcpOf(tenant), member);
-  const { apiKey = '' } = await world.secret(name, 'tenantry-credentials');
-  return { name, organizationId, member, tenant, session, apiKey };
-}
-
-const mcpOf = (tenant: Tenant): string => tenant.status?.endpoints?.mcp ?? '';
-
-const manifest = (name: string, spec: object): string =>
-  JSON.stringify({
-    apiVersion: 'tenantry.dev/v1alpha1',
-    kind: 'Tenant',
-    metadata: { name },
-    spec: { template: { name: 'toolbridge' }, ...spec },
-  });
-
-/** The status an MCP endpoint answers a bearer with. */
-async function statusWith(url: string, token?: string): Promise<number> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-    },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' }),
-  });
-  await response.body?.cancel();
-  return response.status;
-}
-
-async function call(client: Client, name: string, args: Record<string, unknown>): Promise<Record<string, unknown>> {
-  const result = await client.callTool({ name, arguments: args });
-  if (result.isError) throw new Error(`${name}: ${JSON.stringify(result.content)}`);
-  return (result.structuredContent ?? {}) as Record<string, unknown>;
-}
-
 let first: Customer;
 let second: Customer;
 
 beforeAll(async () => {
-  const viaApi = async (name: string, organizationId: string): Promise<void> => {
-    const body = { name, displayName: `Story ${name}`, organizationId, template: { name: 'toolbridge' }, deletionPolicy: 'delete' };
-    const { status } = await world.admin.call('POST', '/admin/tenants', body);
-    expect(status).toBe(201);
-  };
-  const viaKubectl = async (name: string, organizationId: string): Promise<void> => {
-    const applied = await world.kubectl(['apply', '-f', '-'], manifest(name, { organizationId, deletionPolicy: 'delete' }));
-    expect(applied).toMatchObject({ code: 0 });
-  };
-  [first, second] = await Promise.all([customer(viaApi), customer(viaKubectl)]);
+  [first, second] = await Promise.all([newCustomer(world, viaApi), newCustomer(world, viaKubectl)]);
 });
 
 afterAll(async () => {
@@ -230,86 +171,9 @@ describe('one tenant keeps another out', () => {
   });
 });
 
-describe('what breaks comes back', () => {
-  test.each(['mcp', 'api'])('a killed %s process', async (container) => {
-    const pid = await world.processOf(first.name, container);
-    process.kill(pid, 'SIGKILL');
-    await world.eventually(`a new ${container} process`, 60_000, async () =>
-      (await world.processOf(first.name, container)) !== pid ? true : undefined,
-    );
-    await world.eventually('an answer', 60_000, async () =>
-      (await statusWith(mcpOf(first.tenant), first.apiKey)) === 200 ? true : undefined,
-    );
-    await world.ready(first.name);
-  });
-
-  test.each([kinds.Deployment, kinds.Service, kinds.NetworkPolicy, kinds.Ingress, kinds.ResourceQuota])(
-    'a deleted $kind',
-    async (resource) => {
-      const namespace = namespaceOf(first.name);
-      const name = { Deployment: 'stack', Service: 'stack', Ingress: 'stack' }[resource.kind as string] ?? 'tenantry';
-      const before = await world.kube.get<KubeObject>(resource, name, { namespace });
-      await world.kube.delete(resource, name, { namespace });
-      await world.object(resource, name, namespace, (object) => object !== undefined && object.metadata.uid !== before.metadata.uid);
-      await world.eventually('an answer', 60_000, async () =>
-        (await statusWith(mcpOf(first.tenant), first.apiKey)) === 200 ? true : undefined,
-      );
-    },
-  );
-
-  test('a changed child, while what others added stays', async () => {
-    const namespace = namespaceOf(first.name);
-    await world.kube.patch(
-      kinds.Service,
-      'stack',
-      { metadata: { annotations: { 'example.com/theirs': 'yes' } }, spec: { selector: { 'tenantry.dev/tenant': 'other' } } },
-      { namespace },
-    );
-    type Service = KubeObject & { spec: { selector: Record<string, string> } };
-    const service = await world.object<Service>(
-      kinds.Service,
-      'stack',
-      namespace,
-      (object) => object?.spec.selector['tenantry.dev/tenant'] === first.name,
-    );
-    expect(service?.metadata.annotations).toMatchObject({ 'example.com/theirs': 'yes' });
-  });
-
-  test('a lost Secret, with new values', async () => {
-    const namespace = namespaceOf(second.name);
-    const before = await world.secret(second.name, 'tenantry-database');
-    await world.kube.delete(kinds.Secret, 'tenantry-database', { namespace });
-    // Secrets are swept every few minutes, not watched; a namespace made anew is looked into at once.
-    await world.kube.delete(kinds.Namespace, namespace);
-    await world.object(kinds.Secret, 'tenantry-database', namespace, (object) => object !== undefined);
-    await world.ready(second.name);
-    const after = await world.secret(second.name, 'tenantry-database');
-    expect(after['password']).not.toBe(before['password']);
-    const { apiKey = '' } = await world.secret(second.name, 'tenantry-credentials');
-    await world.eventually('an answer', 90_000, async () => ((await statusWith(mcpOf(second.tenant), apiKey)) === 200 ? true : undefined));
-    expect(await statusWith(mcpOf(second.tenant), second.apiKey)).toBe(401);
-    const client = await connectWithToken(mcpOf(second.tenant), apiKey);
-    await call(client, 'create_note', { title: 'still there' });
-    await client.close();
-  });
-});
-
-describe('a tenant that locks itself out of its database', () => {
-  test('is let in again', { timeout: 120_000 }, async () => {
-    const { url = '' } = await world.secret(second.name, 'tenantry-database');
-    const connection = new pg.Client({ connectionString: url });
-    await connection.connect();
-    await connection.query('SET ROLE NONE');
-    await connection.query(`ALTER ROLE ${new URL(url).username} PASSWORD 'changed'`);
-    await connection.end();
-    process.kill(await world.processOf(second.name, 'api'), 'SIGKILL');
-    await world.until(second.name, (tenant) => !isTrue(tenant.status?.conditions, 'WorkloadAvailable'));
-    await world.ready(second.name);
-    const again = new pg.Client({ connectionString: url });
-    await again.connect();
-    await again.end();
-  });
-});
+interface Pod extends KubeObject {
+  readonly spec: { readonly initContainers?: readonly { name: string }[]; readonly containers: readonly { name: string }[] };
+}
 
 describe('nothing secret is said', () => {
   test('in any log, status, Event or process list', async () => {
@@ -336,6 +200,13 @@ describe('nothing secret is said', () => {
     ]) {
       texts.set(args.join(' '), (await world.kubectl(args)).stdout);
     }
+    const { items: pods } = await world.kube.list<Pod>(kinds.Pod, { labelSelector: 'app.kubernetes.io/managed-by=tenantry' });
+    for (const { metadata, spec } of pods) {
+      for (const { name } of [...(spec.initContainers ?? []), ...spec.containers]) {
+        const logs = await world.kubectl(['logs', '-n', metadata.namespace ?? '', metadata.name, '-c', name]);
+        texts.set(`log of ${metadata.name}/${name}`, logs.stdout);
+      }
+    }
     const arguments_ = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry));
     texts.set('process list', arguments_.map((pid) => readIfThere(`/proc/${pid}/cmdline`)).join('\n'));
     for (const [where, text] of texts) {
@@ -354,10 +225,8 @@ function readIfThere(file: string): string {
 }
 
 describe('deletion', () => {
-  test('by kubectl leaves no namespace, database, role, OAuth resource or process', async () => {
-    const made = await customer(async (name, organizationId) => {
-      await world.kubectl(['apply', '-f', '-'], manifest(name, { organizationId, deletionPolicy: 'delete' }));
-    });
+  test('by kubectl leaves no namespace, database, role, OAuth resource or route', async () => {
+    const made = await newCustomer(world, viaKubectl);
     const uid = made.tenant.metadata.uid ?? '';
     const urls = [mcpOf(made.tenant), made.tenant.status?.endpoints?.api ?? ''];
     expect(await world.oauthResources()).toEqual(expect.arrayContaining(urls));
@@ -365,14 +234,12 @@ describe('deletion', () => {
     const names = databaseNames(uid);
     const theirs = databaseNames(second.tenant.metadata.uid ?? '').database;
     await world.query(`GRANT CONNECT ON DATABASE ${theirs} TO ${names.owner}, ${names.login}`);
-    const pids = [await world.processOf(made.name, 'mcp'), await world.processOf(made.name, 'api')];
     expect((await world.kubectl(['delete', 'tn', made.name])).code).toBe(0);
     expect(await world.kube.find(kinds.Namespace, namespaceOf(made.name))).toBeUndefined();
     expect(await world.query('SELECT datname FROM pg_database WHERE datname = $1', [names.database])).toEqual([]);
     expect(await world.query('SELECT rolname FROM pg_roles WHERE rolname = ANY($1)', [[names.owner, names.login]])).toEqual([]);
     const left = await world.oauthResources();
     for (const url of urls) expect(left).not.toContain(url);
-    for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow(/ESRCH/);
     expect(await statusWith(mcpOf(made.tenant), made.apiKey)).toBe(404);
   });
 
