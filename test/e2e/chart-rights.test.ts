@@ -45,6 +45,18 @@ describe('the operator, whom RBAC lets write in every namespace,', () => {
     expect(await refusalOf(operator, ['delete', `namespace/${systemNamespace}`])).toMatch(confined);
   });
 
+  test('gives itself the Secrets of tenants alone', async () => {
+    const binding = (where: string) => ({
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'RoleBinding',
+      metadata: { name: 'chart-test', namespace: where },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'tenantry-tenant-secrets' },
+      subjects: [{ kind: 'ServiceAccount', name: 'tenantry-operator', namespace: systemNamespace }],
+    });
+    expect(await refusalOf(operator, ['create'], binding('kube-system'))).toMatch(confined);
+    expect(await refusalOf(operator, ['create'], binding(systemNamespace))).toMatch(confined);
+  });
+
   test('keeps its Lease, and no other', async () => {
     const lease = (name: string) => ['annotate', `lease/${name}`, 'a=b', '-n', systemNamespace];
     expect(await refusalOf(operator, lease('tenantry-operator'))).toBe('');
