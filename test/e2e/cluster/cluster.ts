@@ -1,0 +1,122 @@
+import { dirname, join } from 'node:path';
+import { pino } from 'pino';
+import { findClusterBinaries } from '../../../local/binaries.ts';
+import { type Demo, seed } from '../../../local/demo.ts';
+import { type Kubernetes, startKubernetes } from '../../../local/kubernetes.ts';
+import { Authority } from '../../../local/pki.ts';
+import { startPostgres } from '../../../local/postgres.ts';
+import { startWorkos, type WorkosStandIn } from '../../../local/workos/start.ts';
+import { writeEnvironment } from '../environment.ts';
+import type { RunFolder } from '../run-folder.ts';
+import { ClusterAccess } from './access.ts';
+import { gatewayAddress, gatewayNamespace, nodeAddress, nodeName, podRange, tenantsDomain, workosHost } from './addresses.ts';
+import { containerdNamespace, containerdSocket, startContainerd } from './containerd.ts';
+import { writeContext } from './context.ts';
+import { dnsObjects } from './dns.ts';
+import { gatewayObjects } from './gateway.ts';
+import { importNodeImages, nodeImages } from './images.ts';
+import { startKubeProxy } from './kube-proxy.ts';
+import { Kubectl } from './kubectl.ts';
+import { startKubelet } from './kubelet.ts';
+import { untilNamesResolve } from './names.ts';
+import { programsIn } from './program.ts';
+import { startScheduler } from './scheduler.ts';
+
+const workosPort = 4010;
+
+export interface ClusterOptions {
+  readonly signal: AbortSignal;
+  /** Told what has been done, for people. */
+  readonly say: (text: string) => void;
+}
+
+/**
+ * Starts a whole cluster of one node in the namespaces this process is in, which prepareFilesystem and prepareNetwork have made ready,
+ * and writes how to reach it into the run's folder. Nothing of it is ever stopped: it ends with the namespaces.
+ */
+export async function startCluster(run: RunFolder, { signal, say }: ClusterOptions): Promise<void> {
+  const began = performance.now();
+  const done = (what: string): void => say(`${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${what}`);
+  const binaries = findClusterBinaries();
+  const log = pino({ level: 'warn' }, pino.destination(join(run.path, 'cluster.log')));
+  const start = programsIn(join(run.path, 'logs'), log, signal);
+
+  const runtime = async (): Promise<void> => {
+    await startContainerd(start, join(run.path, 'containerd'), nodeImages.pause);
+    await importNodeImages(join(run.path, 'images'), binaries);
+    done('containerd with the images of the node');
+  };
+  const controlPlane = async (): Promise<Kubernetes> => {
+    const nodes = { address: nodeAddress, podRange };
+    const kubernetes = await startKubernetes({ dir: join(run.path, 'kubernetes'), fsync: false, log, signal, binaries, nodes });
+    done('etcd, API server, controller manager');
+    return kubernetes;
+  };
+  const [kubernetes, postgres, identity, gateway] = await Promise.all([
+    controlPlane(),
+    startPostgres({ dir: join(run.path, 'postgres'), fsync: false, log, signal, address: nodeAddress }),
+    startIdentity(run.path),
+    Authority.open(join(run.path, 'gateway'), 'gateway-ca'),
+    runtime(),
+  ]);
+
+  const kubectl = new Kubectl(binaries.kubectl, kubernetes.kubeconfigs.admin);
+  const access = await ClusterAccess.open(join(run.path, 'kubernetes'), kubernetes.url);
+  await Promise.all([
+    startScheduler(start, { program: binaries.scheduler, access }),
+    startKubelet(start, {
+      program: binaries.kubelet,
+      folder: join(run.path, 'kubelet'),
+      podLogs: join(run.path, 'logs/pods'),
+      cgroup: run.cgroup,
+      access,
+    }),
+    startKubeProxy(start, { program: binaries.kubeProxy, folder: join(run.path, 'kubernetes'), access }),
+    kubectl.apply(dnsObjects(nodeImages.coredns)),
+    installGateway(kubectl, binaries.gatewayApiManifests, gateway),
+  ]);
+  done('scheduler, kubelet, kube-proxy');
+  await kubectl.run(['wait', '--for=condition=Ready', `node/${nodeName}`, '--timeout=60s']);
+  done('the node is Ready');
+  await Promise.all([
+    kubectl.run(['-n', 'kube-system', 'rollout', 'status', 'deployment/coredns', '--timeout=60s']),
+    kubectl.run(['-n', gatewayNamespace, 'rollout', 'status', 'deployment/traefik', '--timeout=60s']),
+    kubectl.run(['-n', gatewayNamespace, 'wait', '--for=condition=Programmed', 'gateway/public', '--timeout=60s']),
+  ]);
+  await untilNamesResolve(signal);
+  done('CoreDNS and Traefik are up');
+  const { apiUrl, issuer, clientId, apiKey, adminIssuer } = identity.workos;
+  writeContext({
+    folder: run.path,
+    kubeconfig: kubernetes.kubeconfigs.admin,
+    postgresUrl: postgres.url,
+    workos: { apiUrl, issuer, clientId, apiKey, adminIssuer },
+    adminToken: identity.demo.adminToken,
+    gatewayAuthority: gateway.certFile,
+    policiesEnforced: false,
+  });
+  writeEnvironment(run.path, {
+    TENANTRY_E2E_RUN: run.path,
+    KUBECONFIG: kubernetes.kubeconfigs.admin,
+    NODE_EXTRA_CA_CERTS: gateway.certFile,
+    CONTAINERD_ADDRESS: containerdSocket,
+    CONTAINERD_NAMESPACE: containerdNamespace,
+    PATH: `${dirname(binaries.helm)}:${binaries.folder}:${process.env['PATH']}`,
+  });
+}
+
+/** The stand-in for WorkOS, reached by pods and tests under one name, with its demo accounts. */
+async function startIdentity(run: string): Promise<{ workos: WorkosStandIn; demo: Demo }> {
+  const workos = await startWorkos({ host: nodeAddress, publicHost: workosHost, port: workosPort, dir: join(run, 'workos') });
+  return { workos, demo: await seed(workos) };
+}
+
+async function installGateway(kubectl: Kubectl, definitions: string, authority: Authority): Promise<void> {
+  const certificate = await authority.issue({ commonName: tenantsDomain, names: [tenantsDomain, `*.${tenantsDomain}`], usage: 'server' });
+  await kubectl.run(['apply', '--server-side', '-f', definitions]);
+  await kubectl.run(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await kubectl.apply(gatewayObjects(nodeImages.traefik, certificate));
+  // What a cloud's load balancer would do.
+  const status = JSON.stringify({ status: { loadBalancer: { ingress: [{ ip: gatewayAddress }] } } });
+  await kubectl.run(['-n', gatewayNamespace, 'patch', 'service', 'traefik', '--subresource=status', '--type=merge', '-p', status]);
+}

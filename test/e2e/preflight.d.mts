@@ -1,0 +1,3 @@
+export function cniPlugins(): string | undefined;
+export function missingPackages(): string[];
+export function obstacles(): string[];

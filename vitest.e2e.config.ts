@@ -1,0 +1,23 @@
+import { defineConfig } from 'vitest/config';
+
+/**
+ * Tests on a real cluster, which test/e2e/run.ts starts before: `npm run test:e2e`. Apart from vitest.config.ts, because they need root and
+ * programs of the distribution. One file after the other: they restart parts of the cluster that all share.
+ */
+export default defineConfig({
+  test: {
+    teardownTimeout: 60_000,
+    projects: [
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/story/**/*.test.ts', 'test/e2e/**/*.test.ts'],
+          globalSetup: ['test/e2e/global-setup.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+        },
+      },
+    ],
+  },
+});
