@@ -93,6 +93,16 @@ const environment = z.object({
   TENANTRY_DATABASE_CIDR: z.string().optional(),
   /** Namespace of the gateway or Ingress controller that may reach the pods. */
   TENANTRY_GATEWAY_NAMESPACE: z.string().default('tenantry-system'),
+  /** Namespaces whose pods may scrape the tenants' metrics, separated by commas. */
+  TENANTRY_METRICS_NAMESPACES: z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((name) => name.trim())
+        .filter((name) => name !== ''),
+    ),
   /** Namespace of the control plane and the operator. */
   TENANTRY_SYSTEM_NAMESPACE: z.string().default('tenantry-system'),
   /** Who the operator is, so that it can be given access to Secrets namespace by namespace. */
@@ -129,6 +139,7 @@ export interface Settings {
   readonly replica: string;
   readonly templatesDir: string | undefined;
   readonly gatewayNamespace: string;
+  readonly metricsNamespaces: readonly string[];
   readonly systemNamespace: string;
   readonly operatorSubject: Subject;
   readonly drainSeconds: number;
@@ -168,6 +179,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     replica: value.POD_NAME,
     templatesDir: value.TENANTRY_TEMPLATES_DIR,
     gatewayNamespace: value.TENANTRY_GATEWAY_NAMESPACE,
+    metricsNamespaces: value.TENANTRY_METRICS_NAMESPACES,
     systemNamespace: value.TENANTRY_SYSTEM_NAMESPACE,
     operatorSubject: value.TENANTRY_OPERATOR_SUBJECT,
     drainSeconds: value.TENANTRY_DRAIN_SECONDS,

@@ -9,13 +9,13 @@ const tcp = (port: number): object => ({ protocol: 'TCP', port });
 /** Nothing may reach the pods or be reached by them but what is opened here. */
 export function renderNetworkPolicy(blueprint: Blueprint): Child {
   const { settings, tenant } = blueprint;
-  const gateways = [...new Set([settings.gatewayNamespace, settings.systemNamespace])];
+  const callers = [...new Set([settings.gatewayNamespace, settings.systemNamespace, ...settings.metricsNamespaces])];
   return child(tenant, kinds.NetworkPolicy, 'tenantry', {
     spec: {
       podSelector: {},
       policyTypes: ['Ingress', 'Egress'],
-      // The gateway for traffic, the system namespace for metrics and probes.
-      ingress: [{ from: gateways.map(named), ports: [tcp(pod.sidecarPort)] }],
+      // The gateway for traffic, the others for metrics, which the same port serves.
+      ingress: [{ from: callers.map(named), ports: [tcp(pod.sidecarPort)] }],
       egress: [
         { to: [named('kube-system')], ports: [{ protocol: 'UDP', port: 53 }, tcp(53)] },
         { to: [named(settings.systemNamespace)], ports: [tcp(portOf(settings.controlPlaneUrl))] },

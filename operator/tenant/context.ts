@@ -38,6 +38,8 @@ export interface Memory {
   readonly secrets: Map<string, { readonly state: SecretsState; readonly until: number; readonly contents: string }>;
   /** By Tenant UID: the password that let the tenant's role in when it was last tried. */
   readonly databases: Map<string, { readonly password: string; readonly until: number }>;
+  /** By Tenant UID: since when, in milliseconds, the API server has refused something for want of rights. */
+  readonly refused: Map<string, number>;
   /** By Tenant UID: what was last verified, and until when that holds. */
   readonly verified: Map<
     string,

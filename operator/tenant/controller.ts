@@ -73,7 +73,7 @@ export class TenantController {
       learn: (tenant) => this.#written.set(tenant.metadata.name, tenant),
       publicFetch: publicFetch(settings.verify),
       events: new EventRecorder(client),
-      memory: { secrets: new Map(), databases: new Map(), verified: new Map() },
+      memory: { secrets: new Map(), databases: new Map(), refused: new Map(), verified: new Map() },
       now: () => new Date(),
       random: Math.random,
     };

@@ -15,7 +15,7 @@ import { covers, marked } from './drift.ts';
 import { finalize } from './finalize.ts';
 import { type Action, plan } from './plan.ts';
 import { type RouteState, routeKind, routeState } from './route.ts';
-import { ensureSecrets, isAccessPending, type SecretsState } from './secrets.ts';
+import { ensureSecrets, isForbidden, type SecretsState } from './secrets.ts';
 import { type Blocked, type Findings, statusOf, type Verification, wasReady } from './status.ts';
 import { verify } from './verify.ts';
 import { workloadState } from './workload.ts';
@@ -23,6 +23,8 @@ import { workloadState } from './workload.ts';
 const sweepMs = 5 * 60_000;
 /** How often a tenant is looked after that served and does not. */
 const recoveryMs = 10_000;
+/** How long a refusal for want of rights is only retried. */
+const refusalGraceMs = 15_000;
 const verifyEveryMs = 60 * 60_000;
 const verifyRetryMs = { first: 250, longest: 30_000 };
 
@@ -41,15 +43,25 @@ export async function reconcile(tenant: Tenant, context: Context, signal: AbortS
       known = { ...known, ...found };
     });
     await report(findings);
+    context.memory.refused.delete(tenant.metadata.uid ?? '');
     return again;
   } catch (error) {
     // No retry will mend what the API server refuses: a person has to be told.
-    if (error instanceof KubeError && !error.retryable && !error.stale) {
+    if (error instanceof KubeError && !error.retryable && !error.stale && !mayPass(error, tenant, context)) {
       const message = `The Kubernetes API refused an object: ${error.message}. Correct the tenant or its template.`;
       await report({ ...known, blocked: { reason: 'ApplyRefused', message } });
     }
     throw error;
   }
+}
+
+/** For some seconds after its start an API server refuses what it later grants: it has not read its roles yet. */
+function mayPass(error: KubeError, { metadata }: Tenant, { memory, now }: Context): boolean {
+  if (!isForbidden(error)) return false;
+  const { uid = '' } = metadata;
+  const since = memory.refused.get(uid) ?? now().getTime();
+  memory.refused.set(uid, since);
+  return now().getTime() - since < refusalGraceMs;
 }
 
 /** `learned` is told of each finding as it comes, for when a later step throws. */
@@ -209,7 +221,7 @@ async function whenAccessible<T>(attempt: () => Promise<T>, signal: AbortSignal)
     try {
       return await attempt();
     } catch (error) {
-      if (!isAccessPending(error) || tries >= 20) throw error;
+      if (!isForbidden(error) || tries >= 20) throw error;
       await new Promise((resolve) => setTimeout(resolve, 25 * (tries + 1)));
       signal.throwIfAborted();
     }

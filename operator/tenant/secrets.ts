@@ -105,7 +105,7 @@ function decode(data: Values): Values {
   return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')]));
 }
 
-/** The access rights to a new namespace take effect a moment after its RoleBinding was written. */
-export function isAccessPending(error: unknown): boolean {
+/** Rights that were given a moment ago, as to a new namespace, take time to take effect. */
+export function isForbidden(error: unknown): boolean {
   return error instanceof KubeError && error.status === 403;
 }

@@ -129,6 +129,15 @@ describe('the namespace', () => {
     expect(rules.egress).toHaveLength(4);
   });
 
+  test('lets those who scrape metrics in, where the settings name them', () => {
+    const environment = { TENANTRY_GATEWAY_NAMESPACE: 'traefik', TENANTRY_METRICS_NAMESPACES: 'monitoring, observability' };
+    const { ingress } = rendered<{ spec: { ingress: { from: object[] }[] } }>(kinds.NetworkPolicy, { environment }).spec;
+    const names = ['traefik', 'tenantry-system', 'monitoring', 'observability'];
+    expect(ingress[0]?.from).toEqual(
+      names.map((name) => ({ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': name } } })),
+    );
+  });
+
   test('carries no timestamps and no randomness: two renderings are equal', () => {
     expect(renderTenant(blueprint())).toEqual(renderTenant(blueprint()));
   });
