@@ -47,7 +47,7 @@ export function abandonedRuns(): RunFolder[] {
 export async function removeRun(run: RunFolder, keepLogs: boolean): Promise<void> {
   for (const root of cgroupRoots()) await removeCgroup(join(root, basename(run.path)));
   rmSync(join(run.path, 'launcher.json'), { force: true });
-  const waste = keepLogs ? ['containerd', 'kubelet', 'images'].map((name) => join(run.path, name)) : [run.path];
+  const waste = keepLogs ? ['containerd', 'kubelet', 'images', 'product'].map((name) => join(run.path, name)) : [run.path];
   for (const path of waste) rmSync(path, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 }
 

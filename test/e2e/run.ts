@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { signalProcess } from '../../local/proc.ts';
 import { enterRun } from './enter.ts';
+import { provideImages } from './images.ts';
 import { obstacles } from './preflight.mjs';
 import { abandonedRuns, makeRunFolder, type RunFolder, removeRun } from './run-folder.ts';
 
@@ -18,6 +19,8 @@ TENANTRY_E2E_KEEP=1 keeps the folder with all logs.
 const here = import.meta.dirname;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
+// Where Debian keeps ip, iptables and others, which an account's PATH may lack.
+process.env['PATH'] = `${process.env['PATH']}:/usr/sbin:/sbin`;
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<number> {
@@ -36,7 +39,7 @@ async function main(args: readonly string[]): Promise<number> {
   return launch(makeRunFolder(), args);
 }
 
-/** Runs test/e2e/inside.ts in namespaces of its own and resolves with its exit code when nothing of it is left. */
+/** Runs the tests in namespaces of their own and resolves with their exit code when nothing of them is left. */
 async function launch(run: RunFolder, args: readonly string[]): Promise<number> {
   const keep = process.env['TENANTRY_E2E_KEEP'] === '1';
   const janitor = spawn(process.execPath, [join(here, 'janitor.ts'), run.path, ...(keep ? ['keep'] : [])], {
@@ -44,42 +47,34 @@ async function launch(run: RunFolder, args: readonly string[]): Promise<number> 
     stdio: ['pipe', 'ignore', 'inherit'],
     cwd: '/',
   });
-  const namespaces = ['--mount', '--net', '--pid', '--ipc', '--uts', '--fork', '--kill-child', '--mount-proc'];
-  const inside = spawn(
-    // The namespaces end with unshare, and unshare with this process, whatever ends it.
-    'setpriv',
-    [
-      '--pdeathsig',
-      'KILL',
-      'unshare',
-      ...namespaces,
-      'bash',
-      join(here, 'init.sh'),
-      process.execPath,
-      join(here, 'inside.ts'),
-      run.path,
-      ...args,
-    ],
-    { stdio: 'inherit', cwd: root, env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` } },
-  );
-  passSignalsOn(inside);
-  const code = await exitOf(inside);
+  const code = await launchInside(run, args).catch((error: Error) => {
+    process.stderr.write(`${error.message}\n`);
+    return 1;
+  });
   janitor.stdin?.end();
   const cleaned = await exitOf(janitor);
   if (keep) process.stderr.write(`Logs are in ${run.path}\n`);
   return code || cleaned;
 }
 
-/** The first signal asks, so that what was found is reported; whoever sends a second one, or waits long enough, wants it to end. */
-function passSignalsOn(child: ChildProcess): void {
-  let asked = false;
-  const stop = (): void => {
-    if (asked) child.kill('SIGKILL');
-    else askFirstProcess(child);
-    asked = true;
-    setTimeout(() => child.kill('SIGKILL'), 10_000).unref();
-  };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+async function launchInside(run: RunFolder, args: readonly string[]): Promise<number> {
+  const asked = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => asked.abort());
+  const images = await provideImages(join(run.path, 'product'), asked.signal);
+  const namespaces = ['--mount', '--net', '--pid', '--ipc', '--uts', '--fork', '--kill-child', '--mount-proc'];
+  const program = ['bash', join(here, 'init.sh'), process.execPath, join(here, 'inside.ts'), run.path, ...args];
+  // The namespaces end with unshare, and unshare with this process, whatever ends it.
+  const inside = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...namespaces, ...program], {
+    stdio: 'inherit',
+    cwd: root,
+    env: { ...process.env, TENANTRY_E2E_IMAGES: images },
+  });
+  asked.signal.addEventListener('abort', () => {
+    // First asked, so that what was found is reported.
+    askFirstProcess(inside);
+    setTimeout(() => inside.kill('SIGKILL'), 10_000).unref();
+  });
+  return exitOf(inside);
 }
 
 /** Asks the first process of the namespaces to end: unshare itself, its parent, lets no signal through. */

@@ -70,6 +70,7 @@ export async function startCluster(run: RunFolder, { signal, say }: ClusterOptio
       podLogs: join(run.path, 'logs/pods'),
       cgroup: run.cgroup,
       access,
+      kubectl,
     }),
     startKubeProxy(start, { program: binaries.kubeProxy, folder: join(run.path, 'kubernetes'), access }),
     kubectl.apply(dnsObjects(nodeImages.coredns)),

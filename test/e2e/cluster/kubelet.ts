@@ -1,8 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { kubeletClientName } from '../../../local/kubernetes.ts';
 import type { ClusterAccess } from './access.ts';
 import { clusterDomain, dnsAddress, nodeAddress, nodeName } from './addresses.ts';
 import { containerdSocket } from './containerd.ts';
+import type { Kubectl } from './kubectl.ts';
 import { answers, type StartProgram } from './program.ts';
 
 /** The node agent. Its folder is in the run's, so that volumes are on a disk; the logs of the pods are among the other logs. */
@@ -14,9 +16,10 @@ export async function startKubelet(
     readonly podLogs: string;
     readonly cgroup: string;
     readonly access: ClusterAccess;
+    readonly kubectl: Kubectl;
   },
 ): Promise<void> {
-  const { program, folder, podLogs, cgroup, access } = options;
+  const { program, folder, podLogs, cgroup, access, kubectl } = options;
   mkdirSync(podLogs, { recursive: true });
   mkdirSync(folder, { recursive: true });
   const serving = await access.serverCertificate('kubelet', { commonName: nodeName, names: [nodeName], addresses: [nodeAddress] });
@@ -48,6 +51,16 @@ export async function startKubelet(
       syncFrequency: '10s',
     }),
   );
+  // Logs and exec: kubelet asks what the API server's own client may do.
+  await kubectl.apply([
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRoleBinding',
+      metadata: { name: kubeletClientName },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'system:kubelet-api-admin' },
+      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: kubeletClientName }],
+    },
+  ]);
   const kubeconfig = await access.kubeconfig('kubelet', `system:node:${nodeName}`, ['system:nodes']);
   await start(
     'kubelet',

@@ -1,0 +1,101 @@
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { namespaceOf } from '../../crds/names.ts';
+import { type KubeObject, kinds } from '../../kube/resources.ts';
+import { type Customer, newCustomer, statusWith, viaKubectl } from '../customer.ts';
+import { World } from '../world.ts';
+import { ClusterNode } from './node.ts';
+import { containerOf, type Pod, podOf } from './pods.ts';
+
+/** Two tenants on one node: what one reaches of the other over the pod network. */
+const world = new World();
+const node = new ClusterNode(world.context.kubeconfig);
+const { policiesEnforced } = inject('cluster');
+let first: Customer;
+let second: Customer;
+let firstPod: Pod;
+let secondPod: Pod;
+
+beforeAll(async () => {
+  [first, second] = await Promise.all([newCustomer(world, viaKubectl), newCustomer(world, viaKubectl)]);
+  [firstPod, secondPod] = await Promise.all([podOf(world, first.name), podOf(world, second.name)]);
+});
+
+afterAll(async () => {
+  await world.remove(...[first, second].filter((made) => made !== undefined).map(({ name }) => name));
+});
+
+const addressOf = (pod: Pod): string => pod.status?.podIP ?? '';
+const connect = (host: string, port: number) => node.connect(containerOf(firstPod, 'mcp').containerID, host, port);
+
+async function serviceAddress(tenant: string): Promise<string> {
+  const { spec } = await world.kube.get<KubeObject & { spec: { clusterIP: string } }>(kinds.Service, 'stack', {
+    namespace: namespaceOf(tenant),
+  });
+  return spec.clusterIP;
+}
+
+describe('a pod of a tenant', () => {
+  test('reaches what it needs: itself, the database, the control plane and names', async () => {
+    expect(await connect(addressOf(firstPod), 8081)).toBe('connected');
+    const { hostname, port } = new URL((await world.secret(first.name, 'tenantry-database'))['url'] ?? '');
+    expect(await connect(hostname, Number(port))).toBe('connected');
+    const { spec } = await world.kube.get<KubeObject & { spec: { clusterIP: string } }>(kinds.Service, 'tenantry-control-plane', {
+      namespace: 'tenantry-system',
+    });
+    expect(await connect(spec.clusterIP, 8080)).toBe('connected');
+  });
+
+  test('runs without rights: no root, no capabilities, a root folder it cannot write, no token for the Kubernetes API', async () => {
+    for (const container of ['api', 'mcp']) {
+      const pod = { namespace: namespaceOf(first.name), name: firstPod.metadata.name, container };
+      const script = `const fs = require('node:fs');
+        const tried = (action) => { try { action(); return 'done'; } catch (error) { return error.code; } };
+        console.log(JSON.stringify({
+          user: process.getuid(),
+          capabilities: /CapEff:\\s*(\\w+)/.exec(fs.readFileSync('/proc/self/status', 'utf8'))[1],
+          write: tried(() => fs.writeFileSync('/app/x', '')),
+          token: tried(() => fs.readFileSync('/var/run/secrets/kubernetes.io/serviceaccount/token')),
+        }));`;
+      const found: unknown = JSON.parse(await node.exec(pod, ['node', '-e', script]));
+      expect(found, container).toEqual({ user: 65532, capabilities: '0000000000000000', write: 'EROFS', token: 'ENOENT' });
+    }
+  });
+
+  test("gets nothing from another tenant's API or endpoint, even where the network lets it through", async () => {
+    const own = `http://${addressOf(secondPod)}:8081/v1/notes`;
+    const script = `const [url, key] = process.argv.slice(1);
+      const ask = (headers) => fetch(url, { headers, signal: AbortSignal.timeout(3000) }).then((r) => r.status, () => 'no answer');
+      Promise.all([ask({}), ask({ authorization: 'Bearer ' + key })]).then((answers) => console.log(JSON.stringify(answers)));`;
+    const from = { namespace: namespaceOf(first.name), name: firstPod.metadata.name, container: 'mcp' };
+    const answers = JSON.parse(await node.exec(from, ['node', '-e', script, own, first.apiKey])) as unknown[];
+    for (const answer of answers) expect([401, 'no answer']).toContain(answer);
+    const mcp = second.tenant.status?.endpoints?.mcp ?? '';
+    expect(await statusWith(mcp, first.apiKey)).toBe(401);
+    expect(await statusWith(mcp, first.session.accessToken)).toBe(401);
+  });
+});
+
+describe.runIf(policiesEnforced)('network policies', () => {
+  test.each([8001, 8081])("keep a pod from another tenant's port %d", async (port) => {
+    expect(await connect(addressOf(secondPod), port)).toBe('no answer');
+  });
+
+  test("keep it from another tenant's Service, from the Kubernetes API and from the operator", async () => {
+    const operator = await world.kube.get<KubeObject & { spec: { clusterIP: string } }>(kinds.Service, 'tenantry-operator', {
+      namespace: 'tenantry-system',
+    });
+    expect(await connect(await serviceAddress(second.name), 8001)).toBe('no answer');
+    expect(await connect('10.96.0.1', 443)).toBe('no answer');
+    expect(await connect(operator.spec.clusterIP, 8080)).toBe('no answer');
+  });
+});
+
+describe.runIf(!policiesEnforced)('network policies, which nothing enforces on this machine,', () => {
+  test('are not proved here, but written: each tenant has one that closes both directions for all its pods', async () => {
+    for (const { name } of [first, second]) {
+      const policy = await world.kube.get<KubeObject & { spec: object }>(kinds.NetworkPolicy, 'tenantry', { namespace: namespaceOf(name) });
+      expect(policy.spec).toMatchObject({ podSelector: {}, policyTypes: ['Ingress', 'Egress'] });
+    }
+    expect(await connect(addressOf(secondPod), 8001), 'something enforces them after all: prove it').toBe('connected');
+  });
+});

@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest';
+import { type KubeObject, kinds } from '../../kube/resources.ts';
+import { manifest } from '../customer.ts';
+import { World } from '../world.ts';
+import { ClusterNode } from './node.ts';
+import { containerOf, type Pod } from './pods.ts';
+
+const world = new World();
+const node = new ClusterNode(world.context.kubeconfig);
+const namespace = 'tenantry-system';
+
+type Lease = KubeObject & { spec?: { holderIdentity?: string; leaseTransitions?: number } };
+
+const lease = (): Promise<Lease> => world.kube.get<Lease>(kinds.Lease, 'tenantry-operator', { namespace });
+const holder = async (): Promise<string> => (await lease()).spec?.holderIdentity ?? '';
+
+/** Resolves with the replica that leads in place of `former`. */
+function successor(former: string): Promise<string> {
+  return world.eventually('another leader', 40_000, async () => {
+    const now = await holder();
+    return now !== '' && now !== former ? now : undefined;
+  });
+}
+
+async function createAndRemove(): Promise<void> {
+  const name = world.name('leader');
+  await world.kubectl(['apply', '-f', '-'], manifest(name, { deletionPolicy: 'delete' }));
+  await world.ready(name);
+  await world.remove(name);
+}
+
+test('the other replica takes over from an operator that was stopped by force, and the stopped one writes nothing when it wakes up', async () => {
+  const former = await world.eventually('a leader', 30_000, async () => (await holder()) || undefined);
+  const container = containerOf(await world.kube.get<Pod>(kinds.Pod, former, { namespace }), 'operator');
+  const pid = await node.processOf(container.containerID);
+  const before = await lease();
+  process.kill(pid, 'SIGSTOP');
+  const leader = await successor(former);
+  expect((await lease()).spec?.leaseTransitions).toBe((before.spec?.leaseTransitions ?? 0) + 1);
+  await createAndRemove();
+  process.kill(pid, 'SIGCONT');
+  // It ends at once and comes back as a replica that stands by.
+  await world.object<Pod>(kinds.Pod, former, namespace, (pod) => {
+    const status = pod?.status?.containerStatuses?.find(({ name }) => name === 'operator');
+    return (status?.restartCount ?? 0) > container.restartCount && status?.ready === true;
+  });
+  const log = await node.kubectl.run(['logs', '-n', namespace, former, '-c', 'operator', '--previous']);
+  expect(log).toContain('another replica leads');
+  expect(await holder()).toBe(leader);
+  await createAndRemove();
+});
+
+test('an operator that is told to end hands over at once', async () => {
+  const former = await world.eventually('a leader', 30_000, async () => (await holder()) || undefined);
+  const started = performance.now();
+  await world.kube.delete(kinds.Pod, former, { namespace });
+  await successor(former);
+  // Less than the 15 s that a lease lasts whose holder was killed.
+  expect(performance.now() - started).toBeLessThan(12_000);
+  await createAndRemove();
+});
