@@ -1,5 +1,4 @@
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { clusterSet, localSet, locateBinaries } from './setup/locate.mjs';
 
 /** Paths of the programs that the local cluster runs. */
@@ -23,8 +22,6 @@ export interface ClusterBinaries extends Binaries {
   readonly pause: string;
   /** A folder of YAML files: Gateway API's custom resource definitions of the standard channel. */
   readonly gatewayApiManifests: string;
-  /** The kube-router in PATH, which can enforce NetworkPolicies; set-up does not provide it. */
-  readonly kubeRouter: string | undefined;
 }
 
 /**
@@ -65,18 +62,5 @@ export function findClusterBinaries(env: NodeJS.ProcessEnv = process.env): Clust
     traefik: join(folder, 'traefik'),
     pause: join(folder, 'pause'),
     gatewayApiManifests: join(folder, 'gateway-api'),
-    kubeRouter: inPath('kube-router', env),
   };
-}
-
-function inPath(name: string, env: NodeJS.ProcessEnv): string | undefined {
-  const candidates = (env['PATH'] ?? '').split(delimiter).flatMap((folder) => (folder === '' ? [] : [join(folder, name)]));
-  return candidates.find((file) => {
-    try {
-      accessSync(file, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }

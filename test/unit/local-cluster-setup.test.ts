@@ -111,12 +111,6 @@ describe('the programs of a real cluster', () => {
     expect(() => findClusterBinaries(env)).toThrow('run `node local/setup/setup.mjs --cluster`');
   });
 
-  it('name a kube-router only where there is one', () => {
-    expect(findClusterBinariesIn(dir).kubeRouter).toBeUndefined();
-    writeFileSync(join(dir, 'kube-router'), '', { mode: 0o755 });
-    expect(findClusterBinariesIn(dir).kubeRouter).toBe(join(dir, 'kube-router'));
-  });
-
   it('are found in KUBEBUILDER_ASSETS, like the others, and both folders are printed', async () => {
     const { folder } = findClusterBinariesIn(dir);
     const env = { HOME: join(dir, 'home'), KUBEBUILDER_ASSETS: folder };
