@@ -185,6 +185,20 @@ test('PostgreSQL killed while a tenant is made and removed', async () => {
   await removeWhile(tenant, () => kill('postgres', '-D'));
 });
 
+test('the Kubernetes API, etcd and its controllers killed while a tenant is made and removed', async () => {
+  // The controllers too, as when their machine restarts: what they wait after a refused watch grows to a minute.
+  const strike = async (...words: string[]): Promise<void> => {
+    await kill(...words);
+    await kill('kube-controller-manager');
+  };
+  await create('chaos-kubernetes');
+  const tenant = await untilReadyWhile('chaos-kubernetes', ['SecretsReady', 'DatabaseReady'], (moment) =>
+    moment === 'SecretsReady' ? strike('kube-apiserver') : strike('etcd', '--data-dir'),
+  );
+  await works(tenant);
+  await removeWhile(tenant, () => strike('kube-apiserver'));
+});
+
 test('a tenant deleted while it is being made leaves nothing', async () => {
   await create('chaos-early');
   const tenant = await untilTenant(stack.client, 'chaos-early', (current) => isTrue(current?.status?.conditions, 'SecretsReady'), {
