@@ -16,9 +16,12 @@ export function publicFetch({ address, caFile }: Settings['verify']): typeof glo
   const dispatcher = new Agent({
     allowH2: false,
     connect: (options, callback) => {
-      const { hostname } = options;
-      const { host, port } = address ?? { host: hostname, port: Number(options.port) };
-      connect({ ...options, hostname: host, port: String(port), servername: options.servername ?? hostname }, callback);
+      const elsewhere = address && {
+        hostname: address.host,
+        port: String(address.port),
+        servername: options.servername ?? options.hostname,
+      };
+      connect({ ...options, ...elsewhere }, callback);
     },
   });
   return ((input: string | URL, init: object) => undiciFetch(input, { ...init, dispatcher })) as unknown as typeof globalThis.fetch;
