@@ -3,9 +3,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { environmentOf } from './environment.ts';
 import { runningRuns } from './run-folder.ts';
 
-/** Runs a command, or a shell, in the namespaces of the cluster that another process has started. */
+/** Runs a command, or a shell, in the namespaces of the youngest cluster that another process has started, or of that of TENANTRY_E2E_RUN. */
 export function enterRun(command: readonly string[]): number {
-  const run = runningRuns().at(-1);
+  const wanted = process.env['TENANTRY_E2E_RUN'];
+  const run = runningRuns().find(({ path }) => wanted === undefined || path === wanted);
   const inside = run && processInside(run.path);
   const environment = run && environmentOf(run.path);
   if (!inside || !environment) {

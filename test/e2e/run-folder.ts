@@ -31,9 +31,10 @@ export function runFolder(path: string): RunFolder {
   return { path, cgroup: `/${basename(path)}` };
 }
 
-/** Folders of runs whose launcher still runs, the youngest last. */
+/** Folders of runs whose launcher still runs, the youngest first. */
 export function runningRuns(): RunFolder[] {
-  return allRuns().filter(({ path }) => isRunning(launcherOf(path) ?? { pid: 0, startTicks: 0, boot: '' }));
+  const running = allRuns().filter(({ path }) => isRunning(launcherOf(path) ?? { pid: 0, startTicks: 0, boot: '' }));
+  return running.sort((a, b) => (launcherOf(b.path)?.startTicks ?? 0) - (launcherOf(a.path)?.startTicks ?? 0));
 }
 
 /** Folders of runs that were killed together with their janitor. */

@@ -114,8 +114,10 @@ async function startIdentity(run: string): Promise<{ workos: WorkosStandIn; demo
 
 async function installGateway(kubectl: Kubectl, definitions: string, authority: Authority): Promise<void> {
   const certificate = await authority.issue({ commonName: tenantsDomain, names: [tenantsDomain, `*.${tenantsDomain}`], usage: 'server' });
-  await kubectl.run(['apply', '--server-side', '-f', definitions]);
-  await kubectl.run(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  const defined = (await kubectl.run(['apply', '--server-side', '-f', definitions, '-o', 'name'])).trim().split('\n');
+  // Not `condition=Established`, which fails on a definition so new that it has no conditions yet.
+  const established = 'jsonpath={.status.conditions[?(@.type=="Established")].status}=True';
+  await kubectl.run(['wait', `--for=${established}`, ...defined, '--timeout=30s']);
   await kubectl.apply(gatewayObjects(nodeImages.traefik, certificate));
   // What a cloud's load balancer would do.
   const status = JSON.stringify({ status: { loadBalancer: { ingress: [{ ip: gatewayAddress }] } } });
