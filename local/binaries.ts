@@ -22,6 +22,13 @@ export interface ClusterBinaries extends Binaries {
   readonly pause: string;
   /** A folder of YAML files: Gateway API's custom resource definitions of the standard channel. */
   readonly gatewayApiManifests: string;
+  /** Enforces NetworkPolicies. */
+  readonly ciliumAgent: string;
+  readonly ciliumCni: string;
+  /** A folder of YAML files: Cilium's custom resource definitions. */
+  readonly ciliumDefinitions: string;
+  /** Holds the folder `bpf`. The agent compiles the C sources in it and writes headers there: its `--lib-dir` is a copy. */
+  readonly ciliumLibrary: string;
 }
 
 /**
@@ -44,7 +51,7 @@ export function findBinaries(env: NodeJS.ProcessEnv = process.env): Binaries {
 
 /**
  * Finds the programs of a real single node cluster, those of `findBinaries` among them, where `local/setup/setup.mjs --cluster` has put
- * them. Each is statically linked, so that an image of nothing but the program works.
+ * them. Each program is statically linked, so that an image of nothing but the program works.
  * @throws Error that says how to get them.
  */
 export function findClusterBinaries(env: NodeJS.ProcessEnv = process.env): ClusterBinaries {
@@ -62,5 +69,9 @@ export function findClusterBinaries(env: NodeJS.ProcessEnv = process.env): Clust
     traefik: join(folder, 'traefik'),
     pause: join(folder, 'pause'),
     gatewayApiManifests: join(folder, 'gateway-api'),
+    ciliumAgent: join(folder, 'cilium-agent'),
+    ciliumCni: join(folder, 'cilium-cni'),
+    ciliumDefinitions: join(folder, 'cilium-crds'),
+    ciliumLibrary: folder,
   };
 }

@@ -6,7 +6,7 @@ import { ChecksumError, UnreachableError } from './download.mjs';
 import { binariesFolder, cacheFolder, locateBinaries } from './locate.mjs';
 import { withLock } from './lock.mjs';
 import { Trouble } from './progress.mjs';
-import { download, hostsOf, isPublished, probe, publishers } from './releases.mjs';
+import { download, enumerate, hostsOf, isPublished, probe, publishers } from './releases.mjs';
 
 /**
  * @typedef {object} Options
@@ -48,10 +48,9 @@ async function fill(folder, options) {
   const closed = await whyClosed(missing, { env, from });
   const fetched = closed === undefined ? missing.filter(isPublished) : [];
   const built = missing.filter((name) => !fetched.includes(name));
+  const whyBuild = closed === undefined ? `nobody publishes ${enumerate(built)} as files` : `they cannot be downloaded here (${closed})`;
   // Asked before the first download, so that nobody waits for half of them in vain.
   if (built.length > 0) {
-    const whyBuild =
-      closed === undefined ? `nobody publishes ${built.join(' and ')} as files` : `they cannot be downloaded here (${closed})`;
     const reach = `let this machine reach ${hostsOf(built)} (a proxy is taken from HTTPS_PROXY),`;
     await checkGo(env, { names: built, set, whyBuild, remedies: built.every(isPublished) ? [reach] : [] });
   }
@@ -61,10 +60,9 @@ async function fill(folder, options) {
     for (const name of fetched)
       await place(folder, name, (target) => progress.step(name, (detail) => download(name, target, { env, from, detail })));
   }
-  if (closed !== undefined) {
-    progress.say(
-      `They cannot be downloaded here (${closed}), so Go builds them once: ${buildDurations(built)}, and 4 GB of disk for Go's caches.`,
-    );
+  if (built.length > 0) {
+    const cost = `${buildDurations(built)}, and ${set.goCaches} of disk for Go's caches.`;
+    progress.say(`${whyBuild[0]?.toUpperCase()}${whyBuild.slice(1)}, so Go builds them once: ${cost}`);
   }
   for (const name of built)
     await place(folder, name, (target) => progress.step(`${name} from its Go module`, () => buildBinary(name, target, options)));

@@ -1,18 +1,18 @@
 // @ts-check
 import { execFile, spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { architectures, helmVersion, kubernetesVersion, pauseVersion, traefikVersion } from './locate.mjs';
+import { architectures, ciliumVersion, helmVersion, kubernetesVersion, pauseVersion, traefikVersion } from './locate.mjs';
 import { Trouble } from './progress.mjs';
 
 /**
  * @typedef {object} Build
  * @property {string} folder in local/binaries
- * @property {string} module the program's package; for manifests, the module
+ * @property {string} module the program's package; for files, the module
  * @property {string} flags for the linker
- * @property {string} duration from the first build on 4 fast cores to one on 2 slow ones
- * @property {string} [manifests] the folder in the module to take as it is, instead of building
+ * @property {string} duration of a first build, from 4 free cores to 2 busy ones
+ * @property {{of: readonly string[], except?: readonly string[]}} [files] instead of building, what is in these folders of the module
  * @property {{what: string, minor: number}} [needs] a Go later than the one for Kubernetes, as its go.mod says
  */
 
@@ -20,22 +20,16 @@ const forKubernetes = { what: `Kubernetes ${kubernetesVersion}`, minor: 24 };
 
 /** @type {Readonly<Record<string, Build>>} */
 const builds = {
-  etcd: { folder: 'etcd', module: 'go.etcd.io/etcd/server/v3', flags: '-s -w', duration: '1 min' },
+  etcd: { folder: 'etcd', module: 'go.etcd.io/etcd/server/v3', flags: '-s -w', duration: '1 to 2 min' },
   'kube-apiserver': kubernetes('kube-apiserver', '3 to 6 min'),
   'kube-controller-manager': kubernetes('kube-controller-manager', '1 to 2 min'),
   kubectl: kubernetes('kubectl', '1 min'),
   kubelet: kubernetes('kubelet', 'half a min'),
   'kube-scheduler': kubernetes('kube-scheduler', '10 s'),
-  'kube-proxy': kubernetes('kube-proxy', '10 s'),
+  'kube-proxy': kubernetes('kube-proxy', '20 s'),
   pause: { folder: 'pause', module: '.', flags: `-s -w ${set('main.version', pauseVersion)}`, duration: '1 s' },
   // Traefik's module pins the version that it is made for.
-  'gateway-api': {
-    folder: 'traefik',
-    module: 'sigs.k8s.io/gateway-api',
-    flags: '',
-    duration: '10 s',
-    manifests: 'config/crd/standard',
-  },
+  'gateway-api': files('traefik', 'sigs.k8s.io/gateway-api', { of: ['config/crd/standard'] }),
   helm: {
     folder: 'helm',
     module: 'helm.sh/helm/v3/cmd/helm',
@@ -50,13 +44,20 @@ const builds = {
     duration: '1 to 2 min',
     needs: { what: `helm ${helmVersion}`, minor: 26 },
   },
-  coredns: { folder: 'coredns', module: 'github.com/coredns/coredns', flags: '-s -w', duration: '1 to 2 min' },
+  coredns: { folder: 'coredns', module: 'github.com/coredns/coredns', flags: '-s -w', duration: '1 to 3 min' },
   traefik: {
     folder: 'traefik',
     module: 'github.com/traefik/traefik/v3/cmd/traefik',
     flags: `-s -w ${set('github.com/traefik/traefik/v3/pkg/version.Version', traefikVersion.slice(1))}`,
-    duration: '5 to 10 min',
+    duration: '4 to 10 min',
   },
+  'cilium-agent': cilium('daemon', '4 to 8 min'),
+  'cilium-cni': cilium('plugins/cilium-cni', '20 s'),
+  'cilium-crds': files('cilium', 'github.com/cilium/cilium', {
+    of: ['pkg/k8s/apis/cilium.io/client/crds/v2', 'pkg/k8s/apis/cilium.io/client/crds/v2alpha1'],
+  }),
+  // Under the name that the agent looks for in its --lib-dir.
+  bpf: files('cilium', 'github.com/cilium/cilium', { of: ['bpf'], except: ['bpf/tests', 'bpf/complexity-tests'] }),
 };
 
 /** @param {string} name @param {string} duration @returns {Build} */
@@ -71,6 +72,17 @@ function kubernetes(name, duration) {
     set('k8s.io/client-go/pkg/version.gitVersion', kubernetesVersion),
   ].join(' ');
   return { folder: 'kubernetes', module: `k8s.io/kubernetes/cmd/${name}`, flags, duration };
+}
+
+/** @param {string} path @param {string} duration @returns {Build} */
+function cilium(path, duration) {
+  const flags = `-s -w ${set('github.com/cilium/cilium/pkg/version.ciliumVersion', ciliumVersion.slice(1))}`;
+  return { folder: 'cilium', module: `github.com/cilium/cilium/${path}`, flags, duration };
+}
+
+/** @param {string} folder @param {string} module @param {NonNullable<Build['files']>} which @returns {Build} */
+function files(folder, module, which) {
+  return { folder, module, flags: '', duration: '1 s', files: which };
 }
 
 /** @param {string} variable @param {string} value */
@@ -130,7 +142,7 @@ export async function buildBinary(name, target, { root, env, arch = process.arch
   if (build === undefined) throw new Error(`no build of ${name}`);
   const goarch = architectures[/** @type {'x64' | 'arm64'} */ (arch)];
   const args =
-    build.manifests === undefined
+    build.files === undefined
       ? ['build', '-mod=readonly', '-trimpath', '-ldflags', build.flags, '-o', target, build.module]
       : ['mod', 'download', '-json', build.module];
   const { code, stdout, stderr } = await run(args, {
@@ -142,20 +154,27 @@ export async function buildBinary(name, target, { root, env, arch = process.arch
     const end = output.trim().split('\n').slice(-15).join('\n');
     throw new Trouble(`Building ${name} with Go failed:\n${end}`, remedyOf(output));
   }
-  if (build.manifests !== undefined) copyManifests(join(JSON.parse(stdout).Dir, build.manifests), target);
+  const { of = [], except = [] } = build.files ?? {};
+  for (const path of of) copyFiles(JSON.parse(stdout).Dir, path, target, except);
 }
 
-/** Go's module cache is read-only, a copy of it need not be. @param {string} from @param {string} to */
-function copyManifests(from, to) {
-  rmSync(to, { recursive: true, force: true });
-  mkdirSync(to);
-  for (const name of readdirSync(from)) if (name.endsWith('.yaml')) writeFileSync(join(to, name), readFileSync(join(from, name)));
+/**
+ * Go's module cache is read-only; a copy need not be.
+ * @param {string} module its folder @param {string} path in it @param {string} target @param {readonly string[]} except
+ */
+function copyFiles(module, path, target, except) {
+  mkdirSync(target, { recursive: true });
+  for (const entry of readdirSync(join(module, path), { withFileTypes: true })) {
+    const from = `${path}/${entry.name}`;
+    if (entry.isDirectory() && !except.includes(from)) copyFiles(module, from, join(target, entry.name), except);
+    if (entry.isFile()) writeFileSync(join(target, entry.name), readFileSync(join(module, from)));
+  }
 }
 
 /** @param {string} output */
 function remedyOf(output) {
   if (/no space left/i.test(output))
-    return 'The disk is full: Go needs 4 to 8 GB for modules and its build cache. Free some, or move them with GOMODCACHE and GOCACHE.';
+    return 'The disk is full: Go needs 4 GB for modules and its build cache, for a real cluster 12 GB. Free some, or move them with GOMODCACHE and GOCACHE.';
   if (/dial tcp|lookup .*(no such host|server misbehaving)|connection refused|i\/o timeout|proxyconnect/i.test(output)) {
     return 'Go could not fetch a module: set GOPROXY to a module proxy that this machine can reach, then run the command again.';
   }

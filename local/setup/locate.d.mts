@@ -5,6 +5,7 @@ export interface BinarySet {
   readonly names: readonly string[];
   readonly downloads: string;
   readonly bytes: number;
+  readonly goCaches: string;
   readonly command: string;
 }
 export declare const kubernetesVersion: string;
@@ -12,6 +13,7 @@ export declare const etcdVersion: string;
 export declare const helmVersion: string;
 export declare const corednsVersion: string;
 export declare const traefikVersion: string;
+export declare const ciliumVersion: string;
 export declare const gatewayApiVersion: string;
 export declare const pauseVersion: string;
 export declare const localSet: BinarySet;

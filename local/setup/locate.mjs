@@ -9,6 +9,7 @@ export const etcdVersion = 'v3.6.8';
 export const helmVersion = 'v3.21.4';
 export const corednsVersion = 'v1.12.4';
 export const traefikVersion = 'v3.6.0';
+export const ciliumVersion = 'v1.15.19';
 /** The version that Traefik is made for. */
 export const gatewayApiVersion = 'v1.4.0';
 /** Our own, in local/binaries/pause. */
@@ -23,6 +24,7 @@ export const pauseVersion = 'v1.0.0';
  * @property {readonly string[]} names in the order in which they are made
  * @property {string} downloads about how much, for people
  * @property {number} bytes of room that they take, with some to spare
+ * @property {string} goCaches what Go takes to build all of them, for people
  * @property {string} command that provides them
  */
 
@@ -34,20 +36,25 @@ export const localSet = {
   names: ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kubectl'],
   downloads: 'about 300 MB once, a minute or two',
   bytes: 1e9,
+  goCaches: '4 GB',
   command: 'node local/setup/setup.mjs',
 };
 
-/** What a node, its network and its entrance need besides, and helm. `gateway-api` is a folder of manifests. @type {BinarySet} */
+/** What a node, its network and its entrance need besides, and helm; `gateway-api`, `cilium-crds` and `bpf` are folders. @type {BinarySet} */
 export const clusterSet = {
   purpose: 'A real single node cluster',
-  versions: `Kubernetes ${kubernetesVersion}, helm ${helmVersion}, CoreDNS ${corednsVersion}, Traefik ${traefikVersion}`,
+  versions: `Kubernetes ${kubernetesVersion}, helm ${helmVersion}, CoreDNS ${corednsVersion}, Traefik ${traefikVersion}, Cilium ${ciliumVersion}`,
   folder: [
     `cluster-kubernetes-${kubernetesVersion}-helm-${helmVersion}-coredns-${corednsVersion}-traefik-${traefikVersion}`,
-    `gateway-api-${gatewayApiVersion}-pause-${pauseVersion}`,
+    `cilium-${ciliumVersion}-gateway-api-${gatewayApiVersion}-pause-${pauseVersion}`,
   ].join('-'),
-  names: ['kubelet', 'kube-scheduler', 'kube-proxy', 'pause', 'gateway-api', 'helm', 'coredns', 'traefik'],
+  names: [
+    ...['kubelet', 'kube-scheduler', 'kube-proxy', 'pause', 'gateway-api', 'helm', 'coredns', 'traefik'],
+    ...['cilium-agent', 'cilium-cni', 'cilium-crds', 'bpf'],
+  ],
   downloads: 'about 350 MB once, a minute or two',
-  bytes: 1.5e9,
+  bytes: 2e9,
+  goCaches: '12 GB',
   command: 'node local/setup/setup.mjs --cluster',
 };
 

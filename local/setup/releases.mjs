@@ -40,6 +40,10 @@ function releaseOf(name, from) {
     }
     case 'pause':
     case 'gateway-api':
+    case 'cilium-agent':
+    case 'cilium-cni':
+    case 'cilium-crds':
+    case 'bpf':
       return undefined;
     default: {
       const file = `${from.kubernetes}/${kubernetesVersion}/bin/linux/${arch}/${name}`;
@@ -56,7 +60,12 @@ export function isPublished(name) {
 /** The hosts that have these programs, for people. @param {readonly string[]} names */
 export function hostsOf(names) {
   const hosts = names.flatMap((name) => releaseOf(name, publishers)?.file ?? []).map((url) => new URL(url).hostname);
-  return [...new Set(hosts)].join(', ').replace(/, ([^,]*)$/, ' and $1');
+  return enumerate([...new Set(hosts)]);
+}
+
+/** @param {readonly string[]} words */
+export function enumerate(words) {
+  return words.join(', ').replace(/, ([^,]*)$/, ' and $1');
 }
 
 /**

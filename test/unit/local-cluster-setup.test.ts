@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ClusterBinaries, findBinaries, findClusterBinaries } from '../../local/binaries.ts';
 import {
+  ciliumVersion,
   clusterSet,
   corednsVersion,
   etcdVersion,
@@ -51,12 +52,21 @@ describe('the programs of a real cluster', () => {
 
   /** A Go that says it is of this version, makes each program a file with the package's name, and has the modules in a folder. */
   function fakeGo(version: string): string {
-    for (const folder of ['kubernetes', 'helm', 'coredns', 'traefik', 'pause']) {
+    for (const folder of ['kubernetes', 'helm', 'coredns', 'traefik', 'cilium', 'pause']) {
       mkdirSync(join(dir, 'local/binaries', folder), { recursive: true });
     }
     mkdirSync(join(dir, 'module/config/crd/standard'), { recursive: true });
     writeFileSync(join(dir, 'module/config/crd/standard/gateways.yaml'), 'kind: CustomResourceDefinition\n', { mode: 0o444 });
-    writeFileSync(join(dir, 'module/config/crd/standard/README.md'), '');
+    const sources = join(dir, 'module/bpf');
+    for (const folder of ['lib', 'tests', 'complexity-tests']) {
+      mkdirSync(join(sources, folder), { recursive: true });
+      writeFileSync(join(sources, folder, 'source.h'), folder);
+    }
+    for (const version of ['v2', 'v2alpha1']) {
+      const crds = join(dir, 'module/pkg/k8s/apis/cilium.io/client/crds', version);
+      mkdirSync(crds, { recursive: true });
+      writeFileSync(join(crds, `of-${version}.yaml`), '');
+    }
     const go = join(dir, 'go');
     const script = `#!/bin/sh
       [ "$1" = env ] && echo ${version} && exit 0
@@ -73,6 +83,9 @@ describe('the programs of a real cluster', () => {
     for (const name of downloaded) expect(readFileSync(join(folder, name), 'utf8')).toBe(`program ${name}`);
     expect(readFileSync(join(folder, 'pause'), 'utf8')).toBe('built .\n');
     expect(readdirSync(join(folder, 'gateway-api'))).toEqual(['gateways.yaml']);
+    expect(readdirSync(join(folder, 'cilium-crds'))).toEqual(['of-v2.yaml', 'of-v2alpha1.yaml']);
+    expect(readdirSync(join(folder, 'bpf'))).toEqual(['lib']);
+    expect(readFileSync(join(folder, 'bpf/lib/source.h'), 'utf8')).toBe('lib');
     expect(readdirSync(folder).sort()).toEqual([...clusterSet.names].sort());
     expect(stdout).toContain('from dl.k8s.io, get.helm.sh and github.com');
   });
@@ -89,14 +102,16 @@ describe('the programs of a real cluster', () => {
 
   it('are all built where the network is closed', async () => {
     const { stdout } = await world.provide('http://127.0.0.1:1', { PATH: fakeGo('go1.26.0') }, 'clusterSet');
-    expect(stdout).toMatch(/so Go builds them once: kubelet .*, traefik \d/);
+    expect(stdout).toMatch(/so Go builds them once: kubelet .*, bpf \d/);
     expect(readFileSync(join(folderOf(stdout), 'helm'), 'utf8')).toBe('built helm.sh/helm/v3/cmd/helm\n');
     expect(findClusterBinariesIn(folderOf(stdout)).traefik).toBe(join(folderOf(stdout), 'traefik'));
   });
 
   it('need Go for what nobody publishes', async () => {
     const { error } = await world.provide(await world.publish(clusterReleases()), { PATH: dir }, 'clusterSet');
-    expect(error).toContain('nobody publishes pause and gateway-api as files, and there is no Go');
+    expect(error).toContain(
+      'nobody publishes pause, gateway-api, cilium-agent, cilium-cni, cilium-crds and bpf as files, and there is no Go',
+    );
     expect(error).not.toContain('HTTPS_PROXY');
   });
 
@@ -134,6 +149,7 @@ describe('the Go modules of the programs', () => {
     ['helm', 'helm.sh/helm/v3', helmVersion],
     ['coredns', 'github.com/coredns/coredns', corednsVersion],
     ['traefik', 'github.com/traefik/traefik/v3', traefikVersion],
+    ['cilium', 'github.com/cilium/cilium', ciliumVersion],
     ['traefik', 'sigs.k8s.io/gateway-api', gatewayApiVersion],
   ])('%s pins %s at the version that is downloaded', (folder, module, version) => {
     const lines = readFileSync(join(binaries, folder, 'go.mod'), 'utf8').split('\n');
