@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -22,7 +22,7 @@ export function makeRunFolder(): RunFolder {
   const path = mkdtempSync(join(tmpdir(), prefix));
   // PostgreSQL runs as another user and must be able to pass through.
   execFileSync('chmod', ['711', path]);
-  writeFileSync(join(path, 'launcher.json'), JSON.stringify(identify(process.pid)));
+  writeFileSync(join(path, 'launcher.json'), JSON.stringify({ ...identify(process.pid), namespace: pidNamespace() }));
   for (const root of cgroupRoots()) mkdirSync(join(root, basename(path)));
   return runFolder(path);
 }
@@ -33,15 +33,14 @@ export function runFolder(path: string): RunFolder {
 
 /** Folders of runs whose launcher still runs, the youngest first. */
 export function runningRuns(): RunFolder[] {
-  const running = allRuns().filter(({ path }) => isRunning(launcherOf(path) ?? { pid: 0, startTicks: 0, boot: '' }));
-  return running.sort((a, b) => (launcherOf(b.path)?.startTicks ?? 0) - (launcherOf(a.path)?.startTicks ?? 0));
+  return seenRuns()
+    .filter(({ launcher }) => isRunning(launcher))
+    .sort((a, b) => b.launcher.startTicks - a.launcher.startTicks);
 }
 
 /** Folders of runs that were killed together with their janitor. */
 export function abandonedRuns(): RunFolder[] {
-  return allRuns().filter(
-    ({ path }) => existsSync(join(path, 'launcher.json')) && !isRunning(launcherOf(path) ?? { pid: 0, startTicks: 0, boot: '' }),
-  );
+  return seenRuns().filter(({ launcher }) => !isRunning(launcher));
 }
 
 /** Removes what is left of a run whose processes have ended or are ending. With `keepLogs`, the folder stays, without images and volumes. */
@@ -90,14 +89,24 @@ function processesIn(group: string): number[] {
     .filter((pid) => pid > 0);
 }
 
-function allRuns(): RunFolder[] {
-  return readdirSync(tmpdir())
-    .filter((name) => name.startsWith(prefix))
-    .map((name) => runFolder(join(tmpdir(), name)));
+/** The process that made a run's folder, and the PID namespace in which its number means something. */
+interface Launcher extends ProcessIdentity {
+  readonly namespace: string;
 }
 
-function launcherOf(path: string): ProcessIdentity | undefined {
-  return tryTo(() => JSON.parse(readFileSync(join(path, 'launcher.json'), 'utf8')) as ProcessIdentity);
+/** Runs whose launcher can be looked up from here. */
+function seenRuns(): (RunFolder & { readonly launcher: Launcher })[] {
+  return readdirSync(tmpdir())
+    .filter((name) => name.startsWith(prefix))
+    .flatMap((name) => {
+      const path = join(tmpdir(), name);
+      const launcher = tryTo(() => JSON.parse(readFileSync(join(path, 'launcher.json'), 'utf8')) as Launcher);
+      return launcher?.namespace === pidNamespace() ? [{ ...runFolder(path), launcher }] : [];
+    });
+}
+
+function pidNamespace(): string {
+  return readlinkSync('/proc/self/ns/pid');
 }
 
 function tryTo<T>(action: () => T): T | undefined {
