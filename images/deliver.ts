@@ -1,5 +1,5 @@
 import { createReadStream, mkdirSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname } from 'node:path';
 import { createGzip } from 'node:zlib';
 import type { Engine } from './engine.ts';
 import type { Destination } from './options.ts';
@@ -32,19 +32,23 @@ export async function deliver(destination: Destination, image: string, file: str
   }
 }
 
-/** Saves an image into the folder and says how large it is, as it is and as a registry would keep it. */
-export async function archive(engine: Engine, image: string, folder: string, name: string): Promise<{ file: string; size: string }> {
-  mkdirSync(folder, { recursive: true });
-  const file = join(folder, `${name}.tar`);
-  // An archive that is there already is refused.
+/** Writes an image as an archive, where one may be already. */
+export async function archive(engine: Engine, image: string, file: string): Promise<void> {
+  mkdirSync(dirname(file), { recursive: true });
+  // Engines refuse to add to an archive, or add to it.
   rmSync(file, { force: true });
   await engine.save(image, file);
-  const compressed = createReadStream(file).pipe(createGzip());
+}
+
+/** How large an archive is, and on demand how large compressed, which is what registries keep and nodes pull. */
+export async function sizeOf(file: string, compressed: boolean): Promise<string> {
+  const size = megabytes(statSync(file).size);
+  if (!compressed) return size;
   let bytes = 0;
-  for await (const chunk of compressed) bytes += (chunk as Buffer).length;
-  return { file, size: `${megabytes(statSync(file).size)}, compressed ${megabytes(bytes)}` };
+  for await (const chunk of createReadStream(file).pipe(createGzip())) bytes += (chunk as Buffer).length;
+  return `${size}, compressed ${megabytes(bytes)}`;
 }
 
 function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(0)} MB`;
+  return `${Math.round(bytes / 1e6)} MB`;
 }

@@ -37,7 +37,7 @@ export function findEngine(wanted: string | undefined): Engine {
   if (name !== undefined) return name === 'buildah' ? new Buildah() : new Client(name);
   if (installed.length > 0) throw new Trouble(`${installed.join(' and ')} cannot be used: see what \`${installed[0]} info\` says.`);
   throw new Trouble(
-    `Images are built by docker, podman or buildah, and ${wanted ?? 'none of them'} is not in PATH.\n` +
+    `Images are built by docker, podman or buildah, and ${wanted === undefined ? 'none of them is' : `${wanted} is not`} in PATH.\n` +
       'On Debian and Ubuntu: apt-get update && apt-get install -y --no-install-recommends buildah',
   );
 }

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { archive, checkDestinations, deliver } from './deliver.ts';
+import { archive, checkDestinations, deliver, sizeOf } from './deliver.ts';
 import { type Build, findEngine } from './engine.ts';
 import { buildMachineBases } from './machine-base.ts';
 import { help, type Options, readOptions, UsageError } from './options.ts';
@@ -40,6 +40,12 @@ function provenance(): { date: number; labels: Record<string, string> } {
   };
 }
 
+/** How engines put it that an image cannot be had. */
+const unreachable = /pinging container registry|failed to resolve source metadata|unable to copy from source|i\/o timeout|no such host/;
+const closedNetwork =
+  'Where the public registry cannot be reached, name images that can be: --base <image with Node.js 24> --build-base <image with npm as well>.\n' +
+  'With --base-from-machine both are made from this machine, and no registry is needed.';
+
 async function build(options: Options, scratch: string): Promise<void> {
   checkDestinations(options.destinations);
   const engine = findEngine(options.engine);
@@ -61,7 +67,9 @@ async function build(options: Options, scratch: string): Promise<void> {
   const name = (image: Image) => `${options.registry ?? 'docker.io'}/tenantry/${image}:${options.tag}`;
   // One after another: the first compiles for all three.
   for (const image of images) {
-    await engine.build({ ...common, target: image, name: name(image) });
+    await engine.build({ ...common, target: image, name: name(image) }).catch((error: unknown) => {
+      throw error instanceof Trouble && unreachable.test(error.message) ? new Trouble(`${error.message}\n\n${closedNetwork}`) : error;
+    });
     tell(`built ${name(image)}`);
   }
   if (options.destinations.length === 0) return;
@@ -69,7 +77,9 @@ async function build(options: Options, scratch: string): Promise<void> {
   const folder = output === undefined ? scratch : resolve(output.folder);
   await Promise.all(
     images.map(async (image) => {
-      const { file, size } = await archive(engine, name(image), folder, image);
+      const file = join(folder, `${image}.tar`);
+      await archive(engine, name(image), file);
+      const size = await sizeOf(file, options.sizes);
       for (const destination of options.destinations) {
         tell(`${image} (${size}): ${await deliver(destination, name(image), file, engine)}`);
       }

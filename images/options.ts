@@ -18,6 +18,8 @@ export interface Options {
   readonly buildBase: string | undefined;
   readonly baseFromMachine: boolean;
   readonly engine: string | undefined;
+  /** Whether to measure how large images are compressed. */
+  readonly sizes: boolean;
   readonly destinations: readonly Destination[];
 }
 
@@ -33,6 +35,7 @@ Builds tenantry/operator, tenantry/control-plane and tenantry/tenant with docker
   --build-base <image>    image with Node.js 24 and npm that compiles, instead of the public one
   --base-from-machine     makes both from Node.js, npm and the C library of this machine: no registry of images is needed
   --engine <name>         docker, podman or buildah
+  --sizes                 says how large the images are compressed, as registries keep them; takes a few seconds
 
 Where the images go; several may be given, and without any they stay with the engine:
   --output <folder>       writes <folder>/<image>.tar, which docker, podman, kind and containerd load
@@ -65,6 +68,7 @@ export function readOptions(args: readonly string[]): Options | 'help' {
     buildBase: values['build-base'],
     baseFromMachine: values['base-from-machine'],
     engine: values.engine,
+    sizes: values.sizes,
     destinations: [
       ...(output === undefined ? [] : [{ kind: 'archives', folder: output } as const]),
       ...(kind === undefined ? [] : [{ kind: 'kind', cluster: kind } as const]),
@@ -87,6 +91,7 @@ function parse(args: readonly string[]) {
         'build-base': text,
         'base-from-machine': flag,
         engine: text,
+        sizes: flag,
         output: text,
         kind: text,
         containerd: text,
