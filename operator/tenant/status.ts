@@ -145,12 +145,14 @@ function routeVerdict({ route }: Findings): Verdict {
   return { type, status: 'False', reason: 'NotAccepted', message: `The gateway does not accept the route (${route.refused}).` };
 }
 
-function verifiedVerdict(tenant: Tenant, { verification, blocked }: Findings, suspended: boolean): Verdict {
+function verifiedVerdict(tenant: Tenant, { verification, blocked, endpoints }: Findings, suspended: boolean): Verdict {
   const type = 'Verified';
   if (suspended) return { type, status: 'False', reason: 'Suspended', message: 'A suspended tenant is not verified.' };
   if (verification?.state === 'failed') return { type, status: 'False', reason: verification.reason, message: verification.message };
   const before = tenant.status?.conditions?.find((condition) => condition.type === type);
-  const held = before?.status === 'True' && (verification === undefined || blocked !== undefined);
+  // What was verified was another URL if the tenant's has changed since.
+  const moved = endpoints !== undefined && endpoints.mcp !== tenant.status?.endpoints?.mcp;
+  const held = before?.status === 'True' && !moved && (verification === undefined || blocked !== undefined);
   if (verification?.state === 'succeeded' || held) {
     return { type, status: 'True', reason: 'HandshakeSucceeded', message: 'An MCP handshake through the public route succeeded.' };
   }

@@ -113,6 +113,20 @@ describe('the status', () => {
   });
 });
 
+describe('a handshake that succeeded', () => {
+  const { verification: _none, ...unverified } = complete;
+  const once = { ...authorized, endpoints, conditions: [condition('Verified', 'True')] };
+
+  test('holds while nothing was tried again', () => {
+    expect(verdict(statusOf(tenant({}, once), unverified, now), 'Verified').status).toBe('True');
+  });
+
+  test('says nothing of a URL that the tenant has moved to since', () => {
+    const moved = { ...unverified, endpoints: { ...endpoints, mcp: 'https://acme.example.com/mcp' } };
+    expect(verdict(statusOf(tenant({}, once), moved, now), 'Verified')).toMatchObject({ status: 'False', reason: 'Pending' });
+  });
+});
+
 describe('the workload', () => {
   const deployment = (status: object, generation = 2): { metadata: object } =>
     ({ metadata: { name: 'stack', generation }, spec: { replicas: 2 }, status }) as never;
