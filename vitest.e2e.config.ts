@@ -1,8 +1,15 @@
 import { defineConfig } from 'vitest/config';
 
+const shared = {
+  globalSetup: ['test/e2e/global-setup.ts'],
+  fileParallelism: false,
+  testTimeout: 120_000,
+  hookTimeout: 300_000,
+};
+
 /**
  * Tests on a real cluster, which test/e2e/run.ts starts before: `npm run test:e2e`. Apart from vitest.config.ts, because they need root and
- * programs of the distribution. One file after the other: they restart parts of the cluster that all share.
+ * programs of the distribution. One file after the other: they restart parts of the cluster that all share. The removal comes last.
  */
 export default defineConfig({
   test: {
@@ -10,14 +17,13 @@ export default defineConfig({
     projects: [
       {
         test: {
+          ...shared,
           name: 'e2e',
-          include: ['test/story/**/*.test.ts', 'test/e2e/**/*.test.ts'],
-          globalSetup: ['test/e2e/global-setup.ts'],
-          fileParallelism: false,
-          testTimeout: 120_000,
-          hookTimeout: 300_000,
+          include: ['test/story/**/*.test.ts', 'test/e2e/*.test.ts'],
+          sequence: { groupOrder: 1 },
         },
       },
+      { test: { ...shared, name: 'removal', include: ['test/e2e/end/*.test.ts'], sequence: { groupOrder: 2 } } },
     ],
   },
 });

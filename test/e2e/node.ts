@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { findClusterBinaries } from '../../local/binaries.ts';
+import { nodeName } from './cluster/addresses.ts';
 import { ctr } from './cluster/containerd.ts';
 import { Kubectl } from './cluster/kubectl.ts';
 
@@ -14,6 +15,12 @@ export interface ContainerMemory {
   readonly usage: number;
   /** Without the file cache that can be dropped at once; what kubelet compares with the limit. */
   readonly workingSet: number;
+}
+
+interface ProbedPod {
+  readonly metadata: { readonly name: string; readonly deletionTimestamp?: string };
+  readonly spec: Readonly<Record<'containers' | 'initContainers', readonly { name: string; readinessProbe?: object }[]>>;
+  readonly status: { readonly phase?: string };
 }
 
 /** The node under the tests: what a person with root on it can do. A container is named by its `containerID` in the pod's status. */
@@ -37,16 +44,40 @@ export class ClusterNode {
     process.kill(await this.processOf(containerId), 'SIGKILL');
   }
 
-  /** Kills the kubelet and waits until a new one is healthy. The pods go on meanwhile. */
+  /**
+   * Kills the kubelet and waits until a new one has found every container ready that it probes. The pods go on meanwhile; until it has
+   * probed them, a new kubelet may report them as not ready (https://github.com/kubernetes/kubernetes/issues/100277).
+   */
   async restartAgent(signal: AbortSignal = AbortSignal.timeout(60_000)): Promise<void> {
     const before = processNamed('kubelet');
     process.kill(before, 'SIGKILL');
     for (;;) {
       signal.throwIfAborted();
       const now = tryTo(() => processNamed('kubelet'));
-      if (now !== undefined && now !== before && (await healthy('http://127.0.0.1:10248/healthz'))) return;
+      if (now !== undefined && now !== before && (await healthy('http://127.0.0.1:10248/healthz')) && (await this.#probedAll())) return;
       await delay(50, undefined, { signal });
     }
+  }
+
+  /** Whether the kubelet that runs now has seen each container ready that has a readiness probe. */
+  async #probedAll(): Promise<boolean> {
+    const metrics = tryTo(() => this.kubectl.run(['get', '--raw', `/api/v1/nodes/${nodeName}/proxy/metrics/probes`]));
+    const text = await metrics?.catch(() => undefined);
+    const { items } = JSON.parse(await this.kubectl.run(['get', 'pods', '-A', '-o', 'json'])) as { items: ProbedPod[] };
+    const probed = items
+      .filter(({ metadata, status }) => metadata.deletionTimestamp === undefined && status.phase === 'Running')
+      .flatMap(({ metadata, spec }) =>
+        [...(spec.initContainers ?? []), ...spec.containers]
+          .filter(({ readinessProbe }) => readinessProbe !== undefined)
+          .map(({ name }) => ({ pod: metadata.name, name })),
+      );
+    return probed.every(({ pod, name }) =>
+      text
+        ?.split('\n')
+        .some((line) =>
+          ['readiness"', '"successful"', `pod="${pod}"`, `container="${name}"`].every((part) => line.toLowerCase().includes(part)),
+        ),
+    );
   }
 
   /** Runs a command in a container of a pod. @returns its standard output. */

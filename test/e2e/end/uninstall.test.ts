@@ -1,13 +1,12 @@
-import { expect, test } from 'vitest';
+import { expect, inject, test } from 'vitest';
 import { type KubeObject, kinds } from '../../../kube/resources.ts';
 import { manifest } from '../../customer.ts';
 import { World } from '../../world.ts';
-import { readContext } from '../cluster/context.ts';
 import { Installation, release } from '../installation.ts';
 
 /** The end of the installation; nothing runs after it. */
 const world = new World();
-const installation = new Installation(readContext(process.env['TENANTRY_E2E_RUN'] ?? ''));
+const installation = new Installation(inject('cluster'));
 const inRelease = ['--namespace', release.namespace];
 
 /** Names of what belongs to Tenantry on the cluster, whatever its kind. */
