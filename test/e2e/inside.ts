@@ -6,6 +6,7 @@ import { startCluster } from './cluster/cluster.ts';
 import { prepareFilesystem } from './cluster/filesystem.ts';
 import { prepareNetwork } from './cluster/network.ts';
 import { environmentOf } from './environment.ts';
+import { failureReport } from './failure-report.ts';
 import { runFolder } from './run-folder.ts';
 
 /** Started by run.ts in namespaces of their own: makes them a node, starts the cluster on it, and runs what was asked for. */
@@ -31,7 +32,10 @@ async function main(): Promise<number> {
   if (args[0] === '--serve') return serve(stopping.signal);
   if (args[0] === '--shell') return run(args.length > 1 ? args.slice(1) : ['bash'], stopping.signal);
   const vitest = [process.execPath, join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--config', join(root, 'vitest.e2e.config.ts')];
-  return run([...vitest, ...args], stopping.signal);
+  const code = await run([...vitest, ...args], stopping.signal);
+  const { KUBECONFIG } = environmentOf(path) ?? {};
+  if (code !== 0 && KUBECONFIG !== undefined && !stopping.signal.aborted) process.stderr.write(await failureReport(KUBECONFIG));
+  return code;
 }
 
 /** Runs a command on the cluster. A signal reaches it from the terminal or is passed on; it ends by itself. */
