@@ -99,7 +99,7 @@ export async function startKubernetes(options: KubernetesOptions): Promise<Kuber
     });
     const controllerManager = controllerManagerArguments(kubeconfigs.controllerManager, pki, nodes);
     await start('kube-controller-manager', binaries.controllerManager, controllerManager);
-    await bootstrap(kubeconfigs.admin, signal);
+    await bootstrap(kubeconfigs.admin, nodes, signal);
     return {
       url,
       kubeconfigs,
@@ -250,12 +250,15 @@ function answers(url: string, authority: Authority, client: Certificate, signal:
 }
 
 /** The node agent's rights, then the sign that the controllers work. */
-async function bootstrap(kubeconfig: string, signal: AbortSignal | undefined): Promise<void> {
+async function bootstrap(kubeconfig: string, nodes: RealNodes | undefined, signal: AbortSignal | undefined): Promise<void> {
   const client = KubeClient.fromConfig({ kubeconfig, userAgent: 'tenantry-local' });
   const deadline = AbortSignal.timeout(60_000);
   try {
-    await client.apply(kinds.ClusterRole, nodeRole, { fieldManager: 'tenantry-local' });
-    await client.apply(kinds.ClusterRoleBinding, nodeRoleBinding, { fieldManager: 'tenantry-local' });
+    // Real nodes have a role of Kubernetes' own.
+    if (nodes === undefined) {
+      await client.apply(kinds.ClusterRole, nodeRole, { fieldManager: 'tenantry-local' });
+      await client.apply(kinds.ClusterRoleBinding, nodeRoleBinding, { fieldManager: 'tenantry-local' });
+    }
     while ((await client.find(kinds.ServiceAccount, 'default', { namespace: 'default', signal })) === undefined) {
       if (deadline.aborted) throw new Error('kube-controller-manager does not work: see its log in the state folder');
       await delay(50, undefined, { signal });
