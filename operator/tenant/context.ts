@@ -72,8 +72,11 @@ export async function writeStatus(
     const after = status.conditions?.find((condition) => condition.type === type);
     if (!after || before?.status === after.status) continue;
     if (type === 'Ready' && after.status === 'True') await events.record(tenant, 'Normal', 'Ready', after.message);
-    else if (type === 'Ready' && before?.status === 'True') await events.record(tenant, 'Warning', 'NotReady', after.message);
-    else if (type === 'Stalled' && after.status === 'True')
+    else if (type === 'Ready' && before?.status === 'True') {
+      // What somebody asked for is no cause for alarm.
+      const asked = after.reason === 'Deleting' || after.reason === 'Suspended';
+      await events.record(tenant, asked ? 'Normal' : 'Warning', 'NotReady', after.message);
+    } else if (type === 'Stalled' && after.status === 'True')
       await events.record(tenant, 'Warning', 'Stalled', `${after.reason}: ${after.message}`);
   }
 }
