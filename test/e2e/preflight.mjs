@@ -20,6 +20,7 @@ const packages = {
   ipset: ['ipset'],
   nftables: ['nft'],
   conntrack: ['conntrack'],
+  clang: ['clang'],
   iproute2: ['ip'],
   'util-linux': ['unshare', 'nsenter', 'setpriv', 'mount'],
   hostname: ['hostname'],

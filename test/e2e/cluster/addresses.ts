@@ -12,6 +12,11 @@ export const nodeRange = '10.10.0.0/24';
 export const podRange = '10.244.0.0/16';
 /** The part of it that kube-controller-manager gives to the first node. */
 export const nodePodRange = '10.244.0.0/24';
+/** The bridge of the pods; its address is their way to everything else. */
+export const podBridge = 'pods0';
+export const podGateway = '10.244.0.1';
+/** Where the policies' agent takes an address for itself, away from those of pods. */
+export const policyAgentRange = '10.244.255.0/24';
 export const dnsAddress = '10.96.0.10';
 export const clusterDomain = 'cluster.local';
 

@@ -19,6 +19,7 @@ import { startKubeProxy } from './kube-proxy.ts';
 import { Kubectl } from './kubectl.ts';
 import { startKubelet } from './kubelet.ts';
 import { untilNamesResolve } from './names.ts';
+import { pluginsWithPolicies, startNetworkPolicies } from './network-policies.ts';
 import { programsIn } from './program.ts';
 import { startScheduler } from './scheduler.ts';
 
@@ -42,7 +43,8 @@ export async function startCluster(run: RunFolder, { signal, say }: ClusterOptio
   const start = programsIn(join(run.path, 'logs'), log, signal);
 
   const runtime = async (): Promise<void> => {
-    await startContainerd(start, join(run.path, 'containerd'), nodeImages.pause);
+    const plugins = pluginsWithPolicies(binaries);
+    await startContainerd(start, { folder: join(run.path, 'containerd'), sandboxImage: nodeImages.pause, plugins });
     await importNodeImages(join(run.path, 'images'), binaries);
     done('containerd with the images of the node');
   };
@@ -73,10 +75,11 @@ export async function startCluster(run: RunFolder, { signal, say }: ClusterOptio
       kubectl,
     }),
     startKubeProxy(start, { program: binaries.kubeProxy, folder: join(run.path, 'kubernetes'), access }),
+    startNetworkPolicies(start, { programs: binaries, access, kubectl }),
     kubectl.apply(dnsObjects(nodeImages.coredns)),
     installGateway(kubectl, binaries.gatewayApiManifests, gateway),
   ]);
-  done('scheduler, kubelet, kube-proxy');
+  done('scheduler, kubelet, kube-proxy, Cilium');
   await kubectl.run(['wait', '--for=condition=Ready', `node/${nodeName}`, '--timeout=60s']);
   done('the node is Ready');
   await Promise.all([
@@ -94,7 +97,7 @@ export async function startCluster(run: RunFolder, { signal, say }: ClusterOptio
     workos: { apiUrl, issuer, clientId, apiKey, adminIssuer },
     adminToken: identity.demo.adminToken,
     gatewayAuthority: gateway.certFile,
-    policiesEnforced: false,
+    policiesEnforced: true,
   });
   writeEnvironment(run.path, {
     TENANTRY_E2E_RUN: run.path,

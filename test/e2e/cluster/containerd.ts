@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { cniPlugins } from '../preflight.mjs';
-import { nodePodRange } from './addresses.ts';
+import { nodePodRange, podBridge } from './addresses.ts';
+import { policyPlugin } from './network-policies.ts';
 import type { StartProgram } from './program.ts';
 
 const execute = promisify(execFile);
@@ -15,12 +15,15 @@ const networkFolder = '/etc/cni/net.d';
 const overlayType = 0x794c7630;
 
 /** The container runtime, with a root of its own in `folder`, and the pods' network. */
-export async function startContainerd(start: StartProgram, folder: string, sandboxImage: string): Promise<void> {
+export async function startContainerd(
+  start: StartProgram,
+  { folder, sandboxImage, plugins }: { folder: string; sandboxImage: string; plugins: string },
+): Promise<void> {
   mkdirSync(folder, { recursive: true, mode: 0o711 });
   mkdirSync(networkFolder, { recursive: true });
   writeFileSync(join(networkFolder, '10-pods.conflist'), JSON.stringify(podNetwork()));
   const config = join(folder, 'config.toml');
-  writeFileSync(config, configuration(folder, sandboxImage));
+  writeFileSync(config, configuration(folder, sandboxImage, plugins));
   await start('containerd', 'containerd', ['--config', config], {
     ready: async () => (await ctr('version')).includes('Server:'),
   });
@@ -32,7 +35,7 @@ export async function ctr(...args: string[]): Promise<string> {
   return stdout;
 }
 
-function configuration(folder: string, sandboxImage: string): string {
+function configuration(folder: string, sandboxImage: string, plugins: string): string {
   const snapshotter = statfsSync(folder).type === overlayType ? 'native' : 'overlayfs';
   return `version = 2
 root = "${folder}/root"
@@ -47,7 +50,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
   # Where CAP_SYS_RESOURCE is missing, a pod that asks for a lower score fails with "can't get final child's PID from pipe".
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "${cniPlugins()}"
+    bin_dir = "${plugins}"
     conf_dir = "${networkFolder}"
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "${snapshotter}"
@@ -67,12 +70,13 @@ function podNetwork(): object {
     plugins: [
       {
         type: 'bridge',
-        bridge: 'cni0',
+        bridge: podBridge,
         isGateway: true,
         hairpinMode: true,
         ipam: { type: 'host-local', ranges: [[{ subnet: nodePodRange }]], routes: [{ dst: '0.0.0.0/0' }] },
       },
       { type: 'portmap', capabilities: { portMappings: true } },
+      policyPlugin,
     ],
   };
 }

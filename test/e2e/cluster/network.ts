@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { gatewayAddress, nodeAddress, nodeBridge } from './addresses.ts';
+import { gatewayAddress, nodeAddress, nodeBridge, nodePodRange, podBridge, podGateway } from './addresses.ts';
 
 /** Gives the network namespace a loopback, the node's address and a way for everything else; nothing leads out of it. */
 export function prepareNetwork(): void {
@@ -8,6 +8,7 @@ export function prepareNetwork(): void {
   ip('link', 'add', nodeBridge, 'type', 'bridge');
   ip('addr', 'add', `${nodeAddress}/24`, 'dev', nodeBridge);
   ip('link', 'set', nodeBridge, 'up');
+  preparePodBridge();
   // Service addresses are rewritten on their way out, so there must be a way out.
   ip('route', 'add', 'default', 'dev', nodeBridge);
   // No machine has the gateway's address; without an answer for it the kernel would not send before kube-proxy rewrites.
@@ -15,6 +16,14 @@ export function prepareNetwork(): void {
   writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
   // Pods share a bridge: policies hold between them only when bridged packets pass the packet filter.
   writeFileSync('/proc/sys/net/bridge/bridge-nf-call-iptables', '1');
+}
+
+/** The pods' bridge, before CNI makes it, so that its packets come from the node's address: the agent of the policies lets the node's probes pass. */
+function preparePodBridge(): void {
+  ip('link', 'add', podBridge, 'type', 'bridge');
+  ip('addr', 'add', `${podGateway}/24`, 'dev', podBridge, 'noprefixroute');
+  ip('link', 'set', podBridge, 'up');
+  ip('route', 'add', nodePodRange, 'dev', podBridge, 'src', nodeAddress);
 }
 
 function ip(...args: string[]): void {
