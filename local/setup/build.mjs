@@ -51,7 +51,7 @@ const builds = {
     flags: `-s -w ${set('github.com/traefik/traefik/v3/pkg/version.Version', traefikVersion.slice(1))}`,
     duration: '4 to 10 min',
   },
-  'cilium-agent': cilium('daemon', '4 to 8 min'),
+  'cilium-agent': cilium('daemon', '4 to 10 min'),
   'cilium-cni': cilium('plugins/cilium-cni', '20 s'),
   'cilium-crds': files('cilium', 'github.com/cilium/cilium', {
     of: ['pkg/k8s/apis/cilium.io/client/crds/v2', 'pkg/k8s/apis/cilium.io/client/crds/v2alpha1'],
@@ -174,7 +174,7 @@ function copyFiles(module, path, target, except) {
 /** @param {string} output */
 function remedyOf(output) {
   if (/no space left/i.test(output))
-    return 'The disk is full: Go needs 4 GB for modules and its build cache, for a real cluster 12 GB. Free some, or move them with GOMODCACHE and GOCACHE.';
+    return 'The disk is full: Go needs 4 GB for modules and its build cache, for a real cluster 13 GB. Free some, or move them with GOMODCACHE and GOCACHE.';
   if (/dial tcp|lookup .*(no such host|server misbehaving)|connection refused|i\/o timeout|proxyconnect/i.test(output)) {
     return 'Go could not fetch a module: set GOPROXY to a module proxy that this machine can reach, then run the command again.';
   }
