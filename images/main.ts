@@ -92,8 +92,15 @@ try {
   const options = readOptions(process.argv.slice(2));
   if (options === 'help') process.stdout.write(help);
   else {
-    scratch = mkdtempSync(join(tmpdir(), 'tenantry-images-'));
-    await build(options, scratch);
+    const folder = mkdtempSync(join(tmpdir(), 'tenantry-images-'));
+    scratch = folder;
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => {
+        rmSync(folder, { recursive: true, force: true });
+        process.exit(1);
+      });
+    }
+    await build(options, folder);
   }
 } catch (error) {
   const expected = error instanceof Trouble || error instanceof UsageError;
