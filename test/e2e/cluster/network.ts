@@ -14,7 +14,7 @@ export function prepareNetwork(): void {
   // No machine has the gateway's address; without an answer for it the kernel would not send before kube-proxy rewrites.
   ip('neigh', 'add', gatewayAddress, 'lladdr', '02:00:00:00:00:01', 'dev', nodeBridge, 'nud', 'permanent');
   writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
-  // Pods share a bridge: policies hold between them only when bridged packets pass the packet filter.
+  // Pods share a bridge: what kube-proxy did to a request is undone in its answer only when bridged packets pass the packet filter.
   writeFileSync('/proc/sys/net/bridge/bridge-nf-call-iptables', '1');
 }
 
