@@ -80,7 +80,7 @@ class Buildah implements Engine {
 
   async build(build: Build): Promise<void> {
     // Isolation by chroot needs no container runtime, and works inside containers. Layers are what lets the three images share their build.
-    const options = ['--isolation', 'chroot', '--layers', '--format', 'docker', '--timestamp', String(build.date)];
+    const options = ['--isolation', 'chroot', '--layers', '--timestamp', String(build.date)];
     await run('buildah', ['build', ...options, ...buildOptions(build), build.context]);
   }
 
