@@ -20,7 +20,8 @@ export function prepareNetwork(): void {
 
 /** The pods' bridge, before CNI makes it, so that its packets come from the node's address: the agent of the policies lets the node's probes pass. */
 function preparePodBridge(): void {
-  ip('link', 'add', podBridge, 'type', 'bridge');
+  // With a hardware address of its own; else it would take that of one of its ports, and pods lose the node whenever others come and go.
+  ip('link', 'add', podBridge, 'address', '02:00:00:00:00:02', 'type', 'bridge');
   ip('addr', 'add', `${podGateway}/24`, 'dev', podBridge, 'noprefixroute');
   ip('link', 'set', podBridge, 'up');
   ip('route', 'add', nodePodRange, 'dev', podBridge, 'src', nodeAddress);
