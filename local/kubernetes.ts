@@ -13,7 +13,7 @@ import { keepPorts } from './ports.ts';
 import { type Log, type Supervised, supervise } from './process.ts';
 
 const loopback = '127.0.0.1';
-export const serviceRange = '10.96.0.0/16';
+const serviceRange = '10.96.0.0/16';
 const serviceIssuer = 'https://kubernetes.default.svc.cluster.local';
 /** Who asks the node agent for logs; the node agent answers nobody else. */
 export const kubeletClientName = 'kube-apiserver-kubelet-client';

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { namespaceOf } from '../../crds/names.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
 import { type Customer, newCustomer, statusWith, viaKubectl } from '../customer.ts';
@@ -9,7 +9,6 @@ import { containerOf, type Pod, podOf } from './pods.ts';
 /** Two tenants on one node: what one reaches of the other over the pod network. */
 const world = new World();
 const node = new ClusterNode(world.context.kubeconfig);
-const { policiesEnforced } = inject('cluster');
 let first: Customer;
 let second: Customer;
 let firstPod: Pod;
@@ -75,7 +74,7 @@ describe('a pod of a tenant', () => {
   });
 });
 
-describe.runIf(policiesEnforced)('network policies', () => {
+describe('network policies', () => {
   test.each([8001, 8081])("keep a pod from another tenant's port %d", async (port) => {
     expect(await connect(addressOf(secondPod), port)).toBe('no answer');
   });
@@ -87,15 +86,5 @@ describe.runIf(policiesEnforced)('network policies', () => {
     expect(await connect(await serviceAddress(second.name), 8001)).toBe('no answer');
     expect(await connect('10.96.0.1', 443)).toBe('no answer');
     expect(await connect(operator.spec.clusterIP, 8080)).toBe('no answer');
-  });
-});
-
-describe.runIf(!policiesEnforced)('network policies, which nothing enforces on this machine,', () => {
-  test('are not proved here, but written: each tenant has one that closes both directions for all its pods', async () => {
-    for (const { name } of [first, second]) {
-      const policy = await world.kube.get<KubeObject & { spec: object }>(kinds.NetworkPolicy, 'tenantry', { namespace: namespaceOf(name) });
-      expect(policy.spec).toMatchObject({ podSelector: {}, policyTypes: ['Ingress', 'Egress'] });
-    }
-    expect(await connect(addressOf(secondPod), 8001), 'something enforces them after all: prove it').toBe('connected');
   });
 });

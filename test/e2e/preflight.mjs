@@ -20,6 +20,7 @@ const packages = {
   ipset: ['ipset'],
   nftables: ['nft'],
   conntrack: ['conntrack'],
+  bpftool: ['bpftool'],
   clang: ['clang'],
   iproute2: ['ip'],
   'util-linux': ['unshare', 'nsenter', 'setpriv', 'mount'],

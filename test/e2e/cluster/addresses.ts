@@ -8,7 +8,6 @@ export const nodeBridge = 'node0';
 export const nodeAddress = '10.10.0.1';
 /** Address of the load balancer that leads to the gateway. */
 export const gatewayAddress = '10.10.0.2';
-export const nodeRange = '10.10.0.0/24';
 export const podRange = '10.244.0.0/16';
 /** The part of it that kube-controller-manager gives to the first node. */
 export const nodePodRange = '10.244.0.0/24';

@@ -97,7 +97,6 @@ export async function startCluster(run: RunFolder, { signal, say }: ClusterOptio
     workos: { apiUrl, issuer, clientId, apiKey, adminIssuer },
     adminToken: identity.demo.adminToken,
     gatewayAuthority: gateway.certFile,
-    policiesEnforced: true,
   });
   writeEnvironment(run.path, {
     TENANTRY_E2E_RUN: run.path,

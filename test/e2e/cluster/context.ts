@@ -16,8 +16,6 @@ export interface ClusterContext {
   readonly adminToken: string;
   /** PEM file of the authority of the gateway's certificate. */
   readonly gatewayAuthority: string;
-  /** Whether something enforces NetworkPolicies; false where no policy controller can be had. */
-  readonly policiesEnforced: boolean;
 }
 
 const file = 'context.json';
