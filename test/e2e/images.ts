@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -17,15 +18,14 @@ export async function provideImages(folder: string, signal: AbortSignal): Promis
     return given;
   }
   mkdirSync(folder, { recursive: true });
-  const build = spawn('npm', ['run', '--silent', 'images', '--', '--base-from-machine', '--output', folder], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-    signal,
-  });
+  const program = [process.execPath, join(root, 'images/main.ts'), '--base-from-machine', '--output', folder];
+  // Asked to end when this process does, whatever ends it.
+  const build = spawn('setpriv', ['--pdeathsig', 'TERM', ...program], { cwd: root, stdio: ['ignore', 2, 2] });
+  signal.addEventListener('abort', () => build.kill());
   const code = await new Promise((resolve, reject) => {
     build.once('error', reject);
     build.once('exit', resolve);
   });
-  if (code !== 0) throw new Error('the images could not be built');
+  if (code !== 0) throw new Error(signal.aborted ? 'stopped while the images were built' : 'the images could not be built');
   return folder;
 }

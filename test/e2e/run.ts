@@ -78,8 +78,9 @@ async function launchInside(run: RunFolder, args: readonly string[]): Promise<nu
 }
 
 /** Asks the first process of the namespaces to end: unshare itself, its parent, lets no signal through. */
-function askFirstProcess({ pid }: ChildProcess): void {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+function askFirstProcess(unshare: ChildProcess): void {
+  if (unshare.exitCode !== null || unshare.signalCode !== null) return;
+  const children = readFileSync(`/proc/${unshare.pid}/task/${unshare.pid}/children`, 'utf8').trim().split(' ');
   for (const child of children.map(Number)) if (child > 0) signalProcess(child, 'SIGTERM');
 }
 
