@@ -22,6 +22,8 @@ export interface Routing {
   readonly kind: 'ingress' | 'gateway';
 }
 
+const defaultRouting: Routing = { mode: 'path', kind: 'ingress' };
+
 /** Tenantry on the cluster, by its chart and helm alone. */
 export class Installation {
   readonly #context: ClusterContext;
@@ -42,18 +44,29 @@ export class Installation {
     await this.#kubectl.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels: restricted } }]);
     await this.#kubectl.apply([
       secret('workos', { 'api-key': this.#context.workos.apiKey }),
-      secret('postgresql', { url: this.#context.postgresUrl }),
-      {
-        apiVersion: 'v1',
-        kind: 'ConfigMap',
-        metadata: { name: 'gateway-authority', namespace },
-        data: { 'ca.crt': readFileSync(this.#context.gatewayAuthority, 'utf8') },
-      },
+      secret('postgres', { url: this.#context.postgresUrl }),
     ]);
+    await this.bringAuthority();
+  }
+
+  /** Only where the gateway's certificate is by no public authority. */
+  async bringAuthority(): Promise<void> {
+    const data = { 'ca.crt': readFileSync(this.#context.gatewayAuthority, 'utf8') };
+    const metadata = { name: 'gateway-authority', namespace: release.namespace };
+    await this.#kubectl.apply([{ apiVersion: 'v1', kind: 'ConfigMap', metadata, data }]);
+  }
+
+  /** The files that README.md has its readers write before they install. */
+  readersFiles(): Record<string, string> {
+    return {
+      'workos-api-key.txt': this.#context.workos.apiKey,
+      'postgres-url.txt': this.#context.postgresUrl,
+      'values.yaml': JSON.stringify(this.#values(defaultRouting)),
+    };
   }
 
   /** Installs the chart, or upgrades what is installed, and waits until it is up. */
-  async install(routing: Routing = { mode: 'path', kind: 'ingress' }): Promise<void> {
+  async install(routing: Routing = defaultRouting): Promise<void> {
     const { name, namespace } = release;
     await this.helm(
       ['upgrade', '--install', name, chart, '--namespace', namespace, '--values', '-', '--wait', '--timeout', '120s'],
@@ -84,7 +97,7 @@ export class Installation {
         apiUrl: workos.apiUrl,
         existingSecret: { name: 'workos' },
       },
-      database: { existingSecret: { name: 'postgresql' }, cidr: `${nodeAddress}/32` },
+      database: { existingSecret: { name: 'postgres' }, cidr: `${nodeAddress}/32` },
       routing: {
         mode,
         kind,

@@ -1,3 +1,8 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, inject, test } from 'vitest';
 import { type KubeObject, kinds } from '../../../kube/resources.ts';
 import { manifest } from '../../customer.ts';
@@ -7,6 +12,8 @@ import { Installation, release } from '../installation.ts';
 /** The end of the installation; nothing runs after it. */
 const world = new World();
 const installation = new Installation(inject('cluster'));
+const run = promisify(execFile);
+const root = resolve(import.meta.dirname, '../../..');
 const inRelease = ['--namespace', release.namespace];
 
 /** Names of what belongs to Tenantry on the cluster, whatever its kind. */
@@ -52,4 +59,26 @@ test('helm uninstall leaves nothing once the last Tenant is gone', { timeout: 30
     (await world.kube.list<KubeObject>(kinds.Pod, { namespace: release.namespace })).items.length === 0 ? true : undefined,
   );
   expect(await left()).toEqual([]);
+});
+
+test('the commands of README.md install it anew', { timeout: 400_000 }, async () => {
+  const { namespace } = release;
+  expect(await world.kubectl(['delete', 'namespace', namespace])).toMatchObject({ code: 0 });
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  const [, commands = ''] = /^```bash\n([\s\S]*?)^```$/m.exec(readme) ?? [];
+  expect(commands).toContain('helm install');
+  const here = mkdtempSync(join(tmpdir(), 'tenantry-readme-'));
+  try {
+    symlinkSync(join(root, 'charts'), join(here, 'charts'));
+    for (const [file, contents] of Object.entries(installation.readersFiles())) writeFileSync(join(here, file), contents, { mode: 0o600 });
+    const bash = (script: string) => run('bash', ['-euo', 'pipefail', '-c', script], { cwd: here, maxBuffer: 10 << 20 });
+    const [before = '', after = ''] = commands.split(/^(?=helm install)/m);
+    await bash(before);
+    await installation.bringAuthority();
+    const { stdout } = await bash(after);
+    expect(stdout).toMatch(/Phase:\s+Succeeded/);
+  } finally {
+    rmSync(here, { recursive: true, force: true });
+  }
+  await installation.helm(['uninstall', release.name, ...inRelease, '--wait', '--timeout', '180s']);
 });
