@@ -127,7 +127,11 @@ export class Transport {
     const current = this.#connection;
     if (current && now - current.readAt < credentialsMaxAgeMs) return current;
     const cluster = this.#config.getCurrentCluster();
-    if (!cluster) throw new Error('no Kubernetes cluster is configured: set KUBECONFIG or run inside a cluster');
+    // client-node's last resort is a server on localhost, which it then refuses to speak to, in words that help nobody.
+    if (!cluster || (cluster.server.startsWith('http:') && cluster.skipTLSVerify !== true))
+      throw new Error(
+        'no Kubernetes cluster is configured: set KUBECONFIG to the file of one that is reached by https, or run inside a cluster',
+      );
     const options: RequestOptions = {};
     await this.#config.applyToHTTPSOptions(options);
     const fingerprint = fingerprintOf(options);
