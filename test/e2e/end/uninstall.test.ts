@@ -19,12 +19,11 @@ const inRelease = ['--namespace', release.namespace];
 /** Names of what belongs to Tenantry on the cluster, whatever its kind. */
 async function left(): Promise<string[]> {
   const { stdout } = await world.kubectl(['api-resources', '--verbs=list', '-o', 'name']);
-  // Events and what the cluster makes of a namespace by itself are nobody's.
-  const skipped = /^(events|secrets|configmaps|serviceaccounts)\b/;
+  // Events tell of what was.
   const types = stdout
     .trim()
     .split('\n')
-    .filter((type) => !skipped.test(type));
+    .filter((type) => !/^events\b/.test(type));
   const found = await Promise.all(
     types.map(async (type) => {
       const listed = await world.kubectl(['get', type, '-A', '-o', 'name', '--ignore-not-found']);
