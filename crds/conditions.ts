@@ -12,7 +12,17 @@ export const conditionReasons = {
   /** Database, roles and password exist and the migration has run. */
   DatabaseReady: ['Ready', 'NotRequired', 'Provisioning', 'Migrating', 'MigrationFailed', 'ServerUnavailable', 'NoServer'],
   /** The tenant's pods are available. */
-  WorkloadAvailable: ['Available', 'Pending', 'Progressing', 'ImagePullFailed', 'CrashLoop', 'Unschedulable', 'PodsRefused', 'Suspended'],
+  WorkloadAvailable: [
+    'Available',
+    'Pending',
+    'Progressing',
+    'ImagePullFailed',
+    'ContainerRefused',
+    'CrashLoop',
+    'Unschedulable',
+    'PodsRefused',
+    'Suspended',
+  ],
   /** Service and route exist and name the tenant's public URLs. */
   RouteReady: ['Routed', 'Pending', 'NotAccepted'],
   /** Written by the control plane: the tenant's URLs are OAuth resources of the authorization server. */

@@ -40,7 +40,8 @@ const containerOverride = z
 
 const port = z.int().min(1).max(65535);
 
-function isCidr(text: string): boolean {
+/** Whether the text is a range of addresses, such as 203.0.113.0/24. */
+export function isCidr(text: string): boolean {
   const [address = '', bits = '', ...rest] = text.split('/');
   const version = isIP(address);
   return version !== 0 && rest.length === 0 && /^(0|[1-9]\d{0,2})$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128);

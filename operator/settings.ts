@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import type { Addressing } from '../crds/names.ts';
+import { isCidr } from '../crds/tenant.ts';
 import { type LeaseReference, leaseReference } from '../kube/leader-election.ts';
 
 const subject = z
@@ -53,7 +54,8 @@ const address = z
   .transform((text) => {
     const at = text.lastIndexOf(':');
     return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) };
-  });
+  })
+  .refine(({ port }) => port >= 1 && port <= 65535, 'must have a port from 1 to 65535');
 
 /** How the tenants' public URLs are reached from inside. */
 export const verifySettings = {
@@ -87,10 +89,13 @@ const environment = z.object({
    * PostgreSQL server for tenants' databases and nothing else, as a role that may create databases and roles: PUBLIC loses its way into
    * the databases postgres and template1 there. Either this or the file that holds it.
    */
-  TENANTRY_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  TENANTRY_DATABASE_URL: z
+    .string()
+    .refine((text) => isDatabaseUrl(text), { error: () => databaseUrlFault })
+    .optional(),
   TENANTRY_DATABASE_URL_FILE: z.string().optional(),
   /** Addresses of that server for the network policy, where its host is a name. */
-  TENANTRY_DATABASE_CIDR: z.string().optional(),
+  TENANTRY_DATABASE_CIDR: z.string().refine(isCidr, 'must be a range of addresses such as 10.0.0.5/32').optional(),
   /** Namespace of the gateway or Ingress controller that may reach the pods. */
   TENANTRY_GATEWAY_NAMESPACE: z.string().default('tenantry-system'),
   /** Namespaces whose pods may scrape the tenants' metrics, separated by commas. */
@@ -168,9 +173,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     imagePullPolicy: value.TENANTRY_IMAGE_PULL_POLICY,
     oauthIssuer: value.TENANTRY_OAUTH_ISSUER,
     controlPlaneUrl: value.TENANTRY_CONTROL_PLANE_URL,
-    databaseUrl: value.TENANTRY_DATABASE_URL_FILE
-      ? readFileSync(value.TENANTRY_DATABASE_URL_FILE, 'utf8').trim()
-      : value.TENANTRY_DATABASE_URL,
+    databaseUrl: databaseUrlOf(value),
     databaseCidr: value.TENANTRY_DATABASE_CIDR,
     ingressClass: value.TENANTRY_INGRESS_CLASS,
     ingressAnnotations: value.TENANTRY_INGRESS_ANNOTATIONS,
@@ -188,6 +191,23 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     port: value.PORT,
     logLevel: value.LOG_LEVEL,
   };
+}
+
+const databaseUrlFault =
+  'must be postgres://<user>:<password>@<host>:5432/postgres, with characters such as / # ? @ and % in the password percent-encoded';
+
+function isDatabaseUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && /^postgres(ql)?:$/.test(url.protocol) && url.hostname !== '';
+}
+
+/** The file's contents are never repeated: they hold a password. */
+function databaseUrlOf({ TENANTRY_DATABASE_URL_FILE: file, TENANTRY_DATABASE_URL: url }: z.infer<typeof environment>): string | undefined {
+  if (file === undefined) return url;
+  const text = readFileSync(file, 'utf8').trim();
+  if (!isDatabaseUrl(text))
+    throw new Error(`the operator's environment is not right:\n  TENANTRY_DATABASE_URL_FILE: what ${file} holds ${databaseUrlFault}`);
+  return text;
 }
 
 /** What two variables say only together. */

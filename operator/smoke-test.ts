@@ -20,7 +20,12 @@ const environment = z.object({
   ...verifySettings,
 });
 
-const settings = environment.parse(Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== '')));
+const parsed = environment.safeParse(Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== '')));
+if (!parsed.success) {
+  for (const { path, message } of parsed.error.issues) console.error(`${path.join('.')}: ${message}`);
+  process.exit(2);
+}
+const settings = parsed.data;
 const name = settings.TENANTRY_SMOKE_TENANT;
 const timeoutMs = settings.TENANTRY_SMOKE_TIMEOUT_SECONDS * 1000;
 const call = publicFetch({ address: settings.TENANTRY_VERIFY_ADDRESS, caFile: settings.TENANTRY_VERIFY_CA_FILE });

@@ -18,9 +18,15 @@ export type MigrationState = 'none' | 'absent' | 'running' | 'succeeded' | 'fail
 
 /**
  * What to do so that `live` becomes `rendered`. Pure, and empty once nothing is left to do: applying its actions and planning
- * again yields nothing. The workload waits until the migration has succeeded.
+ * again yields nothing. The workload waits until the migration has succeeded. A route of the former kind goes once the new one is
+ * `routed`, so that one of them always leads to the tenant.
  */
-export function plan(rendered: Rendered, live: readonly Live[], uid: string): { actions: Action[]; migration: MigrationState } {
+export function plan(
+  rendered: Rendered,
+  live: readonly Live[],
+  uid: string,
+  routed: boolean,
+): { actions: Action[]; migration: MigrationState } {
   const byKey = new Map(live.map((entry) => [identify(entry), entry.object]));
   const migration = migrationState(rendered.migration, byKey);
   const actions: Action[] = [];
@@ -31,9 +37,12 @@ export function plan(rendered: Rendered, live: readonly Live[], uid: string): { 
   rendered.foundation.forEach(applyWhereNeeded);
   // A Job cannot be changed: its name stands for its contents, so its presence is enough.
   if (rendered.migration && migration === 'absent') actions.push({ verb: 'apply', ...withMark(rendered.migration) });
+  const unwanted = prunable(rendered, live, uid);
+  const isRoute = ({ resource }: Action): boolean => routeKinds.includes(resource);
+  if (routed) actions.push(...unwanted.filter(isRoute));
   if (migration === 'none' || migration === 'succeeded') {
     rendered.workload.forEach(applyWhereNeeded);
-    actions.push(...prunable(rendered, live, uid));
+    actions.push(...unwanted.filter((action) => !isRoute(action)));
   }
   return { actions, migration };
 }

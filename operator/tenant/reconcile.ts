@@ -110,7 +110,7 @@ async function advance(
     database: server !== undefined,
     secretsFingerprint: secrets.fingerprint,
   };
-  const { actions, migration } = plan(renderTenant(blueprint), children.of(name), uid);
+  const { actions, migration } = plan(renderTenant(blueprint), children.of(name), uid, routeOf(name, context) === 'routed');
   for (const action of actions) await act(action, tenant, context, signal);
 
   const deployment = children.find(name, kinds.Deployment, namespaceOf(name), 'stack');

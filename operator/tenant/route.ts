@@ -2,18 +2,21 @@ import { type KubeObject, kinds } from '../../kube/resources.ts';
 import type { Settings } from '../settings.ts';
 
 /** How far a tenant's route is: an Ingress says nothing of itself, an HTTPRoute is accepted or refused by the Gateway. */
-export type RouteState = 'routed' | 'waiting' | { readonly refused: string };
+export type RouteState = 'routed' | { readonly waiting: string } | { readonly refused: string };
+
+interface RouteCondition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly observedGeneration?: number;
+}
 
 interface HttpRoute extends KubeObject {
   readonly status?: {
     readonly parents?: readonly {
       readonly parentRef: { readonly namespace?: string; readonly name: string };
-      readonly conditions?: readonly {
-        readonly type: string;
-        readonly status: string;
-        readonly reason?: string;
-        readonly message?: string;
-      }[];
+      readonly conditions?: readonly RouteCondition[];
     }[];
   };
 }
@@ -24,10 +27,20 @@ export const routeKind = ({ gateway }: Settings) => (gateway === undefined ? kin
 export function routeState(route: KubeObject | undefined, { gateway }: Settings): RouteState | undefined {
   if (route === undefined) return undefined;
   if (gateway === undefined) return 'routed';
+  const name = `${gateway.namespace}/${gateway.name}${gateway.section === undefined ? '' : `, listener ${gateway.section}`}`;
   const { parents = [] } = (route as HttpRoute).status ?? {};
-  const ours = parents.filter(({ parentRef }) => parentRef.name === gateway.name && parentRef.namespace === gateway.namespace);
-  const conditions = ours.flatMap((parent) => parent.conditions ?? []);
+  const conditions = parents
+    .filter(({ parentRef }) => parentRef.name === gateway.name && parentRef.namespace === gateway.namespace)
+    .flatMap((parent) => parent.conditions ?? [])
+    // What was said of a former state of the route says nothing of this one.
+    .filter(({ observedGeneration }) => (observedGeneration ?? Number.POSITIVE_INFINITY) >= (route.metadata.generation ?? 0));
   const refusal = conditions.find(({ type, status }) => ['Accepted', 'ResolvedRefs'].includes(type) && status === 'False');
-  if (refusal) return { refused: `${refusal.reason ?? refusal.type}: ${refusal.message || 'no details'}` };
-  return conditions.some(({ type, status }) => type === 'Accepted' && status === 'True') ? 'routed' : 'waiting';
+  if (refusal) {
+    const why = [refusal.reason ?? refusal.type, refusal.message].filter(Boolean).join(': ');
+    return { refused: `Gateway ${name} does not accept the route (${why}). Correct the Gateway, or the installation's routing.gateway.` };
+  }
+  if (conditions.some(({ type, status }) => type === 'Accepted' && status === 'True')) return 'routed';
+  return {
+    waiting: `Gateway ${name} has not accepted the route yet. Does it exist, and does its controller run? The installation's routing.gateway names it.`,
+  };
 }

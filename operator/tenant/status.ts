@@ -63,7 +63,7 @@ function decide(tenant: Tenant, findings: Findings): Verdict[] {
   const parts: Verdict[] = [
     templateVerdict(tenant, findings),
     secretsVerdict(findings),
-    databaseVerdict(findings),
+    databaseVerdict(findings, tenant),
     workloadVerdict(findings, suspended),
     routeVerdict(findings),
     verifiedVerdict(tenant, findings, suspended),
@@ -79,8 +79,13 @@ function decide(tenant: Tenant, findings: Findings): Verdict[] {
       : { type: 'Reconciling', status: 'True', reason: 'Progressing', message: `Waiting for: ${waitingFor(tenant, parts).join(', ')}.` },
     blocked
       ? { type: 'Stalled', status: 'True', reason: blocked.reason, message: blocked.message }
-      : { type: 'Stalled', status: 'False', reason: 'Progressing', message: 'Nothing has to be done by hand.' },
+      : { type: 'Stalled', status: 'False', reason: 'Progressing', message: troubleOf(findings) ?? 'Nothing has to be done by hand.' },
   ];
+}
+
+/** What holds a tenant up and may pass by itself or not. Nobody can tell, so the tenant is not stalled, but people should read it. */
+function troubleOf({ workload, route }: Findings): string | undefined {
+  return workload?.problem?.message ?? (typeof route === 'object' && 'refused' in route ? route.refused : undefined);
 }
 
 function stalledBy(tenant: Tenant, findings: Findings): Blocked | undefined {
@@ -108,7 +113,7 @@ function secretsVerdict(findings: Findings): Verdict {
     : { type: 'SecretsReady', status: 'False', reason: 'Pending', message: 'Secrets are not generated yet.' };
 }
 
-function databaseVerdict({ database, databaseProblem, migration }: Findings): Verdict {
+function databaseVerdict({ database, databaseProblem, migration, workload }: Findings, tenant: Tenant): Verdict {
   const type = 'DatabaseReady';
   if (databaseProblem) return { type, status: 'False', ...databaseProblem };
   if (database === 'none') return { type, status: 'True', reason: 'NotRequired', message: 'This tenant has no database.' };
@@ -117,7 +122,11 @@ function databaseVerdict({ database, databaseProblem, migration }: Findings): Ve
   if (migration === 'none' || migration === 'succeeded') {
     return { type, status: 'True', reason: 'Ready', message: 'The database exists and is migrated.' };
   }
-  return { type, status: 'False', reason: 'Migrating', message: 'The migration is running.' };
+  const namespace = namespaceOf(tenant.metadata.name);
+  const message = workload?.problem
+    ? `The migration does not start: ${workload.problem.message}`
+    : `The migration is under way. If it stays so: kubectl describe jobs,pods -n ${namespace} -l app.kubernetes.io/component=migration.`;
+  return { type, status: 'False', reason: 'Migrating', message };
 }
 
 function workloadVerdict({ workload }: Findings, suspended: boolean): Verdict {
@@ -137,12 +146,8 @@ function routeVerdict({ route }: Findings): Verdict {
   const type = 'RouteReady';
   if (route === 'routed') return { type, status: 'True', reason: 'Routed', message: 'Service and route are in place.' };
   if (route === undefined) return { type, status: 'False', reason: 'Pending', message: 'The route is not in place yet.' };
-  if (route === 'waiting') {
-    const message =
-      'No gateway has accepted the route yet. Does the Gateway the operator is configured for exist, and does its controller run?';
-    return { type, status: 'False', reason: 'Pending', message };
-  }
-  return { type, status: 'False', reason: 'NotAccepted', message: `The gateway does not accept the route (${route.refused}).` };
+  if ('waiting' in route) return { type, status: 'False', reason: 'Pending', message: route.waiting };
+  return { type, status: 'False', reason: 'NotAccepted', message: route.refused };
 }
 
 function verifiedVerdict(tenant: Tenant, { verification, blocked, endpoints }: Findings, suspended: boolean): Verdict {
@@ -177,9 +182,10 @@ function readyVerdict(
   }
   if (blocked) return { type, status: 'False', reason: 'Stalled', message: blocked.message };
   const waiting = waitingFor(tenant, parts);
+  const trouble = [troubleOf(findings) ?? []].flat();
   return waiting.length === 0
     ? { type, status: 'True', reason: 'Ready', message: 'The tenant serves.' }
-    : { type, status: 'False', reason: 'Progressing', message: `Waiting for: ${waiting.join(', ')}.` };
+    : { type, status: 'False', reason: 'Progressing', message: [`Waiting for: ${waiting.join(', ')}.`, ...trouble].join(' ') };
 }
 
 /** The handshake is recorded only once everything else holds, so its record says that the tenant was ready once. */

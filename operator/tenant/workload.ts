@@ -38,10 +38,13 @@ export interface WorkloadState {
   readonly available: boolean;
   /** Every pod runs what was applied last. */
   readonly settled: boolean;
-  readonly problem?: { readonly reason: 'ImagePullFailed' | 'CrashLoop' | 'Unschedulable' | 'PodsRefused'; readonly message: string };
+  readonly problem?: {
+    readonly reason: 'ImagePullFailed' | 'ContainerRefused' | 'CrashLoop' | 'Unschedulable' | 'PodsRefused';
+    readonly message: string;
+  };
 }
 
-const pullReasons = new Set(['ErrImagePull', 'ImagePullBackOff', 'ErrImageNeverPull', 'InvalidImageName', 'CreateContainerConfigError']);
+const pullReasons = new Set(['ErrImagePull', 'ImagePullBackOff', 'ErrImageNeverPull', 'InvalidImageName']);
 
 /** What a tenant's Deployment and pods say together. Pure. */
 export function workloadState(deployment: KubeObject | undefined, pods: readonly PodObject[]): WorkloadState {
@@ -72,6 +75,12 @@ function problemOf(pods: readonly PodObject[]): WorkloadState['problem'] {
         return {
           reason: 'ImagePullFailed',
           message: `container ${container.name} cannot start (${waiting.reason}): ${waiting.message ?? 'no details'}. Correct the image in the template.`,
+        };
+      }
+      if (waiting.reason === 'CreateContainerConfigError' || waiting.reason === 'CreateContainerError') {
+        return {
+          reason: 'ContainerRefused',
+          message: `container ${container.name} cannot be made (${waiting.reason}): ${waiting.message ?? 'no details'}. Correct the template.`,
         };
       }
       if (waiting.reason === 'CrashLoopBackOff') {

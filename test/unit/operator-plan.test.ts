@@ -39,7 +39,7 @@ class World {
 function settle(world: World, options: Parameters<typeof blueprint>[0] = {}): void {
   const rendered = renderTenant(blueprint(options));
   for (let pass = 0; pass < 3; pass++) {
-    for (const action of plan(rendered, world.live, uid).actions) world.act(action);
+    for (const action of plan(rendered, world.live, uid, true).actions) world.act(action);
     world.finishJobs();
   }
 }
@@ -48,14 +48,14 @@ describe('the plan', () => {
   test('applies the workload only after the migration has succeeded', () => {
     const world = new World();
     const rendered = renderTenant(blueprint());
-    const first = plan(rendered, world.live, uid);
+    const first = plan(rendered, world.live, uid, true);
     expect(first.migration).toBe('absent');
     for (const action of first.actions) world.act(action);
     expect(world.kinds()).toContain('Job');
     expect(world.kinds()).not.toContain('Deployment');
-    expect(plan(rendered, world.live, uid)).toEqual({ actions: [], migration: 'running' });
+    expect(plan(rendered, world.live, uid, true)).toEqual({ actions: [], migration: 'running' });
     world.finishJobs();
-    const last = plan(rendered, world.live, uid);
+    const last = plan(rendered, world.live, uid, true);
     expect(last.migration).toBe('succeeded');
     expect(last.actions.map((action) => action.resource.kind)).toEqual(['Deployment']);
   });
@@ -64,9 +64,9 @@ describe('the plan', () => {
     const world = new World();
     settle(world);
     const changed = renderTenant(blueprint({ template: { containers: [{ name: 'api', image: 'tenantry/tenant:2' }] } }));
-    for (const action of plan(changed, world.live, uid).actions) world.act(action);
+    for (const action of plan(changed, world.live, uid, true).actions) world.act(action);
     world.finishJobs('Failed');
-    const result = plan(changed, world.live, uid);
+    const result = plan(changed, world.live, uid, true);
     expect(result).toEqual({ actions: [], migration: 'failed' });
     const deployment = world.live.find(({ resource }) => resource.kind === 'Deployment');
     expect(JSON.stringify(deployment?.object)).toContain('tenantry/tenant:1');
@@ -88,7 +88,7 @@ describe('the plan', () => {
     });
     world.objects.set('Service/tenant-acme/mine', stray('mine', uid));
     world.objects.set('Service/tenant-acme/theirs', stray('theirs', 'another-uid'));
-    const { actions } = plan(renderTenant(blueprint()), world.live, uid);
+    const { actions } = plan(renderTenant(blueprint()), world.live, uid, true);
     expect(actions.map((action) => [action.verb, action.object.metadata.name])).toEqual([['delete', 'mine']]);
   });
 
@@ -107,7 +107,7 @@ describe('the plan', () => {
       },
     };
     world.objects.set('Service/tenant-acme/going', going);
-    expect(plan(renderTenant(blueprint()), world.live, uid).actions).toEqual([]);
+    expect(plan(renderTenant(blueprint()), world.live, uid, true).actions).toEqual([]);
   });
 
   test('every kind that is rendered is watched, and the operator may write it', () => {
@@ -159,7 +159,7 @@ describe('the plan', () => {
           const key = keys[step.at % Math.max(keys.length, 1)];
           const live = key === undefined ? undefined : world.objects.get(key);
           if (step.do === 'pass') {
-            const { actions } = plan(rendered, world.live, uid);
+            const { actions } = plan(rendered, world.live, uid, true);
             // A pass may be cut off after any action.
             for (const action of actions.slice(0, step.at)) world.act(action);
             if (step.at % 2 === 0) world.finishJobs();
@@ -176,7 +176,7 @@ describe('the plan', () => {
           // A Job is judged by its name alone, because nobody can change one.
           if (!key.startsWith('Job/')) expect(covers(world.objects.get(key)?.object, withoutStatus(object))).toBe(true);
         }
-        expect(plan(rendered, world.live, uid).actions).toEqual([]);
+        expect(plan(rendered, world.live, uid, true).actions).toEqual([]);
       }),
       { numRuns: 200 },
     );

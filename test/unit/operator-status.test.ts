@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type ConditionType, conditionReasons } from '../../crds/conditions.ts';
 import { tenantStatus } from '../../crds/tenant.ts';
@@ -41,7 +44,7 @@ describe('the status', () => {
     ['the secrets', { secrets: false }, 'SecretsReady'],
     ['the migration', { migration: 'running' }, 'DatabaseReady'],
     ['the pods', { workload: { available: false, settled: false } }, 'WorkloadAvailable'],
-    ['the route', { route: 'waiting' }, 'RouteReady'],
+    ['the route', { route: { waiting: 'not yet' } }, 'RouteReady'],
     ['the handshake', { verification: { state: 'pending' } }, 'Verified'],
   ])('waits for %s before the first Ready and says so', (_name, change, type) => {
     const status = statusOf(tenant({}, authorized), { ...complete, ...change }, now);
@@ -188,17 +191,17 @@ describe('the route', () => {
 
   test.each([
     ['not there', undefined, undefined],
-    ['seen by nobody', { metadata: { name: 'stack' } }, 'waiting'],
+    ['seen by nobody', { metadata: { name: 'stack' } }, { waiting: expect.stringContaining('Gateway gateways/public has not accepted') }],
     ['accepted', route(accepted, { type: 'ResolvedRefs', status: 'True' }), 'routed'],
     [
       'refused',
       route({ type: 'Accepted', status: 'False', reason: 'NotAllowedByListeners', message: 'no listener' }),
-      { refused: 'NotAllowedByListeners: no listener' },
+      { refused: expect.stringContaining('Gateway gateways/public does not accept the route (NotAllowedByListeners: no listener)') },
     ],
     [
       'without its Service',
       route(accepted, { type: 'ResolvedRefs', status: 'False', reason: 'BackendNotFound' }),
-      { refused: 'BackendNotFound: no details' },
+      { refused: expect.stringContaining('(BackendNotFound)') },
     ],
     [
       "accepted by somebody else's gateway",
@@ -206,7 +209,12 @@ describe('the route', () => {
         metadata: { name: 'stack' },
         status: { parents: [{ parentRef: { namespace: 'other', name: 'public' }, conditions: [accepted] }] },
       } as never,
-      'waiting',
+      { waiting: expect.any(String) },
+    ],
+    [
+      'accepted as it was before',
+      { ...(route({ ...accepted, observedGeneration: 1 }) as object), metadata: { name: 'stack', generation: 2 } } as never,
+      { waiting: expect.any(String) },
     ],
   ])('as an HTTPRoute that is %s', (_name, object, expected) => {
     expect(routeState(object, settings)).toEqual(expected);
@@ -222,7 +230,29 @@ describe('the route', () => {
   });
 });
 
+describe('what holds a tenant up', () => {
+  test('is said where people look, migration included', () => {
+    const problem = { reason: 'Unschedulable' as const, message: 'no node takes pod migrate: Insufficient cpu' };
+    const stuck: Findings = { ...complete, migration: 'running', workload: { available: false, settled: false, problem } };
+    const status = statusOf(tenant({}, authorized), stuck, now);
+    for (const type of ['DatabaseReady', 'WorkloadAvailable', 'Ready', 'Stalled'] as const)
+      expect(verdict(status, type).message, type).toContain('Insufficient cpu');
+  });
+});
+
 describe('the settings', () => {
+  test.each(['postgres://tenantry:Sup3r/Secret@10.0.0.1:5432/postgres', 'mysql://u:Sup3r/Secret@h/d', '10.0.0.1:5432', ''])(
+    'refuse %j as what the file of the database URL holds, without repeating it',
+    (contents) => {
+      const file = join(mkdtempSync(join(tmpdir(), 'tenantry-settings-')), 'url');
+      writeFileSync(file, contents);
+      const read = (): unknown => settingsWith({ TENANTRY_DATABASE_URL_FILE: file });
+      expect(read).toThrowError(/TENANTRY_DATABASE_URL_FILE: .*percent-encoded/);
+      expect(read).not.toThrowError(/Sup3r/);
+      rmSync(dirname(file), { recursive: true });
+    },
+  );
+
   test('each fault is named, and no value is repeated', () => {
     const read = (): unknown => readSettings({ TENANTRY_BASE_URL: 'not a url', TENANTRY_DATABASE_URL: 'mysql://u:hunter2@h/d' });
     expect(read).toThrowError(/TENANTRY_BASE_URL[\s\S]*TENANTRY_SIDECAR_IMAGE: is required[\s\S]*TENANTRY_DATABASE_URL/);
