@@ -21,7 +21,12 @@ async function may(account: string, verb: string, resource: string, ...args: rea
 }
 
 const account = (namespace: string) => ({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'chart-test', namespace } });
-const namespace = (name: string) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+const namespace = (name: string, labels: Record<string, string> = {}) => ({
+  apiVersion: 'v1',
+  kind: 'Namespace',
+  metadata: { name, labels },
+});
+const ofTenant = { 'tenantry.dev/tenant-uid': 'uid', 'pod-security.kubernetes.io/enforce': 'restricted' };
 
 describe('the operator, whom RBAC lets write in every namespace,', () => {
   const confined = /tenantry-operator-confinement.*only/s;
@@ -39,7 +44,7 @@ describe('the operator, whom RBAC lets write in every namespace,', () => {
   });
 
   test('makes, changes and removes namespaces of tenants alone', async () => {
-    expect(await refusalOf(operator, ['create'], namespace('tenant-chart-test'))).toBe('');
+    expect(await refusalOf(operator, ['create'], namespace('tenant-chart-test', ofTenant))).toBe('');
     expect(await refusalOf(operator, ['create'], namespace('chart-test'))).toMatch(confined);
     expect(await refusalOf(operator, ['annotate', 'namespace/default', 'a=b'])).toMatch(confined);
     expect(await refusalOf(operator, ['delete', `namespace/${systemNamespace}`])).toMatch(confined);
@@ -55,6 +60,37 @@ describe('the operator, whom RBAC lets write in every namespace,', () => {
     });
     expect(await refusalOf(operator, ['create'], binding('kube-system'))).toMatch(confined);
     expect(await refusalOf(operator, ['create'], binding(systemNamespace))).toMatch(confined);
+  });
+
+  test('makes no namespace in which a pod could take the node over, and weakens none', async () => {
+    for (const labels of [
+      {},
+      { 'tenantry.dev/tenant-uid': 'uid' },
+      { ...ofTenant, 'pod-security.kubernetes.io/enforce': 'privileged' },
+      { 'pod-security.kubernetes.io/enforce': 'restricted' },
+    ]) {
+      expect(await refusalOf(operator, ['create'], namespace('tenant-chart-test', labels))).toMatch(/Pod Security restricted/);
+    }
+  });
+
+  test("leaves a namespace alone that has a tenant's name and is not Tenantry's", async () => {
+    const name = `tenant-foreign-${randomUUID().slice(0, 8)}`;
+    expect((await run('kubectl', ['create', 'namespace', name])).code).toBe(0);
+    try {
+      const secrets = [
+        'create',
+        'rolebinding',
+        'chart-test',
+        '--clusterrole=tenantry-tenant-secrets',
+        `--serviceaccount=${systemNamespace}:tenantry-operator`,
+      ];
+      expect(await refusalOf(operator, [...secrets, '-n', name])).toMatch(/that it did not make/);
+      expect(await refusalOf(operator, ['delete', `namespace/${name}`])).toMatch(/that it did not make/);
+      const labels = Object.entries(ofTenant).map(([key, value]) => `${key}=${value}`);
+      expect(await refusalOf(operator, ['label', `namespace/${name}`, ...labels])).toMatch(/that it did not make/);
+    } finally {
+      await run('kubectl', ['delete', 'namespace', name, '--wait=false']);
+    }
   });
 
   test('keeps its Lease, and no other', async () => {
