@@ -36,7 +36,8 @@ export async function startControlPlane(
   const client = KubeClient.fromConfig({ ...shared, onRequest });
   const leaseClient = KubeClient.fromConfig(shared);
   const election = lease && new LeaderElection({ client: leaseClient, lease, identity: replica, registry: metrics.registry, log });
-  const leadingClient = KubeClient.fromConfig({ ...shared, onRequest, beforeWrite: election?.assertLeading ?? (() => {}) });
+  const beforeWrite = election?.assertLeading ?? (() => {});
+  const leadingClient = KubeClient.fromConfig({ ...shared, onRequest, beforeWrite });
   const provider = new IdentityProvider({
     ...settings.workos,
     observe: (operation, outcome) => metrics.provider.inc({ operation, outcome }),

@@ -165,7 +165,9 @@ export class LeaderElection {
   #expired(lease: LeaseObject): boolean {
     const version = lease.metadata.resourceVersion;
     if (this.#observed?.version !== version) this.#observed = { version, at: this.#now() };
-    return this.#now() >= (this.#observed?.at ?? 0) + (lease.spec?.leaseDurationSeconds ?? 0) * 1000;
+    // No longer than ours: what somebody writes into the Lease by hand must not stop the work for hours.
+    const lastsMs = Math.min((lease.spec?.leaseDurationSeconds ?? 0) * 1000, this.#timing.leaseMs);
+    return this.#now() >= (this.#observed?.at ?? 0) + lastsMs;
   }
 
   async #find(signal: AbortSignal): Promise<LeaseObject | undefined> {

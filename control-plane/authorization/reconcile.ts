@@ -15,6 +15,8 @@ export interface Context {
   readonly client: KubeClient;
   readonly provider: IdentityProvider;
   readonly now: () => Date;
+  /** Called before each change at WorkOS; what it throws ends the pass. */
+  readonly beforeChange: () => void;
   /** Told of every Tenant written, before the watch shows it. */
   readonly wrote: (tenant: Tenant) => void;
 }
@@ -67,8 +69,14 @@ async function register(
       await say(tenant, { status: 'False', reason: 'OrganizationNotFound', message }, [...ordered(), ...stale], context, signal);
       return organizationRetryMs;
     }
-    for (const url of missing) resources.push({ url, id: (await context.provider.registerResource(url)).id });
-    for (const one of stale) await context.provider.removeResource(one.id);
+    for (const url of missing) {
+      context.beforeChange();
+      resources.push({ url, id: (await context.provider.registerResource(url)).id });
+    }
+    for (const one of stale) {
+      context.beforeChange();
+      await context.provider.removeResource(one.id);
+    }
   } catch (error) {
     if (!(error instanceof ProviderUnavailable)) throw error;
     await sayUnavailable(tenant, error, [...ordered(), ...stale], context, signal);
@@ -87,7 +95,10 @@ async function release(tenant: Tenant, context: Context, signal: AbortSignal): P
     // A pass cut off after registering has recorded nothing, so the recorded ones alone would not do.
     const present = await context.provider.resources();
     const own = present.filter(({ id, uri }) => urls.includes(uri) || recorded.some((one) => one.id === id));
-    for (const { id } of own) await context.provider.removeResource(id);
+    for (const { id } of own) {
+      context.beforeChange();
+      await context.provider.removeResource(id);
+    }
   } catch (error) {
     if (!(error instanceof ProviderUnavailable)) throw error;
     await sayUnavailable(tenant, error, recorded, context, signal);

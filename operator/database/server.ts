@@ -46,7 +46,6 @@ export class DatabaseServer {
   /** Creates what is missing of a tenant's roles and database, and sets the password. Does nothing where the password opens the database. */
   async ensure(names: Names, password: string): Promise<void> {
     if (await opens(this.urlOf(names, password))) return;
-    this.#beforeWrite();
     await this.#close(['postgres', 'template1']);
     const { database, owner, login } = quoted(names);
     const { rows } = await this.#pool.query<{ superuser: boolean; owner: boolean; login: boolean; database: boolean }>(
@@ -57,25 +56,24 @@ export class DatabaseServer {
       [names.owner, names.login, names.database],
     );
     const found = rows[0];
-    if (!found?.owner) await this.#pool.query(`CREATE ROLE ${owner} NOLOGIN`);
+    if (!found?.owner) await this.#change(`CREATE ROLE ${owner} NOLOGIN`);
     // A role that is no superuser must be a member of the owner to give it a database.
-    if (!found?.superuser) await this.#pool.query(`GRANT ${owner} TO CURRENT_USER`);
-    if (!found?.login) await this.#pool.query(`CREATE ROLE ${login} IN ROLE ${owner}`);
+    if (!found?.superuser) await this.#change(`GRANT ${owner} TO CURRENT_USER`);
+    if (!found?.login) await this.#change(`CREATE ROLE ${login} IN ROLE ${owner}`);
     const verifier = pg.escapeLiteral(scramVerifier(password));
-    await this.#pool.query(`ALTER ROLE ${login} WITH LOGIN NOINHERIT CONNECTION LIMIT ${connectionLimit} PASSWORD ${verifier}`);
-    await this.#pool.query(`ALTER ROLE ${login} SET role TO ${owner}`);
-    if (!found?.database) await this.#pool.query(`CREATE DATABASE ${database} OWNER ${owner} TEMPLATE template0`);
-    await this.#pool.query(`REVOKE ALL ON DATABASE ${database} FROM PUBLIC`);
-    await this.#pool.query(`GRANT CONNECT ON DATABASE ${database} TO ${login}`);
+    await this.#change(`ALTER ROLE ${login} WITH LOGIN NOINHERIT CONNECTION LIMIT ${connectionLimit} PASSWORD ${verifier}`);
+    await this.#change(`ALTER ROLE ${login} SET role TO ${owner}`);
+    if (!found?.database) await this.#change(`CREATE DATABASE ${database} OWNER ${owner} TEMPLATE template0`);
+    await this.#change(`REVOKE ALL ON DATABASE ${database} FROM PUBLIC`);
+    await this.#change(`GRANT CONNECT ON DATABASE ${database} TO ${login}`);
   }
 
   /** Keeps the data and locks everybody out of it. */
   async retain(names: Names): Promise<void> {
     const { login } = quoted(names);
     if (!(await this.#hasRole(names.login))) return;
-    this.#beforeWrite();
-    await this.#pool.query(`ALTER ROLE ${login} WITH NOLOGIN PASSWORD NULL`);
-    await this.#pool.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [names.login]);
+    await this.#change(`ALTER ROLE ${login} WITH NOLOGIN PASSWORD NULL`);
+    await this.#change('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [names.login]);
   }
 
   /**
@@ -83,9 +81,8 @@ export class DatabaseServer {
    * of another. Safe to repeat.
    */
   async drop(names: Names): Promise<void> {
-    this.#beforeWrite();
     const { database, owner, login } = quoted(names);
-    await this.#pool.query(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`);
+    await this.#change(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`);
     for (const [name, role] of [
       [names.login, login],
       [names.owner, owner],
@@ -93,8 +90,8 @@ export class DatabaseServer {
       if (!(await this.#hasRole(name))) continue;
       for (const place of await this.#dependencies(name)) await this.#inDatabase(place, `DROP OWNED BY ${role}`);
     }
-    await this.#pool.query(`DROP ROLE IF EXISTS ${login}`);
-    await this.#pool.query(`DROP ROLE IF EXISTS ${owner}`);
+    await this.#change(`DROP ROLE IF EXISTS ${login}`);
+    await this.#change(`DROP ROLE IF EXISTS ${owner}`);
   }
 
   async close(): Promise<void> {
@@ -113,12 +110,19 @@ export class DatabaseServer {
     return rows.map(({ place }) => place);
   }
 
+  /** Every change asks first, for the answer may be another than it was a statement before. */
+  async #change(statement: string, values: unknown[] = []): Promise<void> {
+    this.#beforeWrite();
+    await this.#pool.query(statement, values);
+  }
+
   async #inDatabase(database: string, statement: string): Promise<void> {
     const url = new URL(this.#url);
     url.pathname = `/${encodeURIComponent(database)}`;
     const connection = new pg.Client({ connectionString: url.href, connectionTimeoutMillis: 5_000 });
     await connection.connect();
     try {
+      this.#beforeWrite();
       await connection.query(statement);
     } finally {
       await connection.end();
@@ -134,7 +138,7 @@ export class DatabaseServer {
       [databases],
     );
     for (const { datname } of rows) {
-      await this.#pool.query(`REVOKE CONNECT, TEMPORARY ON DATABASE ${pg.escapeIdentifier(datname)} FROM PUBLIC`);
+      await this.#change(`REVOKE CONNECT, TEMPORARY ON DATABASE ${pg.escapeIdentifier(datname)} FROM PUBLIC`);
     }
   }
 

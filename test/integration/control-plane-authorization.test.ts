@@ -163,7 +163,8 @@ describe('cut off and broken', () => {
     const wrote: Tenant[] = [];
     const operations: string[] = [];
     const provider = new IdentityProvider({ ...workos, observe: (operation) => operations.push(operation) });
-    const context = { client: own, provider, now: () => new Date(), wrote: (written: Tenant) => wrote.push(written) };
+    const beforeChange = (): void => {};
+    const context = { client: own, provider, beforeChange, now: () => new Date(), wrote: (written: Tenant) => wrote.push(written) };
     expect(await reconcile(tenant, new Set(), context, new AbortController().signal)).toBeUndefined();
     expect(wrote).toEqual([]);
     expect(operations).toEqual(['reading an organization']);
