@@ -65,9 +65,11 @@ const egressRule = z
         z.string().max(317).regex(new RegExp(labelKey), 'must be the key of a label'),
         z.string().max(63).regex(new RegExp(labelValue)),
       )
+      .refine((labels) => Object.keys(labels).length > 0, 'must name at least one label: without any it would mean every namespace')
       .optional()
       .describe('Labels of the namespaces whose pods may be reached.')
       .meta({
+        minProperties: 1,
         maxProperties: 10,
         ...rules.cel({ rule: `self.all(key, key.matches('${labelKey}'))`, message: 'each key must be that of a label' }),
       }),

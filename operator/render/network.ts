@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { BlockList, isIP } from 'node:net';
 import { pod } from '../../crds/names.ts';
 import { kinds } from '../../kube/resources.ts';
 import { type Blueprint, type Child, child } from './blueprint.ts';
@@ -24,13 +24,24 @@ export function renderNetworkPolicy(blueprint: Blueprint): Child {
           to: [
             opening.cidr === undefined
               ? { namespaceSelector: { matchLabels: opening.namespaceSelector ?? {} } }
-              : { ipBlock: { cidr: opening.cidr } },
+              : { ipBlock: blockOf(opening.cidr) },
           ],
           ...(opening.ports ? { ports: opening.ports.map(tcp) } : {}),
         })),
       ],
     },
   });
+}
+
+/** Clouds serve the node's credentials at link-local addresses: no range that merely contains them opens them. */
+const linkLocal = { address: '169.254.0.0', bits: 16 };
+
+function blockOf(cidr: string): { cidr: string; except?: string[] } {
+  const [address = '', bits = ''] = cidr.split('/');
+  if (isIP(address) !== 4 || Number(bits) >= linkLocal.bits) return { cidr };
+  const range = new BlockList();
+  range.addSubnet(address, Number(bits));
+  return range.check(linkLocal.address) ? { cidr, except: [`${linkLocal.address}/${linkLocal.bits}`] } : { cidr };
 }
 
 function databaseEgress({ settings }: Blueprint): object[] {

@@ -129,6 +129,18 @@ describe('the namespace', () => {
     expect(rules.egress).toHaveLength(4);
   });
 
+  test('opens no link-local address by a range that merely contains it', () => {
+    const opening = (cidr: string): unknown =>
+      rendered<{ spec: { egress: { to?: unknown[] }[] } }>(kinds.NetworkPolicy, {
+        spec: { network: { egress: [{ cidr }] } },
+      }).spec.egress.at(-1)?.to;
+    expect(opening('0.0.0.0/0')).toEqual([{ ipBlock: { cidr: '0.0.0.0/0', except: ['169.254.0.0/16'] } }]);
+    expect(opening('168.0.0.0/6')).toEqual([{ ipBlock: { cidr: '168.0.0.0/6', except: ['169.254.0.0/16'] } }]);
+    expect(opening('10.0.0.0/8')).toEqual([{ ipBlock: { cidr: '10.0.0.0/8' } }]);
+    expect(opening('169.254.169.254/32')).toEqual([{ ipBlock: { cidr: '169.254.169.254/32' } }]);
+    expect(opening('2001:db8::/32')).toEqual([{ ipBlock: { cidr: '2001:db8::/32' } }]);
+  });
+
   test('lets those who scrape metrics in, where the settings name them', () => {
     const environment = { TENANTRY_GATEWAY_NAMESPACE: 'traefik', TENANTRY_METRICS_NAMESPACES: 'monitoring, observability' };
     const { ingress } = rendered<{ spec: { ingress: { from: object[] }[] } }>(kinds.NetworkPolicy, { environment }).spec;
