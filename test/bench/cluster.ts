@@ -14,7 +14,6 @@ import { type KubeObject, kinds } from '../../kube/resources.ts';
 import { isReady, untilTenant } from '../../kube/until-tenant.ts';
 import { connectWithToken } from '../../local/sign-in.ts';
 import { readContext } from '../e2e/cluster/context.ts';
-import { importImage } from '../e2e/cluster/images.ts';
 import { Installation, release } from '../e2e/installation.ts';
 import { ClusterNode } from '../e2e/node.ts';
 import { containerOf, type Pod } from '../e2e/pods.ts';
@@ -115,7 +114,6 @@ say('\n| image | archive | compressed |\n|---|---|---|');
 for (const file of readdirSync(images).filter((name) => name.endsWith('.tar'))) {
   const archive = join(images, file);
   say(`| ${file.replace('.tar', '')} | ${megabytes(statSync(archive).size)} | ${megabytes(gzipSync(readFileSync(archive)).length)} |`);
-  await importImage(archive);
 }
 
 const installation = new Installation(context);

@@ -1,9 +1,6 @@
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import type {} from '../context.ts';
 import { type ClusterContext, readContext } from './cluster/context.ts';
-import { importImage } from './cluster/images.ts';
 import { adminUrl, baseUrl, Installation, operatorUrl } from './installation.ts';
 
 declare module 'vitest' {
@@ -15,13 +12,11 @@ declare module 'vitest' {
 
 /** Installs Tenantry once on the cluster that test/e2e/run.ts has started, and hands out how to reach it. */
 export default async function setup(project: TestProject): Promise<void> {
-  const { TENANTRY_E2E_RUN: folder, TENANTRY_E2E_IMAGES: images } = process.env;
-  if (folder === undefined || images === undefined) {
+  const { TENANTRY_E2E_RUN: folder } = process.env;
+  if (folder === undefined) {
     throw new Error('these tests need a cluster, which `npm run test:e2e` starts; `npm run test:e2e -- --help` says more');
   }
   const context = readContext(folder);
-  const archives = readdirSync(images).filter((name) => name.endsWith('.tar'));
-  await Promise.all(archives.map((name) => importImage(join(images, name))));
   const installation = new Installation(context);
   await installation.prepare();
   await installation.install();

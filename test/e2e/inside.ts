@@ -52,7 +52,10 @@ function run([command = '', ...rest]: readonly string[], signal: AbortSignal): P
 }
 
 async function serve(signal: AbortSignal): Promise<number> {
-  process.stderr.write(`The cluster is up; \`npm run test:e2e -- --enter\` in another terminal opens a shell in it. Ctrl-C ends it.\n`);
+  process.stderr.write(
+    'The cluster is up, with the images of Tenantry on its node and nothing installed. `npm run test:e2e -- --enter` in another terminal opens a\n' +
+      'shell in it; README.md, "On a cluster", installs the chart. Ctrl-C ends it.\n',
+  );
   // Keeps the process alive; a signal alone does not.
   const alive = setInterval(() => {}, 60_000);
   await new Promise((resolve) => (signal.aborted ? resolve(undefined) : signal.addEventListener('abort', resolve)));

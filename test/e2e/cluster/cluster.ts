@@ -14,7 +14,7 @@ import { containerdNamespace, containerdSocket, startContainerd } from './contai
 import { writeContext } from './context.ts';
 import { dnsObjects } from './dns.ts';
 import { gatewayObjects } from './gateway.ts';
-import { importNodeImages, nodeImages } from './images.ts';
+import { importNodeImages, importProductImages, nodeImages } from './images.ts';
 import { startKubeProxy } from './kube-proxy.ts';
 import { Kubectl } from './kubectl.ts';
 import { startKubelet } from './kubelet.ts';
@@ -45,8 +45,10 @@ export async function startCluster(run: RunFolder, { signal, say }: ClusterOptio
   const runtime = async (): Promise<void> => {
     const plugins = pluginsWithPolicies(binaries);
     await startContainerd(start, { folder: join(run.path, 'containerd'), sandboxImage: nodeImages.pause, plugins });
+    const product = process.env['TENANTRY_E2E_IMAGES'];
     await importNodeImages(join(run.path, 'images'), binaries);
-    done('containerd with the images of the node');
+    if (product !== undefined) await importProductImages(product);
+    done('containerd with the images of the node and of Tenantry');
   };
   const controlPlane = async (): Promise<Kubernetes> => {
     const nodes = { address: nodeAddress, podRange };

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ctr } from './containerd.ts';
 import { writeStaticImage } from './static-image.ts';
@@ -25,7 +25,13 @@ export async function importNodeImages(folder: string, programs: Readonly<Record
   rmSync(folder, { recursive: true });
 }
 
+/** Imports the archives of the product's images, so that the chart can be installed. */
+export async function importProductImages(folder: string): Promise<void> {
+  const archives = readdirSync(folder).filter((name) => name.endsWith('.tar'));
+  await Promise.all(archives.map((name) => importImage(join(folder, name))));
+}
+
 /** Imports an archive as `docker save` or an OCI layout writes it. */
-export async function importImage(archive: string): Promise<void> {
+async function importImage(archive: string): Promise<void> {
   await ctr('images', 'import', archive);
 }
