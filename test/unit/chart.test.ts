@@ -58,6 +58,8 @@ describe('the values', () => {
     ['a client ID of something else', { workos: { clientId: 'sk_live_1' } }],
     ['no replica', { operator: { replicas: 0 } }],
     ['annotations that are no text', { routing: { ingress: { annotations: { a: true } } } }],
+    ['a quantity with a wrong unit', { operator: { resources: { limits: { memory: '512MB' } } } }],
+    ['a test tenant whose name no tenant can have', { smokeTest: { tenant: '1st' } }],
     ['an address without port', { verify: { address: 'traefik.traefik.svc' } }],
   ])('are refused with %s', (_what, wrong) => {
     expect(validate(merge(values, wrong))).toBe(false);
@@ -107,8 +109,8 @@ describe('the templates', () => {
   });
 });
 
-test('hosts that no tenant can have are the reserved names', () => {
-  const [, list = ''] = /has \$label \(list (.*?)\)/.exec(read('templates/_validate.tpl')) ?? [];
+test('the reserved names are those of tenants', () => {
+  const [, list = ''] = /\$reserved := list (.*?) -\}\}/.exec(read('templates/_validate.tpl')) ?? [];
   expect([...list.matchAll(/"([^"]+)"/g)].map(([, name]) => name)).toEqual(reservedTenantNames);
 });
 

@@ -2,6 +2,7 @@
 {{- define "tenantry.validate" -}}
 {{- $values := .Values -}}
 {{- $faults := list -}}
+{{- $reserved := list "admin" "api" "auth" "console" "default" "kube-system" "system" "tenantry" "www" -}}
 {{- if hasPrefix "tenant-" .Release.Namespace -}}
 {{- $faults = append $faults (printf "the namespace %q has a name that tenants' namespaces have: install into another, such as tenantry-system" .Release.Namespace) -}}
 {{- end -}}
@@ -29,6 +30,9 @@
 {{- if and (eq .kind "gateway") .ingress.annotations -}}
 {{- $faults = append $faults "routing.ingress.annotations: remove them; with routing.kind gateway there are no Ingresses" -}}
 {{- end -}}
+{{- if and (eq .kind "ingress") (or .gateway.namespace .gateway.name .gateway.sectionName) -}}
+{{- $faults = append $faults "routing.gateway: remove its values, or set routing.kind to gateway; with routing.kind ingress there are no HTTPRoutes" -}}
+{{- end -}}
 {{- if and (eq .mode "host") $values.baseUrl -}}
 {{- $url := urlParse $values.baseUrl -}}
 {{- if or (regexMatch "^[0-9.]+$" $url.hostname) (contains ":" $url.hostname) -}}
@@ -39,11 +43,30 @@
 {{- end -}}
 {{- if and $values.admin.host (hasSuffix (printf ".%s" $url.hostname) $values.admin.host) -}}
 {{- $label := trimSuffix (printf ".%s" $url.hostname) $values.admin.host -}}
-{{- if not (or (contains "." $label) (has $label (list "admin" "api" "auth" "console" "default" "kube-system" "system" "tenantry" "www"))) -}}
+{{- if not (or (contains "." $label) (has $label $reserved)) -}}
 {{- $faults = append $faults (printf "admin.host: take a host that no tenant can have, such as admin.%s; a tenant may be called %s" $url.hostname $label) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- if and $values.admin.host (eq $values.admin.host (urlParse $values.baseUrl).hostname) -}}
+{{- $faults = append $faults (printf "admin.host: take another host than baseUrl's, such as admin.%s" $values.admin.host) -}}
+{{- end -}}
+{{- with $values.verify.address -}}
+{{- $port := regexFind "[0-9]+$" . | trimPrefix "0" | int -}}
+{{- if or (lt $port 1) (gt $port 65535) -}}
+{{- $faults = append $faults (printf "verify.address: give it a port from 1 to 65535, such as traefik.traefik.svc:443; it is %s" .) -}}
+{{- end -}}
+{{- end -}}
+{{- with $values.database.cidr -}}
+{{- $v4 := "^((25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(\\.|/)){4}(3[0-2]|[12]?[0-9])$" -}}
+{{- $v6 := "^[0-9a-fA-F:]*:[0-9a-fA-F:.]*/(12[0-8]|1[01][0-9]|[1-9]?[0-9])$" -}}
+{{- if not (or (regexMatch $v4 .) (regexMatch $v6 .)) -}}
+{{- $faults = append $faults (printf "database.cidr: write it as <address>/<bits>, such as 10.0.0.5/32; it is %s" .) -}}
+{{- end -}}
+{{- end -}}
+{{- if has $values.smokeTest.tenant $reserved -}}
+{{- $faults = append $faults (printf "smokeTest.tenant: take another name, such as helm-test; no tenant may be called %s" $values.smokeTest.tenant) -}}
 {{- end -}}
 {{- if $faults -}}
 {{- fail (printf "\n\nThese values cannot be installed:\n  - %s\n" (join "\n  - " $faults)) -}}
