@@ -53,7 +53,7 @@ test('README.md does what it says, command by command', { timeout: 180_000 }, as
 });
 
 test('every link of the documents leads to a file', () => {
-  for (const file of ['README.md', 'CONTRIBUTING.md', 'charts/tenantry/README.md', 'docs/guides/your-own-api.md']) {
+  for (const file of ['README.md', 'CONTRIBUTING.md', 'charts/tenantry/README.md', 'docs/guides/your-own-api.md', 'docs/guides/kind.md']) {
     const links = [...readFileSync(resolve(root, file), 'utf8').matchAll(/\]\((?!https?:)([^)#]+)/g)].map((match) => match[1] ?? '');
     for (const link of links) expect(existsSync(resolve(root, dirname(file), link)), `${file}: ${link}`).toBe(true);
   }
