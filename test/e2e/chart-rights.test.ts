@@ -104,6 +104,20 @@ describe('the operator, whom RBAC lets write in every namespace,', () => {
   });
 });
 
+// Without this, what follows would hold for an account that does not exist.
+test.each([
+  [operator, ['list tenants', 'patch tenants/status', 'create deployments.apps', 'create stacktemplates']],
+  [controlPlane, ['create tenants', 'delete tenants', 'patch tenants/status', 'list stacktemplates']],
+])('%s may do what it needs', async (who, wishes) => {
+  const refused: string[] = [];
+  for (const wish of wishes) {
+    const [verb = '', resource = '', subresource] = wish.split(/[ /]/);
+    const args = subresource ? ['--subresource', subresource] : [];
+    if (!(await may(who, verb, resource, ...args, '-n', 'tenant-chart-test'))) refused.push(wish);
+  }
+  expect(refused).toEqual([]);
+});
+
 test.each([
   [operator, ['get secrets', 'list secrets', 'create tenants', 'delete tenants', 'get pods/exec', 'create clusterroles', 'get configmaps']],
   [controlPlane, ['get secrets', 'list secrets', 'list pods', 'list namespaces', 'create stacktemplates', 'patch stacktemplates']],
