@@ -50,7 +50,16 @@ test('helm uninstall refuses while a Tenant exists, and the tenant goes on', asy
   await world.remove(name);
 });
 
-test('helm uninstall leaves nothing once the last Tenant is gone', { timeout: 300_000 }, async () => {
+test('helm uninstall leaves nothing once the last Tenant is gone, not even of a test that was killed', { timeout: 300_000 }, async () => {
+  const testing = execFile('helm', ['test', release.name, ...inRelease]);
+  const account = 'tenantry-check';
+  type Checking = KubeObject & { status?: { phase?: string } };
+  const phase = (wanted: string) => (pod: Checking | undefined) => pod?.status?.phase === wanted;
+  await world.object<Checking>(kinds.Pod, account, release.namespace, phase('Running'));
+  testing.kill('SIGKILL');
+  // The pod goes on by itself and takes its tenant away again.
+  await world.object<Checking>(kinds.Pod, account, release.namespace, phase('Succeeded'), 120_000);
+  expect(await world.kube.find(kinds.ClusterRole, account)).toBeDefined();
   await installation.helm(['uninstall', release.name, ...inRelease, '--wait', '--timeout', '180s']);
   await world.object(kinds.CustomResourceDefinition, 'tenants.tenantry.dev', undefined, (object) => object === undefined);
   // Pods of the release end after helm has ended.
