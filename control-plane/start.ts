@@ -49,6 +49,7 @@ export async function startControlPlane(
   });
   const controller = new AuthorizationController({
     client: leadingClient,
+    beforeChange: beforeWrite,
     provider,
     directory,
     log,

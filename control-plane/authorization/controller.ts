@@ -16,7 +16,7 @@ export interface ControllerOptions {
   readonly log: Logger;
   readonly registry: Registry;
   /** Called before each change at WorkOS; throws where this replica does not lead. */
-  readonly beforeChange?: () => void;
+  readonly beforeChange: () => void;
   readonly workers?: number;
   readonly now?: () => Date;
   /** Milliseconds between comparisons of what is recorded with what is registered; jittered. */
@@ -61,7 +61,7 @@ export class AuthorizationController {
       client,
       provider,
       now: this.#options.now ?? (() => new Date()),
-      beforeChange: this.#options.beforeChange ?? (() => {}),
+      beforeChange: this.#options.beforeChange,
       wrote: (written: Tenant) => directory.remember(written),
     };
     return reconcile(tenant, this.#lost, context, signal);

@@ -156,6 +156,23 @@ describe('cut off and broken', () => {
     expect(workos.resources()).toContain(`${baseUrl}/t/swept/mcp`);
   });
 
+  test('a replica that does not lead any more changes nothing at WorkOS', async () => {
+    await createTenant(cluster, 'not-leading', organizationId);
+    const tenant = await settled('not-leading', 'Registered');
+    const own = KubeClient.fromConfig({ kubeconfig: cluster.kubeconfig });
+    const provider = new IdentityProvider(workos);
+    const beforeChange = (): void => {
+      throw new Error('this replica does not lead any more');
+    };
+    const context = { client: own, provider, beforeChange, now: () => new Date(), wrote: () => {} };
+    const before = workos.resources();
+    const url = `${baseUrl}/t/elsewhere/mcp`;
+    const moved = { ...tenant, status: { ...tenant.status, endpoints: { mcp: url, metadata: url } } };
+    await expect(reconcile(moved, new Set(), context, new AbortController().signal)).rejects.toThrow('does not lead');
+    expect(workos.resources()).toEqual(before);
+    await own.close();
+  });
+
   test('a second pass over a settled tenant writes nothing and asks for nothing', async () => {
     await createTenant(cluster, 'second-pass', organizationId);
     const tenant = await settled('second-pass', 'Registered');
