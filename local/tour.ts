@@ -1,6 +1,6 @@
-import type { Client } from '@modelcontextprotocol/client';
 import type { Tenant } from '../crds/tenant.ts';
 import { type DemoTenant, demoPassword } from './demo.ts';
+import { askForTools, callTool } from './mcp-requests.ts';
 import { signIn } from './sign-in.ts';
 
 /** Told what is about to be shown, then how it came out. */
@@ -22,7 +22,7 @@ interface Step {
  */
 export async function tour(first: Step, second: Step, tell: Tell): Promise<Shown[]> {
   const { mcp, metadata } = endpointsOf(first.tenant);
-  const challenge = await post(mcp);
+  const challenge = await askForTools(mcp);
   await expectThat(
     challenge.status === 401 && challenge.headers.get('www-authenticate')?.includes(metadata),
     'a request without a token',
@@ -59,7 +59,7 @@ export async function tour(first: Step, second: Step, tell: Tell): Promise<Shown
   tell('a note', `created and read back: ${String(created['uid'])}, written by ${String(read['createdBy'])}`);
 
   const other = endpointsOf(second.tenant).mcp;
-  const refused = await post(other, session.accessToken);
+  const refused = await askForTools(other, session.accessToken);
   await expectThat(refused.status === 401, `${other} with the token of ${first.demo.name}`, refused);
   tell('another tenant', `${second.demo.name} refuses the same token: 401`);
   await session.client.close();
@@ -73,24 +73,6 @@ function endpointsOf(tenant: Tenant): { mcp: string; metadata: string } {
   const { endpoints } = tenant.status ?? {};
   if (!endpoints) throw new Error(`tenant ${tenant.metadata.name} has no endpoints`);
   return endpoints;
-}
-
-function post(url: string, token?: string): Promise<Response> {
-  return fetch(url, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-    },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' }),
-  });
-}
-
-async function callTool(client: Client, name: string, args: Record<string, unknown>): Promise<Record<string, unknown>> {
-  const result = await client.callTool({ name, arguments: args });
-  if (result.isError) throw new Error(`${name} failed: ${JSON.stringify(result.content)}`);
-  return (result.structuredContent ?? {}) as Record<string, unknown>;
 }
 
 async function expectThat(holds: boolean | undefined, what: string, response: Response): Promise<void> {

@@ -1,6 +1,6 @@
-import type { Client } from '@modelcontextprotocol/client';
 import { expect } from 'vitest';
 import type { Tenant } from '../crds/tenant.ts';
+import { askForTools } from '../local/mcp-requests.ts';
 import { type Session, signIn } from '../local/sign-in.ts';
 import type { Member, World } from './world.ts';
 
@@ -50,21 +50,7 @@ export const manifest = (name: string, spec: object): string =>
 
 /** The status an MCP endpoint answers a bearer with. */
 export async function statusWith(url: string, token?: string): Promise<number> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-    },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' }),
-  });
+  const response = await askForTools(url, token);
   await response.body?.cancel();
   return response.status;
-}
-
-export async function call(client: Client, name: string, args: Record<string, unknown>): Promise<Record<string, unknown>> {
-  const result = await client.callTool({ name, arguments: args });
-  if (result.isError) throw new Error(`${name}: ${JSON.stringify(result.content)}`);
-  return (result.structuredContent ?? {}) as Record<string, unknown>;
 }

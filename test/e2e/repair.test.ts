@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { namespaceOf } from '../../crds/names.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
-import { type Customer, call, manifest, mcpOf, newCustomer, statusWith, viaKubectl } from '../customer.ts';
+import { callTool } from '../../local/mcp-requests.ts';
+import { type Customer, manifest, mcpOf, newCustomer, statusWith, viaKubectl } from '../customer.ts';
 import { World } from '../world.ts';
 import { ClusterNode } from './node.ts';
 import { containerOf, podOf } from './pods.ts';
@@ -31,7 +32,7 @@ describe('a tenant on a real node', () => {
     });
     await world.eventually('an answer', 60_000, answered);
     await world.ready(customer.name);
-    await call(customer.session.client, 'create_note', { title: `after ${name}` });
+    await callTool(customer.session.client, 'create_note', { title: `after ${name}` });
   });
 
   test('serves from the same pod after the node agent was restarted', async () => {

@@ -3,8 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isTrue } from '../../crds/conditions.ts';
 import { namespaceOf } from '../../crds/names.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
+import { callTool } from '../../local/mcp-requests.ts';
 import { connectWithToken } from '../../local/sign-in.ts';
-import { type Customer, call, mcpOf, newCustomer, statusWith, viaApi, viaKubectl } from '../customer.ts';
+import { type Customer, mcpOf, newCustomer, statusWith, viaApi, viaKubectl } from '../customer.ts';
 import { World } from '../world.ts';
 
 const world = new World();
@@ -78,7 +79,7 @@ describe('what breaks comes back', () => {
     await world.eventually('an answer', 90_000, async () => ((await statusWith(mcpOf(second.tenant), apiKey)) === 200 ? true : undefined));
     expect(await statusWith(mcpOf(second.tenant), second.apiKey)).toBe(401);
     const client = await connectWithToken(mcpOf(second.tenant), apiKey);
-    await call(client, 'create_note', { title: 'still there' });
+    await callTool(client, 'create_note', { title: 'still there' });
     await client.close();
   });
 });

@@ -5,8 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isTrue } from '../../crds/conditions.ts';
 import { databaseNames, namespaceOf } from '../../crds/names.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
+import { callTool } from '../../local/mcp-requests.ts';
 import { connectWithToken, signIn } from '../../local/sign-in.ts';
-import { type Customer, call, manifest, mcpOf, newCustomer, statusWith, viaApi, viaKubectl } from '../customer.ts';
+import { type Customer, manifest, mcpOf, newCustomer, statusWith, viaApi, viaKubectl } from '../customer.ts';
 import { World } from '../world.ts';
 
 /** Create, use, isolate, delete: what Tenantry is for. The same in local mode and on a real cluster. */
@@ -82,10 +83,10 @@ describe('the 40 tools', () => {
 
   test.each(entities)('of $many each do their work on real rows', async ({ one, many, create, change, action }) => {
     const { client } = first.session;
-    const parent = (await call(client, 'create_note', { title: 'Parent' }))['uid'];
-    const room = (await call(client, 'create_chat', { title: 'Room' }))['uid'];
+    const parent = (await callTool(client, 'create_note', { title: 'Parent' }))['uid'];
+    const room = (await callTool(client, 'create_chat', { title: 'Room' }))['uid'];
     const refers = { comment: { parentType: 'note', parentUid: parent }, chat_message: { chatUid: room } }[one as string] ?? {};
-    const created = await call(client, `create_${one}`, { ...create, ...refers });
+    const created = await callTool(client, `create_${one}`, { ...create, ...refers });
     const { uid } = created;
     expect(created).toMatchObject({
       version: 1,
@@ -93,29 +94,35 @@ describe('the 40 tools', () => {
       updatedBy: first.member.userId,
       payload: { ...create, ...refers },
     });
-    expect(await call(client, `get_${one}`, { uid })).toEqual(created);
-    const list = (await call(client, `list_${many}`, {})) as { items: { uid: string }[] };
+    expect(await callTool(client, `get_${one}`, { uid })).toEqual(created);
+    const list = (await callTool(client, `list_${many}`, {})) as { items: { uid: string }[] };
     expect(list.items.map((item) => item.uid)).toContain(uid);
-    expect(await call(client, `update_${one}`, { uid, ...create, ...refers, ...change })).toMatchObject({ version: 2, payload: change });
-    expect(await call(client, `patch_${one}`, { uid, extra: 'kept' })).toMatchObject({ version: 3, payload: { ...change, extra: 'kept' } });
-    expect(await call(client, `process_${one}`, { uid, action })).toMatchObject({ version: 4 });
-    expect(await call(client, `archive_${one}`, { uid })).toMatchObject({ archivedAt: expect.any(String) });
-    await call(client, `delete_${one}`, { uid });
+    expect(await callTool(client, `update_${one}`, { uid, ...create, ...refers, ...change })).toMatchObject({
+      version: 2,
+      payload: change,
+    });
+    expect(await callTool(client, `patch_${one}`, { uid, extra: 'kept' })).toMatchObject({
+      version: 3,
+      payload: { ...change, extra: 'kept' },
+    });
+    expect(await callTool(client, `process_${one}`, { uid, action })).toMatchObject({ version: 4 });
+    expect(await callTool(client, `archive_${one}`, { uid })).toMatchObject({ archivedAt: expect.any(String) });
+    await callTool(client, `delete_${one}`, { uid });
     const after = await client.callTool({ name: `get_${one}`, arguments: { uid } });
     expect(after.isError).toBe(true);
-    expect(await call(client, `get_${one}`, { uid, includeDeleted: true })).toMatchObject({ deletedAt: expect.any(String) });
+    expect(await callTool(client, `get_${one}`, { uid, includeDeleted: true })).toMatchObject({ deletedAt: expect.any(String) });
   });
 
   test('can also be reached with an API key, whose rows say so', async () => {
     const client = await connectWithToken(mcpOf(first.tenant), first.apiKey);
-    const note = await call(client, 'create_note', { title: 'By a machine' });
+    const note = await callTool(client, 'create_note', { title: 'By a machine' });
     expect(note['createdBy']).toBe(`key:${first.apiKey.split('_')[1]}`);
     await client.close();
   });
 
   test('stand on the REST API, which is published with an audience of its own', async () => {
     const api = first.tenant.status?.endpoints?.api ?? '';
-    await call(first.session.client, 'create_note', { title: 'For the list' });
+    await callTool(first.session.client, 'create_note', { title: 'For the list' });
     const byKey = await fetch(`${api}/v1/notes?limit=1`, { headers: { authorization: `Bearer ${first.apiKey}` } });
     expect(byKey.status).toBe(200);
     expect(((await byKey.json()) as { items: unknown[] }).items).toHaveLength(1);
@@ -165,8 +172,8 @@ describe('one tenant keeps another out', () => {
 
   test('and shows none of its rows', async () => {
     const secretTitle = `only ${first.name}`;
-    await call(first.session.client, 'create_note', { title: secretTitle });
-    const theirs = JSON.stringify(await call(second.session.client, 'list_notes', {}));
+    await callTool(first.session.client, 'create_note', { title: secretTitle });
+    const theirs = JSON.stringify(await callTool(second.session.client, 'list_notes', {}));
     expect(theirs).not.toContain(secretTitle);
   });
 });
