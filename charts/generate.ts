@@ -15,7 +15,9 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 function copies(): Map<string, string> {
   const templates = readdirSync(join(root, 'templates')).filter((folder) => existsSync(join(root, 'templates', folder, 'template.yaml')));
   return new Map([
-    ...['tenants', 'stacktemplates'].map((name): [string, string] => [`crds/${name}.yaml`, `crds/${name}.yaml`]),
+    ...readdirSync(join(root, 'crds'))
+      .filter((name) => name.endsWith('.yaml'))
+      .map((name): [string, string] => [`crds/${name}`, `crds/${name}`]),
     ...['operator', 'control-plane'].map((name): [string, string] => [`rbac/${name}.yaml`, `${name}/rbac.yaml`]),
     ...templates.map((name): [string, string] => [`templates/${name}.yaml`, `templates/${name}/template.yaml`]),
   ]);

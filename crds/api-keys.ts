@@ -1,9 +1,47 @@
 import { createHash, randomInt } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { z } from 'zod';
+import type { apiVersion } from './names.ts';
+import { type ObjectMeta, rules } from './schema.ts';
 
-/** What an API key may do. `probe` is limited to initialize, server/discover and tools/list. */
-export const apiKeyScopes = ['mcp', 'api', 'probe'] as const;
+/**
+ * What an API key may do. `mcp:read` and `api:read` are limited to tools and requests that change nothing, `probe` to initialize,
+ * server/discover and tools/list.
+ */
+export const apiKeyScopes = ['mcp', 'api', 'mcp:read', 'api:read', 'probe'] as const;
 export type ApiKeyScope = (typeof apiKeyScopes)[number];
+
+/** `spec` of an ApiKey: what is known of a key once it has been shown to whom it belongs. */
+export const apiKeySpec = z
+  .strictObject({
+    displayName: z.string().min(1).max(100).describe('Name for people.'),
+    keyId: z
+      .string()
+      .regex(/^[0-9A-Za-z]{12}$/)
+      .describe('Public part of the key, after tnt_.'),
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .describe('SHA-256 of the whole key, hexadecimal. The key itself is kept nowhere.'),
+    scopes: z.array(z.enum(apiKeyScopes)).min(1).max(5).describe('What the key may do.').meta({ 'x-kubernetes-list-type': 'set' }),
+    expiresAt: z.iso.datetime({ offset: true }).optional().describe('When it stops working; never when left out.'),
+    createdBy: z.string().max(200).optional().describe('Who made it.'),
+  })
+  .describe('An API key of the tenant in whose namespace it stands.')
+  .meta(rules.cel({ rule: 'self == oldSelf', message: 'an API key is immutable: delete it and make another' }));
+
+/** An ApiKey as the API server returns it, in the namespace of its tenant. */
+export interface ApiKey {
+  readonly apiVersion: typeof apiVersion;
+  readonly kind: 'ApiKey';
+  readonly metadata: ObjectMeta;
+  readonly spec: z.infer<typeof apiKeySpec>;
+}
+
+/** Name of a key's object. */
+export function apiKeyName(sha256: string): string {
+  return `key-${sha256.slice(0, 16)}`;
+}
 
 /** An API key as a pod knows it: never the key itself. The mounted file is a JSON array of these. */
 export interface ApiKeyRecord {

@@ -5,9 +5,11 @@
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { z } from 'zod';
+import { apiKeySpec } from './api-keys.ts';
+import { domainClaimSpec } from './domains.ts';
 import { emit } from './generated.ts';
 import { group, reservedTenantNames, tenantNameMaxLength, tenantNamePattern, version } from './names.ts';
-import { stackTemplateSpec } from './stack-template.ts';
+import { stackTemplateRevisionSpec, stackTemplateSpec } from './stack-template.ts';
 import { tenantSpec, tenantStatus } from './tenant.ts';
 
 type Json = Record<string, unknown>;
@@ -42,6 +44,7 @@ function schemaOf(schema: z.ZodType): Json {
 
 interface Definition {
   readonly kind: string;
+  readonly namespaced?: boolean;
   readonly plural: string;
   readonly shortNames: readonly string[];
   readonly description: string;
@@ -100,6 +103,36 @@ const definitions: readonly Definition[] = [
     spec: stackTemplateSpec,
     columns: [column('Name', '.spec.displayName', 'Name shown to people.'), age],
   },
+  {
+    kind: 'StackTemplateRevision',
+    plural: 'stacktemplaterevisions',
+    shortNames: ['stplrev'],
+    description: 'Contents a StackTemplate has or had. Made by the operator; a tenant may stay with one by spec.template.revision.',
+    spec: stackTemplateRevisionSpec,
+    columns: [column('Template', '.spec.template', 'Template.'), column('Revision', '.spec.revision', 'Hash of the contents.'), age],
+  },
+  {
+    kind: 'ApiKey',
+    namespaced: true,
+    plural: 'apikeys',
+    shortNames: ['tnkey'],
+    description: 'An API key of the tenant in whose namespace it stands: its hash, and what it may do. Deleting it revokes the key.',
+    spec: apiKeySpec,
+    columns: [
+      column('Name', '.spec.displayName', 'Name for people.'),
+      column('Key', '.spec.keyId', 'Public part of the key.'),
+      column('Expires', '.spec.expiresAt', 'When it stops working.'),
+      age,
+    ],
+  },
+  {
+    kind: 'DomainClaim',
+    plural: 'domainclaims',
+    shortNames: ['tndom'],
+    description: 'A custom host name that a tenant has proved to be its own. Made and removed by the operator.',
+    spec: domainClaimSpec,
+    columns: [column('Tenant', '.spec.tenant', 'Tenant that holds it.'), age],
+  },
 ];
 
 function definitionOf(definition: Definition): Json {
@@ -110,7 +143,7 @@ function definitionOf(definition: Definition): Json {
     metadata: { name: `${plural}.${group}` },
     spec: {
       group,
-      scope: 'Cluster',
+      scope: definition.namespaced ? 'Namespaced' : 'Cluster',
       names: { kind, plural, singular: kind.toLowerCase(), listKind: `${kind}List`, shortNames },
       versions: [
         {

@@ -18,6 +18,10 @@ export const labels = {
 export const annotations = {
   /** `paused` on a Tenant: the operator writes nothing for it. */
   reconcile: `${group}/reconcile`,
+  /** A time on a Tenant: its secrets are rotated once for each new value. */
+  rotate: `${group}/rotate`,
+  /** A time on a Tenant: the DNS records of its custom domains are looked up at once for each new value. */
+  verifyDomains: `${group}/verify-domains`,
 } as const;
 
 export const finalizers = {

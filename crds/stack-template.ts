@@ -132,6 +132,30 @@ export const stackTemplateSpec = z
           message: 'header and secret are required for mode static and only allowed there',
         }),
       ),
+    services: z
+      .array(
+        z.strictObject({
+          name: z
+            .string()
+            .min(1)
+            .max(40)
+            .regex(/^[a-z][-a-z0-9]*$/)
+            .describe('Name of the switch.'),
+          title: z.string().min(1).max(100).optional().describe('Name shown to people.'),
+          description: z.string().max(500).optional().describe('What is missing when it is off.'),
+          default: z.boolean().default(true).describe('Whether it is on where a tenant says nothing.'),
+          tags: z
+            .array(z.string().min(1).max(100))
+            .min(1)
+            .max(20)
+            .optional()
+            .describe("Tags of the API's operations that belong to it; the name of the switch when left out."),
+        }),
+      )
+      .max(50)
+      .optional()
+      .describe('Parts of the stack that a tenant can switch on and off.')
+      .meta(rules.listMap('name')),
     publicApi: z.boolean().optional().describe('Whether the REST API is published beside the MCP endpoint, under /api.'),
   })
   .describe('What every tenant of this template receives.');
@@ -159,4 +183,31 @@ export function canonicalJson(value: unknown): string {
       ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
       : part,
   );
+}
+
+/** `spec` of a StackTemplateRevision: the contents a template once had. */
+export const stackTemplateRevisionSpec = z
+  .strictObject({
+    template: z.string().min(1).max(63).describe('Name of the StackTemplate.'),
+    revision: z.string().length(10).describe('Hash of the contents.'),
+    spec: stackTemplateSpec,
+  })
+  .describe('Contents of a template that never change again.')
+  .meta(rules.cel({ rule: 'self.template == oldSelf.template && self.revision == oldSelf.revision', message: 'a revision is immutable' }));
+
+/** A StackTemplateRevision as the API server returns it. Its contents count only where `revisionOf` them is its revision. */
+export interface StackTemplateRevision {
+  readonly apiVersion: typeof apiVersion;
+  readonly kind: 'StackTemplateRevision';
+  readonly metadata: ObjectMeta;
+  readonly spec: z.infer<typeof stackTemplateRevisionSpec>;
+}
+
+export function revisionName(template: string, revision: string): string {
+  return `${template}-${revision}`;
+}
+
+/** The switches of a template as a tenant has set them. */
+export function servicesOf(template: StackTemplateSpec, chosen: Readonly<Record<string, boolean>> = {}): Record<string, boolean> {
+  return Object.fromEntries((template.services ?? []).map(({ name, default: standard }) => [name, chosen[name] ?? standard ?? true]));
 }

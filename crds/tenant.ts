@@ -83,6 +83,56 @@ const egressRule = z
     }),
   );
 
+/** A host name such as mcp.acme.com: at least two labels, in lower case, no address. */
+export const hostName = z
+  .string()
+  .max(253)
+  .regex(
+    /^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/,
+    'must be a host name such as mcp.example.com, in lower case',
+  );
+
+/** A span of time as Go writes it, in hours, minutes and seconds, such as 2160h or 1h30m. */
+export const duration = z
+  .string()
+  .max(20)
+  .regex(/^([0-9]+h)?([0-9]+m)?([0-9]+s)?$/, 'must be a duration such as 2160h, 90m or 30s')
+  .refine((text) => text !== '', 'must be a duration such as 2160h, 90m or 30s');
+
+/** Milliseconds of a {@link duration}. */
+export function millisecondsOf(text: string): number {
+  const [, hours = '0', minutes = '0', seconds = '0'] = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(text) ?? [];
+  return ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
+}
+
+const switchName = z
+  .string()
+  .max(40)
+  .regex(/^[a-z][-a-z0-9]*$/, 'must be the name of a switch: lower-case letters, digits and hyphens');
+const toolPattern = z
+  .string()
+  .min(1)
+  .max(128)
+  .regex(/^[A-Za-z0-9_.*/-]+$/, 'must be the name of a tool, in which * stands for any text');
+
+const externalId = z
+  .string()
+  .max(36)
+  .regex(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/, 'must be a UUID in lower case');
+
+const newOrganization = z
+  .strictObject({
+    name: z.string().min(1).max(200).describe('Name of the organization at WorkOS.'),
+    externalId: externalId
+      .describe('UUID the organization carries at WorkOS as its external id, by which it is found again.')
+      .meta(rules.cel({ rule: 'self == oldSelf', message: 'organization.externalId is immutable' })),
+    admin: z
+      .strictObject({ email: z.email().max(254).describe('Who is invited as first administrator of the tenant.') })
+      .optional()
+      .describe('First administrator of the tenant.'),
+  })
+  .describe('An organization that is created at WorkOS, where it does not exist; its identifier is then set as organizationId.');
+
 /** `spec` of a Tenant as a user writes it. */
 export const tenantSpec = z
   .strictObject({
@@ -98,6 +148,7 @@ export const tenantSpec = z
       .regex(/^org_[A-Za-z0-9]+$/)
       .optional()
       .describe('WorkOS organization whose active members may use the tenant. Immutable once set. Without one only API keys work.'),
+    organization: newOrganization.optional(),
     template: z
       .strictObject({
         name: z
@@ -107,6 +158,12 @@ export const tenantSpec = z
           .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
           .describe('Name of the StackTemplate.')
           .meta(rules.cel({ rule: 'self == oldSelf', message: 'template.name is immutable: create another tenant for another template' })),
+        revision: z
+          .string()
+          .max(63)
+          .regex(/^[0-9a-f]{10}$/, 'must be a revision of the template: ten hexadecimal digits')
+          .optional()
+          .describe('Revision of the template to stay with, as in status.template.revision; the newest when left out.'),
       })
       .describe('What this tenant receives.'),
     parameters: z
@@ -114,6 +171,35 @@ export const tenantSpec = z
       .optional()
       .describe("Values for the template's parameters; checked against the template's schema.")
       .meta(rules.preserveUnknown),
+    services: z
+      .record(switchName, z.boolean())
+      .optional()
+      .describe("Switches of the template's services, by name; the template's defaults where left out.")
+      .meta({ maxProperties: 50 }),
+    tools: z
+      .strictObject({
+        allow: z
+          .array(toolPattern)
+          .max(200)
+          .optional()
+          .describe('Tools that are offered, by name, in which * stands for any text; all when left out.'),
+        deny: z.array(toolPattern).max(200).optional().describe('Tools that are not offered, even where allowed.'),
+      })
+      .optional()
+      .describe('Which tools of the API are offered.'),
+    domains: z
+      .array(hostName)
+      .max(10)
+      .optional()
+      .describe('Custom host names of the tenant. Each serves once its DNS record, see status.domains, proves that it is yours.')
+      .meta({ 'x-kubernetes-list-type': 'set' }),
+    secrets: z
+      .strictObject({
+        rotationPeriod: duration.default('2160h').describe('How often generated secrets and database passwords are replaced.'),
+        overlap: duration.default('24h').describe('How long a replaced secret stays valid beside the new one.'),
+      })
+      .optional()
+      .describe('Rotation of secrets.'),
     suspended: z.boolean().optional().describe('Stops the pods and keeps everything else.'),
     replicas: z.int().min(1).max(20).optional().describe('Number of pods; 1 when left out.'),
     containers: z
@@ -167,6 +253,25 @@ const condition = z
   })
   .describe('One aspect of the tenant.');
 
+const domainStatus = z
+  .strictObject({
+    domain: z.string().max(253).describe('The host name.'),
+    state: z
+      .enum(['Pending', 'Verified', 'Conflict'])
+      .describe('Pending: the DNS record is not there yet. Verified: it serves. Conflict: another tenant has it.'),
+    record: z
+      .strictObject({
+        name: z.string().max(300).describe('Name of the DNS record that proves ownership.'),
+        type: z.enum(['TXT']).describe('Type of the record.'),
+        value: z.string().max(255).describe('Text of the record.'),
+      })
+      .describe('What to enter at the DNS provider.'),
+    mcp: z.string().max(2048).optional().describe('URL that LLM clients connect to.'),
+    api: z.string().max(2048).optional().describe('URL of the REST API, where the template publishes it.'),
+    message: z.string().max(1024).describe('One sentence for people.'),
+  })
+  .describe('One custom host name.');
+
 const resourceRegistration = z.strictObject({
   url: z.string().max(2048).describe('URL registered as an OAuth resource.'),
   id: z.string().max(128).describe('Identifier of the registration at WorkOS.'),
@@ -190,6 +295,20 @@ export const tenantStatus = z
       })
       .optional()
       .describe('Public URLs.'),
+    domains: z
+      .array(domainStatus)
+      .max(10)
+      .optional()
+      .describe('Custom host names and how far each has come.')
+      .meta(rules.listMap('domain')),
+    secrets: z
+      .strictObject({
+        lastRotation: z.string().optional().describe('When secrets were last replaced.').meta({ format: 'date-time' }),
+        nextRotation: z.string().optional().describe('When they will be replaced.').meta({ format: 'date-time' }),
+        rotationRequest: z.string().max(64).optional().describe('Value of the annotation tenantry.dev/rotate that was last carried out.'),
+      })
+      .optional()
+      .describe('Rotation of secrets.'),
     template: z
       .strictObject({
         name: z.string().max(63).describe('StackTemplate the pods run.'),
@@ -214,7 +333,16 @@ export const tenantStatus = z
       .optional()
       .describe('What the last verified handshake saw.'),
     authorization: z
-      .strictObject({ resources: z.array(resourceRegistration).max(10).optional().describe('Registered OAuth resources.') })
+      .strictObject({
+        resources: z.array(resourceRegistration).max(30).optional().describe('Registered OAuth resources.'),
+        organization: z
+          .strictObject({
+            id: z.string().max(64).describe('Identifier of the organization that was created or found.'),
+            invitationId: z.string().max(128).optional().describe("Identifier of the first administrator's invitation."),
+          })
+          .optional()
+          .describe('The organization made for spec.organization.'),
+      })
       .optional()
       .describe('Written by the control plane.'),
   })

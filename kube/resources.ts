@@ -24,6 +24,9 @@ const inNamespace = (version: string, kind: string, plural: string): Resource =>
 export const kinds = {
   Tenant: cluster(apiVersion, 'Tenant', 'tenants'),
   StackTemplate: cluster(apiVersion, 'StackTemplate', 'stacktemplates'),
+  StackTemplateRevision: cluster(apiVersion, 'StackTemplateRevision', 'stacktemplaterevisions'),
+  ApiKey: inNamespace(apiVersion, 'ApiKey', 'apikeys'),
+  DomainClaim: cluster(apiVersion, 'DomainClaim', 'domainclaims'),
   CustomResourceDefinition: cluster('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'customresourcedefinitions'),
   Namespace: cluster('v1', 'Namespace', 'namespaces'),
   Node: cluster('v1', 'Node', 'nodes'),

@@ -169,7 +169,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 /** Applies the custom resources, the roles of operator and control plane, and the built-in templates. */
 async function install(client: KubeClient): Promise<void> {
   const apply = (resource: Resource, object: KubeObject): Promise<unknown> => client.apply(resource, object, { fieldManager });
-  const definitions = ['tenants', 'stacktemplates'].map((name) => read(`crds/${name}.yaml`)[0] as KubeObject);
+  const definitions = readdirSync(join(root, 'crds'))
+    .filter((name) => name.endsWith('.yaml'))
+    .map((name) => read(`crds/${name}`)[0] as KubeObject);
   for (const definition of definitions) await apply(kinds.CustomResourceDefinition, definition);
   for (const definition of definitions) await established(client, definition.metadata.name);
   await apply(kinds.Namespace, { metadata: { name: systemNamespace } });

@@ -149,7 +149,7 @@ describe('while a Tenant exists', () => {
       spec: { template: { name: 'toolbridge' } },
     };
     expect((await run('kubectl', ['create', '-f', '-'], JSON.stringify(tenant))).errors).toBe('');
-    for (const definition of ['tenants.tenantry.dev', 'stacktemplates.tenantry.dev']) {
+    for (const definition of ['tenants', 'stacktemplates', 'apikeys', 'domainclaims'].map((plural) => `${plural}.tenantry.dev`)) {
       // The policy learns of a new Tenant by a watch.
       await expect
         .poll(async () => (await run('kubectl', ['delete', 'crd', definition, '--dry-run=server'])).errors, { timeout: 20_000 })

@@ -1,0 +1,27 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { type apiVersion, tenantNameMaxLength } from './names.ts';
+import { type ObjectMeta, rules } from './schema.ts';
+
+/** `spec` of a DomainClaim, whose name is the host name: names are unique in a cluster, so only one tenant can hold it. */
+export const domainClaimSpec = z
+  .strictObject({
+    tenant: z.string().min(1).max(tenantNameMaxLength).describe('Name of the Tenant that proved the host name to be its own.'),
+    tenantUid: z.string().min(1).max(64).describe('UID of that Tenant.'),
+  })
+  .describe('A custom host name that belongs to a tenant.')
+  .meta(rules.cel({ rule: 'self == oldSelf', message: 'a claim is immutable' }));
+
+/** A DomainClaim as the API server returns it. */
+export interface DomainClaim {
+  readonly apiVersion: typeof apiVersion;
+  readonly kind: 'DomainClaim';
+  readonly metadata: ObjectMeta;
+  readonly spec: z.infer<typeof domainClaimSpec>;
+}
+
+/** The DNS record by which a tenant proves that a host name is its own. It follows from the Tenant's UID, which no namesake gets again. */
+export function domainProof(tenantUid: string, domain: string): { readonly name: string; readonly type: 'TXT'; readonly value: string } {
+  const digest = createHash('sha256').update(`${tenantUid}/${domain}`).digest('hex').slice(0, 32);
+  return { name: `_tenantry-challenge.${domain}`, type: 'TXT', value: `tenantry=${digest}` };
+}
