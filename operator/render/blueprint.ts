@@ -15,6 +15,8 @@ export interface Blueprint {
   /** Checked against the template's schema, with its defaults. */
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly endpoints: Endpoints;
+  /** Origins of the custom domains that serve, such as https://mcp.acme.com. */
+  readonly domains: readonly string[];
   /** Whether the pod gets a database. */
   readonly database: boolean;
   /** Changes when a Secret that the pod reads at start was replaced. */

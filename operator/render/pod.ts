@@ -1,6 +1,6 @@
 import { pod } from '../../crds/names.ts';
 import { atPointer } from '../../crds/parameters.ts';
-import type { TemplateContainer } from '../../crds/stack-template.ts';
+import { type StackTemplateSpec, servicesOf, type TemplateContainer } from '../../crds/stack-template.ts';
 import { type Blueprint, labelsOf, secretNames, selectorOf } from './blueprint.ts';
 
 type Variable = { readonly name: string; readonly value?: string; readonly valueFrom?: object };
@@ -19,6 +19,7 @@ const paths = {
   apiKeys: '/etc/tenantry/api-keys',
   upstream: '/etc/tenantry/upstream',
   token: '/var/run/secrets/tenantry',
+  spool: '/var/spool/tenantry',
 } as const;
 
 const jwksFile = `${paths.assertion}/jwks.json`;
@@ -54,6 +55,8 @@ export function renderPodTemplate(blueprint: Blueprint): object {
       containers: containers.slice(-1),
       volumes: [
         { name: 'tmp', emptyDir: { sizeLimit: '64Mi' } },
+        // Outlives a restart of the sidecar: what it has recorded and not yet sent must not be lost with the process.
+        { name: 'spool', emptyDir: { sizeLimit: '64Mi' } },
         { name: 'api-keys', secret: { secretName: secretNames.apiKeys } },
         {
           name: 'control-plane-token',
@@ -138,6 +141,7 @@ function renderContainer(blueprint: Blueprint, container: TemplateContainer): Re
     ...identity(blueprint, pod.apiPort),
     ...(blueprint.database ? [secretVariable('DATABASE_URL', secretNames.database, 'url')] : []),
     ...(isApi && assertion ? [{ name: 'TENANTRY_ASSERTION_JWKS_FILE', value: jwksFile }] : []),
+    ...switches(blueprint),
     ...overlay(templateVariables(blueprint, container), override?.env ?? []),
   ];
   const readyPath = container.readyPath ?? (isApi ? '/readyz' : undefined);
@@ -187,6 +191,11 @@ function renderSidecar(blueprint: Blueprint): RenderedContainer {
     ...value('TENANTRY_OAUTH_ISSUER', settings.oauthIssuer),
     ...value('TENANTRY_CONTROL_PLANE_URL', settings.controlPlaneUrl),
     ...value('TENANTRY_CONTROL_PLANE_TOKEN_FILE', `${paths.token}/token`),
+    ...value('TENANTRY_AUDIT_SPOOL_DIR', `${paths.spool}/audit`),
+    ...switches(blueprint),
+    ...value('TENANTRY_SERVICE_TAGS', jsonOf(tagsOf(template.spec))),
+    ...value('TENANTRY_TOOLS', jsonOf(tenant.spec.tools ?? {})),
+    ...value('TENANTRY_DOMAINS', blueprint.domains.length === 0 ? undefined : JSON.stringify(blueprint.domains)),
     { name: 'NODE_OPTIONS', value: '--max-old-space-size=128 --max-semi-space-size=2' },
   ];
   return {
@@ -205,12 +214,29 @@ function renderSidecar(blueprint: Blueprint): RenderedContainer {
     ...(settings.drainSeconds > 0 ? { lifecycle: { preStop: { sleep: { seconds: settings.drainSeconds } } } } : {}),
     volumeMounts: [
       { name: 'tmp', mountPath: '/tmp' },
+      { name: 'spool', mountPath: paths.spool },
       { name: 'api-keys', mountPath: paths.apiKeys, readOnly: true },
       { name: 'control-plane-token', mountPath: paths.token, readOnly: true },
       ...(mode === 'assertion' ? [{ name: 'assertion', mountPath: paths.assertion }] : []),
       ...(mode === 'static' ? [{ name: 'upstream', mountPath: paths.upstream, readOnly: true }] : []),
     ],
   };
+}
+
+/** The switches as every container of the pod learns of them; nothing where the template has none. */
+function switches({ template, tenant }: Blueprint): Variable[] {
+  const value = jsonOf(servicesOf(template.spec, tenant.spec.services));
+  return value === undefined ? [] : [{ name: 'TENANTRY_SERVICES', value }];
+}
+
+/** Tags of the operations that belong to each switch. */
+function tagsOf(template: StackTemplateSpec): Record<string, readonly string[]> {
+  return Object.fromEntries((template.services ?? []).map(({ name, tags }) => [name, tags ?? [name]]));
+}
+
+/** Undefined for an empty object: a variable that says nothing would only make new pods of old ones. */
+function jsonOf(value: object): string | undefined {
+  return Object.keys(value).length === 0 ? undefined : literal(JSON.stringify(value));
 }
 
 function templateVariables(blueprint: Blueprint, container: TemplateContainer): Variable[] {

@@ -106,6 +106,7 @@ async function advance(
     revision,
     parameters,
     endpoints,
+    domains: [],
     settings,
     database: server !== undefined,
     secretsFingerprint: secrets.fingerprint,

@@ -45,7 +45,13 @@ export function template(spec: object = {}): StackTemplate {
 }
 
 export function blueprint(
-  options: { spec?: object; template?: object; parameters?: Record<string, unknown>; environment?: NodeJS.ProcessEnv } = {},
+  options: {
+    spec?: object;
+    template?: object;
+    parameters?: Record<string, unknown>;
+    environment?: NodeJS.ProcessEnv;
+    domains?: readonly string[];
+  } = {},
 ): Blueprint {
   const settings = settingsWith(options.environment);
   const owner = tenant(options.spec);
@@ -57,6 +63,7 @@ export function blueprint(
     revision: revisionOf(stack.spec),
     parameters: options.parameters ?? {},
     endpoints: endpointsOf(owner.metadata.name, settings.addressing, stack.spec.publicApi ?? false),
+    domains: options.domains ?? [],
     database: stack.spec.database !== undefined && owner.spec.database?.mode !== 'none',
     secretsFingerprint: 'f00d',
     settings,

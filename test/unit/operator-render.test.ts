@@ -98,6 +98,27 @@ describe('the pod', () => {
     expect(api?.resources.limits['memory']).toBe('200Mi');
   });
 
+  test('tells its containers of switches, tools and domains, and nothing where there is nothing to say', () => {
+    const template = { services: [{ name: 'notes' }, { name: 'chats', default: false, tags: ['chats', 'messages'] }] };
+    const spec = { services: { notes: false }, tools: { deny: ['delete_*'] } };
+    const pod = podOf({ template, spec, domains: ['https://mcp.acme.com'] });
+    const [api, mcp] = [pod.initContainers[0], pod.containers[0]];
+    for (const container of [api, mcp]) expect(variable(container, 'TENANTRY_SERVICES')).toBe('{"notes":false,"chats":false}');
+    expect(variable(mcp, 'TENANTRY_SERVICE_TAGS')).toBe('{"notes":["notes"],"chats":["chats","messages"]}');
+    expect(variable(mcp, 'TENANTRY_TOOLS')).toBe('{"deny":["delete_*"]}');
+    expect(variable(mcp, 'TENANTRY_DOMAINS')).toBe('["https://mcp.acme.com"]');
+    const plain = podOf();
+    for (const { env } of [...plain.initContainers, ...plain.containers])
+      expect(env.filter(({ name }) => /SERVICE|TOOLS|DOMAINS/.test(name))).toEqual([]);
+  });
+
+  test('has a place for records that outlives the process of the sidecar', () => {
+    const { containers, volumes } = podOf();
+    expect(variable(containers[0], 'TENANTRY_AUDIT_SPOOL_DIR')).toBe('/var/spool/tenantry/audit');
+    expect(containers[0]?.['volumeMounts']).toContainEqual({ name: 'spool', mountPath: '/var/spool/tenantry' });
+    expect(volumes).toContainEqual({ name: 'spool', emptyDir: { sizeLimit: '64Mi' } });
+  });
+
   test('sends a static secret only where the template says so', () => {
     const template = {
       secrets: [{ name: 'token' }],
