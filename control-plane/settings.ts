@@ -1,11 +1,27 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import type { Addressing } from '../crds/names.ts';
 import { type LeaseReference, leaseReference } from '../kube/leader-election.ts';
 
 const origin = z
   .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
   .transform((url) => url.replace(/\/+$/, ''))
   .refine((url) => URL.parse(url)?.pathname === '/', 'must have no path');
+
+const withoutTrailingSlash = z
+  .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+  .transform((url) => url.replace(/\/+$/, ''));
+
+/** What roles may do with tools. */
+export type ToolAccess = 'none' | 'read' | 'all';
+
+const toolAccess = z
+  .string()
+  .regex(
+    /^([a-z0-9*][-a-z0-9_]*=(none|read|all))(,[a-z0-9*][-a-z0-9_]*=(none|read|all))*$/,
+    'must be a list such as viewer=read,*=all: roles, and none, read or all for each',
+  )
+  .transform((text) => new Map(text.split(',').map((part) => part.split('=') as [string, ToolAccess])));
 
 const environment = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
@@ -16,6 +32,25 @@ const environment = z.object({
   WORKOS_API_URL: origin.default('https://api.workos.com'),
   TENANTRY_ADMIN_ISSUER: z.url({ protocol: /^https?$/, error: 'must be the `iss` of session access tokens, a URL' }),
   TENANTRY_OAUTH_ISSUER: origin,
+  WORKOS_WEBHOOK_SECRET: z.string().min(1).optional(),
+  TENANTRY_PLATFORM_ORGANIZATION_ID: z
+    .string()
+    .regex(/^org_[A-Za-z0-9]+$/, 'must be the WorkOS organization of the platform administrators, org_...'),
+  TENANTRY_STORE_URL: z.url({
+    protocol: /^postgres(ql)?$/,
+    error: 'must be the URL of a PostgreSQL database of the control plane alone, postgres://user:password@host:5432/database',
+  }),
+  TENANTRY_AUDIT_KEY_FILE: z.string().min(1, 'must be the path of an Ed25519 private key (PEM)'),
+  TENANTRY_AUDIT_RETENTION_DAYS: z.coerce.number().int().min(1).max(36_500).default(400),
+  TENANTRY_OPERATOR_ACCOUNT: z
+    .string()
+    .regex(/^[-a-z0-9]+\/[-a-z0-9.]+$/, 'must be <namespace>/<ServiceAccount> of the operator')
+    .default('tenantry-system/tenantry-operator'),
+  TENANTRY_BASE_URL: withoutTrailingSlash,
+  TENANTRY_ROUTE_MODE: z.enum(['path', 'host']).default('path'),
+  TENANTRY_ADMIN_URL: origin.optional(),
+  TENANTRY_DEFAULT_TENANT: z.string().min(1).optional(),
+  TENANTRY_TOOL_ACCESS: toolAccess.prefault('viewer=read,*=all'),
   TENANTRY_LEASE: leaseReference.optional(),
   POD_NAME: z.string().min(1).default(hostname()),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -27,7 +62,32 @@ export interface Settings {
   readonly port: number;
   /** Path of a kubeconfig; without one kubectl's own order applies, down to the pod's ServiceAccount. */
   readonly kubeconfig: string | undefined;
-  readonly workos: { readonly apiKey: string; readonly clientId: string; readonly apiUrl: string };
+  readonly workos: {
+    readonly apiKey: string;
+    readonly clientId: string;
+    readonly apiUrl: string;
+    /** Secret of the webhook endpoint at WorkOS; without one webhooks are refused, and the Events API alone tells of changes. */
+    readonly webhookSecret: string | undefined;
+  };
+  /** Organization whose members are administrators of the platform. Members of others see their own tenants. */
+  readonly platformOrganizationId: string;
+  /** URL, password included, of the control plane's own database. */
+  readonly storeUrl: string;
+  readonly audit: {
+    /** Path of the Ed25519 private key, PEM, that signs the heads of the audit's chains. */
+    readonly keyFile: string;
+    readonly retentionDays: number;
+  };
+  /** `<namespace>/<name>` of the operator's ServiceAccount. */
+  readonly operatorAccount: string;
+  /** Where tenants are reached, as the operator has it. */
+  readonly addressing: Addressing;
+  /** Public URL of the control plane, where it has one. */
+  readonly adminUrl: string | undefined;
+  /** Tenant of users who are members of none. */
+  readonly defaultTenant: string | undefined;
+  /** Access to tools by role; `*` stands for all others. */
+  readonly toolAccess: ReadonlyMap<string, ToolAccess>;
   /** `iss` of the session access tokens of administrators. */
   readonly adminIssuer: string;
   /** The AuthKit domain, issuer of the tenants' users' tokens. */
@@ -54,7 +114,20 @@ export function readSettings(variables: Readonly<Record<string, string | undefin
     host: env.HOST,
     port: env.PORT,
     kubeconfig: env.KUBECONFIG,
-    workos: { apiKey: env.WORKOS_API_KEY, clientId: env.WORKOS_CLIENT_ID, apiUrl: env.WORKOS_API_URL },
+    workos: {
+      apiKey: env.WORKOS_API_KEY,
+      clientId: env.WORKOS_CLIENT_ID,
+      apiUrl: env.WORKOS_API_URL,
+      webhookSecret: env.WORKOS_WEBHOOK_SECRET,
+    },
+    platformOrganizationId: env.TENANTRY_PLATFORM_ORGANIZATION_ID,
+    storeUrl: env.TENANTRY_STORE_URL,
+    audit: { keyFile: env.TENANTRY_AUDIT_KEY_FILE, retentionDays: env.TENANTRY_AUDIT_RETENTION_DAYS },
+    operatorAccount: env.TENANTRY_OPERATOR_ACCOUNT,
+    addressing: { baseUrl: env.TENANTRY_BASE_URL, mode: env.TENANTRY_ROUTE_MODE },
+    adminUrl: env.TENANTRY_ADMIN_URL,
+    defaultTenant: env.TENANTRY_DEFAULT_TENANT,
+    toolAccess: env.TENANTRY_TOOL_ACCESS,
     adminIssuer: env.TENANTRY_ADMIN_ISSUER,
     oauthIssuer: env.TENANTRY_OAUTH_ISSUER,
     lease: env.TENANTRY_LEASE,

@@ -1,5 +1,11 @@
+import type { Organization } from './workos/records.ts';
 import { tenantPermissions } from './workos/roles.ts';
 import type { WorkosStandIn } from './workos/start.ts';
+
+/** The organization whose members are administrators of the platform. */
+export function platformOrganization(workos: WorkosStandIn): Organization {
+  return workos.findOrganization('platform') ?? workos.createOrganization({ name: 'Tenantry', externalId: 'platform' });
+}
 
 /** Password of every demo account of the stand-in, which listens on loopback only. */
 export const demoPassword = 'tenantry';

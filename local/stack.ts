@@ -4,13 +4,17 @@ import { fileURLToPath } from 'node:url';
 import { parse, parseAllDocuments } from 'yaml';
 import { KubeClient } from '../kube/client.ts';
 import { type KubeObject, kinds, type Resource } from '../kube/resources.ts';
+import { ensureAuditKey } from './audit-key.ts';
+import { platformOrganization } from './demo.ts';
 import { claimFolder } from './folder.ts';
 import { type Kubernetes, startKubernetes } from './kubernetes.ts';
 import { startNodeAgent } from './node/agent.ts';
+import { keepOperatorToken } from './operator-token.ts';
 import { keepPorts } from './ports.ts';
 import { type Postgres, startPostgres } from './postgres.ts';
 import { type Log, type Supervised, supervise } from './process.ts';
 import { startRouter } from './router.ts';
+import { ensureStoreDatabase } from './store-database.ts';
 import { startWorkos, type WorkosOptions, type WorkosStandIn } from './workos/start.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -18,6 +22,7 @@ const fieldManager = 'tenantry-local';
 /** Image of the tenants' programs, as templates name it. The node agent runs it from this checkout. */
 const tenantImage = 'tenantry/tenant';
 const systemNamespace = 'tenantry-system';
+const operatorAccount = { namespace: systemNamespace, account: 'tenantry-operator' } as const;
 
 export interface StackOptions {
   /** State folder: all data, certificates, ports and logs. */
@@ -77,8 +82,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const client = KubeClient.fromConfig({ kubeconfig: kubernetes.kubeconfigs.admin, userAgent: 'tenantry-local' });
     stops.push(() => client.close());
 
+    const storeUrl = await ensureStoreDatabase(postgres.url, join(dir, 'store-password'));
+    const auditKey = join(dir, 'audit-key.pem');
+    ensureAuditKey(auditKey);
+
     part('custom resources, access rights and templates');
     await install(client);
+    const operatorToken = join(dir, 'operator-token');
+    const ending = new AbortController();
+    stops.push(() => ending.abort());
+    await keepOperatorToken({ client, ...operatorAccount, file: operatorToken, log, signal: ending.signal });
 
     part('node agent and router');
     const nodeClient = KubeClient.fromConfig({ kubeconfig: kubernetes.kubeconfigs.node, userAgent: 'tenantry-node' });
@@ -116,6 +129,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           TENANTRY_SIDECAR_IMAGE: tenantImage,
           TENANTRY_OAUTH_ISSUER: workos.issuer,
           TENANTRY_CONTROL_PLANE_URL: controlPlaneUrl,
+          TENANTRY_CONTROL_PLANE_TOKEN_FILE: operatorToken,
+          TENANTRY_AUDIT_SPOOL_DIR: join(dir, 'operator-audit'),
           TENANTRY_OPERATOR_SUBJECT: 'User:tenantry-operator',
           TENANTRY_DATABASE_URL: postgres.url,
           TENANTRY_INGRESS_CLASS: 'tenantry-local',
@@ -142,6 +157,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           WORKOS_API_URL: workos.apiUrl,
           TENANTRY_ADMIN_ISSUER: workos.adminIssuer,
           TENANTRY_OAUTH_ISSUER: workos.issuer,
+          TENANTRY_PLATFORM_ORGANIZATION_ID: platformOrganization(workos).id,
+          TENANTRY_STORE_URL: storeUrl,
+          TENANTRY_AUDIT_KEY_FILE: auditKey,
+          TENANTRY_OPERATOR_ACCOUNT: `${operatorAccount.namespace}/${operatorAccount.account}`,
+          TENANTRY_BASE_URL: routerUrl,
+          TENANTRY_ADMIN_URL: `http://localhost:${ports.controlPlane}`,
           TENANTRY_LEASE: `${systemNamespace}/tenantry-control-plane`,
           POD_NAME: 'local',
         },
@@ -175,6 +196,7 @@ async function install(client: KubeClient): Promise<void> {
   for (const definition of definitions) await apply(kinds.CustomResourceDefinition, definition);
   for (const definition of definitions) await established(client, definition.metadata.name);
   await apply(kinds.Namespace, { metadata: { name: systemNamespace } });
+  await apply(kinds.ServiceAccount, { metadata: { name: operatorAccount.account, namespace: operatorAccount.namespace } });
   for (const [part, user] of [
     ['operator', 'tenantry-operator'],
     ['control-plane', 'tenantry-control-plane'],

@@ -23,6 +23,7 @@ export const catalogue = {
   invalid: { status: 422, title: 'The tenant is not valid' },
   internal: { status: 500, title: 'The control plane failed' },
   'kubernetes-unavailable': { status: 503, title: 'Kubernetes cannot be reached', retryAfter: 5 },
+  'store-unavailable': { status: 503, title: "The control plane's database cannot be reached", retryAfter: 5 },
   'identity-provider-unavailable': { status: 503, title: 'WorkOS cannot be reached', retryAfter: 5 },
 } as const satisfies Record<string, Entry>;
 

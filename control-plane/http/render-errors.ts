@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { KubeError } from '../../kube/errors.ts';
 import { ProviderUnavailable } from '../identity/provider.ts';
+import { isStoreUnavailable } from '../store/failures.ts';
 import type { Code } from './catalogue.ts';
 import { Problem } from './problem.ts';
 
@@ -38,6 +39,10 @@ function problemOf(error: unknown, log: FastifyBaseLogger): Problem {
     return new Problem('kubernetes-unavailable', 'The Kubernetes API did not answer. Look at the tenant before trying again.', {
       headers: error.retryAfterSeconds === undefined ? {} : { 'retry-after': String(error.retryAfterSeconds) },
     });
+  }
+  if (isStoreUnavailable(error)) {
+    log.warn({ err: error }, 'store unavailable');
+    return new Problem('store-unavailable', 'The database of the control plane did not answer. Look at the tenant before trying again.');
   }
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const known = fromFastify[code];

@@ -1,5 +1,5 @@
 /** A Kubernetes API with the custom resources and nothing that acts on them but the control plane, for tests that stop and break things. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,10 @@ import { labels, namespaceOf, pod } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { type KubeObject, kinds, type Resource } from '../../kube/resources.ts';
+import { ensureAuditKey } from '../../local/audit-key.ts';
 import { startKubernetes } from '../../local/kubernetes.ts';
+import { type Postgres, startPostgres } from '../../local/postgres.ts';
+import { ensureStoreDatabase } from '../../local/store-database.ts';
 import { startWorkos, type WorkosStandIn } from '../../local/workos/start.ts';
 
 const fieldManager = 'test';
@@ -21,15 +24,28 @@ export interface Cluster {
   /** Kubeconfig with exactly the rights of control-plane/rbac.yaml. */
   readonly kubeconfig: string;
   readonly workosDir: string;
+  /** PostgreSQL as superuser. */
+  readonly postgres: Postgres;
+  /** The control plane's own database. */
+  readonly storeUrl: string;
+  readonly auditKeyFile: string;
   stop(): Promise<void>;
 }
 
 export async function startCluster(): Promise<Cluster> {
   const dir = await mkdtemp(join(tmpdir(), 'tenantry-control-plane-'));
-  const kubernetes = await startKubernetes({ dir: join(dir, 'kubernetes'), fsync: false, log: pino({ level: 'silent' }) });
+  const unlogged = { fsync: false, log: pino({ level: 'silent' }) };
+  const [kubernetes, postgres] = await Promise.all([
+    startKubernetes({ dir: join(dir, 'kubernetes'), ...unlogged }),
+    startPostgres({ dir: join(dir, 'postgres'), ...unlogged }),
+  ]);
+  const storeUrl = await ensureStoreDatabase(postgres.url, join(dir, 'store-password'));
+  const auditKeyFile = join(dir, 'audit-key.pem');
+  ensureAuditKey(auditKeyFile);
   const client = KubeClient.fromConfig({ kubeconfig: kubernetes.kubeconfigs.admin });
   const apply = (resource: Resource, object: KubeObject) => client.apply(resource, object, { fieldManager });
-  for (const file of ['crds/tenants.yaml', 'crds/stacktemplates.yaml']) await apply(kinds.CustomResourceDefinition, read(file));
+  const definitions = readdirSync(new URL('../../crds', import.meta.url)).filter((file) => file.endsWith('.yaml'));
+  for (const file of definitions) await apply(kinds.CustomResourceDefinition, read(`crds/${file}`));
   await apply(kinds.ClusterRole, read('control-plane/rbac.yaml'));
   const user = 'tenantry-control-plane';
   await apply(kinds.ClusterRoleBinding, {
@@ -48,9 +64,13 @@ export async function startCluster(): Promise<Cluster> {
     client,
     kubeconfig: kubernetes.kubeconfigs.controlPlane,
     workosDir: join(dir, 'workos'),
+    postgres,
+    storeUrl,
+    auditKeyFile,
     stop: async () => {
       await client.close();
       await kubernetes.stop();
+      await postgres.stop();
       await rm(dir, { recursive: true, force: true });
     },
   };
@@ -74,7 +94,18 @@ export async function startPlane(
       host: '127.0.0.1',
       port: 0,
       kubeconfig: cluster.kubeconfig,
-      workos: { apiUrl, apiKey, clientId },
+      workos: { apiUrl, apiKey, clientId, webhookSecret: undefined },
+      platformOrganizationId: 'org_01PLATFORM',
+      storeUrl: cluster.storeUrl,
+      audit: { keyFile: cluster.auditKeyFile, retentionDays: 400 },
+      operatorAccount: 'tenantry-system/tenantry-operator',
+      addressing: { baseUrl, mode: 'path' },
+      adminUrl: undefined,
+      defaultTenant: undefined,
+      toolAccess: new Map([
+        ['viewer', 'read'],
+        ['*', 'all'],
+      ]),
       adminIssuer,
       oauthIssuer: issuer,
       lease: undefined,

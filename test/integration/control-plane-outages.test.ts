@@ -17,7 +17,15 @@ let nobody: number;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'tenantry-outages-'));
   workos = await startWorkos({ port: 0, dir: join(dir, 'workos') });
-  token = await workos.adminToken({ userId: 'user_1', permissions: ['tenants:read', 'tenants:write', 'tenants:delete'] });
+  const organization = workos.createOrganization({ name: 'Platform', externalId: 'platform' });
+  const user = await workos.createUser({ email: 'admin@example.com' });
+  workos.createMembership({ userId: user.id, organizationId: organization.id, roleSlug: 'platform-admin' });
+  token = await workos.adminToken({
+    userId: user.id,
+    organizationId: organization.id,
+    role: 'platform-admin',
+    permissions: ['tenants:read', 'tenants:write', 'tenants:delete'],
+  });
   nobody = await freePort();
   // A cluster nobody serves.
   const kubeconfig = {
@@ -55,6 +63,10 @@ async function run(change: Record<string, string | undefined> = {}) {
     WORKOS_API_URL: workos.apiUrl,
     TENANTRY_ADMIN_ISSUER: workos.adminIssuer,
     TENANTRY_OAUTH_ISSUER: workos.issuer,
+    TENANTRY_PLATFORM_ORGANIZATION_ID: workos.findOrganization('platform')?.id,
+    TENANTRY_STORE_URL: `postgres://tenantry@127.0.0.1:${nobody}/tenantry`,
+    TENANTRY_AUDIT_KEY_FILE: join(dir, 'audit-key.pem'),
+    TENANTRY_BASE_URL: 'http://localhost:9',
     ...change,
   };
   const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'pipe'] });

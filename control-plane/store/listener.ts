@@ -1,0 +1,95 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import type { Logger } from 'pino';
+
+/** How often the connection is asked whether it is still there, and how long it may take to answer, in milliseconds. */
+const checkMs = 5_000;
+const answerMs = 3_000;
+const lastPauseMs = 5_000;
+
+type Receive = (payload: string) => void;
+
+/**
+ * Receives PostgreSQL's notifications over a connection of its own. One that is lost is made anew; what was sent meanwhile is gone, so
+ * everybody who listens is told of the gap: https://www.postgresql.org/docs/current/sql-notify.html
+ */
+export class Listener {
+  readonly #url: string;
+  readonly #log: Logger;
+  readonly #receivers = new Map<string, Receive[]>();
+  readonly #gaps: (() => void)[] = [];
+  #connected = false;
+
+  constructor(url: string, log: Logger) {
+    this.#url = url;
+    this.#log = log;
+  }
+
+  /** Whether notifications arrive at present. */
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  /** To be called before `run`. `onGap` is told whenever notifications may have been missed. */
+  on(channel: string, receive: Receive, onGap: () => void): void {
+    this.#receivers.set(channel, [...(this.#receivers.get(channel) ?? []), receive]);
+    this.#gaps.push(onGap);
+  }
+
+  /** Listens until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    for (let failures = 0; !signal.aborted; failures++) {
+      try {
+        await this.#session(signal, () => {
+          failures = 0;
+        });
+      } catch (err) {
+        if (!signal.aborted) this.#log.warn({ err }, 'notifications interrupted');
+      }
+      this.#connected = false;
+      this.#tellGap();
+      const pause = Math.min(200 * 2 ** Math.min(failures, 6), lastPauseMs) * (0.5 + Math.random() / 2);
+      if (!signal.aborted) await delay(pause, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  async #session(signal: AbortSignal, onConnected: () => void): Promise<void> {
+    const connection = new pg.Client({
+      connectionString: this.#url,
+      connectionTimeoutMillis: answerMs,
+      query_timeout: answerMs,
+      keepAlive: true,
+      application_name: 'tenantry-control-plane-listener',
+    });
+    const ended = new AbortController();
+    let cause: Error | undefined;
+    connection.on('error', (error) => {
+      cause = error;
+      ended.abort();
+    });
+    connection.on('end', () => ended.abort());
+    connection.on('notification', ({ channel, payload }) => {
+      for (const receive of this.#receivers.get(channel) ?? []) receive(payload ?? '');
+    });
+    try {
+      await connection.connect();
+      for (const channel of this.#receivers.keys()) await connection.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+      // What was sent between the last session and this one.
+      this.#tellGap();
+      this.#connected = true;
+      onConnected();
+      const either = AbortSignal.any([signal, ended.signal]);
+      while (!either.aborted) {
+        await delay(checkMs, undefined, { signal: either }).catch(() => {});
+        if (!either.aborted) await connection.query('SELECT 1');
+      }
+      if (cause !== undefined) throw cause;
+    } finally {
+      await connection.end().catch(() => {});
+    }
+  }
+
+  #tellGap(): void {
+    for (const told of this.#gaps) told();
+  }
+}

@@ -1,0 +1,2 @@
+/** Rows of the tables, by table. Each part of the control plane that keeps something describes its own, beside its code. */
+export type Tables = Record<never, never>;

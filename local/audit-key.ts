@@ -1,0 +1,10 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { writePrivate } from './files.ts';
+
+/** The key that signs the heads of the audit's chains; made once. */
+export function ensureAuditKey(file: string): void {
+  if (existsSync(file)) return;
+  const { privateKey } = generateKeyPairSync('ed25519');
+  writePrivate(file, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
+}

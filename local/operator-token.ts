@@ -1,0 +1,44 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { pod } from '../crds/names.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { kinds } from '../kube/resources.ts';
+import { writePrivate } from './files.ts';
+import type { Log } from './process.ts';
+
+const lifetimeSeconds = 3600;
+
+export interface OperatorTokenOptions {
+  readonly client: KubeClient;
+  readonly namespace: string;
+  readonly account: string;
+  readonly file: string;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+/** Keeps a token of the operator's ServiceAccount for the control plane in a file, as the kubelet does on a cluster. Resolves when it is there. */
+export async function keepOperatorToken(options: OperatorTokenOptions): Promise<void> {
+  const { log, signal } = options;
+  await write(options);
+  void (async () => {
+    while (!signal.aborted) {
+      await delay((lifetimeSeconds * 1000) / 2, undefined, { signal }).catch(() => {});
+      if (!signal.aborted) await write(options).catch((err: unknown) => log.warn({ err }, 'token of the operator not renewed'));
+    }
+  })();
+}
+
+async function write({ client, namespace, account, file }: OperatorTokenOptions): Promise<void> {
+  const { status } = await client.post<{ status: { token: string } }>(
+    kinds.ServiceAccount,
+    account,
+    'token',
+    {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      spec: { audiences: [pod.tokenAudience], expirationSeconds: lifetimeSeconds },
+    },
+    { namespace },
+  );
+  writePrivate(file, status.token);
+}
