@@ -10,7 +10,7 @@ import { invalid } from './http/problem.ts';
 import { renderErrors } from './http/render-errors.ts';
 import { requestIdOf } from './http/request-id.ts';
 import { validatorCompiler } from './http/validation.ts';
-import type { AdminTokens } from './identity/admin-tokens.ts';
+import type { Admins } from './identity/admins.ts';
 import type { OAuthKeys } from './identity/oauth-keys.ts';
 import type { IdentityProvider } from './identity/provider.ts';
 import type { Metrics } from './metrics.ts';
@@ -21,7 +21,7 @@ export interface AppParts {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly tenants: Tenants;
-  readonly tokens: AdminTokens;
+  readonly admins: Admins;
   readonly identity: PodIdentity;
   readonly provider: IdentityProvider;
   readonly keys: OAuthKeys;
@@ -93,7 +93,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     transform: createJsonSchemaTransform({ skipList: ['/openapi.json', '/metrics'] }),
     transformObject: jsonSchemaTransformObject,
   });
-  adminRoutes(app, parts.tenants, parts.tokens);
+  adminRoutes(app, parts.tenants, parts.admins);
   podRoutes(app, parts.identity, parts.provider, parts.keys);
   app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }));
   app.get('/readyz', { schema: { hide: true } }, async (_request, reply) =>

@@ -5,9 +5,10 @@ import { LeaderElection } from '../kube/leader-election.ts';
 import { Tenants } from './admin/tenants.ts';
 import { createApp } from './app.ts';
 import { AuthorizationController } from './authorization/controller.ts';
-import { AdminTokens } from './identity/admin-tokens.ts';
+import { Admins } from './identity/admins.ts';
 import { OAuthKeys } from './identity/oauth-keys.ts';
 import { IdentityProvider } from './identity/provider.ts';
+import { SessionTokens } from './identity/session-tokens.ts';
 import { createMetrics } from './metrics.ts';
 import { PodIdentity } from './pods/identity.ts';
 import type { Settings } from './settings.ts';
@@ -60,7 +61,11 @@ export async function startControlPlane(
     log,
     metrics,
     tenants: new Tenants(client, directory, (id) => provider.organizationExists(id)),
-    tokens: new AdminTokens({ keysUrl: provider.sessionKeysUrl, issuer: settings.adminIssuer }),
+    admins: new Admins({
+      tokens: new SessionTokens({ keysUrl: provider.sessionKeysUrl, issuer: settings.adminIssuer }),
+      membership: (userId, organizationId) => provider.membership(userId, organizationId),
+      platformOrganizationId: undefined,
+    }),
     identity: new PodIdentity(client, directory),
     provider,
     keys: new OAuthKeys(settings.oauthIssuer),

@@ -1,9 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { bearerToken } from '../http/bearer.ts';
 import { Problem, problemDetails } from '../http/problem.ts';
-import { type Admin, type AdminTokens, type Permission, requirePermission } from '../identity/admin-tokens.ts';
+import { type Admin, type Admins, type Permission, requirePermission } from '../identity/admins.ts';
 import { etagOf, newTenant, represent, tenantList, tenantPatch, tenantRepresentation } from './representation.ts';
 import type { Tenants } from './tenants.ts';
 
@@ -20,18 +19,18 @@ function problems(...statuses: number[]) {
 }
 
 /** `/admin/tenants`: who you are, whether you may, and what exactly. */
-export function adminRoutes(server: FastifyInstance, tenants: Tenants, tokens: AdminTokens): void {
+export function adminRoutes(server: FastifyInstance, tenants: Tenants, admins: Admins): void {
   const app = server.withTypeProvider<ZodTypeProvider>();
-  const admins = new WeakMap<FastifyRequest, Admin>();
+  const known = new WeakMap<FastifyRequest, Admin>();
 
   // Before the body is read: a stranger learns nothing of what a valid body is.
   const allow = (permission: Permission) => async (request: FastifyRequest) => {
-    const admin = await tokens.verify(bearerToken(request.headers.authorization));
-    admins.set(request, admin);
+    const admin = await admins.authenticate(request.headers.authorization);
+    known.set(request, admin);
     requirePermission(admin, permission);
   };
   const audit = (request: FastifyRequest, message: string, name: string) =>
-    request.log.info({ tenant: name, userId: admins.get(request)?.userId, organizationId: admins.get(request)?.organizationId }, message);
+    request.log.info({ tenant: name, userId: known.get(request)?.userId, organizationId: known.get(request)?.organizationId }, message);
   const route = { tags: ['tenants'], security: [{ session: [] }] };
 
   app.post(

@@ -26,7 +26,10 @@ export class ProviderUnavailable extends Error {
 }
 
 /** What a user is in an organization. */
-export type Membership = { readonly member: false } | { readonly member: true; readonly role: string; readonly permissions: string[] };
+export type Membership =
+  | { readonly member: false }
+  /** `roles` are slugs, `role` the primary one among them. */
+  | { readonly member: true; readonly role: string; readonly roles: readonly string[] };
 
 /** A URL registered as OAuth resource: docs/workos-notes.md. */
 export interface RegisteredResource {
@@ -91,7 +94,9 @@ export class IdentityProvider {
         const { data } = await this.#sdk.userManagement.listOrganizationMemberships({ userId, organizationId, statuses: ['active'] });
         // Checked again here: an answer that ignored a filter would let strangers in.
         const found = data.find((one) => one.userId === userId && one.organizationId === organizationId && one.status === 'active');
-        return found === undefined ? { member: false } : { member: true, role: found.role.slug, permissions: [] };
+        if (found === undefined) return { member: false };
+        const roles = new Set([found.role.slug, ...(found.roles ?? []).map(({ slug }) => slug)]);
+        return { member: true, role: found.role.slug, roles: [...roles] };
       });
     return this.#members.get(`${organizationId} ${userId}`, ask, ({ member }) => (member ? memberMs : strangerMs));
   }

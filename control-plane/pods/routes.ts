@@ -47,7 +47,8 @@ export function podRoutes(server: FastifyInstance, identity: PodIdentity, provid
       const { userId } = request.params;
       // A subject that is no user, such as an application's, is a member of nothing.
       const asked = organizationId !== undefined && /^user_[A-Za-z0-9]+$/.test(userId);
-      const answer = asked ? await provider.membership(userId, organizationId) : { member: false as const };
+      const found = asked ? await provider.membership(userId, organizationId) : { member: false as const };
+      const answer = found.member ? { member: true as const, role: found.role, permissions: [] } : found;
       return reply.header('cache-control', 'no-store').send(answer);
     },
   );

@@ -1,15 +1,24 @@
 import { type CryptoKey, createLocalJWKSet, exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { Problem } from '../../control-plane/http/problem.ts';
-import { AdminTokens, requirePermission } from '../../control-plane/identity/admin-tokens.ts';
+import { type Admin, Admins, canSee, requirePermission, requirePlatform } from '../../control-plane/identity/admins.ts';
+import type { Membership } from '../../control-plane/identity/provider.ts';
+import { ProviderUnavailable } from '../../control-plane/identity/provider.ts';
+import { SessionTokens } from '../../control-plane/identity/session-tokens.ts';
+import { tenant } from './gen.ts';
 
 const issuer = 'https://api.workos.com';
 const { publicKey, privateKey } = await generateKeyPair('RS256');
 const keys = createLocalJWKSet({ keys: [{ ...(await exportJWK(publicKey)), kid: 'k1', alg: 'RS256' }] });
-const tokens = new AdminTokens({ keysUrl: new URL('http://localhost:1/'), issuer, keys });
+const tokens = new SessionTokens({ keysUrl: new URL('http://localhost:1/'), issuer, keys });
+const active: Membership = { member: true, role: 'tenant-admin', roles: ['tenant-admin'] };
+
+function admins(membership: () => Promise<Membership> = async () => active): Admins {
+  return new Admins({ tokens, membership, platformOrganizationId: 'org_platform' });
+}
 
 function sign(claims: JWTPayload = {}, options: { key?: CryptoKey; expires?: string | number; iss?: string } = {}) {
-  return new SignJWT({ org_id: 'org_1', permissions: ['tenants:read'], ...claims })
+  return new SignJWT({ org_id: 'org_1', role: 'tenant-admin', permissions: ['tenants:read'], ...claims })
     .setProtectedHeader({ alg: 'RS256', kid: 'k1' })
     .setIssuer(options.iss ?? issuer)
     .setSubject('user_1')
@@ -18,8 +27,12 @@ function sign(claims: JWTPayload = {}, options: { key?: CryptoKey; expires?: str
     .sign(options.key ?? privateKey);
 }
 
-async function refusal(token: string | undefined): Promise<Problem> {
-  const error = await tokens.verify(token).then(
+async function signedIn(claims: JWTPayload = {}): Promise<Admin> {
+  return admins().authenticate(`Bearer ${await sign(claims)}`);
+}
+
+async function refusal(asked: Promise<unknown>): Promise<Problem> {
+  const error = await asked.then(
     () => expect.unreachable('the token was accepted'),
     (thrown: unknown) => thrown,
   );
@@ -27,14 +40,20 @@ async function refusal(token: string | undefined): Promise<Problem> {
   return error as Problem;
 }
 
-test('a good token says who and what', async () => {
-  const admin = await tokens.verify(await sign());
-  expect(admin).toEqual({ userId: 'user_1', organizationId: 'org_1', permissions: new Set(['tenants:read']) });
+test('a good token of an active member says who and what', async () => {
+  expect(await signedIn()).toEqual({
+    userId: 'user_1',
+    organizationId: 'org_1',
+    role: 'tenant-admin',
+    permissions: new Set(['tenants:read']),
+    platform: false,
+  });
+  expect((await signedIn({ org_id: 'org_platform' })).platform).toBe(true);
 });
 
 describe('refused with 401 and a challenge', () => {
-  test('no token', async () => {
-    const problem = await refusal(undefined);
+  test.each([[undefined], ['Basic YTpi'], ['Bearer'], ['Bearer a b']])('the header %j', async (header) => {
+    const problem = await refusal(admins().authenticate(header));
     expect(problem).toMatchObject({ status: 401, headers: { 'www-authenticate': 'Bearer realm="tenantry-admin"' } });
   });
 
@@ -42,33 +61,109 @@ describe('refused with 401 and a challenge', () => {
     ['expired', async () => sign({}, { expires: Math.floor(Date.now() / 1000) - 60 }), 'expired'],
     ['forged', async () => sign({}, { key: (await generateKeyPair('RS256')).privateKey }), 'signature'],
     ['of another issuer', async () => sign({}, { iss: 'https://evil.example' }), 'claim'],
+    ['of an issuer that begins alike', async () => sign({}, { iss: `${issuer}.evil.example` }), 'claim'],
+    ['without expiry', withoutExpiry, 'claim'],
+    ['for no organization', async () => sign({ org_id: undefined }), 'no organization'],
+    ['for an organization that is no text', async () => sign({ org_id: ['org_1'] }), 'no organization'],
+    ['without subject', withoutSubject, 'claim'],
     [
       'without signature',
-      async () => new UnsecuredJWT({}).setIssuer(issuer).setSubject('user_1').setExpirationTime('5m').encode(),
+      async () => new UnsecuredJWT({ org_id: 'org_1' }).setIssuer(issuer).setSubject('user_1').setExpirationTime('5m').encode(),
       'algorithm',
     ],
     ['signed with the public key as a secret', hmacWithPublicKey, 'algorithm'],
+    ['that brings its own key', withOwnKey, 'signature'],
+    ['signed by an unknown key', withUnknownKid, 'unknown key'],
     ['that is no token', async () => 'abc.def.ghi', 'not a valid token'],
   ])('a token %s', async (_name, mint, reason) => {
-    const problem = await refusal(await mint());
+    const problem = await refusal(admins().authenticate(`Bearer ${await mint()}`));
     expect(problem.status).toBe(401);
     expect(problem.headers['www-authenticate']).toMatch(/^Bearer realm="tenantry-admin", error="invalid_token"/);
     expect(problem.message).toContain(reason);
   });
 
-  async function hmacWithPublicKey() {
-    const secret = new TextEncoder().encode(JSON.stringify(await exportJWK(publicKey)));
-    return new SignJWT({})
-      .setProtectedHeader({ alg: 'HS256', kid: 'k1' })
+  test.each<[string, Membership, string]>([
+    ['a user who is no member any more', { member: false }, 'no active member'],
+    ['a role that has changed', { member: true, role: 'viewer', roles: ['viewer'] }, 'role has changed'],
+    ['a role that was added', { member: true, role: 'tenant-admin', roles: ['tenant-admin', 'viewer'] }, 'role has changed'],
+  ])('%s', async (_name, membership, reason) => {
+    const problem = await refusal(admins(async () => membership).authenticate(`Bearer ${await sign()}`));
+    expect(problem.status).toBe(401);
+    expect(problem.message).toContain(reason);
+  });
+
+  function hmacWithPublicKey() {
+    return exportJWK(publicKey).then((jwk) =>
+      new SignJWT({ org_id: 'org_1' })
+        .setProtectedHeader({ alg: 'HS256', kid: 'k1' })
+        .setIssuer(issuer)
+        .setSubject('user_1')
+        .setExpirationTime('5m')
+        .sign(new TextEncoder().encode(JSON.stringify(jwk))),
+    );
+  }
+
+  async function withOwnKey() {
+    const own = await generateKeyPair('RS256');
+    return new SignJWT({ org_id: 'org_1' })
+      .setProtectedHeader({ alg: 'RS256', kid: 'k1', jwk: await exportJWK(own.publicKey), jku: 'https://evil.example/jwks' })
       .setIssuer(issuer)
       .setSubject('user_1')
       .setExpirationTime('5m')
-      .sign(secret);
+      .sign(own.privateKey);
+  }
+
+  function withUnknownKid() {
+    return new SignJWT({ org_id: 'org_1' })
+      .setProtectedHeader({ alg: 'RS256', kid: 'k2' })
+      .setIssuer(issuer)
+      .setSubject('user_1')
+      .setExpirationTime('5m')
+      .sign(privateKey);
+  }
+
+  function withoutExpiry() {
+    return new SignJWT({ org_id: 'org_1' })
+      .setProtectedHeader({ alg: 'RS256', kid: 'k1' })
+      .setIssuer(issuer)
+      .setSubject('user_1')
+      .sign(privateKey);
+  }
+
+  function withoutSubject() {
+    return new SignJWT({ org_id: 'org_1' })
+      .setProtectedHeader({ alg: 'RS256', kid: 'k1' })
+      .setIssuer(issuer)
+      .setExpirationTime('5m')
+      .sign(privateKey);
   }
 });
 
+test('nobody who can tell is no yes: the failure goes on', async () => {
+  const unknown = admins(() => Promise.reject(new ProviderUnavailable('reading a membership', undefined)));
+  await expect(unknown.authenticate(`Bearer ${await sign()}`)).rejects.toBeInstanceOf(ProviderUnavailable);
+});
+
+test('a token says nothing of a membership before its signature has been checked', async () => {
+  const never = admins(() => expect.unreachable('the membership was asked for'));
+  const forged = await sign({}, { key: (await generateKeyPair('RS256')).privateKey });
+  expect((await refusal(never.authenticate(`Bearer ${forged}`))).status).toBe(401);
+});
+
 test('a missing permission is 403 and named', async () => {
-  const admin = await tokens.verify(await sign());
+  const admin = await signedIn();
   expect(() => requirePermission(admin, 'tenants:read')).not.toThrow();
   expect(() => requirePermission(admin, 'tenants:delete')).toThrow(/tenants:delete/);
+});
+
+test("a tenant's administrator sees that organization's tenants, a member of the platform all", async () => {
+  const own = tenant({ organizationId: 'org_1' });
+  const foreign = tenant({ organizationId: 'org_2' });
+  const nobodys = tenant({});
+  const admin = await signedIn();
+  expect([own, foreign, nobodys].map((one) => canSee(admin, one))).toEqual([true, false, false]);
+  expect(() => requirePlatform(admin)).toThrow(/platform organization/);
+  const platform = await signedIn({ org_id: 'org_platform' });
+  expect([own, foreign, nobodys].map((one) => canSee(platform, one))).toEqual([true, true, true]);
+  expect(() => requirePlatform(platform)).not.toThrow();
 });

@@ -1,0 +1,91 @@
+import type { Tenant } from '../../crds/tenant.ts';
+import { bearerToken, challenge } from '../http/bearer.ts';
+import { Problem } from '../http/problem.ts';
+import type { Membership } from './provider.ts';
+import type { SessionTokens } from './session-tokens.ts';
+import { unauthenticated } from './unauthenticated.ts';
+
+export const permissions = ['tenants:read', 'tenants:write', 'tenants:delete', 'tenants:rotate', 'audit:read', 'templates:write'] as const;
+export type Permission = (typeof permissions)[number];
+
+/** Who asks the Admin API. */
+export interface Admin {
+  readonly userId: string;
+  readonly organizationId: string;
+  /** Slug of the role; undefined where the membership has none. */
+  readonly role: string | undefined;
+  readonly permissions: ReadonlySet<string>;
+  /** Member of the platform's own organization: sees all tenants. */
+  readonly platform: boolean;
+}
+
+export interface AdminsOptions {
+  readonly tokens: SessionTokens;
+  /** What a user is in an organization now. @throws ProviderUnavailable, or what the store throws, when nobody can tell. */
+  readonly membership: (userId: string, organizationId: string) => Promise<Membership>;
+  /** WorkOS organization whose members are administrators of the platform; undefined where every administrator is one. */
+  readonly platformOrganizationId: string | undefined;
+}
+
+/**
+ * Tells who an administrator is. The token proves the sign-in and carries the permissions of the role; the membership decides whether
+ * the user still has that role in that organization, because a token lives on for minutes after the user was removed.
+ */
+export class Admins {
+  readonly #options: AdminsOptions;
+
+  constructor(options: AdminsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @param authorization the header of that name.
+   * @throws Problem `unauthenticated` (401) with a challenge; ProviderUnavailable, or what the store throws, when nobody can tell.
+   */
+  async authenticate(authorization: string | undefined): Promise<Admin> {
+    const token = bearerToken(authorization);
+    if (token === undefined) throw unauthenticated('Send an AuthKit session access token: `Authorization: Bearer <token>`.');
+    const { tokens, membership, platformOrganizationId } = this.#options;
+    const claims = await tokens.verify(token);
+    const { userId, organizationId } = claims;
+    const now = await membership(userId, organizationId);
+    if (!now.member) throw signInAgain('the user is no active member of the organization');
+    if (!sameRoles(now.roles, claims.roles)) throw signInAgain('the role has changed since the token was made');
+    return {
+      userId,
+      organizationId,
+      role: claims.roles[0],
+      permissions: claims.permissions,
+      platform: platformOrganizationId === undefined || organizationId === platformOrganizationId,
+    };
+  }
+}
+
+/** Whether the administrator may know of the tenant. One that may not gets 404 `tenant-not-found`, as for a name that does not exist. */
+export function canSee(admin: Admin, tenant: Tenant): boolean {
+  return admin.platform || tenant.spec.organizationId === admin.organizationId;
+}
+
+/** @throws Problem `forbidden` (403) naming what is missing. */
+export function requirePermission(admin: Admin, permission: Permission): void {
+  if (admin.permissions.has(permission)) return;
+  throw new Problem('forbidden', `This needs the permission ${permission}; ask for a role that has it.`, {
+    headers: { 'www-authenticate': challenge('tenantry-admin', { error: 'insufficient_scope', scope: permission }) },
+  });
+}
+
+/** @throws Problem `forbidden` (403). */
+export function requirePlatform(admin: Admin): void {
+  if (admin.platform) return;
+  throw new Problem('forbidden', 'This is for members of the platform organization; ask one of them.', {
+    headers: { 'www-authenticate': challenge('tenantry-admin', { error: 'insufficient_scope' }) },
+  });
+}
+
+function signInAgain(reason: string): Problem {
+  return unauthenticated(`Sign in again: ${reason}.`, reason);
+}
+
+function sameRoles(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((role) => b.includes(role));
+}

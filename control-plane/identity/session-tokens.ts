@@ -1,0 +1,62 @@
+import { createRemoteJWKSet, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { z } from 'zod';
+import { isKeysUnavailable, refusalReason } from './jwt-errors.ts';
+import { ProviderUnavailable } from './provider.ts';
+import { unauthenticated } from './unauthenticated.ts';
+
+/** What a session token says: https://workos.com/docs/reference/authkit/session-tokens. */
+export interface SessionClaims {
+  readonly userId: string;
+  readonly organizationId: string;
+  /** Slugs of the roles the user had when the token was made; the first is the one named `role`. */
+  readonly roles: readonly string[];
+  readonly permissions: ReadonlySet<string>;
+}
+
+const claims = z.object({
+  sub: z.string().min(1),
+  org_id: z.string().min(1),
+  role: z.string().optional(),
+  roles: z.array(z.string()).optional(),
+  permissions: z.array(z.string()).default([]),
+});
+
+/** Verifies AuthKit session access tokens: signature by the environment's keys, issuer, expiry, RS256 alone. */
+export class SessionTokens {
+  readonly #keys: JWTVerifyGetKey;
+  readonly #issuer: string;
+
+  constructor(options: { readonly keysUrl: URL; readonly issuer: string; readonly keys?: JWTVerifyGetKey }) {
+    this.#keys = options.keys ?? createRemoteJWKSet(options.keysUrl, { timeoutDuration: 5_000, cooldownDuration: 10_000 });
+    this.#issuer = options.issuer;
+  }
+
+  /** @throws Problem `unauthenticated` (401) with a challenge; ProviderUnavailable when the keys cannot be read. */
+  async verify(token: string): Promise<SessionClaims> {
+    const payload = await this.#payload(token);
+    const known = claims.safeParse(payload);
+    if (!known.success) {
+      const reason = 'the token is for no organization';
+      throw unauthenticated(`Sign in to an organization: ${reason}.`, reason);
+    }
+    const { sub, org_id: organizationId, role, roles, permissions } = known.data;
+    const all = new Set([...(role === undefined ? [] : [role]), ...(roles ?? [])]);
+    return { userId: sub, organizationId, roles: [...all], permissions: new Set(permissions) };
+  }
+
+  async #payload(token: string): Promise<unknown> {
+    try {
+      const { payload } = await jwtVerify(token, this.#keys, {
+        issuer: this.#issuer,
+        algorithms: ['RS256'],
+        requiredClaims: ['exp', 'sub'],
+        clockTolerance: 5,
+      });
+      return payload;
+    } catch (error) {
+      if (isKeysUnavailable(error)) throw new ProviderUnavailable('reading the keys of session tokens', undefined, { cause: error });
+      const reason = refusalReason(error);
+      throw unauthenticated(`Sign in again: ${reason}.`, reason);
+    }
+  }
+}
