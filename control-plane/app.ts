@@ -97,7 +97,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   podRoutes(app, parts.identity, parts.provider, parts.keys);
   app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }));
   app.get('/readyz', { schema: { hide: true } }, async (_request, reply) =>
-    ready() ? { status: 'ok' } : reply.status(503).send({ status: 'waiting for the Kubernetes API' }),
+    ready() ? { status: 'ok' } : reply.status(503).send({ status: 'waiting for the Kubernetes API or the database' }),
   );
   app.get('/metrics', { schema: { hide: true } }, async (_request, reply) =>
     reply

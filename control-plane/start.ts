@@ -12,6 +12,7 @@ import { SessionTokens } from './identity/session-tokens.ts';
 import { createMetrics } from './metrics.ts';
 import { PodIdentity } from './pods/identity.ts';
 import type { Settings } from './settings.ts';
+import { Store } from './store/store.ts';
 import { TenantDirectory } from './tenant-directory.ts';
 
 export interface ControlPlane {
@@ -43,6 +44,7 @@ export async function startControlPlane(
     ...settings.workos,
     observe: (operation, outcome) => metrics.provider.inc({ operation, outcome }),
   });
+  const store = new Store({ url: settings.storeUrl, log, connections: 10 });
   const directory: TenantDirectory = new TenantDirectory({
     client,
     onTenant: (name, current, previous) => controller.changed(name, current, previous),
@@ -64,19 +66,19 @@ export async function startControlPlane(
     admins: new Admins({
       tokens: new SessionTokens({ keysUrl: provider.sessionKeysUrl, issuer: settings.adminIssuer }),
       membership: (userId, organizationId) => provider.membership(userId, organizationId),
-      platformOrganizationId: undefined,
+      platformOrganizationId: settings.platformOrganizationId,
     }),
     identity: new PodIdentity(client, directory),
     provider,
     keys: new OAuthKeys(settings.oauthIssuer),
-    ready: () => directory.synced && !stopping.signal.aborted,
+    ready: () => directory.synced && store.migrated && !stopping.signal.aborted,
   });
   const url = await app.listen({ host: settings.host, port: settings.port });
   const lead = async (): Promise<void> => {
     await election?.lead(stopping.signal);
     await controller.run(stopping.signal);
   };
-  const working = Promise.allSettled([directory.start(stopping.signal), lead()]);
+  const working = Promise.allSettled([directory.start(stopping.signal), store.run(stopping.signal), lead()]);
   log.info({ url }, 'control plane started');
   return {
     url,
@@ -85,6 +87,7 @@ export async function startControlPlane(
       stopping.abort();
       await app.close();
       await working;
+      await store.close();
       await election?.release();
       for (const each of [client, leadingClient, leaseClient]) await each.close();
       log.info('control plane stopped');

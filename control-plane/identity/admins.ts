@@ -23,8 +23,8 @@ export interface AdminsOptions {
   readonly tokens: SessionTokens;
   /** What a user is in an organization now. @throws ProviderUnavailable, or what the store throws, when nobody can tell. */
   readonly membership: (userId: string, organizationId: string) => Promise<Membership>;
-  /** WorkOS organization whose members are administrators of the platform; undefined where every administrator is one. */
-  readonly platformOrganizationId: string | undefined;
+  /** WorkOS organization whose members are administrators of the platform. */
+  readonly platformOrganizationId: string;
 }
 
 /**
@@ -56,7 +56,7 @@ export class Admins {
       organizationId,
       role: claims.roles[0],
       permissions: claims.permissions,
-      platform: platformOrganizationId === undefined || organizationId === platformOrganizationId,
+      platform: organizationId === platformOrganizationId,
     };
   }
 }
