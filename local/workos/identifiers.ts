@@ -2,9 +2,14 @@ import { randomBytes } from 'node:crypto';
 
 const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
-/** An identifier as WorkOS writes them: a prefix and a ULID, such as org_01EHZNVPK3SFK441A1RGBFSHRT; ordered by `time`. */
-export function newIdentifier(prefix: string, time = Date.now()): string {
-  let value = (BigInt(time) << 80n) | BigInt(`0x${randomBytes(10).toString('hex')}`);
+/** The one given last: identifiers of one millisecond must be ordered too, because lists are paged by them. */
+let last = 0n;
+
+/** An identifier as WorkOS writes them: a prefix and a ULID, such as org_01EHZNVPK3SFK441A1RGBFSHRT; each is greater than those before. */
+export function newIdentifier(prefix: string): string {
+  const fresh = (BigInt(Date.now()) << 80n) | BigInt(`0x${randomBytes(10).toString('hex')}`);
+  last = fresh > last ? fresh : last + 1n;
+  let value = last;
   let text = '';
   for (let i = 0; i < 26; i++) {
     text = crockford[Number(value & 31n)] + text;

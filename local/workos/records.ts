@@ -64,3 +64,39 @@ export interface OAuthResource {
   readonly created_at: string;
   readonly updated_at: string;
 }
+
+export interface Permission {
+  readonly object: 'permission';
+  readonly id: string;
+  readonly slug: string;
+  readonly name: string;
+  readonly description: string | null;
+  /** WorkOS's own: cannot be changed or deleted. */
+  readonly system: boolean;
+  readonly resource_type_slug: string;
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
+export interface Role {
+  readonly object: 'role';
+  readonly id: string;
+  readonly slug: string;
+  readonly name: string;
+  readonly description: string | null;
+  readonly type: 'EnvironmentRole';
+  readonly resource_type_slug: string;
+  readonly permissions: readonly string[];
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
+/** What happened in the environment, as the Events API and webhooks tell it. */
+export interface WorkosEvent {
+  readonly object: 'event';
+  readonly id: string;
+  /** Such as organization_membership.updated. */
+  readonly event: string;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly created_at: string;
+}

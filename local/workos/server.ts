@@ -3,24 +3,29 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import Fastify, { type FastifyInstance } from 'fastify';
 import { errors, type Provider } from 'oidc-provider';
 import type { Directory } from './directory.ts';
+import type { Events } from './events.ts';
 import { newIdentifier } from './identifiers.ts';
 import type { DemoAccount } from './oauth/pages.ts';
 import { expired, signInRoutes } from './oauth/sign-in-routes.ts';
 import { Refusal } from './refusal.ts';
 import { authenticateRoutes } from './rest/authenticate.ts';
 import { authorizeRoutes } from './rest/authorize.ts';
+import { eventRoutes } from './rest/events.ts';
 import { membershipRoutes } from './rest/memberships.ts';
 import { oauthResourceRoutes } from './rest/oauth-resources.ts';
 import { organizationRoutes } from './rest/organizations.ts';
+import { permissionRoutes } from './rest/permissions.ts';
+import { roleRoutes } from './rest/roles.ts';
 import { userRoutes } from './rest/users.ts';
 import type { Sessions } from './sessions.ts';
 import { publicKeyOf } from './signing-keys.ts';
-import type { Environment } from './store.ts';
+import type { Store } from './store.ts';
 import type { Vault } from './vault.ts';
 
 export interface Parts {
   readonly issuer: string;
-  readonly environment: Environment;
+  readonly store: Store;
+  readonly events: Events;
   readonly directory: Directory;
   readonly sessions: Sessions;
   readonly vault: Vault;
@@ -32,7 +37,8 @@ export interface Parts {
 
 /** The API host and the AuthKit domain on one origin. */
 export function createApp(parts: Parts): FastifyInstance {
-  const { issuer, environment, directory, sessions, vault, provider, accounts, onFault } = parts;
+  const { issuer, store, events, directory, sessions, vault, provider, accounts, onFault } = parts;
+  const { environment } = store;
   const oauth = provider.callback();
   const { host } = new URL(issuer);
   const app = Fastify({
@@ -62,6 +68,7 @@ export function createApp(parts: Parts): FastifyInstance {
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('x-request-id', newIdentifier('request'));
   });
+  app.addHook('onSend', () => store.saved());
   app.setErrorHandler((error, _request, reply) => {
     if (error instanceof Refusal) return reply.status(error.status).send(error.body);
     if (error instanceof errors.SessionNotFound) return expired(reply);
@@ -84,10 +91,13 @@ export function createApp(parts: Parts): FastifyInstance {
         throw new Refusal(401, { message: 'Could not authorize the request. Maybe your API key is invalid?', code: 'unauthorized' });
       }
     });
-    organizationRoutes(api, directory);
+    organizationRoutes(api, directory.organizations);
     userRoutes(api, directory);
     membershipRoutes(api, directory);
-    oauthResourceRoutes(api, directory);
+    roleRoutes(api, directory.roles);
+    permissionRoutes(api, directory.roles);
+    eventRoutes(api, events);
+    oauthResourceRoutes(api, directory.resources);
   });
   return app;
 }

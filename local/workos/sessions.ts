@@ -79,7 +79,7 @@ export class Sessions {
         userId: user.id,
         organizationId,
         role: membership?.role.slug,
-        permissions: membership === undefined ? [] : this.#directory.permissionsOf(membership),
+        permissions: membership === undefined ? [] : this.#directory.memberships.permissionsOf(membership),
         sessionId,
       }),
       refresh_token: refreshToken,

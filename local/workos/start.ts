@@ -1,8 +1,13 @@
-import { Directory, type NewMembership, type NewOrganization, type NewUser } from './directory.ts';
+import type { NewMembership } from './directory/memberships.ts';
+import type { NewOrganization } from './directory/organizations.ts';
+import type { NewUser } from './directory/users.ts';
+import { openDirectory } from './directory.ts';
+import { type EventFilter, Events } from './events.ts';
 import { newIdentifier, newSecret } from './identifiers.ts';
 import type { DemoAccount } from './oauth/pages.ts';
 import { createProvider } from './oauth/provider.ts';
-import type { Membership, Organization, User } from './records.ts';
+import type { Membership, Organization, Role, User, WorkosEvent } from './records.ts';
+import { type EnvironmentSeed, tenantrySeed, workosSeed } from './roles.ts';
 import { createApp } from './server.ts';
 import { Sessions } from './sessions.ts';
 import { createSigningKey } from './signing-keys.ts';
@@ -18,6 +23,11 @@ export interface WorkosOptions {
   readonly publicHost?: string;
   /** Folder of the state, which survives a restart: keys, clients, users, organizations, resources, grants. */
   readonly dir: string;
+  /**
+   * Permissions and roles of a new environment beside WorkOS's own: what Tenantry's setup makes, when left out. With none it is as
+   * WorkOS hands it out.
+   */
+  readonly seed?: EnvironmentSeed;
   /** Lifetime of OAuth access tokens; an hour when left out. */
   readonly accessTokenSeconds?: number;
   /** Told of faults of the stand-in itself. */
@@ -40,9 +50,21 @@ export interface WorkosStandIn {
   createMembership(membership: NewMembership): Membership;
   /** Deactivates a membership: the user is no longer an active member of its organization. */
   deactivate(membershipId: string): Membership;
+  reactivate(membershipId: string): Membership;
+  /** Gives a membership another role. */
+  setRole(membershipId: string, roleSlug: string): Membership;
+  deleteMembership(membershipId: string): void;
+  /** Removes the user and its memberships. */
+  deleteUser(userId: string): void;
   findUser(email: string): User | undefined;
   findOrganization(externalId: string): Organization | undefined;
   memberships(filter: { userId?: string; organizationId?: string }): Membership[];
+  /** Roles of the environment in their order of priority, each with its permissions. */
+  roles(): Role[];
+  /** Creates what is missing of these permissions and roles; `tenantrySeed` is what a new environment begins with. */
+  ensureRoles(seed: EnvironmentSeed): void;
+  /** What happened during the last 30 days, oldest first. */
+  events(filter?: EventFilter): WorkosEvent[];
   /** URIs registered as OAuth resources. */
   resources(): string[];
   /** Shows these accounts on the sign-in page, in place of those shown before. */
@@ -65,16 +87,16 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
     cookieSecret: newSecret(),
     sessionKey: await createSigningKey('sso_oidc_key_pair'),
     oauthKey: await createSigningKey('oauth_key'),
-    organizations: {},
-    users: {},
-    passwords: {},
-    memberships: {},
-    permissions: {},
-    resources: {},
   }));
   const { environment } = store;
   const vault = new Vault(options.dir);
-  const directory = new Directory(store);
+  const events = new Events(store);
+  const directory = openDirectory(store, events);
+  if (store.lacked.has('roles')) {
+    directory.roles.ensure(workosSeed);
+    directory.roles.ensure(options.seed ?? tenantrySeed);
+  }
+  const { roles, memberships, organizations, users, resources } = directory;
   const accounts: DemoAccount[] = [];
   const port = options.port === 0 ? await freePort(options.host ?? '127.0.0.1') : options.port;
   const issuer = `http://${options.publicHost ?? 'localhost'}:${port}`;
@@ -89,7 +111,7 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
     accessTokenSeconds: options.accessTokenSeconds ?? 3600,
   });
   provider.on('server_error', (_ctx, error) => onFault(error));
-  const app = createApp({ issuer, environment, directory, sessions, vault, provider, accounts, onFault });
+  const app = createApp({ issuer, store, events, directory, sessions, vault, provider, accounts, onFault });
   await app.listen({ host: options.host ?? '127.0.0.1', port });
   return {
     apiUrl: issuer,
@@ -98,14 +120,21 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
     clientId: environment.clientId,
     apiKey: environment.apiKey,
     port,
-    createOrganization: (organization) => directory.createOrganization(organization),
-    createUser: (user) => directory.createUser(user),
-    createMembership: (membership) => directory.createMembership(membership),
-    deactivate: (id) => directory.setMembershipStatus(id, 'inactive'),
-    findUser: (email) => directory.userByEmail(email),
-    findOrganization: (externalId) => directory.organizations().find((organization) => organization.external_id === externalId),
-    memberships: (filter) => directory.memberships(filter),
-    resources: () => directory.resources().map(({ uri }) => uri),
+    createOrganization: (organization) => organizations.create(organization),
+    createUser: (user) => users.create(user),
+    createMembership: (wanted) => memberships.create(users.one(wanted.userId), organizations.one(wanted.organizationId), wanted),
+    deactivate: (id) => memberships.deactivate(id),
+    reactivate: (id) => memberships.reactivate(id),
+    setRole: (id, slug) => memberships.setRole(id, slug),
+    deleteMembership: (id) => memberships.delete(id),
+    deleteUser: (id) => users.delete(id),
+    findUser: (email) => users.byEmail(email),
+    findOrganization: (externalId) => organizations.byExternalId(externalId),
+    memberships: (filter) => memberships.all(filter),
+    roles: () => roles.roles(),
+    ensureRoles: (seed) => roles.ensure(seed),
+    events: (filter = {}) => events.list(filter),
+    resources: () => resources.all().map(({ uri }) => uri),
     showAccounts: (shown) => {
       accounts.splice(0, accounts.length, ...shown);
     },
@@ -114,6 +143,7 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
     close: async () => {
       await app.close();
       vault.close();
+      store.close();
     },
   };
 }

@@ -106,7 +106,7 @@ describe('sessions', () => {
   });
 
   test.each([
-    ['platform-viewer', ['tenants:read']],
+    ['platform-viewer', ['tenants:read', 'audit:read']],
     ['member', []],
   ])('role %s has the permissions %j', async (roleSlug, permissions) => {
     const session = await signIn(await member(`with-${roleSlug}`, roleSlug));

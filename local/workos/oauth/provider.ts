@@ -50,10 +50,10 @@ export function createProvider({ issuer, environment, directory, vault, accessTo
       revocation: { enabled: true },
       resourceIndicators: {
         enabled: true,
-        defaultResource: (_ctx, _client, oneOf) => oneOf ?? directory.resources().find((resource) => resource.default)?.uri ?? [],
+        defaultResource: (_ctx, _client, oneOf) => oneOf ?? directory.resources.all().find((resource) => resource.default)?.uri ?? [],
         useGrantedResource: () => true,
         getResourceServerInfo: (_ctx, uri) => {
-          if (!directory.resources().some((resource) => resource.uri === uri)) {
+          if (!directory.resources.all().some((resource) => resource.uri === uri)) {
             throw new errors.InvalidTarget(`The resource ${uri} is not registered in this environment.`);
           }
           return {
@@ -79,8 +79,8 @@ export function createProvider({ issuer, environment, directory, vault, accessTo
     rotateRefreshToken: true,
     findAccount: (_ctx, id) => {
       // Asked at every grant and refresh, so that a deactivated user is out when the access token ends.
-      if (!directory.mayStaySignedIn(id)) return undefined;
-      const user = directory.user(id);
+      if (!directory.users.maySignIn(id)) return undefined;
+      const user = directory.users.one(id);
       const name = [user.first_name, user.last_name].filter((part) => part !== null).join(' ');
       return {
         accountId: id,
@@ -89,7 +89,7 @@ export function createProvider({ issuer, environment, directory, vault, accessTo
     },
     extraTokenClaims: (_ctx, token) => {
       if (!('accountId' in token)) return {};
-      const active = directory.memberships({ userId: token.accountId, statuses: ['active'] });
+      const active = directory.memberships.all({ userId: token.accountId, statuses: ['active'] });
       // Which organization is meant is known only where there is one; at WorkOS the user chooses.
       const organization = active.length === 1 ? active[0]?.organization_id : undefined;
       return { sid: sessionOf(token.grantId ?? token.accountId), ...(organization === undefined ? {} : { org_id: organization }) };

@@ -40,7 +40,7 @@ export function signInRoutes(app: FastifyInstance, provider: Provider, directory
     const form = credentials.safeParse(request.body);
     if (!form.success) return show(reply, 400, interaction, { error: 'Enter an e-mail and a password.' });
     try {
-      const user = await directory.signIn(form.data.email, form.data.password);
+      const user = await directory.users.signIn(form.data.email, form.data.password);
       const next = await provider.interactionResult(request.raw, reply.raw, {
         login: { accountId: user.id, remember: false },
         consent: {},

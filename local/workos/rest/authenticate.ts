@@ -37,7 +37,7 @@ export function authenticateRoutes(
 ): void {
   /** The membership a session is opened in: the only one, or the one the user still has to choose. */
   function chosen(user: User, method: string): Membership | undefined {
-    const active = directory.memberships({ userId: user.id, statuses: ['active'] });
+    const active = directory.memberships.all({ userId: user.id, statuses: ['active'] });
     if (active.length < 2) return active[0];
     const token = newSecret();
     vault.put<Pending>(`pending:${token}`, { userId: user.id, method }, 600);
@@ -51,7 +51,7 @@ export function authenticateRoutes(
   }
 
   function membershipIn(userId: string, organizationId: string): Membership {
-    const found = directory.memberships({ userId, organizationId, statuses: ['active'] })[0];
+    const found = directory.memberships.all({ userId, organizationId, statuses: ['active'] })[0];
     if (found === undefined) throw new Refusal(400, { code: 'invalid_organization_id', message: 'The user is not an active member.' });
     return found;
   }
@@ -67,11 +67,11 @@ export function authenticateRoutes(
     }
     switch (wanted.grant_type) {
       case 'password': {
-        const user = await directory.signIn(wanted.email, wanted.password);
+        const user = await directory.users.signIn(wanted.email, wanted.password);
         return sessions.open(user, chosen(user, 'Password'), 'Password');
       }
       case 'authorization_code': {
-        const user = directory.user(sessions.redeemCode(wanted.code, wanted.code_verifier));
+        const user = directory.users.one(sessions.redeemCode(wanted.code, wanted.code_verifier));
         return sessions.open(user, chosen(user, 'Password'), 'Password');
       }
       case 'urn:workos:oauth:grant-type:organization-selection': {
@@ -82,15 +82,15 @@ export function authenticateRoutes(
             message: 'The pending authentication token is invalid or has expired.',
           });
         }
-        const user = directory.user(pending.userId);
+        const user = directory.users.one(pending.userId);
         return sessions.open(user, membershipIn(user.id, wanted.organization_id), pending.method);
       }
       case 'refresh_token': {
         const session = sessions.redeemRefreshToken(wanted.refresh_token);
-        if (!directory.mayStaySignedIn(session.userId)) throw oauthRefusal('invalid_grant', 'The session has ended.');
+        if (!directory.users.maySignIn(session.userId)) throw oauthRefusal('invalid_grant', 'The session has ended.');
         const organizationId = wanted.organization_id ?? session.organizationId;
         const membership = organizationId === undefined ? undefined : membershipIn(session.userId, organizationId);
-        return sessions.open(directory.user(session.userId), membership, 'Password', session.sessionId ?? newIdentifier('session'));
+        return sessions.open(directory.users.one(session.userId), membership, 'Password', session.sessionId ?? newIdentifier('session'));
       }
     }
   });

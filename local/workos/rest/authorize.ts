@@ -57,7 +57,7 @@ export function authorizeRoutes(
     const refusal = refused(reply, asked);
     if (refusal !== undefined) return refusal;
     try {
-      const user = await directory.signIn(email, password);
+      const user = await directory.users.signIn(email, password);
       const target = new URL(asked.redirect_uri);
       target.searchParams.set(
         'code',

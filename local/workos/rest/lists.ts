@@ -12,22 +12,32 @@ interface Listed {
   readonly id: string;
 }
 
-/** One page of a list as the API gives it: `before` and `after` name the objects next to it. Identifiers are ordered by creation. */
+/**
+ * One page of a list as the API gives it. Identifiers are ordered by creation, so a cursor works even when its object is gone.
+ * `before` and `after` follow the order shown, but for `normal`: newest first, `before` leading to older objects and `after` to newer.
+ */
 export function listOf<T extends Listed>(items: readonly T[], query: unknown) {
   const { limit, before, after, order } = parsed(paging, query);
-  const sorted = [...items].sort((a, b) => (order === 'desc' ? -1 : 1) * (a.id < b.id ? -1 : 1));
-  let start = 0;
-  if (after !== undefined) start = sorted.findIndex((item) => item.id === after) + 1;
-  else if (before !== undefined) start = Math.max(0, sorted.findIndex((item) => item.id === before) - limit);
-  const data = sorted.slice(start, start + limit);
-  return {
-    object: 'list',
-    data,
-    list_metadata: {
-      before: start > 0 ? (data[0]?.id ?? null) : null,
-      after: start + limit < sorted.length ? (data.at(-1)?.id ?? null) : null,
-    },
+  const ascending = (a: Listed, b: Listed): number => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+  const sorted = [...items].sort(order === 'asc' ? ascending : (a, b) => ascending(b, a));
+  const reversed = order === 'normal';
+  const [onward, backward] = reversed ? [before, after] : [after, before];
+  const isPast = (item: T, cursor: string): boolean => (order === 'asc' ? item.id > cursor : item.id < cursor);
+  const position = (wanted: (item: T) => boolean): number => {
+    const index = sorted.findIndex(wanted);
+    return index === -1 ? sorted.length : index;
   };
+  let start = 0;
+  let end: number | undefined;
+  if (onward !== undefined) start = position((item) => isPast(item, onward));
+  else if (backward !== undefined) {
+    end = position((item) => item.id === backward || isPast(item, backward));
+    start = Math.max(0, end - limit);
+  }
+  const data = sorted.slice(start, end ?? start + limit);
+  const earlier = start > 0 ? (data[0]?.id ?? null) : null;
+  const later = start + data.length < sorted.length ? (data.at(-1)?.id ?? null) : null;
+  return { object: 'list', data, list_metadata: reversed ? { before: later, after: earlier } : { before: earlier, after: later } };
 }
 
 /** `value` as `schema` has it, or the refusal the API gives for what does not fit. */

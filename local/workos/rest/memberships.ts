@@ -5,13 +5,9 @@ import type { Membership } from '../records.ts';
 import { Refusal } from '../refusal.ts';
 import { listOf, parsed } from './lists.ts';
 
-const creation = z.object({
-  user_id: z.string(),
-  organization_id: z.string(),
-  role_slug: z.string().optional(),
-  role_slugs: z.array(z.string()).max(1).optional(),
-});
-const change = z.object({ role_slug: z.string() });
+const roles = { role_slug: z.string().optional(), role_slugs: z.array(z.string()).min(1).optional() };
+const creation = z.object({ user_id: z.string(), organization_id: z.string(), ...roles });
+const change = z.object(roles);
 const filter = z.object({
   user_id: z.string().optional(),
   organization_id: z.string().optional(),
@@ -20,15 +16,16 @@ const filter = z.object({
 });
 
 /** https://workos.com/docs/reference/authkit/organization-membership */
-export function membershipRoutes(app: FastifyInstance, directory: Directory): void {
-  const withUser = (membership: Membership) => ({ ...membership, user: directory.user(membership.user_id) });
+export function membershipRoutes(app: FastifyInstance, { memberships, users, organizations }: Directory): void {
+  const withUser = (membership: Membership) => ({ ...membership, user: users.one(membership.user_id) });
 
   app.post('/user_management/organization_memberships', async (request, reply) => {
     const wanted = parsed(creation, request.body);
-    const membership = directory.createMembership({
-      userId: wanted.user_id,
-      organizationId: wanted.organization_id,
-      roleSlug: wanted.role_slug ?? wanted.role_slugs?.[0],
+    const { user_id: userId, organization_id: organizationId } = wanted;
+    const membership = memberships.create(users.one(userId), organizations.one(organizationId), {
+      userId,
+      organizationId,
+      roleSlug: roleIn(wanted),
     });
     return reply.status(201).send(withUser(membership));
   });
@@ -41,24 +38,27 @@ export function membershipRoutes(app: FastifyInstance, directory: Directory): vo
       });
     }
     const statuses = wanted.statuses === undefined ? ['active'] : [wanted.statuses].flat().flatMap((part) => part.split(','));
-    return listOf(
-      directory.memberships({ userId: wanted.user_id, organizationId: wanted.organization_id, statuses }).map(withUser),
-      request.query,
-    );
+    const page = listOf(memberships.all({ userId: wanted.user_id, organizationId: wanted.organization_id, statuses }), request.query);
+    return { ...page, data: page.data.map(withUser) };
   });
+  type One = { Params: { id: string } };
   const one = '/user_management/organization_memberships/:id';
-  app.get<{ Params: { id: string } }>(one, async ({ params }) => withUser(directory.membership(params.id)));
-  app.put<{ Params: { id: string } }>(one, async ({ params, body }) =>
-    withUser(directory.setMembershipRole(params.id, parsed(change, body).role_slug)),
-  );
-  app.delete<{ Params: { id: string } }>(one, async ({ params }, reply) => {
-    directory.deleteMembership(params.id);
-    return reply.status(204).send();
+  app.get<One>(one, async ({ params }) => withUser(memberships.one(params.id)));
+  app.put<One>(one, async ({ params, body }) => {
+    const role = roleIn(parsed(change, body));
+    return withUser(role === undefined ? memberships.one(params.id) : memberships.setRole(params.id, role));
   });
-  app.put<{ Params: { id: string } }>(`${one}/deactivate`, async ({ params }) =>
-    withUser(directory.setMembershipStatus(params.id, 'inactive')),
-  );
-  app.put<{ Params: { id: string } }>(`${one}/reactivate`, async ({ params }) =>
-    withUser(directory.setMembershipStatus(params.id, 'active')),
-  );
+  app.delete<One>(one, async ({ params }, reply) => {
+    memberships.delete(params.id);
+    return reply.status(200).send();
+  });
+  app.put<One>(`${one}/deactivate`, async ({ params }) => withUser(memberships.deactivate(params.id)));
+  app.put<One>(`${one}/reactivate`, async ({ params }) => withUser(memberships.reactivate(params.id)));
+}
+
+function roleIn({ role_slug: one, role_slugs: several }: z.infer<typeof change>): string | undefined {
+  if (several !== undefined && several.length > 1) {
+    throw new Refusal(422, { code: 'multiple_roles_not_enabled', message: 'Multiple roles are not enabled for this environment.' });
+  }
+  return one ?? several?.[0];
 }

@@ -1,49 +1,59 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { Directory } from '../directory.ts';
+import type { Organizations } from '../directory/organizations.ts';
 import { notFound } from '../refusal.ts';
 import { listOf, parsed } from './lists.ts';
 
-const body = z.object({
-  name: z.string().min(1),
+const common = {
   external_id: z.string().max(128).nullish(),
-  metadata: z.record(z.string().max(40), z.string().max(600)).nullish(),
-  domain_data: z.array(z.object({ domain: z.string() })).optional(),
-});
-const filter = z.object({ domains: z.string().optional(), search: z.string().optional() });
+  metadata: z.record(z.string().max(40), z.string().max(600).nullable()).nullish(),
+  allow_profiles_outside_organization: z.boolean().optional(),
+  domains: z.array(z.string()).optional(),
+  domain_data: z.array(z.object({ domain: z.string(), state: z.enum(['pending', 'verified']).optional() })).optional(),
+};
+const creation = z.object({ name: z.string().min(1), ...common });
+const change = z.object({ name: z.string().min(1).optional(), ...common });
+const filter = z.object({ domains: z.union([z.string(), z.array(z.string())]).optional(), search: z.string().optional() });
 
 /** https://workos.com/docs/reference/organization */
-export function organizationRoutes(app: FastifyInstance, directory: Directory): void {
-  app.post('/organizations', async (request, reply) => {
-    const wanted = parsed(body, request.body);
-    return reply.status(201).send(
-      directory.createOrganization({
-        name: wanted.name,
-        externalId: wanted.external_id,
-        metadata: wanted.metadata ?? undefined,
-        domains: wanted.domain_data?.map(({ domain }) => domain),
-      }),
-    );
+export function organizationRoutes(app: FastifyInstance, organizations: Organizations): void {
+  type One = { Params: { id: string } };
+  app.post('/organizations', async ({ body }, reply) => {
+    const wanted = parsed(creation, body);
+    return reply.status(201).send(organizations.create({ name: wanted.name, ...rest(wanted) }));
   });
-  app.get('/organizations', async (request) => {
-    const { domains, search } = parsed(filter, request.query);
-    const wanted = domains?.split(',');
+  app.get('/organizations', async ({ query }) => {
+    const { domains, search } = parsed(filter, query);
+    const wanted = domains === undefined ? undefined : [domains].flat().flatMap((part) => part.split(','));
     return listOf(
-      directory
-        .organizations()
+      organizations
+        .all()
         .filter((organization) => wanted === undefined || organization.domains.some(({ domain }) => wanted.includes(domain)))
         .filter((organization) => search === undefined || organization.name.toLowerCase().includes(search.toLowerCase())),
-      request.query,
+      query,
     );
   });
-  app.get<{ Params: { id: string } }>('/organizations/:id', async ({ params }) => directory.organization(params.id));
-  app.get<{ Params: { id: string } }>('/organizations/external_id/:id', async ({ params }) => {
-    const found = directory.organizations().find((organization) => organization.external_id === params.id);
+  app.get<One>('/organizations/:id', async ({ params }) => organizations.one(params.id));
+  app.put<One>('/organizations/:id', async ({ params, body }) => {
+    const wanted = parsed(change, body);
+    return organizations.update(params.id, { ...(wanted.name === undefined ? {} : { name: wanted.name }), ...rest(wanted) });
+  });
+  app.get<One>('/organizations/external_id/:id', async ({ params }) => {
+    const found = organizations.byExternalId(params.id);
     if (found === undefined) throw notFound('Organization', params.id);
     return found;
   });
-  app.delete<{ Params: { id: string } }>('/organizations/:id', async ({ params }, reply) => {
-    directory.deleteOrganization(params.id);
+  app.delete<One>('/organizations/:id', async ({ params }, reply) => {
+    organizations.delete(params.id);
     return reply.status(202).send();
   });
+}
+
+function rest(wanted: z.infer<typeof change>) {
+  return {
+    externalId: wanted.external_id,
+    metadata: wanted.metadata ?? undefined,
+    allowProfilesOutsideOrganization: wanted.allow_profiles_outside_organization,
+    domains: wanted.domain_data?.map(({ domain }) => domain) ?? wanted.domains,
+  };
 }

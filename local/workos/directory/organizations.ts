@@ -1,0 +1,130 @@
+import type { Events } from '../events.ts';
+import { newIdentifier } from '../identifiers.ts';
+import type { Organization, OrganizationDomain } from '../records.ts';
+import { notFound, Refusal } from '../refusal.ts';
+import type { Environment, Store } from '../store.ts';
+import type { Memberships } from './memberships.ts';
+
+export interface NewOrganization {
+  readonly name: string;
+  readonly externalId?: string | null | undefined;
+  readonly domains?: readonly string[] | undefined;
+  readonly metadata?: Readonly<Record<string, string | null>> | undefined;
+  readonly allowProfilesOutsideOrganization?: boolean | undefined;
+}
+
+/** What the API shows of an organization in events: without a switch that only its own pages have. */
+const shown = ({ allow_profiles_outside_organization: _allowed, ...organization }: Organization) => organization;
+
+/** https://workos.com/docs/reference/organization */
+export class Organizations {
+  readonly #store: Store;
+  readonly #events: Events;
+  readonly #memberships: Memberships;
+
+  constructor(store: Store, events: Events, memberships: Memberships) {
+    this.#store = store;
+    this.#events = events;
+    this.#memberships = memberships;
+  }
+
+  get #kept(): Environment {
+    return this.#store.environment;
+  }
+
+  create(wanted: NewOrganization): Organization {
+    const id = newIdentifier('org');
+    const time = new Date().toISOString();
+    const organization: Organization = {
+      object: 'organization',
+      id,
+      name: wanted.name,
+      allow_profiles_outside_organization: wanted.allowProfilesOutsideOrganization ?? false,
+      domains: (wanted.domains ?? []).map((domain) => newDomain(id, domain, time)),
+      external_id: this.#free(wanted.externalId ?? null),
+      metadata: merged({}, wanted.metadata),
+      created_at: time,
+      updated_at: time,
+    };
+    return this.#keep(organization, 'created');
+  }
+
+  all(): Organization[] {
+    return Object.values(this.#kept.organizations);
+  }
+
+  one(id: string): Organization {
+    const found = this.#kept.organizations[id];
+    if (found === undefined) throw notFound('Organization', id);
+    return found;
+  }
+
+  byExternalId(externalId: string): Organization | undefined {
+    return this.all().find((organization) => organization.external_id === externalId);
+  }
+
+  update(id: string, change: Partial<NewOrganization>): Organization {
+    const before = this.one(id);
+    const time = new Date().toISOString();
+    const changed: Organization = {
+      ...before,
+      name: change.name ?? before.name,
+      allow_profiles_outside_organization: change.allowProfilesOutsideOrganization ?? before.allow_profiles_outside_organization,
+      external_id: change.externalId === undefined ? before.external_id : this.#free(change.externalId, id),
+      metadata: merged(before.metadata, change.metadata),
+      domains:
+        change.domains?.map((domain) => before.domains.find((known) => known.domain === domain) ?? newDomain(id, domain, time)) ??
+        before.domains,
+      updated_at: time,
+    };
+    if (changed.name !== before.name) this.#memberships.renamed(id, changed.name);
+    return this.#keep(changed, 'updated');
+  }
+
+  /** Removes the organization and its memberships. */
+  delete(id: string): void {
+    const organization = this.one(id);
+    for (const membership of this.#memberships.all({ organizationId: id })) this.#memberships.delete(membership.id);
+    delete this.#kept.organizations[id];
+    this.#events.emit('organization.deleted', shown(organization), id);
+  }
+
+  #keep(organization: Organization, happened: 'created' | 'updated'): Organization {
+    this.#kept.organizations[organization.id] = organization;
+    this.#events.emit(`organization.${happened}`, shown(organization), organization.id);
+    return organization;
+  }
+
+  #free(externalId: string | null, owner?: string): string | null {
+    const used = externalId === null ? undefined : this.byExternalId(externalId);
+    if (used !== undefined && used.id !== owner) {
+      throw new Refusal(400, {
+        code: 'external_id_already_used',
+        message: 'The external_id provided is already assigned to another organization.',
+      });
+    }
+    return externalId;
+  }
+}
+
+/** `before` with the keys of `change`; null takes a key away. */
+export function merged(
+  before: Readonly<Record<string, string>>,
+  change: Readonly<Record<string, string | null>> | null | undefined,
+): Readonly<Record<string, string>> {
+  const all = { ...before, ...change };
+  return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== null));
+}
+
+function newDomain(organizationId: string, domain: string, time: string): OrganizationDomain {
+  return {
+    object: 'organization_domain',
+    id: newIdentifier('org_domain'),
+    organization_id: organizationId,
+    domain,
+    state: 'verified',
+    verification_strategy: 'manual',
+    created_at: time,
+    updated_at: time,
+  };
+}

@@ -1,0 +1,79 @@
+import { newIdentifier } from './identifiers.ts';
+import type { WorkosEvent } from './records.ts';
+import type { Store } from './store.ts';
+
+/** An event, and the organization it is about, by which WorkOS lets events be asked for. */
+interface Entry {
+  readonly event: WorkosEvent;
+  readonly organizationId?: string | undefined;
+}
+
+export interface EventFilter {
+  readonly events?: readonly string[] | undefined;
+  readonly organizationId?: string | undefined;
+  /** Milliseconds since the epoch. */
+  readonly from?: number | undefined;
+  readonly until?: number | undefined;
+}
+
+/** How long the Events API knows an event, in milliseconds. */
+const kept = 30 * 86_400_000;
+
+/** Everything that has happened in the environment during the last 30 days, oldest first. */
+export class Events {
+  readonly #store: Store;
+  readonly #listeners: ((event: WorkosEvent) => void)[] = [];
+  #entries: Entry[];
+
+  constructor(store: Store) {
+    this.#store = store;
+    this.#entries = store.journal<Entry>();
+    this.#forgetOld();
+    store.replaceJournal(this.#entries);
+  }
+
+  /** Records that something happened. `data` is the object it happened to, as the API shows it. */
+  emit(name: string, data: object, organizationId?: string): WorkosEvent {
+    const event: WorkosEvent = {
+      object: 'event',
+      id: newIdentifier('event'),
+      event: name,
+      data: data as Readonly<Record<string, unknown>>,
+      created_at: new Date().toISOString(),
+    };
+    const entry: Entry = { event, ...(organizationId === undefined ? {} : { organizationId }) };
+    this.#entries.push(entry);
+    this.#store.append(entry);
+    for (const listener of this.#listeners) listener(event);
+    return event;
+  }
+
+  onEvent(listener: (event: WorkosEvent) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  event(id: string): WorkosEvent | undefined {
+    return this.#entries.findLast(({ event }) => event.id === id)?.event;
+  }
+
+  list(filter: EventFilter): WorkosEvent[] {
+    this.#forgetOld();
+    return this.#entries
+      .filter(({ event, organizationId }) => {
+        const time = Date.parse(event.created_at);
+        return (
+          (filter.events === undefined || filter.events.includes(event.event)) &&
+          (filter.organizationId === undefined || organizationId === filter.organizationId) &&
+          (filter.from === undefined || time >= filter.from) &&
+          (filter.until === undefined || time <= filter.until)
+        );
+      })
+      .map(({ event }) => event);
+  }
+
+  #forgetOld(): void {
+    const oldest = Date.now() - kept;
+    const first = this.#entries.findIndex(({ event }) => Date.parse(event.created_at) >= oldest);
+    if (first !== 0) this.#entries = first === -1 ? [] : this.#entries.slice(first);
+  }
+}

@@ -1,0 +1,36 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { Events } from '../events.ts';
+import { Refusal } from '../refusal.ts';
+import { listOf, parsed } from './lists.ts';
+
+const filter = z.object({
+  // One parameter with commas, and the repeated one that the SDK sends.
+  events: z.union([z.string(), z.array(z.string())]).optional(),
+  organization_id: z.string().optional(),
+  range_start: z.string().optional(),
+  range_end: z.string().optional(),
+});
+
+/** https://workos.com/docs/reference/events */
+export function eventRoutes(app: FastifyInstance, events: Events): void {
+  app.get('/events', async ({ query }) => {
+    const wanted = parsed(filter, query);
+    return listOf(
+      events.list({
+        events: wanted.events === undefined ? undefined : [wanted.events].flat().flatMap((part) => part.split(',')),
+        organizationId: wanted.organization_id,
+        from: time('range_start', wanted.range_start),
+        until: time('range_end', wanted.range_end),
+      }),
+      query,
+    );
+  });
+}
+
+function time(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Date.parse(text);
+  if (Number.isNaN(value)) throw new Refusal(400, { code: 'bad_request', message: `${name} is no ISO-8601 date.` });
+  return value;
+}
