@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { ApiKey } from '../../crds/api-keys.ts';
 import type { StackTemplate } from '../../crds/stack-template.ts';
 import type { Tenant, TenantStatus } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
@@ -6,10 +7,10 @@ import { isNotFound } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
 import type { DatabaseServer } from '../database/server.ts';
 import type { EventRecorder } from '../runtime/events.ts';
+import type { SecretsState } from '../secrets/secrets.ts';
 import type { Settings } from '../settings.ts';
 import type { Children } from './children.ts';
 import { covers } from './drift.ts';
-import type { SecretsState } from './secrets.ts';
 import type { Verification } from './status.ts';
 
 export const fieldManager = 'tenantry-operator';
@@ -22,6 +23,8 @@ export interface Context {
   /** Takes over a Tenant that a write returned. */
   readonly learn: (tenant: Tenant) => void;
   readonly template: (name: string) => StackTemplate | undefined;
+  /** ApiKeys in the namespace of a tenant, whoever made them. */
+  readonly apiKeys: (tenant: string) => readonly ApiKey[];
   readonly database: DatabaseServer | undefined;
   /** For the tenants' public URLs. */
   readonly publicFetch: typeof globalThis.fetch;

@@ -11,6 +11,7 @@ import { publicFetch } from '../public-fetch.ts';
 import { EventRecorder } from '../runtime/events.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Settings } from '../settings.ts';
+import { ApiKeys } from './api-keys.ts';
 import { Children } from './children.ts';
 import type { Context } from './context.ts';
 import { reconcile } from './reconcile.ts';
@@ -21,6 +22,7 @@ export class TenantController {
   readonly #controller: Controller;
   readonly #tenants: Reflector<Tenant>;
   readonly #templates: Reflector<StackTemplate>;
+  readonly #apiKeys: ApiKeys;
   readonly #children: Children;
   /** Tenants as our own writes returned them, which the watch may not have told yet. */
   readonly #written = new Map<string, Tenant>();
@@ -62,6 +64,11 @@ export class TenantController {
       },
       onError: (error) => onError('StackTemplate', error),
     });
+    this.#apiKeys = new ApiKeys(
+      client,
+      (tenant) => this.#controller.add(tenant),
+      (error) => onError('ApiKey', error),
+    );
     this.#children = new Children(client, watched, (tenant) => this.#controller.add(tenant), onError);
     this.#context = {
       client,
@@ -70,6 +77,7 @@ export class TenantController {
       log,
       children: this.#children,
       template: (wanted) => this.#templates.get(wanted),
+      apiKeys: (tenant) => this.#apiKeys.of(tenant),
       learn: (tenant) => this.#written.set(tenant.metadata.name, tenant),
       publicFetch: publicFetch(settings.verify),
       events: new EventRecorder(client),
@@ -80,13 +88,13 @@ export class TenantController {
   }
 
   get ready(): boolean {
-    return this.#tenants.synced && this.#templates.synced && this.#children.synced;
+    return [this.#tenants, this.#templates, this.#apiKeys, this.#children].every(({ synced }) => synced);
   }
 
   /** Fills the caches, waits for `leading`, then works until `signal` aborts, and ends once the reconciles under way are through. */
   async run(signal: AbortSignal, leading: () => Promise<void>): Promise<void> {
     // The workers start when all caches are filled: what is missing from half a cache looks deleted.
-    await Promise.all([this.#tenants.start(signal), this.#templates.start(signal), this.#children.start(signal)]);
+    await Promise.all([this.#tenants, this.#templates, this.#apiKeys, this.#children].map((cache) => cache.start(signal)));
     this.#log.info({ tenants: this.#tenants.list().length }, 'caches are filled');
     // A replica that stands by keeps its caches filled, so that it can take over at once.
     await leading();

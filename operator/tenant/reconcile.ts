@@ -10,12 +10,13 @@ import type { DatabaseServer } from '../database/server.ts';
 import type { Blueprint } from '../render/blueprint.ts';
 import { renderNamespace, renderSecretsAccess } from '../render/namespace.ts';
 import { renderTenant } from '../render/tenant.ts';
+import { recordOfObject, validKeys } from '../secrets/key-file.ts';
+import { ensureSecrets, isForbidden, type SecretsState } from '../secrets/secrets.ts';
 import { type Again, type Context, fieldManager, writeStatus } from './context.ts';
 import { covers, marked } from './drift.ts';
 import { finalize } from './finalize.ts';
 import { type Action, plan } from './plan.ts';
 import { type RouteState, routeKind, routeState } from './route.ts';
-import { ensureSecrets, isForbidden, type SecretsState } from './secrets.ts';
 import { type Blocked, type Findings, statusOf, type Verification, wasReady } from './status.ts';
 import { verify } from './verify.ts';
 import { workloadState } from './workload.ts';
@@ -200,10 +201,11 @@ async function currentSecrets(
 ): Promise<SecretsState> {
   const { memory, now } = context;
   const key = tenant.metadata.uid ?? '';
-  const contents = canonicalJson([namespace.metadata.uid, template.spec.secrets ?? [], server?.name ?? '']);
+  const keys = validKeys(context.apiKeys(tenant.metadata.name), key, namespace.metadata.creationTimestamp ?? '').map(recordOfObject);
+  const contents = canonicalJson([namespace.metadata.uid, template.spec.secrets ?? [], server?.name ?? '', keys]);
   const known = memory.secrets.get(key);
   if (known && known.until > now().getTime() && known.contents === contents) return known.state;
-  const state = await whenAccessible(() => ensureSecrets(context.client, tenant, template.spec, server, signal), signal);
+  const state = await whenAccessible(() => ensureSecrets(context.client, tenant, template.spec, server, keys, signal), signal);
   memory.secrets.set(key, { state, contents, until: now().getTime() + sweepMs * (0.7 + 0.2 * context.random()) });
   if (state.created.length > 0 && isTrue(tenant.status?.conditions, 'SecretsReady')) {
     await context.events.record(

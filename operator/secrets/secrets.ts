@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { generateApiKey, recordOf } from '../../crds/api-keys.ts';
+import { type ApiKeyRecord, generateApiKey, recordOf } from '../../crds/api-keys.ts';
 import { databaseNames, namespaceOf } from '../../crds/names.ts';
 import { canonicalJson, type StackTemplateSpec } from '../../crds/stack-template.ts';
 import type { Tenant } from '../../crds/tenant.ts';
@@ -34,6 +34,8 @@ export async function ensureSecrets(
   tenant: Tenant,
   template: StackTemplateSpec,
   server: DatabaseServer | undefined,
+  /** The tenant's keys besides those that are generated here. */
+  keys: readonly ApiKeyRecord[],
   signal: AbortSignal,
 ): Promise<SecretsState> {
   const created: string[] = [];
@@ -48,7 +50,7 @@ export async function ensureSecrets(
   }));
   const { apiKey = '', probeKey = '' } = credentials.values;
   await ensure(secretNames.apiKeys, () => ({
-    'keys.json': JSON.stringify([recordOf(apiKey, 'default', ['mcp', 'api']), recordOf(probeKey, 'operator', ['probe'])]),
+    'keys.json': JSON.stringify([recordOf(apiKey, 'default', ['mcp', 'api']), recordOf(probeKey, 'operator', ['probe']), ...keys]),
   }));
   const generated = template.secrets?.length
     ? await ensure(secretNames.generated, (existing) =>
