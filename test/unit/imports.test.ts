@@ -8,10 +8,11 @@ const root = resolve(import.meta.dirname, '../..');
 const allowed: Readonly<Record<string, { readonly folders: readonly string[]; readonly never?: readonly string[] }>> = {
   crds: { folders: [], never: ['@kubernetes/client-node', 'fastify', 'pg'] },
   kube: { folders: ['crds'] },
-  operator: { folders: ['crds', 'kube'] },
-  'control-plane': { folders: ['crds', 'kube'] },
+  audit: { folders: [] },
+  operator: { folders: ['crds', 'kube', 'audit'] },
+  'control-plane': { folders: ['crds', 'kube', 'audit'] },
   local: { folders: ['crds', 'kube'] },
-  templates: { folders: ['crds'], never: ['@kubernetes/client-node'] },
+  templates: { folders: ['crds', 'audit'], never: ['@kubernetes/client-node'] },
 };
 
 interface Import {
@@ -54,4 +55,8 @@ describe.each(Object.entries(allowed))('%s', (folder, { folders, never = [] }) =
 test('templates take nothing but types from crds', () => {
   const values = importsOf('templates').filter(({ to, typeOnly }) => to.includes('/crds/') && !typeOnly);
   expect(values.map(({ from, to }) => `${from} <- ${to}`)).toEqual([]);
+});
+
+test("audit depends on nothing but Node, for it is in every tenant's pod", () => {
+  expect(importsOf('audit').filter(({ to }) => !to.startsWith('./') && !to.startsWith('node:'))).toEqual([]);
 });
