@@ -18,6 +18,7 @@ export interface TestContext {
     readonly clientId: string;
     readonly apiKey: string;
     readonly adminIssuer: string;
+    readonly platformOrganizationId: string;
   };
 }
 

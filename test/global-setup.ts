@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import type { TestProject } from 'vitest/node';
-import { seed } from '../local/demo.ts';
+import { platformOrganization, seed } from '../local/demo.ts';
 import { startStack } from '../local/stack.ts';
 
 /** Starts Tenantry once for all integration tests, in a folder of its own, and hands out how to reach it. */
@@ -24,7 +24,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     operatorUrl: stack.operatorUrl,
     postgresUrl: stack.postgres.url,
     folder: dir,
-    workos: { apiUrl, issuer, clientId, apiKey, adminIssuer },
+    workos: { apiUrl, issuer, clientId, apiKey, adminIssuer, platformOrganizationId: platformOrganization(stack.workos).id },
   });
   return async () => {
     await stack.stop();

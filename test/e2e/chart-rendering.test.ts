@@ -99,7 +99,11 @@ describe('pods', () => {
 describe('values that cannot work are refused, with the remedy', () => {
   const minimal = ['--values', example('minimal')];
   test.each<[string, string[], RegExp]>([
-    ['nothing at all', [], /baseUrl: set it.*workos\.clientId: set it.*workos\.existingSecret\.name: name a Secret.*controllerNamespace/s],
+    [
+      'nothing at all',
+      [],
+      /baseUrl: set it.*workos\.clientId: set it.*platformOrganizationId: set it.*workos\.existingSecret\.name: name a Secret.*controlPlane\.existingSecret\.name: name a Secret.*controllerNamespace/s,
+    ],
     ['a Gateway without a name', [...minimal, '--set', 'routing.kind=gateway'], /routing\.gateway\.name: name the Gateway/],
     ['hosts below an address', [...minimal, '--set', 'baseUrl=https://192.0.2.1,routing.mode=host'], /baseUrl: give it a domain/],
     ['hosts below a path', [...minimal, '--set', 'baseUrl=https://a.example/x,routing.mode=host'], /baseUrl: remove its path/],
@@ -146,8 +150,14 @@ test('no Secret is rendered, and none is in the environment but by reference', a
   const manifests = await render(['--values', example('gateway')]);
   expect(manifests.filter(({ kind }) => kind === 'Secret')).toEqual([]);
   const control = podsOf(manifests).find(({ name }) => name === 'tenantry-control-plane');
-  const key = control?.spec.containers[0]?.env?.find(({ name }) => name === 'WORKOS_API_KEY');
-  expect(key).toEqual({ name: 'WORKOS_API_KEY', valueFrom: { secretKeyRef: { name: 'workos', key: 'api-key' } } });
+  const env = control?.spec.containers[0]?.env ?? [];
+  for (const [name, secret, key] of [
+    ['WORKOS_API_KEY', 'workos', 'api-key'],
+    ['WORKOS_WEBHOOK_SECRET', 'workos', 'webhook-secret'],
+    ['TENANTRY_STORE_URL', 'control-plane', 'store-url'],
+  ]) {
+    expect(env.find((variable) => variable.name === name)).toEqual({ name, valueFrom: { secretKeyRef: { name: secret, key } } });
+  }
 });
 
 test('without CustomResourceDefinitions and built-in templates where they are not wanted', async () => {

@@ -45,6 +45,7 @@ export class Installation {
     await this.#kubectl.apply([
       secret('workos', { 'api-key': this.#context.workos.apiKey }),
       secret('postgres', { url: this.#context.postgresUrl }),
+      secret('control-plane', { 'store-url': this.#context.storeUrl, 'audit-key': readFileSync(this.#context.auditKeyFile, 'utf8') }),
     ]);
     await this.bringAuthority();
   }
@@ -61,6 +62,7 @@ export class Installation {
     return {
       'workos-api-key.txt': this.#context.workos.apiKey,
       'postgres-url.txt': this.#context.postgresUrl,
+      'store-url.txt': this.#context.storeUrl,
       'values.yaml': JSON.stringify(this.#values(defaultRouting)),
     };
   }
@@ -93,10 +95,12 @@ export class Installation {
       workos: {
         clientId: workos.clientId,
         oauthIssuer: workos.issuer,
+        platformOrganizationId: workos.platformOrganizationId,
         adminIssuer: workos.adminIssuer,
         apiUrl: workos.apiUrl,
         existingSecret: { name: 'workos' },
       },
+      controlPlane: { existingSecret: { name: 'control-plane' } },
       database: { existingSecret: { name: 'postgres' }, cidr: `${nodeAddress}/32` },
       routing: {
         mode,

@@ -16,8 +16,16 @@
 {{- if not .oauthIssuer -}}
 {{- $faults = append $faults "workos.oauthIssuer: set it to your AuthKit domain, such as https://example.authkit.app (WorkOS dashboard, Domains)" -}}
 {{- end -}}
+{{- if not .platformOrganizationId -}}
+{{- $faults = append $faults "workos.platformOrganizationId: set it to the WorkOS organization of your platform's administrators, org_... (WorkOS dashboard, Organizations)" -}}
+{{- end -}}
 {{- if not .existingSecret.name -}}
 {{- $faults = append $faults (printf "workos.existingSecret.name: name a Secret of the namespace %s that holds the WorkOS API key: kubectl create secret generic workos -n %s --from-file=%s=<file with the key>" $.Release.Namespace $.Release.Namespace .existingSecret.key) -}}
+{{- end -}}
+{{- end -}}
+{{- with $values.controlPlane.existingSecret -}}
+{{- if not .name -}}
+{{- $faults = append $faults (printf "controlPlane.existingSecret.name: name a Secret of the namespace %s that holds the URL of the control plane's database and the key that signs the audit: kubectl create secret generic control-plane -n %s --from-file=%s=<file with the URL> --from-file=%s=<file that openssl genpkey -algorithm ed25519 wrote>" $.Release.Namespace $.Release.Namespace .storeUrlKey .auditKeyKey) -}}
 {{- end -}}
 {{- end -}}
 {{- with $values.routing -}}

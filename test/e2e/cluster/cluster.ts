@@ -1,10 +1,12 @@
 import { dirname, join } from 'node:path';
 import { pino } from 'pino';
+import { ensureAuditKey } from '../../../local/audit-key.ts';
 import { findClusterBinaries } from '../../../local/binaries.ts';
-import { type Demo, seed } from '../../../local/demo.ts';
+import { type Demo, platformOrganization, seed } from '../../../local/demo.ts';
 import { type Kubernetes, startKubernetes } from '../../../local/kubernetes.ts';
 import { Authority } from '../../../local/pki.ts';
 import { startPostgres } from '../../../local/postgres.ts';
+import { ensureStoreDatabase } from '../../../local/store-database.ts';
 import { startWorkos, type WorkosStandIn } from '../../../local/workos/start.ts';
 import { writeEnvironment } from '../environment.ts';
 import type { RunFolder } from '../run-folder.ts';
@@ -92,11 +94,16 @@ export async function startCluster(run: RunFolder, { signal, say }: ClusterOptio
   await untilNamesResolve(signal);
   done('CoreDNS and Traefik are up');
   const { apiUrl, issuer, clientId, apiKey, adminIssuer } = identity.workos;
+  const platformOrganizationId = platformOrganization(identity.workos).id;
+  const auditKeyFile = join(run.path, 'audit-key.pem');
+  ensureAuditKey(auditKeyFile);
   writeContext({
     folder: run.path,
     kubeconfig: kubernetes.kubeconfigs.admin,
     postgresUrl: postgres.url,
-    workos: { apiUrl, issuer, clientId, apiKey, adminIssuer },
+    storeUrl: await ensureStoreDatabase(postgres.url, join(run.path, 'store-password')),
+    auditKeyFile,
+    workos: { apiUrl, issuer, clientId, apiKey, adminIssuer, platformOrganizationId },
     adminToken: identity.demo.adminToken,
     gatewayAuthority: gateway.certFile,
   });

@@ -11,6 +11,10 @@ export interface ClusterContext {
   readonly kubeconfig: string;
   /** PostgreSQL as superuser, at an address that pods reach. */
   readonly postgresUrl: string;
+  /** Database of the control plane. */
+  readonly storeUrl: string;
+  /** Key, PEM, that signs the audit. */
+  readonly auditKeyFile: string;
   readonly workos: TestContext['workos'];
   /** Session token with all permissions on tenants. */
   readonly adminToken: string;
