@@ -460,7 +460,7 @@ describe('assertions', () => {
 
   it('must be for this tenant and this audience, from the sidecar, signed by its key and not expired', async () => {
     const other = await AssertionSigner.create('another-tenant');
-    expect(await status(`Bearer ${other.sign({ subject: 'user_ada', scopes: [] }, 'r')}`)).toBe(401);
+    expect(await status(`Bearer ${other.sign({ subject: 'user_ada', scopes: ['mcp'] }, 'r')}`)).toBe(401);
     const late = await AssertionSigner.create(stack.tenantUid, () => Date.now() - 61_000);
     const { privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519' });
     const forged = await new SignJWT({ tenant: stack.tenantUid })
@@ -477,11 +477,11 @@ describe('assertions', () => {
     expect(await status(`Bearer ${unsigned}`)).toBe(401);
     // The same signer with its key published: only the time, or only the tenant, is wrong.
     await late.publish(stack.file('assertion/jwks.json'));
-    expect(await status(`Bearer ${late.sign({ subject: 'user_ada', scopes: [] }, 'r')}`)).toBe(401);
+    expect(await status(`Bearer ${late.sign({ subject: 'user_ada', scopes: ['mcp'] }, 'r')}`)).toBe(401);
     await other.publish(stack.file('assertion/jwks.json'));
-    expect(await status(`Bearer ${other.sign({ subject: 'user_ada', scopes: [] }, 'r')}`)).toBe(401);
+    expect(await status(`Bearer ${other.sign({ subject: 'user_ada', scopes: ['mcp'] }, 'r')}`)).toBe(401);
     await signer.publish(stack.file('assertion/jwks.json'));
-    expect(await status(`Bearer ${signer.sign({ subject: 'user_ada', scopes: [] }, 'r')}`)).toBe(200);
+    expect(await status(`Bearer ${signer.sign({ subject: 'user_ada', scopes: ['mcp'] }, 'r')}`)).toBe(200);
   });
 
   it('are accepted from a restarted sidecar with a new key at once', async () => {
@@ -489,7 +489,7 @@ describe('assertions', () => {
     signer = await AssertionSigner.create(stack.tenantUid);
     await signer.publish(stack.file('assertion/jwks.json'));
     expect((await call('GET', '/v1/notes')).status).toBe(200);
-    expect(await status(`Bearer ${before.sign({ subject: 'user_ada', scopes: [] }, 'r')}`)).toBe(401);
+    expect(await status(`Bearer ${before.sign({ subject: 'user_ada', scopes: ['mcp'] }, 'r')}`)).toBe(401);
   });
 });
 

@@ -112,9 +112,13 @@ export class Program {
 /** What the control plane answers to a pod; `down` makes it answer 503. */
 export class ControlPlanePeer {
   readonly members = new Set<string>();
+  /** What the role of a member allows; without an entry the answer names no access, as an older control plane's. */
+  readonly roles = new Map<string, { readonly role: string; readonly access: string }>();
   readonly requests: string[] = [];
   readonly token = 'projected-token';
   down = false;
+  /** Users whose membership it cannot find out. */
+  readonly unknowable = new Set<string>();
   #keys: { key: CryptoKey; kid: string; jwk: object }[] = [];
   #url = '';
   #close: () => Promise<void> = async () => {};
@@ -134,10 +138,9 @@ export class ControlPlanePeer {
         return answer(200, { keys: peer.#keys.map(({ jwk }) => jwk) }, { 'cache-control': 'max-age=300' });
       const user = /^\/pods\/v1\/members\/(.+)$/.exec(request.url ?? '')?.[1];
       if (user === undefined) return answer(404, {});
-      return answer(
-        200,
-        peer.members.has(decodeURIComponent(user)) ? { member: true, role: 'member', permissions: [] } : { member: false },
-      );
+      if (peer.unknowable.has(user)) return answer(503, {}, { 'retry-after': '3' });
+      if (!peer.members.has(decodeURIComponent(user))) return answer(200, { member: false });
+      return answer(200, { member: true, role: 'member', permissions: [], ...peer.roles.get(user) });
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');

@@ -74,7 +74,7 @@ function operationObject(operation: Operation): Record<string, unknown> {
 
 function problemResponses(operation: Operation): Record<string, unknown> {
   const byStatus = new Map<number, string[]>();
-  for (const code of [...operation.problems, 'unauthorized', 'unavailable'] as const) {
+  for (const code of [...operation.problems, 'unauthorized', 'forbidden', 'unavailable'] as const) {
     const { status, title } = problems[code];
     byStatus.set(status, [...(byStatus.get(status) ?? []), title]);
   }

@@ -5,6 +5,7 @@ export const problems = {
   malformed_request: { status: 400, title: 'Malformed request' },
   unknown_action: { status: 400, title: 'Unknown action' },
   unauthorized: { status: 401, title: 'Not authorized' },
+  forbidden: { status: 403, title: 'Forbidden' },
   not_found: { status: 404, title: 'Not found' },
   version_mismatch: { status: 409, title: 'Version mismatch' },
   deleted: { status: 410, title: 'Deleted' },

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 import type { Caller } from '../assertion.ts';
 import { requestIdHeader, requestIdOf } from '../request-id.ts';
+import { admit } from './admission.ts';
 import { isUnavailable } from './database.ts';
 import type { Operation } from './operation.ts';
 import { isObject } from './payload.ts';
@@ -72,6 +73,7 @@ export function createApiServer(options: ApiServerOptions) {
       // Before the body is read: who may not call need not send anything.
       onRequest: async (request) => {
         request.caller = await options.authenticate(request.headers.authorization);
+        admit(request.caller, operation);
       },
       handler: async (request, reply) => {
         if (request.caller === undefined) throw new Error('handler reached without a caller');

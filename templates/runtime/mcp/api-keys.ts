@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { ApiKeyRecord, ApiKeyScope } from '../../../crds/api-keys.ts';
+import type { ApiKeyRecord } from '../../../crds/api-keys.ts';
 import { Refusal } from './refusal.ts';
 import { WatchedFile } from './watched-file.ts';
 
@@ -8,7 +8,8 @@ export const apiKeyPrefix = 'tnt_';
 interface KnownKey {
   readonly id: string;
   readonly hash: Buffer;
-  readonly scopes: readonly ApiKeyScope[];
+  /** Such as `mcp`, `mcp:read`, `api`, `api:read` and `probe`; one that is not known here grants nothing. */
+  readonly scopes: readonly string[];
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
 }
@@ -25,7 +26,7 @@ export class ApiKeys {
   }
 
   /** @throws {Refusal} unknown_key, expired; unavailable when the file cannot be read. */
-  async verify(key: string): Promise<{ id: string; scopes: readonly ApiKeyScope[] }> {
+  async verify(key: string): Promise<{ id: string; scopes: readonly string[] }> {
     const keys = await this.#read();
     const hash = createHash('sha256').update(key).digest();
     // Every key is compared, in constant time, so that the answer's time tells nothing about how far a guess came.

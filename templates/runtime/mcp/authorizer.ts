@@ -1,9 +1,9 @@
 import { decodeJwt, errors, jwtVerify } from 'jose';
-import type { ApiKeyScope } from '../../../crds/api-keys.ts';
+import { type Access, accessAt, type Door, isOwnScope, scopeOf } from '../access.ts';
 import type { Caller } from '../assertion.ts';
 import { type ApiKeys, apiKeyPrefix } from './api-keys.ts';
 import { ControlPlaneUnavailable } from './control-plane.ts';
-import type { Memberships } from './memberships.ts';
+import type { Membership, Memberships } from './memberships.ts';
 import { Refusal } from './refusal.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
@@ -12,8 +12,8 @@ export interface ProtectedResource {
   /** Public URL, which the token's audience must equal. */
   readonly url: string;
   readonly metadataUrl: string;
-  /** Scope an API key needs for it. */
-  readonly scope: Exclude<ApiKeyScope, 'probe'>;
+  /** What of the scopes counts here. */
+  readonly door: Door;
 }
 
 export interface AuthorizerOptions {
@@ -28,10 +28,13 @@ export interface AuthorizerOptions {
   readonly clock?: () => Date;
 }
 
-/** Who calls, and whether only to probe the MCP endpoint. */
+/** Who calls, and how much they may do. */
 export interface Authorized {
   readonly caller: Caller;
-  readonly probeOnly: boolean;
+  /** `probe` is less than `read`: the handshake and the list of tools. */
+  readonly access: Exclude<Access, 'none'> | 'probe';
+  /** Why `access` is not `all`, for whoever is refused; such as `Your role "viewer" may only read.` */
+  readonly limits: string;
 }
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
@@ -55,11 +58,17 @@ export class Authorizer {
 
   async #byKey(key: string, resource: ProtectedResource): Promise<Authorized> {
     const { id, scopes } = await this.#options.apiKeys.verify(key);
-    const probeOnly = !scopes.includes(resource.scope);
-    if (probeOnly && !(resource.scope === 'mcp' && scopes.includes('probe'))) {
-      throw new Refusal('scope', `This API key lacks the scope "${resource.scope}".`);
+    const { door } = resource;
+    const access = accessAt(door, scopes);
+    const subject = `key:${id}`;
+    if (access !== 'none') {
+      const scope = scopeOf(door, access);
+      return { caller: { subject, scopes: [scope] }, access, limits: `This API key may only read: its scope is "${scope}".` };
     }
-    return { caller: { subject: `key:${id}`, scopes: probeOnly ? ['probe'] : [resource.scope] }, probeOnly };
+    if (door === 'mcp' && scopes.includes('probe')) {
+      return { caller: { subject, scopes: ['probe'] }, access: 'probe', limits: 'A probe key may only initialize and list tools.' };
+    }
+    throw new Refusal('scope', `This API key lacks the scope "${door}".`);
   }
 
   async #byToken(token: string, resource: ProtectedResource): Promise<Authorized> {
@@ -83,16 +92,22 @@ export class Authorizer {
     if (subject === undefined || !/^[\w.@|:-]{1,256}$/.test(subject) || /^\.+$/.test(subject)) {
       throw new Refusal('invalid_token', 'The token names no user.');
     }
-    if (!(await this.#isMember(subject, oauth.memberships))) {
-      throw new Refusal('not_member', "You are not an active member of this tenant's organization.");
-    }
-    const scopes = typeof scope === 'string' ? scope.split(' ').filter((word) => word !== '') : [];
-    return { caller: { subject, organization: oauth.organizationId, scopes: [resource.scope, ...scopes] }, probeOnly: false };
+    const membership = await this.#membership(subject, oauth.memberships);
+    if (!membership.member) throw new Refusal('not_member', "You are not an active member of this tenant's organization.");
+    const { access, role } = membership;
+    const named = role === undefined ? 'Your role' : `Your role "${role}"`;
+    if (access === 'none') throw new Refusal('role', `${named} may not use this tenant. Ask an administrator of your organization.`);
+    const scopes = typeof scope === 'string' ? scope.split(' ').filter((word) => word !== '' && !isOwnScope(word)) : [];
+    return {
+      caller: { subject, organization: oauth.organizationId, scopes: [scopeOf(resource.door, access), ...scopes] },
+      access,
+      limits: `${named} may only read. Ask an administrator of your organization.`,
+    };
   }
 
-  async #isMember(subject: string, memberships: Memberships): Promise<boolean> {
+  async #membership(subject: string, memberships: Memberships): Promise<Membership> {
     try {
-      return await memberships.isMember(subject);
+      return await memberships.of(subject);
     } catch (error) {
       throw unavailable(error);
     }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { JSONWebKeySet } from 'jose';
-import { request } from 'undici';
+import { Pool } from 'undici';
+import type { Membership } from './memberships.ts';
 
 /** The control plane cannot answer now. */
 export class ControlPlaneUnavailable extends Error {
@@ -25,9 +26,14 @@ const defaultMaxAgeSeconds = 300;
 /** What a pod may ask the control plane; it finds the tenant by the pod's own token. Every failure is {@link ControlPlaneUnavailable}. */
 export class ControlPlane {
   readonly #options: ControlPlaneOptions;
+  /** Bounded: after a restart, all users of a tenant are asked about at once. */
+  readonly #pool: Pool;
+  readonly #base: string;
 
   constructor(options: ControlPlaneOptions) {
     this.#options = options;
+    this.#pool = new Pool(options.url.origin, { connections: 8, connectTimeout: 2000 });
+    this.#base = options.url.pathname.replace(/\/+$/, '');
   }
 
   /** Keys of the authorization server, and for how many seconds they may be used. */
@@ -38,19 +44,24 @@ export class ControlPlane {
     return { jwks: body as JSONWebKeySet, maxAgeSeconds: maxAge === undefined ? defaultMaxAgeSeconds : Number(maxAge) };
   }
 
-  /** Whether the user is an active member of the tenant's organization. */
-  async isMember(userId: string): Promise<boolean> {
+  /** Whether the user is an active member of the tenant's organization, and what the role allows. */
+  async membership(userId: string): Promise<Membership> {
     const { body } = await this.#get(`/pods/v1/members/${encodeURIComponent(userId)}`);
-    const member = (body as { member?: unknown } | null)?.member;
-    if (typeof member !== 'boolean') throw new ControlPlaneUnavailable('answer names no membership', 5);
-    return member;
+    const { member, role, access = 'all' } = (body ?? {}) as { member?: unknown; role?: unknown; access?: unknown };
+    if (member === false) return { member };
+    // An older control plane names no access; a word that a newer one may have for it grants nothing here.
+    if (member === true && (access === 'none' || access === 'read' || access === 'all')) {
+      return { member, access, role: typeof role === 'string' ? role : undefined };
+    }
+    throw new ControlPlaneUnavailable('answer names no membership that is understood', 5);
   }
 
   async #get(path: string): Promise<{ body: unknown; cacheControl: string }> {
     try {
       const token = (await readFile(this.#options.tokenFile, 'utf8')).trim();
-      const base = this.#options.url.href.replace(/\/+$/, '');
-      const answer = await request(base + path, {
+      const answer = await this.#pool.request({
+        method: 'GET',
+        path: this.#base + path,
         headers: { authorization: `Bearer ${token}`, accept: 'application/json' },
         signal: AbortSignal.timeout(timeoutMs),
       });
@@ -68,5 +79,9 @@ export class ControlPlane {
       if (error instanceof ControlPlaneUnavailable) throw error;
       throw new ControlPlaneUnavailable('control plane cannot be reached', 5, error);
     }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
   }
 }

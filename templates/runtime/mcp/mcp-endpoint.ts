@@ -12,12 +12,11 @@ import {
 } from '@modelcontextprotocol/server';
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/server/validators/ajv';
 import type { Logger } from 'pino';
-import type { Caller } from '../assertion.ts';
 import type { Authorized } from './authorizer.ts';
 import { readJson, sendRpcError } from './http-body.ts';
 import type { Metrics } from './metrics.ts';
 import { Refusal } from './refusal.ts';
-import type { ToolCaller } from './tool-call.ts';
+import { forbidden, type ToolCaller } from './tool-call.ts';
 import type { LoadedTools, ToolSource } from './tool-source.ts';
 
 export interface McpEndpointOptions {
@@ -41,7 +40,7 @@ const labelledMethods = new Set([...probeMethods, 'tools/call', 'subscriptions/l
 
 /** What a request carries through the SDK to the tool call. */
 interface Call {
-  readonly caller: Caller;
+  readonly authorized: Authorized;
   readonly requestId: string;
 }
 
@@ -85,7 +84,7 @@ export class McpEndpoint {
   async serve(
     request: IncomingMessage,
     response: ServerResponse,
-    { caller, probeOnly }: Authorized,
+    authorized: Authorized,
     requestId: string,
     onMethod: (method: string) => void,
   ): Promise<void> {
@@ -97,10 +96,11 @@ export class McpEndpoint {
     }
     const methods = methodsOf(body);
     onMethod(methods.length === 1 && labelledMethods.has(methods[0] ?? '') ? (methods[0] ?? 'other') : 'other');
-    if (probeOnly && (methods.length === 0 || methods.some((method) => !probeMethods.has(method)))) {
-      throw new Refusal('scope', 'A probe key may only initialize and list tools.');
+    const { caller, access, limits } = authorized;
+    if (access === 'probe' && (methods.length === 0 || methods.some((method) => !probeMethods.has(method)))) {
+      throw new Refusal('scope', limits);
     }
-    const call: Call = { caller, requestId };
+    const call: Call = { authorized, requestId };
     const auth: AuthInfo = { token: '', clientId: caller.subject, scopes: [...caller.scopes], extra: { call } };
     const { method = 'GET', url = '/', headers } = request;
     await this.#handle({ method, url, headers, auth, [Symbol.asyncIterator]: () => request[Symbol.asyncIterator]() }, response, body);
@@ -120,7 +120,9 @@ export class McpEndpoint {
         ...(tools.instructions !== undefined && { instructions: tools.instructions }),
       },
     );
-    server.setRequestHandler('tools/list', () => ({ tools: tools.listed as unknown as ListToolsResult['tools'] }));
+    // A probe changes nothing and asks whether all the tools are there.
+    const listed = call.authorized.access === 'read' ? tools.listedToReaders : tools.listed;
+    server.setRequestHandler('tools/list', () => ({ tools: listed as unknown as ListToolsResult['tools'] }));
     server.setRequestHandler('tools/call', async ({ params }, context) =>
       this.#call(tools, call, params.name, params.arguments ?? {}, context.mcpReq.signal),
     );
@@ -132,11 +134,15 @@ export class McpEndpoint {
     const tool = tools.byName.get(name);
     if (tool === undefined)
       throw new ProtocolError(ProtocolErrorCode.InvalidParams, `There is no tool ${JSON.stringify(name.slice(0, 100))}.`);
+    const { authorized, requestId } = call;
     const started = performance.now();
-    const { outcome, result } = await caller.call({ tool, args, caller: call.caller, requestId: call.requestId, signal });
+    const { outcome, result } =
+      authorized.access === 'all' || tool.annotations.readOnlyHint
+        ? await caller.call({ tool, args, caller: authorized.caller, requestId, signal })
+        : forbidden(tool, authorized.limits);
     const ms = performance.now() - started;
     metrics.countCall(name, outcome, ms / 1000);
-    logger.info({ rid: call.requestId, sub: call.caller.subject, tool: name, outcome, ms: Math.round(ms) }, 'tool call');
+    logger.info({ rid: requestId, sub: authorized.caller.subject, tool: name, outcome, ms: Math.round(ms) }, 'tool call');
     return { ...result, content: [...result.content] };
   }
 }

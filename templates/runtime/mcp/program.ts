@@ -68,7 +68,7 @@ function createAuthorizer({ apiKeysFile, oauth }: Settings): Authorizer {
       issuer: oauth.issuer,
       organizationId: oauth.organizationId,
       keys: new SigningKeys({ fetch: () => controlPlane.jwks() }),
-      memberships: new Memberships((userId) => controlPlane.isMember(userId)),
+      memberships: new Memberships({ ask: (userId) => controlPlane.membership(userId), now: () => performance.now(), random: Math.random }),
     },
   });
 }

@@ -26,6 +26,10 @@ const droppedRequestHeaders = new Set([
   'transfer-encoding',
   'upgrade',
   'x-api-key',
+  // A framework that heeds them would write where the method says that nothing is changed.
+  'x-http-method',
+  'x-http-method-override',
+  'x-method-override',
   'x-forwarded-for',
   'x-forwarded-host',
   'x-forwarded-port',

@@ -8,6 +8,8 @@ export type RefusalReason =
   | 'unknown_key'
   | 'scope'
   | 'not_member'
+  | 'role'
+  | 'read_only'
   | 'unavailable'
   | 'origin'
   | 'host';
@@ -30,6 +32,8 @@ const statuses: Record<RefusalReason, 401 | 403 | 503> = {
   unknown_key: 401,
   scope: 403,
   not_member: 403,
+  role: 403,
+  read_only: 403,
   unavailable: 503,
   origin: 403,
   host: 403,

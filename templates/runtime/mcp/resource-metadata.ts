@@ -1,3 +1,4 @@
+import type { Door } from '../access.ts';
 import type { ProtectedResource } from './authorizer.ts';
 import type { Settings } from './settings.ts';
 
@@ -6,8 +7,8 @@ export function metadataUrlOf(resource: URL): URL {
   return new URL(`/.well-known/oauth-protected-resource${resource.pathname === '/' ? '' : resource.pathname}`, resource.origin);
 }
 
-export function protectedResource(url: URL, scope: ProtectedResource['scope']): ProtectedResource {
-  return { url: href(url), metadataUrl: metadataUrlOf(url).href, scope };
+export function protectedResource(url: URL, door: Door): ProtectedResource {
+  return { url: href(url), metadataUrl: metadataUrlOf(url).href, door };
 }
 
 /** A URL as it was configured: one without a path has no slash at its end. */

@@ -148,8 +148,11 @@ export class Sidecar {
     if (api !== undefined && (path === api.path || path.startsWith(`${api.path}/`))) {
       exchange.route = 'api';
       guard.check(request.headers);
-      const { caller } = await authorizer.authorize(request.headers, api);
+      const { caller, access, limits } = await authorizer.authorize(request.headers, api);
       exchange.subject = caller.subject;
+      if (access !== 'all' && !readingMethods.has(request.method ?? '')) {
+        throw new Refusal('read_only', `${limits} ${request.method} may make changes, so it was not passed on.`);
+      }
       const target = upstreamPath(path, api.path);
       if (target !== undefined) {
         const query = request.url?.slice(path.length) ?? '';
@@ -200,6 +203,9 @@ export class Sidecar {
     logger.debug({ rid: id, route, method, status, sub: subject, ms: Math.round(seconds * 1000) }, 'request');
   }
 }
+
+/** Those that HTTP calls safe, but for TRACE: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1 */
+const readingMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 const titles = { 401: 'Not authorized', 403: 'Forbidden', 503: 'Temporarily unavailable' } as const;
 

@@ -9,7 +9,7 @@ import { AnswerTooLarge, readText, type Upstream, UpstreamUnreachable } from './
 import type { UpstreamCredentials } from './upstream-credentials.ts';
 
 /** How a call ended, for the metric. */
-export type Outcome = 'ok' | 'invalid_arguments' | 'api_error' | 'unreachable' | 'timeout' | 'too_large';
+export type Outcome = 'ok' | 'forbidden' | 'invalid_arguments' | 'api_error' | 'unreachable' | 'timeout' | 'too_large';
 
 export interface ToolResult {
   readonly content: readonly { readonly type: 'text'; readonly text: string }[];
@@ -107,6 +107,14 @@ export class ToolCaller {
 function refused(tool: Tool, faults: readonly string[]): { outcome: Outcome; result: ToolResult } {
   const lines = faults.map((fault) => `- ${fault}`).join('\n');
   return { outcome: 'invalid_arguments', result: errorResult(`Arguments of ${tool.name} are not valid; nothing was done:\n${lines}`) };
+}
+
+/**
+ * The answer to a caller who may not call the tool. A result rather than an error of the protocol, because that is what clients show to
+ * their LLM, which then neither tries again nor takes the tool for missing.
+ */
+export function forbidden(tool: Tool, limits: string): { outcome: Outcome; result: ToolResult } {
+  return { outcome: 'forbidden', result: errorResult(`${limits} ${tool.name} makes changes, so it was not called.`) };
 }
 
 function errorResult(text: string): ToolResult {

@@ -19,8 +19,13 @@ export interface LoadedTools {
   readonly instructions: string | undefined;
   readonly byName: ReadonlyMap<string, Tool>;
   /** As tools/list shows them. */
-  readonly listed: readonly Record<string, unknown>[];
+  readonly listed: readonly ListedTool[];
+  /** The same for callers who may only read. */
+  readonly listedToReaders: readonly ListedTool[];
 }
+
+/** As the protocol has it: https://modelcontextprotocol.io/specification/2025-11-25/schema#tool */
+type ListedTool = Readonly<Record<string, unknown>>;
 
 export interface ToolSourceOptions {
   readonly upstream: Upstream;
@@ -117,16 +122,18 @@ async function parse(text: string): Promise<unknown> {
 }
 
 function prepare({ version, instructions, tools }: ApiTools): LoadedTools {
+  const listed = tools.map(({ name, title, description, inputSchema, annotations }) => ({
+    name,
+    ...(title !== undefined && { title }),
+    ...(description !== undefined && { description }),
+    inputSchema: concise(inputSchema),
+    annotations,
+  }));
   return {
     version,
     instructions,
     byName: new Map(tools.map((tool) => [tool.name, tool])),
-    listed: tools.map(({ name, title, description, inputSchema, annotations }) => ({
-      name,
-      ...(title !== undefined && { title }),
-      ...(description !== undefined && { description }),
-      inputSchema: concise(inputSchema),
-      annotations,
-    })),
+    listed,
+    listedToReaders: listed.filter(({ annotations }) => annotations.readOnlyHint),
   };
 }
