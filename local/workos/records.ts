@@ -91,6 +91,18 @@ export interface Role {
   readonly updated_at: string;
 }
 
+export interface WebhookEndpoint {
+  readonly object: 'webhook_endpoint';
+  readonly id: string;
+  readonly endpoint_url: string;
+  /** Signs what is sent there. */
+  readonly secret: string;
+  readonly status: 'enabled' | 'disabled';
+  readonly events: readonly string[];
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
 /** What happened in the environment, as the Events API and webhooks tell it. */
 export interface WorkosEvent {
   readonly object: 'event';

@@ -18,3 +18,16 @@ export const invalid = (message: string, errors: readonly { field: string; code:
 
 /** A refusal in OAuth's shape, which the authenticate endpoint uses for grants and clients. */
 export const oauthRefusal = (error: string, description: string) => new Refusal(400, { error, error_description: description });
+
+/** What a service in trouble answers. */
+export const unavailable = () => new Refusal(503, { message: 'Service Unavailable' });
+
+/** More requests than an environment may send; `retryAfter` in seconds. */
+export class TooManyRequests extends Refusal {
+  readonly retryAfter: number;
+
+  constructor(retryAfter: number) {
+    super(429, { message: 'Too many requests.', code: 'rate_limit_exceeded' });
+    this.retryAfter = retryAfter;
+  }
+}

@@ -7,7 +7,9 @@ import type { Events } from './events.ts';
 import { newIdentifier } from './identifiers.ts';
 import type { DemoAccount } from './oauth/pages.ts';
 import { expired, signInRoutes } from './oauth/sign-in-routes.ts';
-import { Refusal } from './refusal.ts';
+import type { Outages } from './outages.ts';
+import { Refusal, TooManyRequests, unavailable } from './refusal.ts';
+import type { RequestLog } from './request-log.ts';
 import { authenticateRoutes } from './rest/authenticate.ts';
 import { authorizeRoutes } from './rest/authorize.ts';
 import { eventRoutes } from './rest/events.ts';
@@ -16,16 +18,22 @@ import { oauthResourceRoutes } from './rest/oauth-resources.ts';
 import { organizationRoutes } from './rest/organizations.ts';
 import { permissionRoutes } from './rest/permissions.ts';
 import { roleRoutes } from './rest/roles.ts';
+import { standInRoutes } from './rest/stand-in.ts';
 import { userRoutes } from './rest/users.ts';
+import { webhookEndpointRoutes } from './rest/webhook-endpoints.ts';
 import type { Sessions } from './sessions.ts';
 import { publicKeyOf } from './signing-keys.ts';
 import type { Store } from './store.ts';
 import type { Vault } from './vault.ts';
+import type { WebhookEndpoints } from './webhooks/endpoints.ts';
 
 export interface Parts {
   readonly issuer: string;
   readonly store: Store;
   readonly events: Events;
+  readonly outages: Outages;
+  readonly requests: RequestLog;
+  readonly endpoints: WebhookEndpoints;
   readonly directory: Directory;
   readonly sessions: Sessions;
   readonly vault: Vault;
@@ -33,11 +41,13 @@ export interface Parts {
   readonly accounts: readonly DemoAccount[];
   /** Told of faults of the stand-in itself. */
   readonly onFault: (error: unknown) => void;
+  /** Told of each route that is served by method and path, such as `GET /organizations/:id`. */
+  readonly onRoute: (route: string) => void;
 }
 
 /** The API host and the AuthKit domain on one origin. */
 export function createApp(parts: Parts): FastifyInstance {
-  const { issuer, store, events, directory, sessions, vault, provider, accounts, onFault } = parts;
+  const { issuer, store, events, outages, requests, endpoints, directory, sessions, vault, provider, accounts, onFault } = parts;
   const { environment } = store;
   const oauth = provider.callback();
   const { host } = new URL(issuer);
@@ -46,12 +56,17 @@ export function createApp(parts: Parts): FastifyInstance {
     forceCloseConnections: true,
     serverFactory: (handler) =>
       createServer((request, response) => {
-        if (isOAuth(request)) {
+        if (outages.endOf('down') !== undefined && !request.url?.startsWith('/stand-in/')) {
+          response.writeHead(503, { 'content-type': 'application/json' }).end(JSON.stringify(unavailable().body));
+        } else if (isOAuth(request)) {
           // oidc-provider builds its metadata from the Host header; the issuer's host must stand there whatever the caller wrote.
           request.headers.host = host;
           void oauth(request, response as ServerResponse<IncomingMessage>).catch(onFault);
         } else handler(request, response);
       }),
+  });
+  app.addHook('onRoute', ({ method, url }) => {
+    for (const one of [method].flat()) if (one !== 'HEAD') parts.onRoute(`${one} ${url}`);
   });
   app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) =>
     done(null, Object.fromEntries(new URLSearchParams(String(body)))),
@@ -70,6 +85,7 @@ export function createApp(parts: Parts): FastifyInstance {
   });
   app.addHook('onSend', () => store.saved());
   app.setErrorHandler((error, _request, reply) => {
+    if (error instanceof TooManyRequests) reply.header('retry-after', error.retryAfter);
     if (error instanceof Refusal) return reply.status(error.status).send(error.body);
     if (error instanceof errors.SessionNotFound) return expired(reply);
     const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
@@ -91,13 +107,18 @@ export function createApp(parts: Parts): FastifyInstance {
         throw new Refusal(401, { message: 'Could not authorize the request. Maybe your API key is invalid?', code: 'unauthorized' });
       }
     });
-    organizationRoutes(api, directory.organizations);
-    userRoutes(api, directory);
-    membershipRoutes(api, directory);
-    roleRoutes(api, directory.roles);
-    permissionRoutes(api, directory.roles);
-    eventRoutes(api, events);
-    oauthResourceRoutes(api, directory.resources);
+    standInRoutes(api, outages, requests);
+    api.register(async (counted) => {
+      counted.addHook('onRequest', async ({ method, routeOptions }) => requests.admit(method, routeOptions.url ?? ''));
+      organizationRoutes(counted, directory.organizations);
+      userRoutes(counted, directory);
+      membershipRoutes(counted, directory);
+      roleRoutes(counted, directory.roles);
+      permissionRoutes(counted, directory.roles);
+      eventRoutes(counted, events, outages);
+      webhookEndpointRoutes(counted, endpoints);
+      oauthResourceRoutes(counted, directory.resources);
+    });
   });
   return app;
 }

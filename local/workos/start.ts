@@ -6,13 +6,17 @@ import { type EventFilter, Events } from './events.ts';
 import { newIdentifier, newSecret } from './identifiers.ts';
 import type { DemoAccount } from './oauth/pages.ts';
 import { createProvider } from './oauth/provider.ts';
+import { type OutageKind, Outages } from './outages.ts';
 import type { Membership, Organization, Role, User, WorkosEvent } from './records.ts';
+import { RequestLog } from './request-log.ts';
 import { type EnvironmentSeed, tenantrySeed, workosSeed } from './roles.ts';
 import { createApp } from './server.ts';
 import { Sessions } from './sessions.ts';
 import { createSigningKey } from './signing-keys.ts';
 import { Store } from './store.ts';
 import { Vault } from './vault.ts';
+import { Deliveries } from './webhooks/deliveries.ts';
+import { WebhookEndpoints } from './webhooks/endpoints.ts';
 
 export interface WorkosOptions {
   /** Address to listen on; 127.0.0.1 when left out. */
@@ -28,6 +32,8 @@ export interface WorkosOptions {
    * WorkOS hands it out.
    */
   readonly seed?: EnvironmentSeed;
+  /** Milliseconds before a webhook that was not taken is sent again, each further pause twice as long; a second when left out. */
+  readonly webhookRetryMs?: number;
   /** Lifetime of OAuth access tokens; an hour when left out. */
   readonly accessTokenSeconds?: number;
   /** Told of faults of the stand-in itself. */
@@ -77,6 +83,12 @@ export interface WorkosStandIn {
     readonly role?: string;
     readonly expiresIn?: number;
   }): Promise<string>;
+  /** For so many seconds everything (`down`), the Events API or the delivery of webhooks fails. Zero ends it. */
+  outage(kind: OutageKind, seconds: number): void;
+  /** How often each route of the API was asked, such as `GET /events`. */
+  requests(): Readonly<Record<string, number>>;
+  /** Every route that is served, such as `GET /organizations/:id`, but for those of oidc-provider. */
+  routes(): readonly string[];
   close(): Promise<void>;
 }
 
@@ -91,6 +103,10 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
   const { environment } = store;
   const vault = new Vault(options.dir);
   const events = new Events(store);
+  const outages = new Outages();
+  const requests = new RequestLog();
+  const endpoints = new WebhookEndpoints(store);
+  const deliveries = new Deliveries({ store, vault, endpoints, events, outages }, { retryMs: options.webhookRetryMs ?? 1000 });
   const directory = openDirectory(store, events);
   if (store.lacked.has('roles')) {
     directory.roles.ensure(workosSeed);
@@ -111,7 +127,22 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
     accessTokenSeconds: options.accessTokenSeconds ?? 3600,
   });
   provider.on('server_error', (_ctx, error) => onFault(error));
-  const app = createApp({ issuer, store, events, directory, sessions, vault, provider, accounts, onFault });
+  const routes: string[] = [];
+  const app = createApp({
+    issuer,
+    store,
+    events,
+    outages,
+    requests,
+    endpoints,
+    directory,
+    sessions,
+    vault,
+    provider,
+    accounts,
+    onFault,
+    onRoute: (route) => routes.push(route),
+  });
   await app.listen({ host: options.host ?? '127.0.0.1', port });
   return {
     apiUrl: issuer,
@@ -140,7 +171,11 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
     },
     adminToken: ({ userId, organizationId, permissions, role, expiresIn = 3600 }) =>
       sessions.accessToken({ userId, organizationId, role, permissions, sessionId: newIdentifier('session'), expiresInSeconds: expiresIn }),
+    outage: (kind, seconds) => outages.begin(kind, seconds),
+    requests: () => requests.counts(),
+    routes: () => routes,
     close: async () => {
+      deliveries.close();
       await app.close();
       vault.close();
       store.close();

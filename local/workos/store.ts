@@ -1,7 +1,7 @@
 import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JWK } from 'jose';
-import type { Membership, OAuthResource, Organization, Permission, Role, User } from './records.ts';
+import type { Membership, OAuthResource, Organization, Permission, Role, User, WebhookEndpoint } from './records.ts';
 
 /** A signing key: private JWK, and the self-signed certificate that WorkOS's key sets carry as x5c. */
 export interface SigningKey {
@@ -30,6 +30,7 @@ export interface Environment {
   definedPermissions: Record<string, Permission>;
   /** Roles by slug, in their order of priority. */
   roles: Record<string, Role>;
+  webhookEndpoints: Record<string, WebhookEndpoint>;
 }
 
 /** Keys and credentials, which are made once; everything else of an environment begins empty. */
@@ -44,6 +45,7 @@ const empty = (): Omit<Environment, keyof Credentials> => ({
   resources: {},
   definedPermissions: {},
   roles: {},
+  webhookEndpoints: {},
 });
 
 /** Where the environment lies, in a folder of its own, readable by the owner alone. */

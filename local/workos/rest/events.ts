@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Events } from '../events.ts';
-import { Refusal } from '../refusal.ts';
+import type { Outages } from '../outages.ts';
+import { Refusal, unavailable } from '../refusal.ts';
 import { listOf, parsed } from './lists.ts';
 
 const filter = z.object({
@@ -13,8 +14,9 @@ const filter = z.object({
 });
 
 /** https://workos.com/docs/reference/events */
-export function eventRoutes(app: FastifyInstance, events: Events): void {
+export function eventRoutes(app: FastifyInstance, events: Events, outages: Outages): void {
   app.get('/events', async ({ query }) => {
+    if (outages.endOf('events') !== undefined) throw unavailable();
     const wanted = parsed(filter, query);
     return listOf(
       events.list({

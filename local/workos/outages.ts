@@ -1,0 +1,18 @@
+/** What can be made to fail: everything, the Events API alone, or the delivery of webhooks alone. */
+export type OutageKind = 'down' | 'events' | 'webhooks';
+
+/** Failures that a test, or a person trying things, has asked for. Each ends by itself; a restart ends them all. */
+export class Outages {
+  readonly #ends = new Map<OutageKind, number>();
+
+  /** Zero seconds end one early. */
+  begin(kind: OutageKind, seconds: number): void {
+    this.#ends.set(kind, Date.now() + seconds * 1000);
+  }
+
+  /** When what `kind` names works again, in milliseconds since the epoch; undefined while it works. */
+  endOf(kind: OutageKind): number | undefined {
+    const end = Math.max(this.#ends.get(kind) ?? 0, this.#ends.get('down') ?? 0);
+    return end > Date.now() ? end : undefined;
+  }
+}

@@ -1,0 +1,141 @@
+import { createHmac } from 'node:crypto';
+import type { Events } from '../events.ts';
+import type { Outages } from '../outages.ts';
+import type { WebhookEndpoint, WorkosEvent } from '../records.ts';
+import type { Store } from '../store.ts';
+import type { Vault } from '../vault.ts';
+import type { WebhookEndpoints } from './endpoints.ts';
+
+interface Delivery {
+  readonly endpointId: string;
+  readonly eventId: string;
+  /** How often it was tried. */
+  readonly attempts: number;
+  /** When it is tried next, in milliseconds since the epoch. */
+  readonly next: number;
+}
+
+export interface DeliveryOptions {
+  /** Milliseconds before the first repetition; each further pause is twice as long, up to five minutes. */
+  readonly retryMs: number;
+}
+
+/** After so many, over three days at WorkOS, an event is given up. */
+const maxAttempts = 12;
+/** How soon the end of an outage is noticed. */
+const lookAgainMs = 500;
+const atOnce = 20;
+const longestPauseMs = 300_000;
+/** A receiver that takes longer has failed. */
+const answerWithinMs = 5_000;
+/** Seconds after which nobody waits for an event any more. */
+const keptSeconds = 3 * 86_400;
+
+/**
+ * Sends each event to the endpoints that asked for it, signed, and again with growing pauses until it is answered with 2xx.
+ * In no certain order and perhaps more than once, as at WorkOS.
+ */
+export class Deliveries {
+  readonly #store: Store;
+  readonly #vault: Vault;
+  readonly #endpoints: WebhookEndpoints;
+  readonly #events: Events;
+  readonly #outages: Outages;
+  readonly #options: DeliveryOptions;
+  readonly #waiting: (() => void)[] = [];
+  #sending = 0;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #closing = new AbortController();
+
+  constructor(
+    parts: { store: Store; vault: Vault; endpoints: WebhookEndpoints; events: Events; outages: Outages },
+    options: DeliveryOptions,
+  ) {
+    this.#store = parts.store;
+    this.#vault = parts.vault;
+    this.#endpoints = parts.endpoints;
+    this.#events = parts.events;
+    this.#outages = parts.outages;
+    this.#options = options;
+    for (const key of this.#vault.keys('delivery:')) {
+      const delivery = this.#vault.get<Delivery>(key);
+      if (delivery !== undefined) this.#schedule(delivery);
+    }
+    this.#events.onEvent((event) => this.#take(event));
+  }
+
+  close(): void {
+    this.#closing.abort();
+    for (const timer of this.#timers) clearTimeout(timer);
+  }
+
+  #take(event: WorkosEvent): void {
+    for (const { id, status, events } of this.#endpoints.all()) {
+      if (status !== 'enabled' || !events.includes(event.event)) continue;
+      this.#schedule({ endpointId: id, eventId: event.id, attempts: 0, next: Date.now() });
+    }
+  }
+
+  #schedule(delivery: Delivery): void {
+    this.#vault.put(keyOf(delivery), delivery, keptSeconds);
+    const timer = setTimeout(
+      () => {
+        this.#timers.delete(timer);
+        void this.#attempt(delivery);
+      },
+      Math.max(0, delivery.next - Date.now()),
+    );
+    this.#timers.add(timer);
+  }
+
+  async #attempt(delivery: Delivery): Promise<void> {
+    const end = this.#outages.endOf('webhooks');
+    if (end !== undefined) return this.#schedule({ ...delivery, next: Math.min(end, Date.now() + lookAgainMs) });
+    const endpoint = this.#endpoints.find(delivery.endpointId);
+    const event = this.#events.event(delivery.eventId);
+    if (endpoint?.status === 'enabled' && event !== undefined && !(await this.#send(endpoint, event))) {
+      if (this.#closing.signal.aborted) return;
+      const attempts = delivery.attempts + 1;
+      const pause = Math.min(this.#options.retryMs * 2 ** delivery.attempts, longestPauseMs);
+      if (attempts < maxAttempts) return this.#schedule({ ...delivery, attempts, next: Date.now() + pause });
+    }
+    this.#vault.delete(keyOf(delivery));
+  }
+
+  /** Whether the receiver took it. */
+  async #send(endpoint: WebhookEndpoint, event: WorkosEvent): Promise<boolean> {
+    if (this.#sending >= atOnce) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#sending++;
+    try {
+      return await this.#post(endpoint, event);
+    } finally {
+      // The place goes to the next in line.
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#sending--;
+      else next();
+    }
+  }
+
+  async #post(endpoint: WebhookEndpoint, event: WorkosEvent): Promise<boolean> {
+    const body = JSON.stringify(event);
+    const time = Date.now();
+    const signature = createHmac('sha256', endpoint.secret).update(`${time}.${body}`).digest('hex');
+    try {
+      // Nobody is told of what a crash could take back.
+      await this.#store.saved();
+      const response = await fetch(endpoint.endpoint_url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'workos-signature': `t=${time}, v1=${signature}` },
+        body,
+        redirect: 'manual',
+        signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(answerWithinMs)]),
+      });
+      await response.body?.cancel();
+      return response.ok;
+    } catch {
+      return false;
+    }
+  }
+}
+
+const keyOf = ({ endpointId, eventId }: Delivery): string => `delivery:${endpointId}:${eventId}`;
