@@ -47,7 +47,9 @@ describe.each(examples)('with %s', (file) => {
       const pod = podsOf(manifests).find((candidate) => candidate.name === name);
       const environment = (pod?.spec.containers[0]?.env ?? []).map((variable) => [variable.name, variable.value ?? 'of-the-cluster']);
       const known = Object.fromEntries(environment) as Record<string, string>;
-      return 'TENANTRY_DATABASE_URL_FILE' in known ? { ...known, TENANTRY_DATABASE_URL_FILE: url } : known;
+      if ('TENANTRY_STORE_URL' in known) known['TENANTRY_STORE_URL'] = 'postgres://tenantry:secret@10.0.0.6:5432/tenantry';
+      if ('TENANTRY_DATABASE_URL_FILE' in known) known['TENANTRY_DATABASE_URL_FILE'] = url;
+      return known;
     };
     try {
       const operator = readOperator(environmentOf('tenantry-operator'));
