@@ -1,6 +1,6 @@
 /** A Kubernetes API with the custom resources and nothing that acts on them but the control plane, for tests that stop and break things. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -34,6 +34,8 @@ export interface Cluster {
 
 export async function startCluster(): Promise<Cluster> {
   const dir = await mkdtemp(join(tmpdir(), 'tenantry-control-plane-'));
+  // PostgreSQL runs as another user: it must be able to pass through to its own folder.
+  await chmod(dir, 0o711);
   const unlogged = { fsync: false, log: pino({ level: 'silent' }) };
   const [kubernetes, postgres] = await Promise.all([
     startKubernetes({ dir: join(dir, 'kubernetes'), ...unlogged }),
