@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { errors, type Provider } from 'oidc-provider';
+import type { Devices } from './devices.ts';
 import type { Directory } from './directory.ts';
 import type { Events } from './events.ts';
 import { newIdentifier } from './identifiers.ts';
@@ -12,6 +13,7 @@ import { Refusal, TooManyRequests, unavailable } from './refusal.ts';
 import type { RequestLog } from './request-log.ts';
 import { authenticateRoutes } from './rest/authenticate.ts';
 import { authorizeRoutes } from './rest/authorize.ts';
+import { deviceRoutes } from './rest/devices.ts';
 import { eventRoutes } from './rest/events.ts';
 import { membershipRoutes } from './rest/memberships.ts';
 import { oauthResourceRoutes } from './rest/oauth-resources.ts';
@@ -36,6 +38,7 @@ export interface Parts {
   readonly endpoints: WebhookEndpoints;
   readonly directory: Directory;
   readonly sessions: Sessions;
+  readonly devices: Devices;
   readonly vault: Vault;
   readonly provider: Provider;
   readonly accounts: readonly DemoAccount[];
@@ -47,7 +50,7 @@ export interface Parts {
 
 /** The API host and the AuthKit domain on one origin. */
 export function createApp(parts: Parts): FastifyInstance {
-  const { issuer, store, events, outages, requests, endpoints, directory, sessions, vault, provider, accounts, onFault } = parts;
+  const { issuer, store, events, outages, requests, endpoints, directory, sessions, devices, vault, provider, accounts, onFault } = parts;
   const { environment } = store;
   const oauth = provider.callback();
   const { host } = new URL(issuer);
@@ -100,7 +103,8 @@ export function createApp(parts: Parts): FastifyInstance {
   });
   signInRoutes(app, provider, directory, accounts);
   authorizeRoutes(app, environment, directory, sessions, accounts);
-  authenticateRoutes(app, environment, directory, sessions, vault);
+  authenticateRoutes(app, environment, directory, sessions, devices, vault);
+  deviceRoutes(app, { issuer, clientId: environment.clientId, devices, directory, vault, accounts });
   app.register(async (api) => {
     api.addHook('onRequest', async (request) => {
       if (!sameText(request.headers.authorization ?? '', `Bearer ${environment.apiKey}`)) {

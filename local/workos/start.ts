@@ -1,3 +1,4 @@
+import { Devices } from './devices.ts';
 import type { NewMembership } from './directory/memberships.ts';
 import type { NewOrganization } from './directory/organizations.ts';
 import type { NewUser } from './directory/users.ts';
@@ -34,6 +35,10 @@ export interface WorkosOptions {
   readonly seed?: EnvironmentSeed;
   /** Milliseconds before a webhook that was not taken is sent again, each further pause twice as long; a second when left out. */
   readonly webhookRetryMs?: number;
+  /** How long a person has to sign in for a device; five minutes when left out. */
+  readonly deviceExpirySeconds?: number;
+  /** How long a device waits between two questions; a second when left out, so that nobody waits for nothing. */
+  readonly deviceIntervalSeconds?: number;
   /** Lifetime of OAuth access tokens; an hour when left out. */
   readonly accessTokenSeconds?: number;
   /** Told of faults of the stand-in itself. */
@@ -118,6 +123,10 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
   const issuer = `http://${options.publicHost ?? 'localhost'}:${port}`;
   const adminIssuer = `${issuer}/user_management/${environment.clientId}`;
   const sessions = new Sessions(environment, directory, vault, adminIssuer);
+  const devices = new Devices(vault, {
+    expirySeconds: options.deviceExpirySeconds ?? 300,
+    intervalSeconds: options.deviceIntervalSeconds ?? 1,
+  });
   const onFault = (error: unknown) => options.log?.('the WorkOS stand-in failed', { error });
   const provider = createProvider({
     issuer,
@@ -137,6 +146,7 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
     endpoints,
     directory,
     sessions,
+    devices,
     vault,
     provider,
     accounts,

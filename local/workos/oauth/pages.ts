@@ -26,12 +26,6 @@ export function signInPage(page: SignInPage): string {
   const hidden = Object.entries(page.fields ?? {})
     .map(([name, value]) => `<input type="hidden" name="${html(name)}" value="${html(value)}">`)
     .join('');
-  const accounts = page.accounts
-    .map(
-      ({ email, password, note }) =>
-        `<tr><td><code>${html(email)}</code></td><td><code>${html(password)}</code></td><td>${html(note ?? '')}</td></tr>`,
-    )
-    .join('');
   return document(
     'Sign in',
     `<h1>Sign in</h1>
@@ -43,23 +37,35 @@ ${page.error === undefined ? '' : `<p class="error" role="alert">${html(page.err
 <label>Password <input name="password" type="password" autocomplete="current-password" required></label>
 <button type="submit">Sign in and allow</button>
 </form>
-${accounts === '' ? '' : `<h2>Accounts on this machine</h2><table><tr><th>E-mail</th><th>Password</th><th></th></tr>${accounts}</table>`}
-<p class="note">This page stands in for WorkOS AuthKit on this machine.</p>`,
+${accountTable(page.accounts)}`,
   );
+}
+
+/** The accounts that may be shown, and that this is no real AuthKit. */
+export function accountTable(accounts: readonly DemoAccount[]): string {
+  const rows = accounts
+    .map(
+      ({ email, password, note }) =>
+        `<tr><td><code>${html(email)}</code></td><td><code>${html(password)}</code></td><td>${html(note ?? '')}</td></tr>`,
+    )
+    .join('');
+  const table = `<h2>Accounts on this machine</h2><table><tr><th>E-mail</th><th>Password</th><th></th></tr>${rows}</table>`;
+  return `${rows === '' ? '' : table}
+<p class="note">This page stands in for WorkOS AuthKit on this machine.</p>`;
 }
 
 export function errorPage(error: string, description: string): string {
   return document('Sign-in failed', `<h1>Sign-in failed</h1><p>${html(description)}</p><p class="note"><code>${html(error)}</code></p>`);
 }
 
-function document(title: string, body: string): string {
+export function document(title: string, body: string): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${title}</title>
 <style>
 :root{color-scheme:light dark}
 body{font:1rem/1.5 system-ui,sans-serif;max-width:30rem;margin:8vh auto;padding:0 1rem}
 label{display:block;margin:.8rem 0}
-input{display:block;width:100%;box-sizing:border-box;padding:.5rem;font:inherit}
+input:not([type=radio]){display:block;width:100%;box-sizing:border-box;padding:.5rem;font:inherit}
 button{padding:.6rem 1rem;font:inherit;cursor:pointer}
 table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top}td code{white-space:nowrap}
 h2{font-size:1rem;margin-top:2rem}code{overflow-wrap:anywhere}
@@ -70,6 +76,6 @@ ${body}
 `;
 }
 
-function html(text: string): string {
+export function html(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#39;');
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { Devices } from '../devices.ts';
 import type { Directory } from '../directory.ts';
 import { newIdentifier, newSecret } from '../identifiers.ts';
 import type { Membership, User } from '../records.ts';
@@ -9,6 +10,7 @@ import type { Environment } from '../store.ts';
 import type { Vault } from '../vault.ts';
 import { parsed } from './lists.ts';
 
+const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
 const client = { client_id: z.string(), client_secret: z.string().optional() };
 const grant = z.discriminatedUnion('grant_type', [
   z.object({ ...client, grant_type: z.literal('password'), email: z.string(), password: z.string() }),
@@ -20,7 +22,14 @@ const grant = z.discriminatedUnion('grant_type', [
     pending_authentication_token: z.string(),
     organization_id: z.string(),
   }),
+  z.object({
+    ...client,
+    grant_type: z.literal(deviceGrant),
+    device_code: z.string(),
+  }),
 ]);
+
+const publicGrants: ReadonlySet<string> = new Set(['refresh_token', deviceGrant]);
 
 interface Pending {
   readonly userId: string;
@@ -33,6 +42,7 @@ export function authenticateRoutes(
   environment: Environment,
   directory: Directory,
   sessions: Sessions,
+  devices: Devices,
   vault: Vault,
 ): void {
   /** The membership a session is opened in: the only one, or the one the user still has to choose. */
@@ -59,9 +69,9 @@ export function authenticateRoutes(
   app.post('/user_management/authenticate', async (request) => {
     const wanted = parsed(grant, request.body);
     if (wanted.client_id !== environment.clientId) throw oauthRefusal('invalid_client', 'Invalid client ID.');
-    // Only a browser application, which proves itself by PKCE or holds a refresh token, has no secret.
+    // Only a browser application, which proves itself by PKCE or holds a refresh token, and a device have no secret.
     const publicGrant =
-      wanted.grant_type === 'authorization_code' ? wanted.code_verifier !== undefined : wanted.grant_type === 'refresh_token';
+      wanted.grant_type === 'authorization_code' ? wanted.code_verifier !== undefined : publicGrants.has(wanted.grant_type);
     if (wanted.client_secret === undefined ? !publicGrant : wanted.client_secret !== environment.apiKey) {
       throw oauthRefusal('invalid_client', 'Invalid client secret.');
     }
@@ -84,6 +94,12 @@ export function authenticateRoutes(
         }
         const user = directory.users.one(pending.userId);
         return sessions.open(user, membershipIn(user.id, wanted.organization_id), pending.method);
+      }
+      case deviceGrant: {
+        const { userId, organizationId } = devices.redeem(wanted.device_code);
+        if (!directory.users.maySignIn(userId)) throw oauthRefusal('access_denied', 'The user may no longer sign in.');
+        const membership = organizationId === undefined ? undefined : membershipIn(userId, organizationId);
+        return sessions.open(directory.users.one(userId), membership, 'Password');
       }
       case 'refresh_token': {
         const session = sessions.redeemRefreshToken(wanted.refresh_token);

@@ -1,0 +1,51 @@
+import { accountTable, type DemoAccount, document, html } from './pages.ts';
+
+export interface DevicePage {
+  readonly accounts: readonly DemoAccount[];
+  readonly userCode?: string | undefined;
+  readonly email?: string | undefined;
+  readonly error?: string | undefined;
+}
+
+/** Where the user compares the code with the device's, and signs in for it or refuses. */
+export function devicePage({ accounts, userCode, email, error }: DevicePage): string {
+  return document(
+    'Sign in a device',
+    `<h1>Sign in a device</h1>
+<p>Go on only if you started this, and the device shows the same code.</p>
+${error === undefined ? '' : `<p class="error" role="alert">${html(error)}</p>`}
+<form method="post" action="/device">
+<label>Code <input name="user_code" required autocomplete="off" value="${html(userCode ?? '')}"></label>
+<label>E-mail <input name="email" type="email" autocomplete="username" required value="${html(email ?? '')}"></label>
+<label>Password <input name="password" type="password" autocomplete="current-password" required></label>
+<button type="submit" name="decision" value="allow">Sign in and allow</button>
+<button type="submit" name="decision" value="deny">Refuse</button>
+</form>
+${accountTable(accounts)}`,
+  );
+}
+
+/** Where a member of several organizations says which one the device is for. */
+export function organizationPage(page: {
+  readonly ticket: string;
+  readonly organizations: readonly { readonly id: string; readonly name: string }[];
+}): string {
+  const options = page.organizations
+    .map(
+      ({ id, name }, index) =>
+        `<label><input type="radio" name="organization_id" value="${html(id)}"${index === 0 ? ' checked' : ''}> ${html(name)}</label>`,
+    )
+    .join('\n');
+  return document(
+    'Choose an organization',
+    `<h1>Choose an organization</h1>
+<form method="post" action="/device/organization"><input type="hidden" name="ticket" value="${html(page.ticket)}">
+${options}
+<button type="submit">Continue</button>
+</form>`,
+  );
+}
+
+export function deviceDonePage(message: string): string {
+  return document('Done', `<h1>Done</h1><p role="status">${html(message)} You can close this page.</p>`);
+}

@@ -1,0 +1,99 @@
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { z } from 'zod';
+import type { Devices } from '../devices.ts';
+import type { Directory } from '../directory.ts';
+import { newSecret } from '../identifiers.ts';
+import { deviceDonePage, devicePage, organizationPage } from '../oauth/device-pages.ts';
+import type { DemoAccount } from '../oauth/pages.ts';
+import { page } from '../oauth/sign-in-routes.ts';
+import { oauthRefusal, Refusal } from '../refusal.ts';
+import type { Vault } from '../vault.ts';
+
+const form = z.object({
+  user_code: z.string(),
+  email: z.string(),
+  password: z.string(),
+  decision: z.enum(['allow', 'deny']).default('allow'),
+});
+const choice = z.object({ ticket: z.string(), organization_id: z.string() });
+
+/** Somebody who has signed in and has yet to choose an organization. */
+interface Ticket {
+  readonly userId: string;
+  readonly userCode: string;
+}
+
+interface Parts {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly devices: Devices;
+  readonly directory: Directory;
+  readonly vault: Vault;
+  readonly accounts: readonly DemoAccount[];
+}
+
+const gone = 'No device waits under this code. Start again at the device.';
+
+/** `/user_management/authorize/device`, where a device begins, and `/device`, where its user signs in. */
+export function deviceRoutes(app: FastifyInstance, { issuer, clientId, devices, directory, vault, accounts }: Parts): void {
+  app.post('/user_management/authorize/device', async ({ body }) => {
+    const asked = z.object({ client_id: z.string() }).safeParse(body);
+    if (!asked.success) throw oauthRefusal('invalid_request', 'client_id is missing.');
+    if (asked.data.client_id !== clientId) throw oauthRefusal('invalid_client', 'Unknown client.');
+    const { deviceCode, userCode } = devices.start();
+    return {
+      device_code: deviceCode,
+      user_code: userCode,
+      verification_uri: `${issuer}/device`,
+      verification_uri_complete: `${issuer}/device?user_code=${userCode}`,
+      expires_in: devices.options.expirySeconds,
+      interval: devices.options.intervalSeconds,
+    };
+  });
+
+  const show = (reply: FastifyReply, fields: { userCode?: string; email?: string; error?: string }) =>
+    page(reply, devicePage({ accounts, ...fields }));
+
+  app.get<{ Querystring: { user_code?: string } }>('/device', async ({ query }, reply) =>
+    show(reply, query.user_code === undefined ? {} : { userCode: query.user_code }),
+  );
+
+  app.post('/device', async ({ body }, reply) => {
+    const sent = form.safeParse(body);
+    if (!sent.success) return show(reply.status(400), { error: 'Enter the code, an e-mail and a password.' });
+    const { user_code: userCode, email, password, decision } = sent.data;
+    if (!devices.awaits(userCode)) return show(reply.status(400), { email, error: gone });
+    try {
+      const user = await directory.users.signIn(email, password);
+      if (decision === 'deny') return finish(reply, devices.decide(userCode, { outcome: 'denied' }), 'The device was refused.');
+      const active = directory.memberships.all({ userId: user.id, statuses: ['active'] });
+      if (active.length > 1) {
+        const ticket = newSecret();
+        vault.put<Ticket>(`device-ticket:${ticket}`, { userId: user.id, userCode }, 600);
+        const organizations = active.map(({ organization_id: id, organization_name: name }) => ({ id, name }));
+        return page(reply, organizationPage({ ticket, organizations }));
+      }
+      return approve(reply, userCode, user.id, active[0]?.organization_id);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      return show(reply.status(error.status), { userCode, email, error: error.message });
+    }
+  });
+
+  app.post('/device/organization', async ({ body }, reply) => {
+    const sent = choice.safeParse(body);
+    const ticket = sent.success ? vault.take<Ticket>(`device-ticket:${sent.data.ticket}`) : undefined;
+    if (!sent.success || ticket === undefined) return show(reply.status(400), { error: gone });
+    const { userId } = ticket;
+    const chosen = directory.memberships.all({ userId, organizationId: sent.data.organization_id, statuses: ['active'] })[0];
+    if (chosen === undefined)
+      return show(reply.status(403), { userCode: ticket.userCode, error: 'You are not a member of that organization.' });
+    return approve(reply, ticket.userCode, userId, chosen.organization_id);
+  });
+
+  const approve = (reply: FastifyReply, userCode: string, userId: string, organizationId: string | undefined) =>
+    finish(reply, devices.decide(userCode, { outcome: 'approved', userId, organizationId }), 'The device is signed in.');
+
+  const finish = (reply: FastifyReply, noted: boolean, message: string) =>
+    noted ? page(reply, deviceDonePage(message)) : show(reply.status(400), { error: gone });
+}
