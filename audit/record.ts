@@ -52,22 +52,6 @@ export interface SecretReadRecord {
 
 export type OperatorRecord = RotationRecord | SecretReadRecord;
 
-/** An action of an administrator: once when it is about to begin (`intended`), once with what became of it. */
-export interface AdminRecord {
-  readonly id: string;
-  readonly time: string;
-  readonly requestId: string;
-  readonly actor: string;
-  readonly organizationId: string;
-  /** Such as `tenants.create`. */
-  readonly action: string;
-  /** Left out where the action concerns no tenant. */
-  readonly tenant?: RecordedTenant;
-  /** `intended`, `ok`, or the code of the problem it was refused with. */
-  readonly outcome: string;
-  readonly details: Json;
-}
-
 export const recordKinds = ['admin', 'tool-call', 'rotation', 'secret-read', 'retention'] as const;
 export type RecordKind = (typeof recordKinds)[number];
 
@@ -84,7 +68,8 @@ export interface AuditRecord {
   readonly organizationId?: string;
   readonly action: string;
   readonly outcome: string;
-  readonly tenant?: RecordedTenant;
+  /** Without a UID where a tenant of that name was to be created. */
+  readonly tenant?: { readonly name: string; readonly uid?: string };
   readonly requestId?: string;
   readonly details: Json;
 }

@@ -1,2 +1,4 @@
+import type { AuditTables } from '../audit/tables.ts';
+
 /** Rows of the tables, by table. Each part of the control plane that keeps something describes its own, beside its code. */
-export type Tables = Record<never, never>;
+export type Tables = AuditTables;

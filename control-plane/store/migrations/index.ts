@@ -1,4 +1,9 @@
 import type { Migration } from 'kysely/migration';
+import { audit } from './002-audit.ts';
+import { apiKeyUsage } from './004-api-key-usage.ts';
 
 /** Every change of the schema, by name. One that was released never changes again. */
-export const migrations: Readonly<Record<string, Migration>> = {};
+export const migrations: Readonly<Record<string, Migration>> = {
+  '002-audit': audit,
+  '004-api-key-usage': apiKeyUsage,
+};

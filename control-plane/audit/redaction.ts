@@ -1,0 +1,44 @@
+import type { Json } from '../../audit/json.ts';
+
+const redacted = '[redacted]';
+
+/** Members whose names say that they hold a secret. */
+const secretName = /(password|passphrase|passwd|secret|token|api[_-]?key|authorization|cookie|credentials?|private[_-]?key)s?$/i;
+
+/** Texts that are one whatever they are called: our API keys, WorkOS's, JWTs, URLs with a password, PEM. */
+const secretText =
+  /\btnt_[A-Za-z0-9_-]{8,}|\bsk_(?:test|live)_\w+|\beyJ[\w-]+\.[\w-]+\.[\w-]+|\/\/[^/\s:@]*:[^/\s@]+@|-----BEGIN [A-Z ]*PRIVATE KEY/;
+
+const maxText = 2_000;
+const maxMembers = 200;
+const maxDepth = 12;
+const maxLength = 16 * 1024;
+
+/**
+ * Details as they may be kept for years: what is or may be a secret is blotted out, and what is long is cut. Environment variables of
+ * containers lose their values, which may be anything.
+ */
+export function redact(details: unknown): Json {
+  const cut = visit(details, '', 0);
+  const length = JSON.stringify(cut).length;
+  return length > maxLength ? { truncated: `${length} characters of details were not kept` } : cut;
+}
+
+function visit(value: unknown, within: string, depth: number): Json {
+  if (value === null || typeof value === 'boolean') return value;
+  if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
+  if (typeof value === 'string') {
+    if (secretText.test(value)) return redacted;
+    return value.length > maxText ? `${value.slice(0, maxText)}… (${value.length} characters)` : value;
+  }
+  if (typeof value !== 'object' || depth === maxDepth) return value === undefined ? null : `[${typeof value}]`;
+  if (Array.isArray(value)) return value.slice(0, maxMembers).map((item) => visit(item, within, depth + 1));
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .slice(0, maxMembers)
+    .map(([name, member]): [string, Json] => {
+      const hidden = member !== null && typeof member !== 'boolean' && (secretName.test(name) || (within === 'env' && name === 'value'));
+      return [name, hidden ? redacted : visit(member, name, depth + 1)];
+    });
+  return Object.fromEntries(members);
+}

@@ -1,0 +1,203 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { genesis, hashOf } from '../../audit/chain.ts';
+import { newRecordId } from '../../audit/record.ts';
+import { Audit } from '../../control-plane/audit/actions.ts';
+import { Ledger } from '../../control-plane/audit/ledger.ts';
+import type { Admin } from '../../control-plane/identity/admins.ts';
+import { isStoreUnavailable } from '../../control-plane/store/failures.ts';
+import type { Store } from '../../control-plane/store/store.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import { startPostgres } from '../../local/postgres.ts';
+import { type AuditStore, silent, startAuditStore, toolCall } from './control-plane-audit-store.ts';
+
+let postgres: AuditStore;
+let store: Store;
+
+beforeAll(async () => {
+  postgres = await startAuditStore();
+  store = await postgres.open();
+});
+
+afterAll(() => postgres.stop());
+
+const tenant = (name = 'acme') => ({ name, uid: randomUUID() });
+const rows = (chain: string) => store.db.selectFrom('audit_records').selectAll().where('chain', '=', chain).orderBy('sequence').execute();
+
+const admin: Admin = {
+  userId: 'user_01',
+  organizationId: 'org_01',
+  role: 'platform-admin',
+  permissions: new Set(['tenants:write']),
+  platform: true,
+};
+
+describe('a chain', () => {
+  test('has each record once, in order, each with the hash of the one before', async () => {
+    const acme = tenant();
+    const ledger = new Ledger(store.db);
+    const first = [toolCall(acme), toolCall(acme)];
+    const second = [toolCall(acme), first[1], toolCall(acme)].filter((record) => record !== undefined);
+    expect(await ledger.append(first)).toBe(2);
+    expect(await ledger.append(second)).toBe(2);
+    expect(await ledger.append(second)).toBe(0);
+    const chained = await rows(acme.uid);
+    expect(chained.map(({ sequence }) => Number(sequence))).toEqual([1, 2, 3, 4]);
+    expect(chained.map(({ id }) => id)).toEqual([first[0]?.id, first[1]?.id, second[0]?.id, second[2]?.id]);
+    expect(chained.map(({ previous }) => previous)).toEqual([genesis, ...chained.slice(0, -1).map(({ hash }) => hash)]);
+    const head = await store.db.selectFrom('audit_heads').selectAll().where('chain', '=', acme.uid).execute();
+    expect(head).toMatchObject([{ sequence: '4', hash: chained[3]?.hash }]);
+  });
+
+  test('is hashed as is written down, whatever characters its records hold', async () => {
+    const acme = tenant();
+    const details = { tool: 'x', arguments: { 'ü \u0000 \ud800': ['\u2028', 1e21, -0, 0.1, null, { b: 1, a: '' }] } };
+    await new Ledger(store.db).append([toolCall(acme, { details, organizationId: 'org_1' })]);
+    const [row] = await rows(acme.uid);
+    const rebuilt = {
+      chain: acme.uid,
+      month: row?.month ?? '',
+      sequence: 1,
+      previous: genesis,
+      record: {
+        id: row?.id ?? '',
+        kind: 'tool-call' as const,
+        time: row?.time.toISOString() ?? '',
+        received: row?.received.toISOString() ?? '',
+        actor: 'user_1',
+        organizationId: 'org_1',
+        action: 'tools.call',
+        outcome: 'ok',
+        tenant: acme,
+        requestId: 'request-1',
+        details: row?.details as typeof details,
+      },
+    };
+    expect(rebuilt.record.details).toEqual({
+      ...details,
+      arguments: { 'ü \u0000 \ud800': ['\u2028', 1e21, 0, 0.1, null, { b: 1, a: '' }] },
+    });
+    expect(hashOf(rebuilt)).toBe(row?.hash);
+  });
+
+  test('appended to by several replicas at once, several chains at a time and in any order, has no gap and nothing twice', async () => {
+    const tenants = [tenant('a'), tenant('b'), tenant('c')];
+    const replicas = [new Ledger(store.db), new Ledger((await postgres.open()).db), new Ledger((await postgres.open()).db)];
+    const batches = Array.from({ length: 60 }, (_, index) => {
+      const order = index % 2 === 0 ? tenants : tenants.toReversed();
+      return order.flatMap((each) => [toolCall(each), toolCall(each)]);
+    });
+    // Each batch is sent twice, to two replicas, as by a sender that had no answer.
+    const added = await Promise.all(
+      batches.flatMap((batch, index) => [replicas[index % 3]?.append(batch), replicas[(index + 1) % 3]?.append(batch)]),
+    );
+    expect(added.reduce<number>((sum, count) => sum + (count ?? 0), 0)).toBe(360);
+    for (const { uid } of tenants) {
+      const chained = await rows(uid);
+      expect(chained.map(({ sequence }) => Number(sequence))).toEqual(Array.from({ length: 120 }, (_, index) => index + 1));
+      expect(chained.slice(1).map(({ previous }) => previous)).toEqual(chained.slice(0, -1).map(({ hash }) => hash));
+      expect(new Set(chained.map(({ id }) => id)).size).toBe(120);
+    }
+  });
+
+  test('of the next month continues from the last record of the month before, and never goes back', async () => {
+    const acme = tenant();
+    const ledger = new Ledger(store.db);
+    await ledger.append([toolCall(acme), toolCall(acme)]);
+    const [, last] = await rows(acme.uid);
+    // As if the clock had been ahead: received times may not go back, nor may months.
+    await store.db
+      .updateTable('audit_chains')
+      .set({ received: new Date('2099-02-03T04:05:06.789Z') })
+      .where('chain', '=', acme.uid)
+      .execute();
+    await ledger.append([toolCall(acme), toolCall(acme)]);
+    const next = (await rows(acme.uid)).filter(({ month }) => month === '2099-02');
+    expect(next.map(({ sequence, received }) => [Number(sequence), received.toISOString()])).toEqual([
+      [1, '2099-02-03T04:05:06.789Z'],
+      [2, '2099-02-03T04:05:06.789Z'],
+    ]);
+    expect(next[0]?.previous).toBe(last?.hash);
+  });
+
+  test('of one tenant does not see the ids of another', async () => {
+    const [a, b] = [tenant('a'), tenant('b')];
+    const id = newRecordId();
+    expect(await new Ledger(store.db).append([toolCall(a, { id }), toolCall(b, { id })])).toBe(2);
+  });
+});
+
+describe('an action of an administrator', () => {
+  const acme = { apiVersion: 'tenantry.dev/v1alpha1', kind: 'Tenant', metadata: { name: 'acme', uid: randomUUID() } } as const;
+  const object = { ...acme, spec: { template: { name: 'plain' }, organizationId: 'org_01' } } as unknown as Tenant;
+
+  test('is recorded before and after, in the chain of its tenant, without secrets', async () => {
+    const audit = new Audit({ ledger: new Ledger(store.db), log: silent });
+    const details = {
+      password: 'hunter2hunter2',
+      containers: { api: { env: [{ name: 'DATABASE', value: 'postgres://me:hunter2hunter2@db/x' }] } },
+      text: 'postgres://me:hunter2hunter2@db/x',
+      key: 'tnt_hunter2hunter2',
+      replicas: 2,
+    };
+    const action = await audit.begin({ admin, action: 'tenants.patch', tenant: object, requestId: 'r-1', details });
+    await action.succeeded({ resourceVersion: '7' });
+    const recorded = await rows(acme.metadata.uid);
+    expect(recorded.map(({ kind, actor, action, outcome, request_id }) => [kind, actor, action, outcome, request_id])).toEqual([
+      ['admin', 'user_01', 'tenants.patch', 'intended', 'r-1'],
+      ['admin', 'user_01', 'tenants.patch', 'ok', 'r-1'],
+    ]);
+    expect(recorded[0]?.details).toEqual({
+      password: '[redacted]',
+      containers: { api: { env: [{ name: 'DATABASE', value: '[redacted]' }] } },
+      text: '[redacted]',
+      key: '[redacted]',
+      replicas: 2,
+    });
+    expect(recorded[1]?.details).toEqual({ intent: recorded[0]?.id, resourceVersion: '7' });
+    const chain = await store.db.selectFrom('audit_chains').selectAll().where('chain', '=', acme.metadata.uid).execute();
+    expect(chain).toMatchObject([{ tenant_name: 'acme', organization_id: 'org_01' }]);
+  });
+
+  test('that creates a tenant begins in the platform’s chain and ends in the tenant’s', async () => {
+    const audit = new Audit({ ledger: new Ledger(store.db), log: silent });
+    const created = { ...object, metadata: { name: 'fresh', uid: randomUUID() } } as Tenant;
+    const requestId = randomUUID();
+    const action = await audit.begin({ admin, action: 'tenants.create', tenant: { name: 'fresh' }, requestId });
+    await action.succeeded({}, created);
+    await audit.denied({ admin, action: 'templates.apply', requestId }, 'forbidden');
+    const recorded = await store.db
+      .selectFrom('audit_records')
+      .selectAll()
+      .where('request_id', '=', requestId)
+      .orderBy('position')
+      .execute();
+    expect(recorded.map(({ chain, tenant_name, outcome }) => [chain, tenant_name, outcome])).toEqual([
+      ['platform', 'fresh', 'intended'],
+      [created.metadata.uid, 'fresh', 'ok'],
+      ['platform', null, 'forbidden'],
+    ]);
+  });
+
+  test('does not begin while PostgreSQL is away; an outcome waits for it, and is recorded once', async () => {
+    const audit = new Audit({ ledger: new Ledger(store.db), log: silent });
+    const target = { ...object, metadata: { name: 'acme', uid: randomUUID() } } as Tenant;
+    const action = await audit.begin({ admin, action: 'tenants.delete', tenant: target, requestId: 'r-2' });
+    await postgres.postgres.stop();
+    const refused = await audit
+      .begin({ admin, action: 'tenants.delete', tenant: target, requestId: 'r-3' })
+      .catch((error: unknown) => error);
+    expect(isStoreUnavailable(refused)).toBe(true);
+    await action.succeeded();
+    const again = await startPostgres({ dir: `${postgres.dir}/postgres`, log: silent, fsync: false });
+    try {
+      await expect
+        .poll(async () => (await rows(target.metadata.uid ?? '').catch(() => [])).map(({ outcome }) => outcome), { timeout: 20_000 })
+        .toEqual(['intended', 'ok']);
+      await audit.close();
+      expect((await rows(target.metadata.uid ?? '')).length).toBe(2);
+    } finally {
+      await again.stop();
+    }
+  });
+});
