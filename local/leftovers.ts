@@ -2,10 +2,11 @@ import pg from 'pg';
 import { databaseNames, namespaceOf } from '../crds/names.ts';
 import type { Tenant } from '../crds/tenant.ts';
 import { type KubeObject, kinds } from '../kube/resources.ts';
+import { registeredResources } from './identity.ts';
 import type { Stack } from './stack.ts';
 
 /** What is still there of a tenant that should be gone: one line each, none when nothing is left. */
-export async function leftovers(stack: Pick<Stack, 'client' | 'postgres' | 'workos'>, tenant: Tenant): Promise<string[]> {
+export async function leftovers(stack: Pick<Stack, 'client' | 'postgres' | 'identity'>, tenant: Tenant): Promise<string[]> {
   const { name, uid = '' } = tenant.metadata;
   const found: string[] = [];
   if (await stack.client.find<KubeObject>(kinds.Tenant, name)) found.push(`Tenant ${name}`);
@@ -15,12 +16,8 @@ export async function leftovers(stack: Pick<Stack, 'client' | 'postgres' | 'work
   found.push(...items.map((pod) => `pod ${pod.metadata.name}`));
   found.push(...(await inPostgres(stack.postgres.url, uid)));
   const urls = Object.values(tenant.status?.endpoints ?? {});
-  found.push(
-    ...stack.workos
-      .resources()
-      .filter((uri) => urls.includes(uri))
-      .map((uri) => `OAuth resource ${uri}`),
-  );
+  const registered = await registeredResources(stack.identity);
+  found.push(...registered.filter((uri) => urls.includes(uri)).map((uri) => `OAuth resource ${uri}`));
   return found;
 }
 

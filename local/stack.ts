@@ -5,8 +5,8 @@ import { parse, parseAllDocuments } from 'yaml';
 import { KubeClient } from '../kube/client.ts';
 import { type KubeObject, kinds, type Resource } from '../kube/resources.ts';
 import { ensureAuditKey } from './audit-key.ts';
-import { platformOrganization } from './demo.ts';
 import { claimFolder } from './folder.ts';
+import { type Identity, identityOfStandIn } from './identity.ts';
 import { type Kubernetes, startKubernetes } from './kubernetes.ts';
 import { startNodeAgent } from './node/agent.ts';
 import { keepOperatorToken } from './operator-token.ts';
@@ -30,6 +30,8 @@ export interface StackOptions {
   /** False gives up durability for speed, for data that is thrown away. */
   readonly fsync?: boolean;
   readonly log: Log;
+  /** WorkOS environment to use; the stand-in when undefined. */
+  readonly identity: Identity | undefined;
   /** Told when a part begins to start. */
   readonly onPart?: (part: string) => void;
   readonly signal?: AbortSignal;
@@ -39,7 +41,10 @@ export interface StackOptions {
 export interface Stack {
   readonly kubernetes: Kubernetes;
   readonly postgres: Postgres;
-  readonly workos: WorkosStandIn;
+  /** The WorkOS environment in use. */
+  readonly identity: Identity;
+  /** The stand-in; undefined where a real environment is used. */
+  readonly workos: WorkosStandIn | undefined;
   /** Client with the rights of a cluster admin. */
   readonly client: KubeClient;
   /** Base URL of the tenants: `<routerUrl>/t/<tenant>/mcp`. */
@@ -73,12 +78,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     mkdirSync(logs, { recursive: true, mode: 0o700 });
 
     const durable = { fsync: options.fsync ?? true, ...(signal ? { signal } : {}) };
-    part('Kubernetes API, etcd and controllers; PostgreSQL; WorkOS stand-in');
+    part(`Kubernetes API, etcd and controllers; PostgreSQL${options.identity === undefined ? '; WorkOS stand-in' : ''}`);
     const [kubernetes, postgres, workos] = await allOrNone(stops, [
       startKubernetes({ dir: join(dir, 'kubernetes'), log, ...durable }),
       startPostgres({ dir: join(dir, 'postgres'), log, ...durable }),
-      standIn({ port: ports.workos, dir: join(dir, 'workos'), log: (message, details) => log.error({ err: details.error }, message) }),
+      options.identity === undefined
+        ? standIn({ port: ports.workos, dir: join(dir, 'workos'), log: (message, details) => log.error({ err: details.error }, message) })
+        : Promise.resolve(undefined),
     ] as const);
+    const controlPlaneUrl = `http://127.0.0.1:${ports.controlPlane}`;
+    const identity = options.identity ?? (await identityOfStandIn(standing(workos), controlPlaneUrl));
     const client = KubeClient.fromConfig({ kubeconfig: kubernetes.kubeconfigs.admin, userAgent: 'tenantry-local' });
     stops.push(() => client.close());
 
@@ -111,7 +120,6 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const program = { records: folder.records, log, ...(signal ? { signal } : {}), cwd: root, command: process.execPath };
     const base = { PATH: process.env['PATH'] ?? '', HOME: dir, NODE_ENV: 'production', LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info' };
     const routerUrl = router.url;
-    const controlPlaneUrl = `http://127.0.0.1:${ports.controlPlane}`;
     const operatorUrl = `http://127.0.0.1:${ports.operator}`;
     const [operator, controlPlane] = await allOrNone(stops, [
       supervise({
@@ -127,7 +135,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           PORT: String(ports.operator),
           TENANTRY_BASE_URL: routerUrl,
           TENANTRY_SIDECAR_IMAGE: tenantImage,
-          TENANTRY_OAUTH_ISSUER: workos.issuer,
+          TENANTRY_OAUTH_ISSUER: identity.issuer,
           TENANTRY_CONTROL_PLANE_URL: controlPlaneUrl,
           TENANTRY_CONTROL_PLANE_TOKEN_FILE: operatorToken,
           TENANTRY_AUDIT_SPOOL_DIR: join(dir, 'operator-audit'),
@@ -152,12 +160,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           KUBECONFIG: kubernetes.kubeconfigs.controlPlane,
           HOST: '127.0.0.1',
           PORT: String(ports.controlPlane),
-          WORKOS_API_KEY: workos.apiKey,
-          WORKOS_CLIENT_ID: workos.clientId,
-          WORKOS_API_URL: workos.apiUrl,
-          TENANTRY_ADMIN_ISSUER: workos.adminIssuer,
-          TENANTRY_OAUTH_ISSUER: workos.issuer,
-          TENANTRY_PLATFORM_ORGANIZATION_ID: platformOrganization(workos).id,
+          WORKOS_API_KEY: identity.apiKey,
+          WORKOS_CLIENT_ID: identity.clientId,
+          WORKOS_API_URL: identity.apiUrl,
+          ...(identity.webhookSecret === undefined ? {} : { WORKOS_WEBHOOK_SECRET: identity.webhookSecret }),
+          TENANTRY_ADMIN_ISSUER: identity.adminIssuer,
+          TENANTRY_OAUTH_ISSUER: identity.issuer,
+          TENANTRY_PLATFORM_ORGANIZATION_ID: identity.platformOrganizationId,
           TENANTRY_STORE_URL: storeUrl,
           TENANTRY_AUDIT_KEY_FILE: auditKey,
           TENANTRY_OPERATOR_ACCOUNT: `${operatorAccount.namespace}/${operatorAccount.account}`,
@@ -171,6 +180,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     return {
       kubernetes,
       postgres,
+      identity,
       workos,
       client,
       routerUrl,
@@ -240,18 +250,24 @@ async function standIn(options: WorkosOptions): Promise<WorkosStandIn & Stoppabl
   return Object.assign(workos, { stop: () => workos.close() });
 }
 
+/** The stand-in of a stack that was started with it. @throws where a real environment is used. */
+export function standing(workos: WorkosStandIn | undefined): WorkosStandIn {
+  if (workos === undefined) throw new Error('this stack uses a real WorkOS environment');
+  return workos;
+}
+
 type Stoppable = { stop(): Promise<void> };
 
 /** Awaits parts that start side by side. Each is noted for stopping, so that none outlives the failure of another. */
-async function allOrNone<T extends readonly Promise<Stoppable>[]>(
+async function allOrNone<T extends readonly Promise<Stoppable | undefined>[]>(
   stops: (() => Promise<void> | void)[],
   parts: T,
 ): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
   const results = await Promise.allSettled(parts);
-  for (const result of results) if (result.status === 'fulfilled') stops.push(() => result.value.stop());
+  for (const result of results) if (result.status === 'fulfilled') stops.push(() => result.value?.stop());
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;
-  return results.map((result) => (result as PromiseFulfilledResult<Stoppable>).value) as { -readonly [K in keyof T]: Awaited<T[K]> };
+  return results.map((result) => (result as PromiseFulfilledResult<Stoppable | undefined>).value) as { -readonly [K in keyof T]: Awaited<T[K]> };
 }
 
 /** Parts with a state folder, and processes, of their own. */

@@ -17,7 +17,7 @@ import { cannotReachLocalhost, clientConfigurations } from './clients.ts';
 import { demoPassword, demoTenants, seed } from './demo.ts';
 import { writePrivate } from './files.ts';
 import { leftovers } from './leftovers.ts';
-import { forget, type Stack, startStack } from './stack.ts';
+import { forget, type Stack, standing, startStack } from './stack.ts';
 import { tour } from './tour.ts';
 
 const say = (line = ''): void => console.log(line);
@@ -139,9 +139,9 @@ async function main(signal: AbortSignal): Promise<number> {
   rmSync(file, { force: true });
   let stack: Stack | undefined;
   try {
-    stack = await startStack({ dir, log, signal, fsync: !once, onPart: (part) => say(`${seconds()}    starting ${part}`) });
+    stack = await startStack({ dir, log, signal, identity: undefined, fsync: !once, onPart: (part) => say(`${seconds()}    starting ${part}`) });
     done(`Admin API at ${stack.adminUrl}, tenants at ${stack.routerUrl}/t/<tenant>/mcp`);
-    const demo = await seed(stack.workos);
+    const demo = await seed(standing(stack.workos));
     const admin = new AdminClient(stack.adminUrl, demo.adminToken);
     const running = stack;
     const made = await Promise.all(demoTenants.map((tenant) => make(running, admin, tenant, demo.organizationIds[tenant.name], signal)));

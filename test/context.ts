@@ -1,3 +1,5 @@
+import type { Identity } from '../local/identity.ts';
+
 /** How the integration tests reach the shared stack; provided by global-setup.ts, read with `inject('tenantry')`. */
 export interface TestContext {
   /** Kubeconfig file of a cluster admin. */
@@ -12,14 +14,7 @@ export interface TestContext {
   readonly postgresUrl: string;
   /** State folder of the stack, with all logs. */
   readonly folder: string;
-  readonly workos: {
-    readonly apiUrl: string;
-    readonly issuer: string;
-    readonly clientId: string;
-    readonly apiKey: string;
-    readonly adminIssuer: string;
-    readonly platformOrganizationId: string;
-  };
+  readonly workos: Identity;
 }
 
 declare module 'vitest' {

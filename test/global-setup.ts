@@ -3,19 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import type { TestProject } from 'vitest/node';
-import { platformOrganization, seed } from '../local/demo.ts';
-import { startStack } from '../local/stack.ts';
+import { seed } from '../local/demo.ts';
+import { standing, startStack } from '../local/stack.ts';
 
 /** Starts Tenantry once for all integration tests, in a folder of its own, and hands out how to reach it. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dir = mkdtempSync(join(tmpdir(), 'tenantry-test-'));
   const log = pino({ level: process.env['LOG_LEVEL'] ?? 'fatal' }, pino.destination(2));
-  const stack = await startStack({ dir, log, fsync: false }).catch((error: unknown) => {
+  const stack = await startStack({ dir, log, identity: undefined, fsync: false }).catch((error: unknown) => {
     rmSync(dir, { recursive: true, force: true });
     throw error;
   });
-  const demo = await seed(stack.workos);
-  const { apiUrl, issuer, clientId, apiKey, adminIssuer } = stack.workos;
+  const demo = await seed(standing(stack.workos));
   project.provide('tenantry', {
     kubeconfig: stack.kubernetes.kubeconfigs.admin,
     adminUrl: stack.adminUrl,
@@ -24,7 +23,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     operatorUrl: stack.operatorUrl,
     postgresUrl: stack.postgres.url,
     folder: dir,
-    workos: { apiUrl, issuer, clientId, apiKey, adminIssuer, platformOrganizationId: platformOrganization(stack.workos).id },
+    workos: stack.identity,
   });
   return async () => {
     await stack.stop();

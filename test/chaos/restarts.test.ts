@@ -12,7 +12,7 @@ import { AdminClient } from '../../local/admin-client.ts';
 import { type Demo, seed } from '../../local/demo.ts';
 import { leftovers } from '../../local/leftovers.ts';
 import { connectWithToken } from '../../local/sign-in.ts';
-import { type Stack, startStack } from '../../local/stack.ts';
+import { type Stack, standing, startStack } from '../../local/stack.ts';
 import { childKinds } from '../../operator/tenant/plan.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'tenantry-chaos-'));
@@ -21,8 +21,8 @@ let demo: Demo;
 
 beforeAll(async () => {
   const log = pino({ level: process.env['LOG_LEVEL'] ?? 'fatal' }, pino.destination(2));
-  stack = await startStack({ dir, log, fsync: false });
-  demo = await seed(stack.workos);
+  stack = await startStack({ dir, log, identity: undefined, fsync: false });
+  demo = await seed(standing(stack.workos));
 });
 
 afterAll(async () => {

@@ -103,7 +103,8 @@ export async function startCluster(run: RunFolder, { signal, say }: ClusterOptio
     postgresUrl: postgres.url,
     storeUrl: await ensureStoreDatabase(postgres.url, join(run.path, 'store-password')),
     auditKeyFile,
-    workos: { apiUrl, issuer, clientId, apiKey, adminIssuer, platformOrganizationId },
+    // Nothing outside calls in: changes of memberships are learnt by polling alone.
+    workos: { apiUrl, issuer, clientId, apiKey, adminIssuer, platformOrganizationId, webhookSecret: undefined },
     adminToken: identity.demo.adminToken,
     gatewayAuthority: gateway.certFile,
   });
