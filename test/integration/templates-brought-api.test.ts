@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { text } from 'node:stream/consumers';
 import type { Client } from '@modelcontextprotocol/client';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { eventually, Stack } from './templates-stack.ts';
+import { ControlPlanePeer, eventually, Stack } from './templates-stack.ts';
 
 interface Seen {
   readonly method: string;
@@ -60,6 +60,7 @@ const document = {
   },
 };
 
+let controlPlane: ControlPlanePeer;
 let stack: Stack;
 let server: Server;
 let shown: object;
@@ -74,8 +75,11 @@ beforeEach(async () => {
     release = resolve;
   });
   server = createServer((request, response) => void answer(request, response, held));
+  controlPlane = await ControlPlanePeer.start();
   stack = await Stack.prepare({
     databaseUrl: '',
+    controlPlane,
+    organization: false,
     mcp: { TENANTRY_UPSTREAM_AUTH: 'static', TENANTRY_UPSTREAM_AUTH_HEADER: 'X-Shop-Key' },
   });
   await writeFile(stack.file('secret'), 'shop-secret\n');
@@ -96,6 +100,7 @@ afterEach(async () => {
   release?.();
   await client?.close().catch(() => {});
   await stack?.stop();
+  await controlPlane?.close();
   server?.closeAllConnections();
   server?.close();
 });

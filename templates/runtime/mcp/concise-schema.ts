@@ -18,6 +18,7 @@ const dropped = new Set([
   'unevaluatedProperties',
   'uniqueItems',
   'writeOnly',
+  'x-sensitive',
 ]);
 /** Formats that the name of an argument says already, or that are a machine's. */
 const droppedFormats = new Set(['double', 'float', 'int32', 'int64', 'password', 'uuid']);

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { JSONWebKeySet } from 'jose';
 import { Pool } from 'undici';
+import type { ToolCallRecord } from '../../../audit/record.ts';
+import type { KeyUse } from './key-uses.ts';
 import type { Membership } from './memberships.ts';
 
 /** The control plane cannot answer now. */
@@ -14,6 +16,11 @@ export class ControlPlaneUnavailable extends Error {
   }
 }
 
+/** The control plane will never take what it was sent. */
+export class AuditRefused extends Error {
+  override readonly name = 'AuditRefused';
+}
+
 export interface ControlPlaneOptions {
   readonly url: URL;
   /** File with the pod's projected token, replaced every few minutes and so read before each use. */
@@ -22,6 +29,7 @@ export interface ControlPlaneOptions {
 
 const timeoutMs = 5000;
 const defaultMaxAgeSeconds = 300;
+const defaultRetrySeconds = 5;
 
 /** What a pod may ask the control plane; it finds the tenant by the pod's own token. Every failure is {@link ControlPlaneUnavailable}. */
 export class ControlPlane {
@@ -39,7 +47,7 @@ export class ControlPlane {
   /** Keys of the authorization server, and for how many seconds they may be used. */
   async jwks(): Promise<{ jwks: JSONWebKeySet; maxAgeSeconds: number }> {
     const { body, cacheControl } = await this.#get('/pods/v1/jwks');
-    if (!Array.isArray((body as Partial<JSONWebKeySet>)?.keys)) throw new ControlPlaneUnavailable('answer is no JWKS', 5);
+    if (!Array.isArray((body as Partial<JSONWebKeySet>)?.keys)) throw new ControlPlaneUnavailable('answer is no JWKS', defaultRetrySeconds);
     const maxAge = /(?:^|[\s,])max-age=(\d{1,6})/.exec(cacheControl)?.[1];
     return { jwks: body as JSONWebKeySet, maxAgeSeconds: maxAge === undefined ? defaultMaxAgeSeconds : Number(maxAge) };
   }
@@ -53,35 +61,66 @@ export class ControlPlane {
     if (member === true && (access === 'none' || access === 'read' || access === 'all')) {
       return { member, access, role: typeof role === 'string' ? role : undefined };
     }
-    throw new ControlPlaneUnavailable('answer names no membership that is understood', 5);
+    throw new ControlPlaneUnavailable('answer names no membership that is understood', defaultRetrySeconds);
   }
 
-  async #get(path: string): Promise<{ body: unknown; cacheControl: string }> {
-    try {
-      const token = (await readFile(this.#options.tokenFile, 'utf8')).trim();
-      const answer = await this.#pool.request({
-        method: 'GET',
-        path: this.#base + path,
-        headers: { authorization: `Bearer ${token}`, accept: 'application/json' },
-        signal: AbortSignal.timeout(timeoutMs),
-      });
-      const text = await answer.body.text();
-      if (answer.statusCode !== 200) {
-        const retryAfter = Number(answer.headers['retry-after']);
-        throw new ControlPlaneUnavailable(
-          `control plane answered ${answer.statusCode}`,
-          Number.isInteger(retryAfter) && retryAfter > 0 ? Math.min(retryAfter, 60) : 5,
-        );
-      }
-      const cacheControl = answer.headers['cache-control'];
-      return { body: JSON.parse(text), cacheControl: typeof cacheControl === 'string' ? cacheControl : '' };
-    } catch (error) {
-      if (error instanceof ControlPlaneUnavailable) throw error;
-      throw new ControlPlaneUnavailable('control plane cannot be reached', 5, error);
-    }
+  /**
+   * Hands over records of tool calls and last uses of API keys; the same record may be sent again.
+   * @throws {AuditRefused} when it finds fault with what it was sent.
+   */
+  async audit(records: readonly ToolCallRecord[], keys: readonly KeyUse[], signal: AbortSignal): Promise<void> {
+    const { status, text } = await this.#request('POST', '/pods/v1/audit', { body: JSON.stringify({ records, keys }), signal });
+    if (status === 400 || status === 413 || status === 422)
+      throw new AuditRefused(`control plane answered ${status}: ${text.slice(0, 500)}`);
+    if (status !== 200) throw new ControlPlaneUnavailable(`control plane answered ${status}`, defaultRetrySeconds);
   }
 
   async close(): Promise<void> {
     await this.#pool.destroy();
   }
+
+  async #get(path: string): Promise<{ body: unknown; cacheControl: string }> {
+    const { status, headers, text } = await this.#request('GET', path);
+    if (status !== 200) {
+      const retryAfter = Number(headers['retry-after']);
+      throw new ControlPlaneUnavailable(
+        `control plane answered ${status}`,
+        Number.isInteger(retryAfter) && retryAfter > 0 ? Math.min(retryAfter, 60) : defaultRetrySeconds,
+      );
+    }
+    const cacheControl = headers['cache-control'];
+    try {
+      return { body: JSON.parse(text), cacheControl: typeof cacheControl === 'string' ? cacheControl : '' };
+    } catch (error) {
+      throw new ControlPlaneUnavailable('answer is no JSON', defaultRetrySeconds, error);
+    }
+  }
+
+  async #request(method: 'GET' | 'POST', path: string, options: { body?: string; signal?: AbortSignal } = {}): Promise<Answer> {
+    const { body, signal } = options;
+    const timeout = AbortSignal.timeout(timeoutMs);
+    try {
+      const token = (await readFile(this.#options.tokenFile, 'utf8')).trim();
+      const answer = await this.#pool.request({
+        method,
+        path: this.#base + path,
+        headers: {
+          authorization: `Bearer ${token}`,
+          accept: 'application/json',
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+        },
+        body: body ?? null,
+        signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
+      });
+      return { status: answer.statusCode, headers: answer.headers, text: await answer.body.text() };
+    } catch (error) {
+      throw new ControlPlaneUnavailable('control plane cannot be reached', defaultRetrySeconds, error);
+    }
+  }
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
 }

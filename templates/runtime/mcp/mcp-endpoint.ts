@@ -12,11 +12,14 @@ import {
 } from '@modelcontextprotocol/server';
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/server/validators/ajv';
 import type { Logger } from 'pino';
+import { SpoolFull } from '../../../audit/spool.ts';
+import type { AuditTrail } from './audit-trail.ts';
 import type { Authorized } from './authorizer.ts';
 import { readJson, sendRpcError } from './http-body.ts';
 import type { Metrics } from './metrics.ts';
 import { Refusal } from './refusal.ts';
-import { forbidden, type ToolCaller } from './tool-call.ts';
+import type { Tool } from './tool.ts';
+import { type CallEnd, forbidden, type Outcome, type ToolCaller, unrecorded } from './tool-call.ts';
 import type { LoadedTools, ToolSource } from './tool-source.ts';
 
 export interface McpEndpointOptions {
@@ -25,6 +28,7 @@ export interface McpEndpointOptions {
   readonly displayName: string;
   readonly source: ToolSource;
   readonly caller: ToolCaller;
+  readonly audit: AuditTrail;
   readonly metrics: Metrics;
   readonly logger: Logger;
 }
@@ -130,20 +134,51 @@ export class McpEndpoint {
   }
 
   async #call(tools: LoadedTools, call: Call, name: string, args: Record<string, unknown>, signal: AbortSignal): Promise<CallToolResult> {
-    const { caller, metrics, logger } = this.#options;
+    const { metrics, logger } = this.#options;
     const tool = tools.byName.get(name);
     if (tool === undefined)
       throw new ProtocolError(ProtocolErrorCode.InvalidParams, `There is no tool ${JSON.stringify(name.slice(0, 100))}.`);
     const { authorized, requestId } = call;
     const started = performance.now();
-    const { outcome, result } =
-      authorized.access === 'all' || tool.annotations.readOnlyHint
-        ? await caller.call({ tool, args, caller: authorized.caller, requestId, signal })
-        : forbidden(tool, authorized.limits);
+    const { outcome, result } = await this.#recorded(tool, args, call, signal);
     const ms = performance.now() - started;
     metrics.countCall(name, outcome, ms / 1000);
     logger.info({ rid: requestId, sub: authorized.caller.subject, tool: name, outcome, ms: Math.round(ms) }, 'tool call');
     return { ...result, content: [...result.content] };
+  }
+
+  /** Calls the tool and records it; what cannot be recorded is not done, or at least not answered. */
+  async #recorded(tool: Tool, args: Record<string, unknown>, { authorized, requestId }: Call, signal: AbortSignal): Promise<CallEnd> {
+    const { audit } = this.#options;
+    if (audit.full) return { outcome: 'unrecorded', result: unrecorded(tool, false) };
+    const started = performance.now();
+    const { caller } = authorized;
+    const record = (outcome: Outcome) => audit.record({ tool, args, caller, requestId, durationMs: performance.now() - started, outcome });
+    let end: CallEnd;
+    try {
+      end = await this.#performed(tool, args, authorized, requestId, signal);
+    } catch (error) {
+      record('failed');
+      throw error;
+    }
+    try {
+      record(end.outcome);
+    } catch (error) {
+      if (!(error instanceof SpoolFull)) throw error;
+      return { outcome: 'unrecorded', result: unrecorded(tool, true) };
+    }
+    return end;
+  }
+
+  async #performed(
+    tool: Tool,
+    args: Record<string, unknown>,
+    { caller, access, limits }: Authorized,
+    requestId: string,
+    signal: AbortSignal,
+  ): Promise<CallEnd> {
+    if (access !== 'all' && !tool.annotations.readOnlyHint) return forbidden(tool, limits);
+    return await this.#options.caller.call({ tool, args, caller, requestId, signal });
   }
 }
 

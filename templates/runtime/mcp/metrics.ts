@@ -1,4 +1,5 @@
-import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { type AuditTrail, spoolBytes } from './audit-trail.ts';
 import type { RefusalReason } from './refusal.ts';
 import type { Outcome } from './tool-call.ts';
 
@@ -42,6 +43,25 @@ export function createMetrics() {
       labelNames: ['reason'],
       registers,
     }),
+    /** Records of tool calls that are not yet at the control plane. */
+    watchAudit(audit: AuditTrail) {
+      new Gauge({
+        name: 'tenantry_mcp_audit_spool_bytes',
+        help: `Bytes of tool calls' records on disk, at most ${spoolBytes}; at seven eighths of that no tool is called.`,
+        registers,
+        collect() {
+          this.set(audit.bytes);
+        },
+      });
+      new Gauge({
+        name: 'tenantry_mcp_audit_oldest_record_age_seconds',
+        help: 'Age of the oldest record that the control plane has not taken; 0 without one.',
+        registers,
+        async collect() {
+          this.set(await audit.oldestSeconds());
+        },
+      });
+    },
     countRefusal(reason: RefusalReason) {
       this.refusals.inc({ reason });
     },

@@ -123,7 +123,11 @@ function addParameter(gathered: Arguments, parameter: JsonSchema, source: Operat
   const { schema, definitions } = source.resolver.resolve(isSchema(content) ? content['schema'] : parameter['schema']);
   const description = textOf(parameter['description']);
   const argument = freeName(gathered, place === 'header' ? camelCase(name) : name, place);
-  gathered.properties[argument] = description === undefined ? schema : { ...schema, description };
+  gathered.properties[argument] = {
+    ...schema,
+    ...(description !== undefined && { description }),
+    ...(parameter['x-sensitive'] === true && { 'x-sensitive': true }),
+  };
   if (required) gathered.required.push(argument);
   Object.assign(gathered.definitions, definitions);
   gathered.bindings.push({

@@ -2,8 +2,10 @@ import type { Environment } from '../environment.ts';
 import { createLogger } from '../logging.ts';
 import { untilStopped } from '../shutdown.ts';
 import { ApiKeys } from './api-keys.ts';
+import { AuditTrail } from './audit-trail.ts';
 import { Authorizer, type ProtectedResource } from './authorizer.ts';
 import { ControlPlane } from './control-plane.ts';
+import { KeyUses } from './key-uses.ts';
 import { McpEndpoint } from './mcp-endpoint.ts';
 import { Memberships } from './memberships.ts';
 import { createMetrics } from './metrics.ts';
@@ -17,6 +19,9 @@ import { ToolCaller } from './tool-call.ts';
 import { ToolSource } from './tool-source.ts';
 import { Upstream } from './upstream.ts';
 import { upstreamCredentials } from './upstream-credentials.ts';
+
+/** Longest time the last records get to reach the control plane: with {@link drainMs} and preStop within Kubernetes' 30 s of grace. */
+const auditFlushMs = 8_000;
 
 /** The MCP sidecar: turns any HTTP API with an OpenAPI document into an MCP server for one tenant. */
 export async function mcp(environment: Environment): Promise<void> {
@@ -32,14 +37,24 @@ export async function mcp(environment: Environment): Promise<void> {
     logger,
     onChange: () => endpoint.toolsChanged(),
   });
+  const controlPlane = new ControlPlane(settings.controlPlane);
+  const keyUses = new KeyUses(Date.now);
+  const audit = new AuditTrail({
+    dir: settings.auditSpoolDir,
+    send: (records, keys, signal) => controlPlane.audit(records, keys, signal),
+    keyUses,
+    clock: Date.now,
+    logger,
+  });
+  metrics.watchAudit(audit);
   const caller = new ToolCaller({ upstream, credentials, logger, onDoubt: () => source.recheck() });
   const { tenant, displayName } = settings;
-  const endpoint = new McpEndpoint({ tenant, displayName, source, caller, metrics, logger });
+  const endpoint = new McpEndpoint({ tenant, displayName, source, caller, audit, metrics, logger });
   const sidecar = new Sidecar({
     mcp: served(settings.mcpUrl, protectedResource(settings.mcpUrl, 'mcp'), settings),
     api: settings.apiUrl && served(settings.apiUrl, protectedResource(settings.apiUrl, 'api'), settings),
     guard: new RequestGuard([settings.mcpUrl, ...(settings.apiUrl ? [settings.apiUrl] : [])], settings.host),
-    authorizer: createAuthorizer(settings),
+    authorizer: createAuthorizer(settings, controlPlane, keyUses),
     endpoint,
     publicApi: new PublicApi({ upstream, credentials }),
     source,
@@ -49,21 +64,24 @@ export async function mcp(environment: Environment): Promise<void> {
   await sidecar.listen(settings.host, settings.port);
   logger.info({ mcpUrl: settings.mcpUrl.href, apiUrl: settings.apiUrl?.href }, 'listening');
   const stopped = new AbortController();
-  const loading = source.run(stopped.signal);
+  const running = Promise.all([source.run(stopped.signal), audit.run(stopped.signal)]);
   await untilStopped(logger, async (deadline) => {
     await sidecar.stop(deadline);
     stopped.abort();
-    await loading;
+    await running;
+    await audit.close(AbortSignal.timeout(auditFlushMs));
     await upstream.close();
+    await controlPlane.close();
   });
 }
 
-function createAuthorizer({ apiKeysFile, oauth }: Settings): Authorizer {
+function createAuthorizer({ apiKeysFile, oauth }: Settings, controlPlane: ControlPlane, keyUses: KeyUses): Authorizer {
   const apiKeys = new ApiKeys(apiKeysFile);
-  if (oauth === undefined) return new Authorizer({ apiKeys });
-  const controlPlane = new ControlPlane({ url: oauth.controlPlaneUrl, tokenFile: oauth.controlPlaneTokenFile });
+  const onKeyUse = (id: string) => keyUses.note(id);
+  if (oauth === undefined) return new Authorizer({ apiKeys, onKeyUse });
   return new Authorizer({
     apiKeys,
+    onKeyUse,
     oauth: {
       issuer: oauth.issuer,
       organizationId: oauth.organizationId,

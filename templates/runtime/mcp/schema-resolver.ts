@@ -100,7 +100,7 @@ export class SchemaResolver {
   #translate(schema: JsonSchema, open: readonly string[]): JsonSchema {
     const result: Record<string, unknown> = {};
     for (const [keyword, value] of Object.entries(schema)) {
-      if (droppedKeywords.has(keyword) || keyword.startsWith('x-')) continue;
+      if (droppedKeywords.has(keyword) || (keyword.startsWith('x-') && keyword !== 'x-sensitive')) continue;
       if (schemaKeywords.has(keyword)) result[keyword] = typeof value === 'boolean' ? value : this.#emit(value, open);
       else if (schemaListKeywords.has(keyword) && Array.isArray(value)) result[keyword] = value.map((part) => this.#emit(part, open));
       else if (schemaMapKeywords.has(keyword) && isSchema(value)) {

@@ -10,8 +10,6 @@ export type UpstreamAuth =
 export interface OAuthSettings {
   readonly issuer: string;
   readonly organizationId: string;
-  readonly controlPlaneUrl: URL;
-  readonly controlPlaneTokenFile: string;
 }
 
 /** The sidecar's configuration; nothing of it depends on the template. */
@@ -32,6 +30,9 @@ export interface Settings {
   /** Authorization server that clients are sent to. */
   readonly issuer: string | undefined;
   readonly oauth: OAuthSettings | undefined;
+  readonly controlPlane: { readonly url: URL; readonly tokenFile: string };
+  /** Folder for records of tool calls that the control plane has not yet taken; it should outlive the process. */
+  readonly auditSpoolDir: string;
 }
 
 export function readSettings(environment: Environment): Settings {
@@ -52,6 +53,11 @@ export function readSettings(environment: Environment): Settings {
     apiKeysFile: optional(environment, 'TENANTRY_API_KEYS_FILE'),
     issuer: optional(environment, 'TENANTRY_OAUTH_ISSUER'),
     oauth: readOAuth(environment),
+    controlPlane: {
+      url: httpUrl(environment, 'TENANTRY_CONTROL_PLANE_URL'),
+      tokenFile: required(environment, 'TENANTRY_CONTROL_PLANE_TOKEN_FILE'),
+    },
+    auditSpoolDir: required(environment, 'TENANTRY_AUDIT_SPOOL_DIR'),
   };
 }
 
@@ -78,7 +84,5 @@ function readOAuth(environment: Environment): OAuthSettings | undefined {
     organizationId,
     // As it was configured: issuers are compared letter by letter.
     issuer: required(environment, 'TENANTRY_OAUTH_ISSUER'),
-    controlPlaneUrl: httpUrl(environment, 'TENANTRY_CONTROL_PLANE_URL'),
-    controlPlaneTokenFile: required(environment, 'TENANTRY_CONTROL_PLANE_TOKEN_FILE'),
   };
 }

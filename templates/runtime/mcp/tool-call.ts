@@ -8,13 +8,29 @@ import { requestOf, type ToolRequest, UnusableArgument } from './tool-request.ts
 import { AnswerTooLarge, readText, type Upstream, UpstreamUnreachable } from './upstream.ts';
 import type { UpstreamCredentials } from './upstream-credentials.ts';
 
-/** How a call ended, for the metric. */
-export type Outcome = 'ok' | 'forbidden' | 'invalid_arguments' | 'api_error' | 'unreachable' | 'timeout' | 'too_large';
+/** How a call ended, for the metric and the audit. */
+export type Outcome =
+  | 'ok'
+  | 'forbidden'
+  | 'invalid_arguments'
+  | 'api_error'
+  | 'unreachable'
+  | 'timeout'
+  | 'too_large'
+  /** Our own fault. */
+  | 'failed'
+  /** Refused, or its answer withheld, because it could not be recorded. */
+  | 'unrecorded';
 
 export interface ToolResult {
   readonly content: readonly { readonly type: 'text'; readonly text: string }[];
   readonly structuredContent?: Record<string, unknown>;
   readonly isError?: boolean;
+}
+
+export interface CallEnd {
+  readonly outcome: Outcome;
+  readonly result: ToolResult;
 }
 
 export interface ToolCall {
@@ -46,7 +62,7 @@ export class ToolCaller {
     this.#options = options;
   }
 
-  async call(call: ToolCall): Promise<{ outcome: Outcome; result: ToolResult }> {
+  async call(call: ToolCall): Promise<CallEnd> {
     const faults = this.#checker.check(call.tool, call.args);
     if (faults.length > 0) return refused(call.tool, faults);
     let request: ToolRequest;
@@ -64,7 +80,7 @@ export class ToolCaller {
     }
   }
 
-  async #send(call: ToolCall, request: ToolRequest, signal: AbortSignal): Promise<{ outcome: Outcome; result: ToolResult }> {
+  async #send(call: ToolCall, request: ToolRequest, signal: AbortSignal): Promise<CallEnd> {
     const { upstream, credentials, onDoubt } = this.#options;
     const answer = await upstream.request({
       ...request,
@@ -81,7 +97,7 @@ export class ToolCaller {
     return { outcome: 'ok', result: resultOf(answer.status, type, json, text) };
   }
 
-  #failure(error: unknown, timeout: AbortSignal, { tool, requestId }: ToolCall): { outcome: Outcome; result: ToolResult } {
+  #failure(error: unknown, timeout: AbortSignal, { tool, requestId }: ToolCall): CallEnd {
     const { logger, onDoubt } = this.#options;
     const changes = tool.annotations.readOnlyHint ? '' : ' It is not known whether the change was made: check before you repeat it.';
     if (error instanceof AnswerTooLarge) {
@@ -104,16 +120,26 @@ export class ToolCaller {
   }
 }
 
-function refused(tool: Tool, faults: readonly string[]): { outcome: Outcome; result: ToolResult } {
+function refused(tool: Tool, faults: readonly string[]): CallEnd {
   const lines = faults.map((fault) => `- ${fault}`).join('\n');
   return { outcome: 'invalid_arguments', result: errorResult(`Arguments of ${tool.name} are not valid; nothing was done:\n${lines}`) };
+}
+
+/** @param called Whether the API has been called already. */
+export function unrecorded(tool: Tool, called: boolean): ToolResult {
+  const made = tool.annotations.readOnlyHint ? '' : ' It is made all the same: do not repeat it.';
+  return errorResult(
+    called
+      ? `The call of ${tool.name} could not be recorded, so its answer is withheld.${made}`
+      : `The record of calls is full because the control plane cannot be reached, so ${tool.name} was not called. Try again in a few minutes.`,
+  );
 }
 
 /**
  * The answer to a caller who may not call the tool. A result rather than an error of the protocol, because that is what clients show to
  * their LLM, which then neither tries again nor takes the tool for missing.
  */
-export function forbidden(tool: Tool, limits: string): { outcome: Outcome; result: ToolResult } {
+export function forbidden(tool: Tool, limits: string): CallEnd {
   return { outcome: 'forbidden', result: errorResult(`${limits} ${tool.name} makes changes, so it was not called.`) };
 }
 

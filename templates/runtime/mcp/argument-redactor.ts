@@ -1,0 +1,164 @@
+import type { Json } from '../../../audit/json.ts';
+import type { JsonSchema } from '../json-schema.ts';
+import { isSchema } from './schema-resolver.ts';
+import { isSecretName, words } from './secret-names.ts';
+import type { Tool } from './tool.ts';
+
+export const redacted = '[redacted]';
+/** Values a record holds, at most, nested ones included; with names and texts bounded, a record stays below 64 KiB. */
+const maxValues = 200;
+const maxKeptText = 64;
+const maxUndeclaredName = 32;
+
+const identifierWords = new Set(['id', 'ids', 'uid', 'uids', 'uuid', 'uuids', 'guid', 'guids']);
+const identifier = new RegExp(`^[\\w.:-]{1,${maxKeptText}}$`);
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const date = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?$/i;
+/** How keys and tokens begin, ours first: one of them may stand where an identifier is expected. */
+const secretText = /^(tnt_|eyJ|sk[-_]|pk[-_]|rk[-_]|gh[a-z]_|github_|glpat-|xox[a-z]-|AKIA|ya29\.|whsec_)/;
+
+/**
+ * Arguments as the audit keeps them for years and shows to people who may not read the tenant's data: enough to see what was done to
+ * which item, nothing of what was written.
+ *
+ * - Kept: numbers, booleans, null, values that the schema lists (`enum`, `const`), dates, UUIDs, and identifiers: texts of at most 64
+ *   characters, of an argument in the path or named `…id`, that look like one.
+ * - Every other text becomes its length, `[123 characters]`: it is what people wrote, and where a secret lands by mistake.
+ * - `[redacted]`: what the schema marks (`writeOnly`, `format: password`, `x-sensitive: true`), what has a name that speaks of secrets
+ *   (booleans excepted), what looks like a key, and what no schema declares, since nobody can say what it is.
+ *
+ * Values are judged by what they are, not by what the schema says of them alone: calls with faulty arguments are recorded too.
+ */
+export class ArgumentRedactor {
+  readonly #plans = new WeakMap<Tool, ValuePlan>();
+
+  redact(tool: Tool, args: Readonly<Record<string, unknown>>): Json {
+    let plan = this.#plans.get(tool);
+    if (plan === undefined) {
+      const inPath = new Set(tool.bindings.filter((binding) => binding.in === 'path').map(({ argument }) => argument));
+      plan = new ValuePlan([tool.inputSchema], '', { definitions: tool.inputSchema['$defs'], inPath });
+      this.#plans.set(tool, plan);
+    }
+    return new Redaction().of(args, plan);
+  }
+}
+
+interface Surroundings {
+  readonly definitions: unknown;
+  /** Arguments in the path of the request; they name what is addressed. */
+  readonly inPath: ReadonlySet<string>;
+}
+
+/** What is known of the values at one place of the arguments; its parts are worked out when they first occur. */
+class ValuePlan {
+  readonly secretBySchema: boolean;
+  readonly secretByName: boolean;
+  readonly isIdentifier: boolean;
+  readonly listed: ReadonlySet<unknown>;
+  readonly #schemas: readonly JsonSchema[];
+  readonly #name: string;
+  readonly #surroundings: Surroundings;
+  readonly #properties = new Map<string, ValuePlan | undefined>();
+  #items: ValuePlan | undefined;
+
+  constructor(schemas: readonly unknown[], name: string, surroundings: Surroundings) {
+    this.#schemas = applicable(schemas, surroundings.definitions);
+    this.#name = name;
+    this.#surroundings = surroundings;
+    this.secretBySchema = this.#schemas.some(
+      (schema) => schema['writeOnly'] === true || schema['format'] === 'password' || schema['x-sensitive'] === true,
+    );
+    this.secretByName = isSecretName(name);
+    this.isIdentifier = surroundings.inPath.has(name) || identifierWords.has(words(name).at(-1) ?? '');
+    this.listed = new Set(this.#schemas.flatMap((schema) => [...(Array.isArray(schema['enum']) ? schema['enum'] : []), schema['const']]));
+  }
+
+  /** Undefined for a property that no schema declares. */
+  property(name: string): ValuePlan | undefined {
+    if (this.#properties.has(name)) return this.#properties.get(name);
+    const declared = this.#schemas.flatMap(({ properties }) =>
+      isSchema(properties) && Object.hasOwn(properties, name) ? [properties[name]] : [],
+    );
+    if (declared.length === 0) return undefined;
+    // Only the arguments themselves stand in the path.
+    const inPath = this.#name === '' ? this.#surroundings.inPath : new Set<string>();
+    const plan = new ValuePlan(declared, name, { ...this.#surroundings, inPath });
+    this.#properties.set(name, plan);
+    return plan;
+  }
+
+  /** Entries of a list bear the list's name: `tokens` holds a token each. */
+  get items(): ValuePlan {
+    this.#items ??= new ValuePlan(
+      this.#schemas.flatMap(({ items, prefixItems }) => [items, ...(Array.isArray(prefixItems) ? prefixItems : [])]),
+      this.#name,
+      this.#surroundings,
+    );
+    return this.#items;
+  }
+}
+
+/** One walk through the arguments of a call. */
+class Redaction {
+  #left = maxValues;
+
+  of(value: unknown, plan: ValuePlan): Json {
+    if (plan.secretBySchema || (plan.secretByName && typeof value !== 'boolean')) return redacted;
+    if (value === null || typeof value === 'boolean' || typeof value === 'number') return value;
+    if (typeof value === 'string') return textOf(value, plan);
+    if (Array.isArray(value)) return this.#list(value, plan.items);
+    if (isSchema(value)) return this.#object(value, plan);
+    return redacted;
+  }
+
+  #list(values: readonly unknown[], plan: ValuePlan): Json {
+    const kept: Json[] = [];
+    for (const [index, value] of values.entries()) {
+      if (--this.#left < 0) return [...kept, `[${values.length - index} more]`];
+      kept.push(this.of(value, plan));
+    }
+    return kept;
+  }
+
+  #object(value: JsonSchema, plan: ValuePlan): Json {
+    const kept: [string, Json][] = [];
+    const names = Object.keys(value);
+    for (const [index, name] of names.entries()) {
+      if (--this.#left < 0) {
+        kept.push([`[${names.length - index} more]`, redacted]);
+        break;
+      }
+      const declared = plan.property(name);
+      kept.push(declared === undefined ? [undeclaredName(name), redacted] : [name, this.of(value[name], declared)]);
+    }
+    return Object.fromEntries(kept);
+  }
+}
+
+/** A name that nobody declared may itself be data: the key of a map, such as an address. Only what looks like a name is kept. */
+function undeclaredName(name: string): string {
+  return name.length <= maxUndeclaredName && /^[A-Za-z]\w*$/.test(name) && !secretText.test(name) ? name : '[undeclared]';
+}
+
+function textOf(value: string, plan: ValuePlan): Json {
+  if (plan.listed.has(value)) return value;
+  if (secretText.test(value)) return redacted;
+  if (date.test(value) || uuid.test(value) || (plan.isIdentifier && identifier.test(value))) return value;
+  return `[${value.length} characters]`;
+}
+
+/** The schemas and all that they are combined of: whatever one of them says of a value may be true of it. */
+function applicable(schemas: readonly unknown[], definitions: unknown): JsonSchema[] {
+  const found = new Set<JsonSchema>();
+  const visit = (schema: unknown) => {
+    if (!isSchema(schema) || found.has(schema)) return;
+    found.add(schema);
+    for (const keyword of ['allOf', 'anyOf', 'oneOf'] as const) if (Array.isArray(schema[keyword])) schema[keyword].forEach(visit);
+    for (const keyword of ['if', 'then', 'else'] as const) visit(schema[keyword]);
+    if (isSchema(schema['dependentSchemas'])) Object.values(schema['dependentSchemas']).forEach(visit);
+    const name = typeof schema['$ref'] === 'string' ? schema['$ref'].replace('#/$defs/', '') : undefined;
+    if (name !== undefined && isSchema(definitions) && Object.hasOwn(definitions, name)) visit(definitions[name]);
+  };
+  schemas.forEach(visit);
+  return [...found];
+}

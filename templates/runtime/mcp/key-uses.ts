@@ -1,0 +1,36 @@
+/** When an API key was last used, as the control plane takes it. */
+export interface KeyUse {
+  readonly id: string;
+  /** RFC 3339. */
+  readonly lastUsedAt: string;
+}
+
+/** Last uses of API keys that the control plane has not been told of. Not spooled: a lost one is made good by the next. */
+export class KeyUses {
+  readonly #pending = new Map<string, number>();
+  readonly #clock: () => number;
+
+  /** @param clock Milliseconds since the epoch. */
+  constructor(clock: () => number) {
+    this.#clock = clock;
+  }
+
+  note(id: string): void {
+    this.#pending.set(id, this.#clock());
+  }
+
+  get any(): boolean {
+    return this.#pending.size > 0;
+  }
+
+  /** Hands out what is pending, which {@link restore} takes back when it could not be sent. */
+  take(): KeyUse[] {
+    const uses = [...this.#pending].map(([id, time]) => ({ id, lastUsedAt: new Date(time).toISOString() }));
+    this.#pending.clear();
+    return uses;
+  }
+
+  restore(uses: readonly KeyUse[]): void {
+    for (const { id, lastUsedAt } of uses) if (!this.#pending.has(id)) this.#pending.set(id, Date.parse(lastUsedAt));
+  }
+}

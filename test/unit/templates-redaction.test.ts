@@ -1,0 +1,152 @@
+import { describe, expect, it } from 'vitest';
+import { apiTools } from '../../templates/runtime/mcp/api-document.ts';
+import { ArgumentRedactor } from '../../templates/runtime/mcp/argument-redactor.ts';
+import { isSecretName } from '../../templates/runtime/mcp/secret-names.ts';
+import type { Tool } from '../../templates/runtime/mcp/tool.ts';
+
+/** The tool of an operation with that body. */
+function toolOf(schema: object, operation: object = {}, path = '/x', schemas: object = {}): Tool {
+  const document = {
+    openapi: '3.1.1',
+    paths: {
+      [path]: { post: { operationId: 'x', requestBody: { required: true, content: { 'application/json': { schema } } }, ...operation } },
+    },
+    components: { schemas },
+  };
+  const { tools, skipped } = apiTools(document, { url: new URL('http://127.0.0.1/openapi.json'), reservedHeaders: [] });
+  expect(skipped).toEqual([]);
+  if (tools[0] === undefined) throw new Error('no tool');
+  return tools[0];
+}
+
+const object = (properties: object, more: object = {}) => ({ type: 'object', properties, ...more });
+const redactor = new ArgumentRedactor();
+/** What becomes of a value whose schema and name are these. */
+const of = (schema: object, value: unknown, name = 'value') =>
+  (redactor.redact(toolOf(object({ [name]: schema })), { [name]: value }) as Record<string, unknown>)[name];
+
+const text = { type: 'string' };
+
+describe('arguments in the audit', () => {
+  it.each<[string, object, unknown, unknown]>([
+    ['a number', { type: 'integer' }, 42, 42],
+    ['a flag', { type: 'boolean' }, false, false],
+    ['null', { type: ['string', 'null'] }, null, null],
+    ['a listed value', { enum: ['todo', 'done'] }, 'done', 'done'],
+    ['a constant', { const: 'fixed' }, 'fixed', 'fixed'],
+    ['a day', text, '2027-01-31', '2027-01-31'],
+    ['a time', text, '2027-01-31T09:00:00.5+01:00', '2027-01-31T09:00:00.5+01:00'],
+    ['a UUID', text, '01930F6e-3b2a-7c1d-9e4f-5a6b7c8d9e0f', '01930F6e-3b2a-7c1d-9e4f-5a6b7c8d9e0f'],
+  ])('keep %s', (_what, schema, value, expected) => {
+    expect(of(schema, value)).toBe(expected);
+  });
+
+  it.each<[string, object, unknown, unknown]>([
+    ['what people write', text, 'Dear Ada', '[8 characters]'],
+    ['a value that is not on the list', { enum: ['todo'] }, 'Dear Ada', '[8 characters]'],
+    ['a text where a number is expected', { type: 'integer' }, 'Dear Ada', '[8 characters]'],
+    ['an address', { ...text, format: 'email' }, 'ada@example.com', '[15 characters]'],
+    ['a text that only begins as a day', text, '2027-01-31 is the day', '[21 characters]'],
+    ['a text that is declared a UUID', { ...text, format: 'uuid' }, 'Dear Ada', '[8 characters]'],
+    ['one among listed values', { anyOf: [{ enum: ['a'] }, text] }, 'b', '[1 characters]'],
+  ])('give of %s the length', (_what, schema, value, expected) => {
+    expect(of(schema, value)).toBe(expected);
+  });
+
+  it.each<[string, object, unknown]>([
+    ['writeOnly', { ...text, writeOnly: true }, '2027-01-31'],
+    ['format password', { ...text, format: 'password' }, 'x'],
+    ['x-sensitive', { type: 'integer', 'x-sensitive': true }, 42],
+    ['x-sensitive with a list', { enum: ['a'], 'x-sensitive': true }, 'a'],
+    ['x-sensitive around an object', object({ n: { type: 'integer' } }, { 'x-sensitive': true, minProperties: 1 }), { n: 1 }],
+    ['one alternative', { anyOf: [{ type: 'integer' }, { type: 'integer', writeOnly: true }] }, 42],
+    ['an alternative within', { allOf: [{ oneOf: [{ type: 'null' }, { ...text, format: 'password' }] }] }, null],
+    ['a branch', { if: { const: 1 }, else: { writeOnly: true } }, 42],
+  ])('leave out what the schema marks by %s', (_mark, schema, value) => {
+    expect(of(schema, value)).toBe('[redacted]');
+  });
+
+  it('leave out what a parameter marks', () => {
+    const parameters = [
+      { name: 'patient', in: 'query', 'x-sensitive': true, schema: { type: 'integer' } },
+      { name: 'page', in: 'query', schema: { type: 'integer' } },
+    ];
+    expect(redactor.redact(toolOf({}, { parameters, requestBody: undefined }), { patient: 7, page: 8 })).toEqual({
+      patient: '[redacted]',
+      page: 8,
+    });
+  });
+
+  it('leave out what has the name of a secret, but for flags', () => {
+    for (const name of ['password', 'userPassword', 'API-Key', 'api_key', 'accessToken', 'client_secret', 'pin', 'otpCode', 'tokens']) {
+      expect(of({}, 123456, name), name).toBe('[redacted]');
+      expect(of({}, ['x', 1], name), name).toBe('[redacted]');
+      expect(of({}, { id: 1 }, name), name).toBe('[redacted]');
+    }
+    expect(of({ type: 'boolean' }, true, 'includeToken')).toBe(true);
+    for (const name of ['pinned', 'author', 'keyboard', 'passage', 'obsession']) expect(isSecretName(name), name).toBe(false);
+  });
+
+  it('keep identifiers by name and in the path, if they look like some', () => {
+    expect(of(text, 'ord_123', 'orderId')).toBe('ord_123');
+    expect(of({ type: 'array', items: text }, ['a-1', 'b:2'], 'order_ids')).toEqual(['a-1', 'b:2']);
+    expect(of(text, 'Dear Ada', 'orderId')).toBe('[8 characters]');
+    expect(of(text, 'ada@example.com', 'userId')).toBe('[15 characters]');
+    expect(of(text, 'x'.repeat(65), 'orderId')).toBe('[65 characters]');
+    const inPath = toolOf({}, { requestBody: undefined }, '/orders/{order}');
+    expect(redactor.redact(inPath, { order: 'ord_123' })).toEqual({ order: 'ord_123' });
+    const nested = toolOf(object({ box: object({ order: text }) }), {}, '/orders/{order}');
+    expect(redactor.redact(nested, { order: 'a', box: { order: 'b' } })).toEqual({ order: 'a', box: { order: '[1 characters]' } });
+  });
+
+  it('hold no key, wherever one was put', () => {
+    const jwt = 'eyJhbGciOiJIUzI1NiJ9.e30.ZRrHA1JJJW8opsbCGfG_HACGpVUMN_a9IV7pAx_Zmeo';
+    for (const key of ['tnt_abcdefghijkl_0123456789', 'sk-live-1234', 'ghp_abc123', jwt]) {
+      expect(of(text, key, 'orderId'), key).toBe('[redacted]');
+      expect(of(text, key), key).toBe('[redacted]');
+    }
+  });
+
+  it('hold nothing that no schema declares', () => {
+    const open = toolOf(object({ title: text, labels: { type: 'object', additionalProperties: text } }));
+    expect(
+      redactor.redact(open, { title: 'a', mood: 'fine', 'ada@example.com': 1, labels: { colour: 'red', 'Ada Lovelace': 1 }, __proto__: 1 }),
+    ).toEqual({
+      title: '[1 characters]',
+      mood: '[redacted]',
+      '[undeclared]': '[redacted]',
+      labels: { colour: '[redacted]', '[undeclared]': '[redacted]' },
+    });
+    expect(redactor.redact(open, JSON.parse('{"constructor": "x", "toString": {"a": 1}, "__proto__": "y"}'))).toEqual({
+      constructor: '[redacted]',
+      toString: '[redacted]',
+      '[undeclared]': '[redacted]',
+    });
+  });
+
+  it('are followed through lists, combinations and recursion', () => {
+    const part = object({
+      id: { type: 'integer' },
+      note: text,
+      secretWord: text,
+      parts: { type: 'array', items: { $ref: '#/components/schemas/Part' } },
+    });
+    const tool = toolOf({ $ref: '#/components/schemas/Part' }, {}, '/x', { Part: part });
+    expect(redactor.redact(tool, { id: 1, note: 'abc', parts: [{ id: 2, secretWord: 'x', parts: [{ note: 'ab', other: 1 }] }] })).toEqual({
+      id: 1,
+      note: '[3 characters]',
+      parts: [{ id: 2, secretWord: '[redacted]', parts: [{ note: '[2 characters]', other: '[redacted]' }] }],
+    });
+    const either = toolOf({ oneOf: [object({ kind: { const: 'a' }, n: { type: 'integer' } }), object({ kind: { const: 'b' }, t: text })] });
+    expect(redactor.redact(either, { body: { kind: 'b', t: 'xyz', n: 3 } })).toEqual({ body: { kind: 'b', t: '[3 characters]', n: 3 } });
+  });
+
+  it('stay small', () => {
+    const list = toolOf(object({ list: { type: 'array', items: { type: 'integer' } } }));
+    const { list: kept } = redactor.redact(list, { list: Array.from({ length: 100_000 }, (_, n) => n) }) as { list: unknown[] };
+    expect(kept).toHaveLength(200);
+    expect(kept.at(-1)).toBe('[99801 more]');
+    const many = Object.fromEntries(Array.from({ length: 100_000 }, (_, n) => [`k${n}`, n]));
+    expect(Object.keys(redactor.redact(list, many) as object)).toHaveLength(201);
+  });
+});
