@@ -73,6 +73,11 @@ export function databaseNames(uid: string): { database: string; owner: string; l
   return { database: base, owner: `${base}_owner`, login: `${base}_a` };
 }
 
+/** The other of the two roles that log in to a tenant's database: rotation alternates them. */
+export function otherLogin(login: string): string {
+  return `${login.slice(0, -1)}${login.endsWith('a') ? 'b' : 'a'}`;
+}
+
 export interface Endpoints {
   /** Streamable HTTP endpoint of the tenant's MCP server; also the audience its OAuth tokens must carry. */
   readonly mcp: string;

@@ -1,6 +1,6 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import pg from 'pg';
-import type { databaseNames } from '../../crds/names.ts';
+import { type databaseNames, otherLogin } from '../../crds/names.ts';
 
 type Names = ReturnType<typeof databaseNames>;
 
@@ -9,7 +9,7 @@ const connectionLimit = 25;
 
 /**
  * A PostgreSQL server that holds tenants' databases. Each tenant has a database, a role that owns it and cannot log in,
- * and a role that logs in and acts as the owner, so that whatever it makes belongs to the owner and survives rotation.
+ * and two roles that log in, in turn, and act as the owner, so that whatever they make belongs to the owner and survives rotation.
  */
 export class DatabaseServer {
   readonly name: string;
@@ -34,26 +34,26 @@ export class DatabaseServer {
     this.#pool.on('error', () => {});
   }
 
-  /** Connection URL of a tenant's login role. */
-  urlOf(names: Names, password: string): string {
+  /** Connection URL of one of a tenant's login roles. */
+  urlOf(names: Names, login: string, password: string): string {
     const url = new URL(this.#url);
-    url.username = names.login;
+    url.username = login;
     url.password = password;
     url.pathname = `/${names.database}`;
     return url.href;
   }
 
-  /** Creates what is missing of a tenant's roles and database, and sets the password. Does nothing where the password opens the database. */
-  async ensure(names: Names, password: string): Promise<void> {
-    if (await opens(this.urlOf(names, password))) return;
+  /** Creates what is missing of a tenant's roles and database, and sets the login's password. Does nothing where that opens the database. */
+  async ensure(names: Names, role: string, password: string): Promise<void> {
+    if (await opens(this.urlOf(names, role, password))) return;
     await this.#close(['postgres', 'template1']);
-    const { database, owner, login } = quoted(names);
+    const { database, owner, login } = quoted({ ...names, login: role });
     const { rows } = await this.#pool.query<{ superuser: boolean; owner: boolean; login: boolean; database: boolean }>(
       `SELECT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
               EXISTS (SELECT FROM pg_roles WHERE rolname = $1) AS owner,
               EXISTS (SELECT FROM pg_roles WHERE rolname = $2) AS login,
               EXISTS (SELECT FROM pg_database WHERE datname = $3) AS database`,
-      [names.owner, names.login, names.database],
+      [names.owner, role, names.database],
     );
     const found = rows[0];
     if (!found?.owner) await this.#change(`CREATE ROLE ${owner} NOLOGIN`);
@@ -70,10 +70,14 @@ export class DatabaseServer {
 
   /** Keeps the data and locks everybody out of it. */
   async retain(names: Names): Promise<void> {
-    const { login } = quoted(names);
-    if (!(await this.#hasRole(names.login))) return;
-    await this.#change(`ALTER ROLE ${login} WITH NOLOGIN PASSWORD NULL`);
-    await this.#change('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [names.login]);
+    for (const login of loginsOf(names)) await this.lock(login);
+  }
+
+  /** Ends the connections of a login role and lets nobody in by it. */
+  async lock(login: string): Promise<void> {
+    if (!(await this.#hasRole(login))) return;
+    await this.#change(`ALTER ROLE ${pg.escapeIdentifier(login)} WITH NOLOGIN PASSWORD NULL`);
+    await this.#change('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [login]);
   }
 
   /**
@@ -81,17 +85,13 @@ export class DatabaseServer {
    * of another. Safe to repeat.
    */
   async drop(names: Names): Promise<void> {
-    const { database, owner, login } = quoted(names);
-    await this.#change(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`);
-    for (const [name, role] of [
-      [names.login, login],
-      [names.owner, owner],
-    ] as const) {
+    await this.#change(`DROP DATABASE IF EXISTS ${quoted(names).database} WITH (FORCE)`);
+    const roles = [...loginsOf(names), names.owner];
+    for (const name of roles) {
       if (!(await this.#hasRole(name))) continue;
-      for (const place of await this.#dependencies(name)) await this.#inDatabase(place, `DROP OWNED BY ${role}`);
+      for (const place of await this.#dependencies(name)) await this.#inDatabase(place, `DROP OWNED BY ${pg.escapeIdentifier(name)}`);
     }
-    await this.#change(`DROP ROLE IF EXISTS ${login}`);
-    await this.#change(`DROP ROLE IF EXISTS ${owner}`);
+    for (const name of roles) await this.#change(`DROP ROLE IF EXISTS ${pg.escapeIdentifier(name)}`);
   }
 
   async close(): Promise<void> {
@@ -165,6 +165,8 @@ async function opens(url: string): Promise<boolean> {
     await connection.end().catch(() => {});
   }
 }
+
+const loginsOf = ({ login }: Names): string[] => [login, otherLogin(login)];
 
 function quoted(names: Names): Names {
   return {

@@ -19,6 +19,8 @@ export interface Blueprint {
   readonly domains: readonly string[];
   /** Whether the pod gets a database. */
   readonly database: boolean;
+  /** Where in their Secret the template's secrets are, by name. */
+  readonly generatedKeys: Readonly<Record<string, string>>;
   /** Changes when a Secret that the pod reads at start was replaced. */
   readonly secretsFingerprint: string;
   readonly settings: Settings;

@@ -22,6 +22,9 @@ const paths = {
   spool: '/var/spool/tenantry',
 } as const;
 
+/** Tells of a pod with which Secrets it was made. */
+export const secretsAnnotation = 'tenantry.dev/secrets';
+
 const jwksFile = `${paths.assertion}/jwks.json`;
 
 const securityContext = {
@@ -46,7 +49,7 @@ export function renderPodTemplate(blueprint: Blueprint): object {
   return {
     metadata: {
       labels: { ...labelsOf(blueprint.tenant, 'stack'), ...selectorOf(blueprint.tenant) },
-      annotations: { 'tenantry.dev/revision': blueprint.revision, 'tenantry.dev/secrets': blueprint.secretsFingerprint },
+      annotations: { 'tenantry.dev/revision': blueprint.revision, [secretsAnnotation]: blueprint.secretsFingerprint },
     },
     spec: {
       ...podDefaults(),
@@ -69,7 +72,7 @@ export function renderPodTemplate(blueprint: Blueprint): object {
                 name: 'upstream',
                 secret: {
                   secretName: secretNames.generated,
-                  items: [{ key: blueprint.template.spec.upstreamAuth?.secret ?? '', path: 'secret' }],
+                  items: [{ key: generatedKey(blueprint, blueprint.template.spec.upstreamAuth?.secret ?? ''), path: 'secret' }],
                 },
               },
             ]
@@ -241,7 +244,8 @@ function jsonOf(value: object): string | undefined {
 
 function templateVariables(blueprint: Blueprint, container: TemplateContainer): Variable[] {
   return (container.env ?? []).flatMap((variable): Variable[] => {
-    if (variable.secret !== undefined) return [secretVariable(variable.name, secretNames.generated, variable.secret)];
+    if (variable.secret !== undefined)
+      return [secretVariable(variable.name, secretNames.generated, generatedKey(blueprint, variable.secret))];
     // Whoever writes a template may refer to other variables; a parameter may not.
     if (variable.parameter === undefined) return [{ name: variable.name, value: variable.value ?? '' }];
     const bound = atPointer(blueprint.parameters, variable.parameter);
@@ -255,6 +259,8 @@ function literal(text: string): string {
   // As a function, because `$$` in a replacement string means one dollar.
   return text.replaceAll('$(', () => '$$(');
 }
+
+const generatedKey = ({ generatedKeys }: Blueprint, name: string): string => generatedKeys[name] ?? name;
 
 function secretVariable(name: string, secret: string, key: string): Variable {
   return { name, valueFrom: { secretKeyRef: { name: secret, key } } };

@@ -122,10 +122,10 @@ function slim<T extends KubeObject>(object: T): T {
   return { ...object, metadata };
 }
 
-/** Of a pod only what says why it does not start. */
+/** Of a pod only what says why it does not start, and what it was made with. */
 function slimPod(pod: PodObject): PodObject {
   const { phase, conditions, containerStatuses, initContainerStatuses } = pod.status ?? {};
-  const { name, namespace, uid, resourceVersion, labels: own, deletionTimestamp } = pod.metadata;
+  const { name, namespace, uid, resourceVersion, labels: own, annotations, deletionTimestamp } = pod.metadata;
   return {
     metadata: {
       name,
@@ -133,6 +133,7 @@ function slimPod(pod: PodObject): PodObject {
       ...(uid ? { uid } : {}),
       ...(resourceVersion ? { resourceVersion } : {}),
       ...(own ? { labels: own } : {}),
+      ...(annotations ? { annotations } : {}),
       ...(deletionTimestamp ? { deletionTimestamp } : {}),
     },
     status: {

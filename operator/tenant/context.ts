@@ -84,8 +84,16 @@ export async function writeStatus(
   }
 }
 
+const sameKeys = (live: object | undefined, wanted: object | undefined): boolean =>
+  Object.keys(live ?? {})
+    .sort()
+    .join() ===
+  Object.keys(wanted ?? {})
+    .sort()
+    .join();
+
 /** Whether a field we once wrote and no longer write is still there; only ours are compared. */
 function sameShape(live: TenantStatus | undefined, wanted: TenantStatus): boolean {
-  const optional = ['endpoints', 'template', 'database', 'server'] as const;
-  return optional.every((field) => (live?.[field] === undefined) === (wanted[field] === undefined));
+  const optional = ['endpoints', 'template', 'database', 'server', 'secrets'] as const;
+  return optional.every((field) => sameKeys(live?.[field], wanted[field]));
 }

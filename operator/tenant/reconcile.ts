@@ -10,8 +10,11 @@ import type { DatabaseServer } from '../database/server.ts';
 import type { Blueprint } from '../render/blueprint.ts';
 import { renderNamespace, renderSecretsAccess } from '../render/namespace.ts';
 import { renderTenant } from '../render/tenant.ts';
+import { finish, retire, rotationStep, switchLogin } from '../secrets/advance.ts';
 import { recordOfObject, validKeys } from '../secrets/key-file.ts';
-import { ensureSecrets, isForbidden, type SecretsState } from '../secrets/secrets.ts';
+import { dueRotation, nextRotation, rotationStatus } from '../secrets/rotation.ts';
+import { ensureSecrets, type SecretsState } from '../secrets/secrets.ts';
+import { SecretStore } from '../secrets/stored-secret.ts';
 import { type Again, type Context, fieldManager, writeStatus } from './context.ts';
 import { covers, marked } from './drift.ts';
 import { finalize } from './finalize.ts';
@@ -19,7 +22,7 @@ import { type Action, plan } from './plan.ts';
 import { type RouteState, routeKind, routeState } from './route.ts';
 import { type Blocked, type Findings, statusOf, type Verification, wasReady } from './status.ts';
 import { verify } from './verify.ts';
-import { workloadState } from './workload.ts';
+import { isRolled, type WorkloadState, workloadState } from './workload.ts';
 
 const sweepMs = 5 * 60_000;
 /** How often a tenant is looked after that served and does not. */
@@ -92,13 +95,15 @@ async function advance(
   const namespace = await ensureNamespace(tenant, context, signal);
   if ('reason' in namespace) return { findings: { ...base, blocked: namespace }, again: undefined };
   const server = wantsDatabase ? context.database : undefined;
-  const secrets = await currentSecrets(tenant, template, namespace, server, context, signal);
+  let secrets = await currentSecrets(tenant, template, namespace, server, context, signal);
   learned({ secrets: true });
-  const database = await ensureDatabase(tenant, secrets, server, context);
+  const database = await ensureDatabase(tenant, secrets, server, context, signal);
   if ('reason' in database) {
     return { findings: { ...base, secrets: true, databaseProblem: database }, again: 5_000 };
   }
 
+  // The server has taken the next login by now.
+  if (secrets.staged) secrets = await currentSecrets(tenant, template, namespace, server, context, signal);
   learned({ database: database.placed });
   const blueprint: Blueprint = {
     tenant,
@@ -110,6 +115,7 @@ async function advance(
     domains: [],
     settings,
     database: server !== undefined,
+    generatedKeys: secrets.generatedKeys,
     secretsFingerprint: secrets.fingerprint,
   };
   const { actions, migration } = plan(renderTenant(blueprint), children.of(name), uid, routeOf(name, context) === 'routed');
@@ -117,11 +123,21 @@ async function advance(
 
   const deployment = children.find(name, kinds.Deployment, namespaceOf(name), 'stack');
   const workload = workloadState(deployment, children.podsOf(name));
-  const found: Findings = { ...base, secrets: true, database: database.placed, migration, workload, route: routeOf(name, context) };
+  const rotation = rotationStatus(tenant, secrets.rotation);
+  const found: Findings = {
+    ...base,
+    secrets: true,
+    database: database.placed,
+    migration,
+    workload,
+    route: routeOf(name, context),
+    rotation,
+  };
   const verified = await currentVerification(tenant, found, secrets, context, signal);
   const findings = verified.verification ? { ...found, verification: verified.verification } : found;
   const sweep = wasReady(tenant) && !workload.available && !tenant.spec.suspended ? recoveryMs : sweepMs * (0.8 + 0.4 * context.random());
-  return { findings, again: Math.min(verified.again ?? sweep, sweep) };
+  const rotated = await advanceRotation(tenant, secrets, server, workload, context, signal);
+  return { findings, again: Math.min(verified.again ?? sweep, rotated ?? sweep, sweep) };
 }
 
 /** What stays true of a tenant that the operator cannot get on with. */
@@ -202,10 +218,19 @@ async function currentSecrets(
   const { memory, now } = context;
   const key = tenant.metadata.uid ?? '';
   const keys = validKeys(context.apiKeys(tenant.metadata.name), key, namespace.metadata.creationTimestamp ?? '').map(recordOfObject);
-  const contents = canonicalJson([namespace.metadata.uid, template.spec.secrets ?? [], server?.name ?? '', keys]);
+  const contents = canonicalJson([
+    namespace.metadata.uid,
+    template.spec.secrets ?? [],
+    server?.name ?? '',
+    keys,
+    tenant.spec.secrets ?? {},
+  ]);
   const known = memory.secrets.get(key);
-  if (known && known.until > now().getTime() && known.contents === contents) return known.state;
-  const state = await whenAccessible(() => ensureSecrets(context.client, tenant, template.spec, server, keys, signal), signal);
+  const fresh = known && known.until > now().getTime() && known.contents === contents;
+  if (fresh && !known.state.staged && !dueRotation(tenant, known.state.rotation, now())) return known.state;
+  const store = new SecretStore(context.client, tenant, signal);
+  const wanted = { tenant, template: template.spec, server, keys, now: now() };
+  const state = await whenAccessible(() => ensureSecrets(wanted, store), signal);
   memory.secrets.set(key, { state, contents, until: now().getTime() + sweepMs * (0.7 + 0.2 * context.random()) });
   if (state.created.length > 0 && isTrue(tenant.status?.conditions, 'SecretsReady')) {
     await context.events.record(
@@ -215,7 +240,42 @@ async function currentSecrets(
       `Secrets were missing and got new values: ${state.created.join(', ')}.`,
     );
   }
+  const { current } = state.rotation;
+  if (current && current.id !== known?.state.rotation.current?.id) {
+    const why = current.request === undefined ? 'the rotation period is over' : `requested as ${current.request}`;
+    await context.events.record(tenant, 'Normal', 'SecretsRotating', `The secrets are being rotated (${current.id}): ${why}.`);
+  }
   return state;
+}
+
+/** Finishes a rotation once all pods have its secrets, and ends what it replaced once the overlap is over. */
+async function advanceRotation(
+  tenant: Tenant,
+  secrets: SecretsState,
+  server: DatabaseServer | undefined,
+  workload: WorkloadState,
+  context: Context,
+  signal: AbortSignal,
+): Promise<Again> {
+  const { client, children, events, memory, now } = context;
+  const { name, uid = '' } = tenant.metadata;
+  const rolled = isRolled(workload, children.podsOf(name), secrets.fingerprint, tenant.spec.suspended === true);
+  const step = rotationStep(secrets, rolled, now());
+  if (step === undefined) {
+    const due = [nextRotation(tenant, secrets.rotation), secrets.retireAt].filter((time) => time !== undefined);
+    return due.length === 0 ? undefined : Math.max(1_000, Math.min(...due) - now().getTime());
+  }
+  const store = new SecretStore(client, tenant, signal);
+  if (step === 'finish') {
+    if (await finish(tenant, store, now()))
+      await events.record(tenant, 'Normal', 'SecretsRotated', `The secrets were rotated (${secrets.rotation.current?.id}).`);
+  } else {
+    await retire(tenant, server, store, now());
+    await events.record(tenant, 'Normal', 'SecretsRetired', 'Secrets that were replaced are valid no more.');
+  }
+  memory.secrets.delete(uid);
+  // The file of keys and the status follow.
+  return 1;
 }
 
 /** Retries while the rights given by the RoleBinding a moment ago spread to the API server's authorizer. */
@@ -236,8 +296,9 @@ async function ensureDatabase(
   secrets: SecretsState,
   server: DatabaseServer | undefined,
   context: Context,
+  signal: AbortSignal,
 ): Promise<{ placed: NonNullable<Findings['database']> } | NonNullable<Findings['databaseProblem']>> {
-  if (!server || secrets.databasePassword === undefined) return { placed: 'none' };
+  if (!server || secrets.login === undefined) return { placed: 'none' };
   const uid = tenant.metadata.uid ?? '';
   const names = databaseNames(uid);
   const placed = { server: server.name, name: names.database };
@@ -245,10 +306,14 @@ async function ensureDatabase(
   const known = memory.databases.get(uid);
   // A pod that does not serve may be locked out of its database, so the memory is not trusted then.
   const serves = isTrue(tenant.status?.conditions, 'WorkloadAvailable') || !wasReady(tenant);
-  if (serves && known?.password === secrets.databasePassword && known.until > now().getTime()) return { placed };
+  const { username, password } = secrets.login;
+  const trusted = serves && known?.password === password && known.until > now().getTime();
+  if (trusted && !secrets.staged) return { placed };
   try {
-    await server.ensure(names, secrets.databasePassword);
+    if (!trusted) await server.ensure(names, username, password);
+    if (secrets.staged) await switchLogin(tenant, server, new SecretStore(context.client, tenant, signal));
   } catch (error) {
+    if (error instanceof KubeError) throw error;
     context.log.warn({ tenant: tenant.metadata.name, err: error }, 'database not provisioned');
     const code = (error as { code?: unknown }).code;
     return {
@@ -256,7 +321,7 @@ async function ensureDatabase(
       message: `PostgreSQL server ${server.name} did not provision the database (${typeof code === 'string' ? code : 'no answer'}); trying again.`,
     };
   }
-  memory.databases.set(uid, { password: secrets.databasePassword, until: now().getTime() + sweepMs * (0.7 + 0.2 * random()) });
+  memory.databases.set(uid, { password, until: now().getTime() + sweepMs * (0.7 + 0.2 * random()) });
   return { placed };
 }
 
@@ -308,6 +373,11 @@ async function currentVerification(
   memory.verified.set(uid, { fingerprint, verification, failures, until: time + again });
   if (!succeeded) log.info({ tenant: tenant.metadata.name, again, verification }, 'not verified');
   return { verification, again };
+}
+
+/** Rights that were given a moment ago, as to a new namespace, take time to take effect. */
+function isForbidden(error: unknown): boolean {
+  return error instanceof KubeError && error.status === 403;
 }
 
 async function addFinalizer(tenant: Tenant, { client, learn }: Context, signal: AbortSignal): Promise<void> {

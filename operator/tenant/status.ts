@@ -33,6 +33,7 @@ export interface Findings {
   readonly migration?: MigrationState;
   readonly workload?: WorkloadState;
   readonly route?: RouteState | undefined;
+  readonly rotation?: TenantStatus['secrets'];
   readonly verification?: Verification;
 }
 
@@ -42,6 +43,7 @@ export function statusOf(tenant: Tenant, findings: Findings, now: () => Date): T
   const conditions = mergeConditions(tenant.status?.conditions ?? [], verdicts, tenant.metadata.generation ?? 0, now);
   const server = findings.verification?.state === 'succeeded' ? findings.verification.server : tenant.status?.server;
   const revision = findings.workload?.settled ? findings.revision : tenant.status?.template?.revision;
+  const secrets = findings.rotation ?? tenant.status?.secrets;
   return {
     phase: phaseOf(tenant, conditions),
     observedGeneration: tenant.metadata.generation,
@@ -55,6 +57,7 @@ export function statusOf(tenant: Tenant, findings: Findings, now: () => Date): T
         ? { database: tenant.status.database }
         : {}),
     ...(server ? { server } : {}),
+    ...(secrets ? { secrets } : {}),
   };
 }
 

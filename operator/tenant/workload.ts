@@ -1,4 +1,6 @@
+import { labels } from '../../crds/names.ts';
 import type { KubeObject } from '../../kube/resources.ts';
+import { secretsAnnotation } from '../render/pod.ts';
 
 interface DeploymentObject extends KubeObject {
   readonly spec?: { readonly replicas?: number };
@@ -56,6 +58,13 @@ export function workloadState(deployment: KubeObject | undefined, pods: readonly
     current && status?.updatedReplicas === wanted && status.availableReplicas === wanted && status.replicas === wanted && wanted > 0;
   const problem = settled ? undefined : (problemOf(pods) ?? refusalOf(status?.conditions));
   return { available, settled, ...(problem ? { problem } : {}) };
+}
+
+/** Whether no pod is left that was made with other Secrets than those of `fingerprint`, and those that should run do. */
+export function isRolled({ settled }: WorkloadState, pods: readonly PodObject[], fingerprint: string, suspended: boolean): boolean {
+  const serving = pods.filter(({ metadata }) => metadata.labels?.[labels.component] === 'stack');
+  const current = serving.every(({ metadata }) => metadata.annotations?.[secretsAnnotation] === fingerprint);
+  return current && (suspended ? serving.length === 0 : settled);
 }
 
 function problemOf(pods: readonly PodObject[]): WorkloadState['problem'] {

@@ -65,6 +65,7 @@ export function blueprint(
     endpoints: endpointsOf(owner.metadata.name, settings.addressing, stack.spec.publicApi ?? false),
     domains: options.domains ?? [],
     database: stack.spec.database !== undefined && owner.spec.database?.mode !== 'none',
+    generatedKeys: {},
     secretsFingerprint: 'f00d',
     settings,
   };

@@ -1,0 +1,52 @@
+import { databaseNames } from '../../crds/names.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import type { DatabaseServer } from '../database/server.ts';
+import { secretNames } from '../render/blueprint.ts';
+import { forgotten, promoted } from './credentials.ts';
+import { withoutPrevious } from './generated.ts';
+import { previousLogins, stagedLogin, switched, withoutPreviousLogins } from './login.ts';
+import { rotationOf } from './rotation.ts';
+import type { SecretsState } from './secrets.ts';
+import type { SecretStore } from './stored-secret.ts';
+
+export type RotationStep = 'finish' | 'retire';
+
+/** What a rotation is ready for once the pods are `rolled`: all of them were made with the Secrets as they are. */
+export function rotationStep({ rotation, retireAt }: SecretsState, rolled: boolean, now: Date): RotationStep | undefined {
+  if (!rolled) return undefined;
+  if (rotation.current) return 'finish';
+  return retireAt !== undefined && retireAt <= now.getTime() ? 'retire' : undefined;
+}
+
+/** Lets the next login in, then gives it to the pods. @throws what the server's driver throws. */
+export async function switchLogin(tenant: Tenant, server: DatabaseServer, store: SecretStore): Promise<void> {
+  const [credentials, database] = await Promise.all([store.read(secretNames.credentials), store.read(secretNames.database)]);
+  const staged = stagedLogin(database, tenant);
+  if (!database || !staged) return;
+  await server.ensure(databaseNames(tenant.metadata.uid ?? ''), staged.username, staged.password);
+  const contents = switched(database, tenant, server, rotationOf(credentials));
+  if (contents) await store.settle(secretNames.database, database, contents);
+}
+
+/** The next keys become the keys. Resolves with whether there were any. */
+export async function finish(tenant: Tenant, store: SecretStore, now: Date): Promise<boolean> {
+  const credentials = await store.read(secretNames.credentials);
+  const contents = credentials && promoted(credentials, tenant, now);
+  if (!contents) return false;
+  await store.settle(secretNames.credentials, credentials, contents);
+  return true;
+}
+
+/** Ends what was replaced: values are removed and the login is locked. */
+export async function retire(tenant: Tenant, server: DatabaseServer | undefined, store: SecretStore, now: Date): Promise<void> {
+  const [credentials, generated, database] = await Promise.all(
+    [secretNames.credentials, secretNames.generated, secretNames.database].map((name) => store.read(name)),
+  );
+  if (server && database) {
+    const logins = previousLogins(database, tenant);
+    for (const login of logins) await server.lock(login);
+    if (logins.length > 0) await store.settle(secretNames.database, database, withoutPreviousLogins(database));
+  }
+  if (generated) await store.settle(secretNames.generated, generated, withoutPrevious(generated));
+  if (credentials) await store.settle(secretNames.credentials, credentials, forgotten(credentials, tenant, now));
+}

@@ -1,0 +1,87 @@
+import { namespaceOf } from '../../crds/names.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { type KubeObject, kinds } from '../../kube/resources.ts';
+import { labelsOf } from '../render/blueprint.ts';
+
+export type Values = Readonly<Record<string, string>>;
+
+/** A Secret as the operator reads it: its values decoded. */
+export interface StoredSecret {
+  readonly name: string;
+  readonly resourceVersion: string | undefined;
+  readonly values: Values;
+  readonly annotations: Values;
+}
+
+/** What a Secret should say; null for what should not be there. What is not named stays. */
+export interface SecretContents {
+  readonly values: Readonly<Record<string, string | null>>;
+  readonly annotations?: Readonly<Record<string, string | null>>;
+}
+
+interface SecretObject extends KubeObject {
+  readonly data?: Values;
+}
+
+/** The Secrets of one tenant. Each change is one request, and fails as a conflict where somebody else was faster. */
+export class SecretStore {
+  readonly #client: KubeClient;
+  readonly #tenant: Tenant;
+  readonly #signal: AbortSignal;
+
+  constructor(client: KubeClient, tenant: Tenant, signal: AbortSignal) {
+    this.#client = client;
+    this.#tenant = tenant;
+    this.#signal = signal;
+  }
+
+  async read(name: string): Promise<StoredSecret | undefined> {
+    const found = await this.#client.find<SecretObject>(kinds.Secret, name, { namespace: this.#namespace, signal: this.#signal });
+    return found && storedOf(found);
+  }
+
+  /** Writes `wanted` where `found` does not say it yet; creates the Secret where there was none. */
+  async settle(name: string, found: StoredSecret | undefined, wanted: SecretContents): Promise<StoredSecret> {
+    if (!found) return this.#create(name, wanted);
+    const values = differences(found.values, wanted.values);
+    const annotations = differences(found.annotations, wanted.annotations ?? {});
+    if (Object.keys(values).length === 0 && Object.keys(annotations).length === 0) return found;
+    const encoded = Object.entries(values).map(([key, value]) => [key, value && Buffer.from(value, 'utf8').toString('base64')]);
+    const patch = { metadata: { resourceVersion: found.resourceVersion, annotations }, data: Object.fromEntries(encoded) as object };
+    return storedOf(
+      await this.#client.patch<SecretObject>(kinds.Secret, name, patch, { namespace: this.#namespace, signal: this.#signal }),
+    );
+  }
+
+  async #create(name: string, { values, annotations = {} }: SecretContents): Promise<StoredSecret> {
+    const object = {
+      metadata: { name, namespace: this.#namespace, labels: labelsOf(this.#tenant), annotations: present(annotations) },
+      type: 'Opaque',
+      stringData: present(values),
+    };
+    return storedOf(await this.#client.create<SecretObject>(kinds.Secret, object, { signal: this.#signal }));
+  }
+
+  get #namespace(): string {
+    return namespaceOf(this.#tenant.metadata.name);
+  }
+}
+
+function storedOf({ metadata, data = {} }: SecretObject): StoredSecret {
+  const values = Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')] as const);
+  return {
+    name: metadata.name,
+    resourceVersion: metadata.resourceVersion,
+    values: Object.fromEntries(values),
+    annotations: metadata.annotations ?? {},
+  };
+}
+
+function differences(found: Values, wanted: SecretContents['values']): SecretContents['values'] {
+  return Object.fromEntries(Object.entries(wanted).filter(([key, value]) => (found[key] ?? null) !== value));
+}
+
+function present(contents: SecretContents['values']): Values {
+  return Object.fromEntries(Object.entries(contents).filter((entry): entry is [string, string] => entry[1] !== null));
+}
