@@ -1,6 +1,8 @@
+import { Invitations } from './directory/invitations.ts';
 import { Memberships } from './directory/memberships.ts';
 import { OAuthResources } from './directory/oauth-resources.ts';
 import { Organizations } from './directory/organizations.ts';
+import { Origins } from './directory/origins.ts';
 import { Roles } from './directory/roles.ts';
 import { Users } from './directory/users.ts';
 import type { Events } from './events.ts';
@@ -12,17 +14,23 @@ export interface Directory {
   readonly memberships: Memberships;
   readonly organizations: Organizations;
   readonly users: Users;
+  readonly invitations: Invitations;
   readonly resources: OAuthResources;
+  readonly origins: Origins;
 }
 
 export function openDirectory(store: Store, events: Events): Directory {
   const roles = new Roles(store, events);
   const memberships = new Memberships(store, events, roles);
+  const organizations = new Organizations(store, events, memberships);
+  const users = new Users(store, events, memberships);
   return {
     roles,
     memberships,
-    organizations: new Organizations(store, events, memberships),
-    users: new Users(store, events, memberships),
+    organizations,
+    users,
+    invitations: new Invitations(store, events, { roles, memberships, organizations, users }),
     resources: new OAuthResources(store),
+    origins: new Origins(store),
   };
 }

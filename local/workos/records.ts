@@ -91,6 +91,41 @@ export interface Role {
   readonly updated_at: string;
 }
 
+export interface Invitation {
+  readonly object: 'invitation';
+  readonly id: string;
+  readonly email: string;
+  readonly state: 'pending' | 'accepted' | 'expired' | 'revoked';
+  readonly accepted_at: string | null;
+  readonly revoked_at: string | null;
+  readonly expires_at: string;
+  readonly organization_id: string | null;
+  readonly inviter_user_id: string | null;
+  readonly accepted_user_id: string | null;
+  readonly role_slug: string | null;
+  readonly created_at: string;
+  readonly updated_at: string;
+  /** Whoever has it may accept. */
+  readonly token: string;
+}
+
+export interface RedirectUri {
+  readonly object: 'redirect_uri';
+  readonly id: string;
+  readonly uri: string;
+  readonly default: boolean;
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
+export interface CorsOrigin {
+  readonly object: 'cors_origin';
+  readonly id: string;
+  readonly origin: string;
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
 export interface WebhookEndpoint {
   readonly object: 'webhook_endpoint';
   readonly id: string;

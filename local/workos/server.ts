@@ -6,6 +6,7 @@ import type { Devices } from './devices.ts';
 import type { Directory } from './directory.ts';
 import type { Events } from './events.ts';
 import { newIdentifier } from './identifiers.ts';
+import { invitationPageRoutes } from './oauth/invitation-routes.ts';
 import type { DemoAccount } from './oauth/pages.ts';
 import { expired, signInRoutes } from './oauth/sign-in-routes.ts';
 import type { Outages } from './outages.ts';
@@ -15,9 +16,11 @@ import { authenticateRoutes } from './rest/authenticate.ts';
 import { authorizeRoutes } from './rest/authorize.ts';
 import { deviceRoutes } from './rest/devices.ts';
 import { eventRoutes } from './rest/events.ts';
+import { invitationRoutes } from './rest/invitations.ts';
 import { membershipRoutes } from './rest/memberships.ts';
 import { oauthResourceRoutes } from './rest/oauth-resources.ts';
 import { organizationRoutes } from './rest/organizations.ts';
+import { allowOrigins, originRoutes } from './rest/origins.ts';
 import { permissionRoutes } from './rest/permissions.ts';
 import { roleRoutes } from './rest/roles.ts';
 import { standInRoutes } from './rest/stand-in.ts';
@@ -86,6 +89,7 @@ export function createApp(parts: Parts): FastifyInstance {
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('x-request-id', newIdentifier('request'));
   });
+  allowOrigins(app, directory.origins);
   app.addHook('onSend', () => store.saved());
   app.setErrorHandler((error, _request, reply) => {
     if (error instanceof TooManyRequests) reply.header('retry-after', error.retryAfter);
@@ -104,6 +108,7 @@ export function createApp(parts: Parts): FastifyInstance {
   signInRoutes(app, provider, directory, accounts);
   authorizeRoutes(app, environment, directory, sessions, accounts);
   authenticateRoutes(app, environment, directory, sessions, devices, vault);
+  invitationPageRoutes(app, directory);
   deviceRoutes(app, { issuer, clientId: environment.clientId, devices, directory, vault, accounts });
   app.register(async (api) => {
     api.addHook('onRequest', async (request) => {
@@ -117,6 +122,8 @@ export function createApp(parts: Parts): FastifyInstance {
       organizationRoutes(counted, directory.organizations);
       userRoutes(counted, directory);
       membershipRoutes(counted, directory);
+      invitationRoutes(counted, issuer, directory.invitations);
+      originRoutes(counted, directory.origins);
       roleRoutes(counted, directory.roles);
       permissionRoutes(counted, directory.roles);
       eventRoutes(counted, events, outages);

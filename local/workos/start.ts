@@ -8,8 +8,9 @@ import { newIdentifier, newSecret } from './identifiers.ts';
 import type { DemoAccount } from './oauth/pages.ts';
 import { createProvider } from './oauth/provider.ts';
 import { type OutageKind, Outages } from './outages.ts';
-import type { Membership, Organization, Role, User, WorkosEvent } from './records.ts';
+import type { Invitation, Membership, Organization, Role, User, WorkosEvent } from './records.ts';
 import { RequestLog } from './request-log.ts';
+import { acceptUrlOf } from './rest/invitations.ts';
 import { type EnvironmentSeed, tenantrySeed, workosSeed } from './roles.ts';
 import { createApp } from './server.ts';
 import { Sessions } from './sessions.ts';
@@ -76,6 +77,10 @@ export interface WorkosStandIn {
   ensureRoles(seed: EnvironmentSeed): void;
   /** What happened during the last 30 days, oldest first. */
   events(filter?: EventFilter): WorkosEvent[];
+  /** Invitations to an e-mail, newest last, each with the page where it is accepted. */
+  invitations(email: string): (Invitation & { readonly acceptUrl: string })[];
+  /** URIs that a sign-in of the environment's own applications may lead back to. */
+  redirectUris(): string[];
   /** URIs registered as OAuth resources. */
   resources(): string[];
   /** Shows these accounts on the sign-in page, in place of those shown before. */
@@ -175,6 +180,12 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
     roles: () => roles.roles(),
     ensureRoles: (seed) => roles.ensure(seed),
     events: (filter = {}) => events.list(filter),
+    invitations: (email) =>
+      directory.invitations
+        .all()
+        .filter((invitation) => invitation.email === email.toLowerCase())
+        .map((invitation) => ({ ...invitation, acceptUrl: acceptUrlOf(issuer, invitation) })),
+    redirectUris: () => directory.origins.redirectUris().map(({ uri }) => uri),
     resources: () => resources.all().map(({ uri }) => uri),
     showAccounts: (shown) => {
       accounts.splice(0, accounts.length, ...shown);

@@ -1,7 +1,18 @@
 import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JWK } from 'jose';
-import type { Membership, OAuthResource, Organization, Permission, Role, User, WebhookEndpoint } from './records.ts';
+import type {
+  CorsOrigin,
+  Invitation,
+  Membership,
+  OAuthResource,
+  Organization,
+  Permission,
+  RedirectUri,
+  Role,
+  User,
+  WebhookEndpoint,
+} from './records.ts';
 
 /** A signing key: private JWK, and the self-signed certificate that WorkOS's key sets carry as x5c. */
 export interface SigningKey {
@@ -31,6 +42,9 @@ export interface Environment {
   /** Roles by slug, in their order of priority. */
   roles: Record<string, Role>;
   webhookEndpoints: Record<string, WebhookEndpoint>;
+  invitations: Record<string, Invitation>;
+  redirectUris: Record<string, RedirectUri>;
+  corsOrigins: Record<string, CorsOrigin>;
 }
 
 /** Keys and credentials, which are made once; everything else of an environment begins empty. */
@@ -46,6 +60,9 @@ const empty = (): Omit<Environment, keyof Credentials> => ({
   definedPermissions: {},
   roles: {},
   webhookEndpoints: {},
+  invitations: {},
+  redirectUris: {},
+  corsOrigins: {},
 });
 
 /** Where the environment lies, in a folder of its own, readable by the owner alone. */

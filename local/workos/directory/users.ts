@@ -123,6 +123,11 @@ export class Users {
     );
   }
 
+  /** Whether the user can sign in with a password. */
+  hasPassword(id: string | undefined): boolean {
+    return id !== undefined && this.#kept.passwords[id] !== undefined;
+  }
+
   /** Removes the user and its memberships. */
   delete(id: string): void {
     const user = this.one(id);
@@ -156,7 +161,7 @@ export class Users {
   maySignIn(id: string): boolean {
     if (this.#kept.users[id] === undefined) return false;
     const memberships = this.#memberships.all({ userId: id });
-    return memberships.length === 0 || memberships.some((membership) => membership.status === 'active');
+    return memberships.length === 0 || memberships.some((membership) => membership.status !== 'inactive');
   }
 
   #keep(user: User, happened: 'created' | 'updated'): User {

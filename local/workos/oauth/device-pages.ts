@@ -45,7 +45,3 @@ ${options}
 </form>`,
   );
 }
-
-export function deviceDonePage(message: string): string {
-  return document('Done', `<h1>Done</h1><p role="status">${html(message)} You can close this page.</p>`);
-}

@@ -58,6 +58,10 @@ export function errorPage(error: string, description: string): string {
   return document('Sign-in failed', `<h1>Sign-in failed</h1><p>${html(description)}</p><p class="note"><code>${html(error)}</code></p>`);
 }
 
+export function donePage(message: string): string {
+  return document('Done', `<h1>Done</h1><p role="status">${html(message)} You can close this page.</p>`);
+}
+
 export function document(title: string, body: string): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${title}</title>

@@ -12,9 +12,16 @@ import { parsed } from './lists.ts';
 
 const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
 const client = { client_id: z.string(), client_secret: z.string().optional() };
+const invitation = { invitation_token: z.string().optional() };
 const grant = z.discriminatedUnion('grant_type', [
-  z.object({ ...client, grant_type: z.literal('password'), email: z.string(), password: z.string() }),
-  z.object({ ...client, grant_type: z.literal('authorization_code'), code: z.string(), code_verifier: z.string().optional() }),
+  z.object({ ...client, grant_type: z.literal('password'), email: z.string(), password: z.string(), ...invitation }),
+  z.object({
+    ...client,
+    grant_type: z.literal('authorization_code'),
+    code: z.string(),
+    code_verifier: z.string().optional(),
+    ...invitation,
+  }),
   z.object({ ...client, grant_type: z.literal('refresh_token'), refresh_token: z.string(), organization_id: z.string().optional() }),
   z.object({
     ...client,
@@ -60,6 +67,16 @@ export function authenticateRoutes(
     });
   }
 
+  /** Accepts the invitation, where there is one: the session is then of its organization. */
+  function invited(user: User, token: string | undefined): Membership | undefined {
+    if (token === undefined) return undefined;
+    const found = directory.invitations.all().find((one) => one.token === token && one.state === 'pending');
+    if (found === undefined) throw oauthRefusal('invitation_invalid', 'The invitation is not pending.');
+    if (found.email !== user.email) throw oauthRefusal('invitation_cannot_be_used_for_email', 'The invitation is for another e-mail.');
+    directory.invitations.accept(found.id, user);
+    return found.organization_id === null ? undefined : membershipIn(user.id, found.organization_id);
+  }
+
   function membershipIn(userId: string, organizationId: string): Membership {
     const found = directory.memberships.all({ userId, organizationId, statuses: ['active'] })[0];
     if (found === undefined) throw new Refusal(400, { code: 'invalid_organization_id', message: 'The user is not an active member.' });
@@ -78,11 +95,11 @@ export function authenticateRoutes(
     switch (wanted.grant_type) {
       case 'password': {
         const user = await directory.users.signIn(wanted.email, wanted.password);
-        return sessions.open(user, chosen(user, 'Password'), 'Password');
+        return sessions.open(user, invited(user, wanted.invitation_token) ?? chosen(user, 'Password'), 'Password');
       }
       case 'authorization_code': {
         const user = directory.users.one(sessions.redeemCode(wanted.code, wanted.code_verifier));
-        return sessions.open(user, chosen(user, 'Password'), 'Password');
+        return sessions.open(user, invited(user, wanted.invitation_token) ?? chosen(user, 'Password'), 'Password');
       }
       case 'urn:workos:oauth:grant-type:organization-selection': {
         const pending = vault.take<Pending>(`pending:${wanted.pending_authentication_token}`);

@@ -17,7 +17,7 @@ const request = z.object({
 });
 const form = request.extend({ email: z.string(), password: z.string() });
 
-/** Sign-in of an application's own users, `/user_management/authorize`, ending with a code for `authenticate`. Loopback redirects only. */
+/** Sign-in of an application's own users, `/user_management/authorize`, ending with a code for `authenticate`. Leads back to registered URIs and to this machine. */
 export function authorizeRoutes(
   app: FastifyInstance,
   environment: Environment,
@@ -31,8 +31,9 @@ export function authorizeRoutes(
   function refused(reply: FastifyReply, asked: z.infer<typeof request>): FastifyReply | undefined {
     const host = new URL(asked.redirect_uri).hostname;
     if (asked.client_id !== environment.clientId) return page(reply.status(400), errorPage('invalid_client', 'Invalid client ID.'));
-    if (!['localhost', '127.0.0.1', '[::1]'].includes(host)) {
-      return page(reply.status(400), errorPage('invalid_redirect_uri', 'This environment redirects to this machine only.'));
+    const registered = directory.origins.redirectUris().some(({ uri }) => uri === asked.redirect_uri);
+    if (!registered && !['localhost', '127.0.0.1', '[::1]'].includes(host)) {
+      return page(reply.status(400), errorPage('invalid_redirect_uri', 'This redirect URI is not registered in the environment.'));
     }
     return undefined;
   }

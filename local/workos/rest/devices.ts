@@ -3,8 +3,8 @@ import { z } from 'zod';
 import type { Devices } from '../devices.ts';
 import type { Directory } from '../directory.ts';
 import { newSecret } from '../identifiers.ts';
-import { deviceDonePage, devicePage, organizationPage } from '../oauth/device-pages.ts';
-import type { DemoAccount } from '../oauth/pages.ts';
+import { devicePage, organizationPage } from '../oauth/device-pages.ts';
+import { type DemoAccount, donePage } from '../oauth/pages.ts';
 import { page } from '../oauth/sign-in-routes.ts';
 import { oauthRefusal, Refusal } from '../refusal.ts';
 import type { Vault } from '../vault.ts';
@@ -95,5 +95,5 @@ export function deviceRoutes(app: FastifyInstance, { issuer, clientId, devices, 
     finish(reply, devices.decide(userCode, { outcome: 'approved', userId, organizationId }), 'The device is signed in.');
 
   const finish = (reply: FastifyReply, noted: boolean, message: string) =>
-    noted ? page(reply, deviceDonePage(message)) : show(reply.status(400), { error: gone });
+    noted ? page(reply, donePage(message)) : show(reply.status(400), { error: gone });
 }
