@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { databaseNames, namespaceOf } from '../crds/names.ts';
+import { databaseNames, namespaceOf, otherLogin } from '../crds/names.ts';
 import type { Tenant } from '../crds/tenant.ts';
 import { type KubeObject, kinds } from '../kube/resources.ts';
 import { registeredResources } from './identity.ts';
@@ -29,7 +29,7 @@ async function inPostgres(url: string, uid: string): Promise<string[]> {
     const { rows } = await connection.query<{ what: string }>(
       `SELECT 'database ' || datname AS what FROM pg_database WHERE datname = $1
        UNION ALL SELECT 'role ' || rolname FROM pg_roles WHERE rolname = ANY($2)`,
-      [database, [owner, login]],
+      [database, [owner, login, otherLogin(login)]],
     );
     return rows.map((row) => row.what);
   } finally {
