@@ -3,14 +3,12 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import { createJsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
 import { isDeeperThan, maxDepth } from '../crds/parameters.ts';
-import { adminRoutes } from './admin/routes.ts';
-import type { Tenants } from './admin/tenants.ts';
+import { type AdminParts, adminRoutes } from './admin/routes.ts';
 import { refuseUnknown } from './http/method-not-allowed.ts';
 import { invalid } from './http/problem.ts';
 import { renderErrors } from './http/render-errors.ts';
 import { requestIdOf } from './http/request-id.ts';
 import { validatorCompiler } from './http/validation.ts';
-import type { Admins } from './identity/admins.ts';
 import type { OAuthKeys } from './identity/oauth-keys.ts';
 import type { IdentityProvider } from './identity/provider.ts';
 import type { Metrics } from './metrics.ts';
@@ -20,8 +18,7 @@ import { podRoutes } from './pods/routes.ts';
 export interface AppParts {
   readonly log: Logger;
   readonly metrics: Metrics;
-  readonly tenants: Tenants;
-  readonly admins: Admins;
+  readonly admin: AdminParts;
   readonly identity: PodIdentity;
   readonly provider: IdentityProvider;
   readonly keys: OAuthKeys;
@@ -93,7 +90,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     transform: createJsonSchemaTransform({ skipList: ['/openapi.json', '/metrics'] }),
     transformObject: jsonSchemaTransformObject,
   });
-  adminRoutes(app, parts.tenants, parts.admins);
+  adminRoutes(app, parts.admin);
   podRoutes(app, parts.identity, parts.provider, parts.keys);
   app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }));
   app.get('/readyz', { schema: { hide: true } }, async (_request, reply) =>

@@ -2,6 +2,9 @@ import type { Logger } from 'pino';
 import { KubeClient } from '../kube/client.ts';
 import { countRequests } from '../kube/controller.ts';
 import { LeaderElection } from '../kube/leader-election.ts';
+import { Access } from './admin/access.ts';
+import { TenantEvents } from './admin/events.ts';
+import { Templates } from './admin/templates.ts';
 import { Tenants } from './admin/tenants.ts';
 import { createApp } from './app.ts';
 import { AuthorizationController } from './authorization/controller.ts';
@@ -59,15 +62,24 @@ export async function startControlPlane(
     registry: metrics.registry,
     ...tuning,
   });
+  const admins = new Admins({
+    tokens: new SessionTokens({ keysUrl: provider.sessionKeysUrl, issuer: settings.adminIssuer }),
+    membership: (userId, organizationId) => provider.membership(userId, organizationId),
+    platformOrganizationId: settings.platformOrganizationId,
+  });
+  const tenants = new Tenants(client, directory, (id) => provider.organizationExists(id));
+  const events = new TenantEvents({ client, onError: (err) => log.warn({ err }, 'watch of events failed') });
   const app = await createApp({
     log,
     metrics,
-    tenants: new Tenants(client, directory, (id) => provider.organizationExists(id)),
-    admins: new Admins({
-      tokens: new SessionTokens({ keysUrl: provider.sessionKeysUrl, issuer: settings.adminIssuer }),
-      membership: (userId, organizationId) => provider.membership(userId, organizationId),
-      platformOrganizationId: settings.platformOrganizationId,
-    }),
+    admin: {
+      access: new Access(admins),
+      tenants,
+      events,
+      templates: new Templates(client, directory, tenants),
+      addressing: settings.addressing,
+      now: () => new Date(),
+    },
     identity: new PodIdentity(client, directory),
     provider,
     keys: new OAuthKeys(settings.oauthIssuer),
@@ -78,7 +90,7 @@ export async function startControlPlane(
     await election?.lead(stopping.signal);
     await controller.run(stopping.signal);
   };
-  const working = Promise.allSettled([directory.start(stopping.signal), store.run(stopping.signal), lead()]);
+  const working = Promise.allSettled([directory.start(stopping.signal), events.start(stopping.signal), store.run(stopping.signal), lead()]);
   log.info({ url }, 'control plane started');
   return {
     url,

@@ -2,13 +2,16 @@ import type { StackTemplate } from '../crds/stack-template.ts';
 import type { Tenant } from '../crds/tenant.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { Reflector } from '../kube/reflector.ts';
-import { isOlder, kinds } from '../kube/resources.ts';
+import { isOlder, type KubeObject, kinds, type Resource } from '../kube/resources.ts';
 
 export interface DirectoryOptions {
   readonly client: KubeClient;
   readonly onTenant?: (name: string, current: Tenant | undefined, previous: Tenant | undefined) => void;
   readonly onError?: (error: unknown) => void;
 }
+
+/** A watch that is this far behind has lost its connection; it shows what there is as soon as it has one again. */
+const unseenMs = 30_000;
 
 /**
  * Tenants and templates for reading, from local copies kept by watches. Where a copy is not complete yet, or does not have what was
@@ -20,6 +23,8 @@ export class TenantDirectory {
   readonly #templates: Reflector<StackTemplate>;
   /** What this process wrote and its watch has not shown yet. */
   readonly #written = new Map<string, Tenant>();
+  /** All by name, until one changes. */
+  #sorted: readonly Tenant[] | undefined;
 
   constructor({ client, onTenant, onError }: DirectoryOptions) {
     this.#client = client;
@@ -28,6 +33,7 @@ export class TenantDirectory {
       client,
       resource: kinds.Tenant,
       onChange: (name, current, previous) => {
+        this.#sorted = undefined;
         const written = this.#written.get(name);
         if (written !== undefined && (current === undefined || !isOlder(current.metadata, written.metadata))) this.#written.delete(name);
         onTenant?.(name, current, previous);
@@ -59,11 +65,11 @@ export class TenantDirectory {
   }
 
   /** All tenants, by name. */
-  async list(): Promise<Tenant[]> {
-    const all = this.#tenants.synced
-      ? this.#tenants.list().map((tenant) => this.known(tenant.metadata.name) ?? tenant)
-      : await this.#listAll();
-    return all.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+  async list(): Promise<readonly Tenant[]> {
+    if (!this.#tenants.synced) return byName(await this.#listAll<Tenant>(kinds.Tenant));
+    this.#sorted ??= byName(this.#tenants.list().map((tenant) => this.known(tenant.metadata.name) ?? tenant));
+    const fresh = this.#justCreated();
+    return fresh.length === 0 ? this.#sorted : byName([...this.#sorted, ...fresh]);
   }
 
   knownTenants(): Tenant[] {
@@ -72,6 +78,11 @@ export class TenantDirectory {
 
   async template(name: string): Promise<StackTemplate | undefined> {
     return this.#templates.get(name) ?? (await this.#client.find<StackTemplate>(kinds.StackTemplate, name));
+  }
+
+  /** All templates, by name. */
+  async templates(): Promise<StackTemplate[]> {
+    return byName(this.#templates.synced ? this.#templates.list() : await this.#listAll<StackTemplate>(kinds.StackTemplate));
   }
 
   templateNames(): string[] {
@@ -84,16 +95,31 @@ export class TenantDirectory {
   /** Makes a write of this process visible to its own reads before the watch brings it. */
   remember(tenant: Tenant): void {
     this.#written.set(tenant.metadata.name, tenant);
+    this.#sorted = undefined;
   }
 
-  async #listAll(): Promise<Tenant[]> {
-    const all: Tenant[] = [];
+  /** Tenants that this process has created and the watch has not shown yet. One that was deleted at once it may never show. */
+  #justCreated(): Tenant[] {
+    const unseen = [...this.#written.values()].filter(({ metadata }) => this.#tenants.get(metadata.name) === undefined);
+    const [fresh, forgotten] = [[] as Tenant[], [] as Tenant[]];
+    for (const tenant of unseen)
+      (Date.now() - Date.parse(tenant.metadata.creationTimestamp ?? '') < unseenMs ? fresh : forgotten).push(tenant);
+    for (const { metadata } of forgotten) this.#written.delete(metadata.name);
+    return fresh;
+  }
+
+  async #listAll<T extends KubeObject>(resource: Resource): Promise<T[]> {
+    const all: T[] = [];
     let next: string | undefined;
     do {
-      const page = await this.#client.list<Tenant>(kinds.Tenant, { limit: 500, ...(next === undefined ? {} : { continue: next }) });
+      const page = await this.#client.list<T>(resource, { limit: 500, ...(next === undefined ? {} : { continue: next }) });
       all.push(...page.items);
       next = page.continue;
     } while (next !== undefined);
     return all;
   }
+}
+
+function byName<T extends KubeObject>(objects: T[]): T[] {
+  return objects.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
 }

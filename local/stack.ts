@@ -218,6 +218,8 @@ async function install(client: KubeClient): Promise<void> {
     });
     await apply(kinds.ClusterRoleBinding, { metadata: { name: user }, ...bound(user) });
     await apply(kinds.RoleBinding, { metadata: { name: `${user}-lease`, namespace: systemNamespace }, ...bound(`${user}-lease`) });
+    if (part === 'control-plane')
+      await apply(kinds.RoleBinding, { metadata: { name: `${user}-events`, namespace: 'default' }, ...bound(`${user}-events`) });
   }
   for (const folder of readdirSync(join(root, 'templates'))) {
     const file = `templates/${folder}/template.yaml`;
@@ -267,7 +269,9 @@ async function allOrNone<T extends readonly Promise<Stoppable | undefined>[]>(
   for (const result of results) if (result.status === 'fulfilled') stops.push(() => result.value?.stop());
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;
-  return results.map((result) => (result as PromiseFulfilledResult<Stoppable | undefined>).value) as { -readonly [K in keyof T]: Awaited<T[K]> };
+  return results.map((result) => (result as PromiseFulfilledResult<Stoppable | undefined>).value) as {
+    -readonly [K in keyof T]: Awaited<T[K]>;
+  };
 }
 
 /** Parts with a state folder, and processes, of their own. */

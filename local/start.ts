@@ -7,13 +7,13 @@ import { freemem, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
+import { clientConfigurations } from '../control-plane/client/connections.ts';
 import { isTrue } from '../crds/conditions.ts';
 import type { Tenant } from '../crds/tenant.ts';
 import { type KubeObject, kinds } from '../kube/resources.ts';
 import { isReady, untilTenant } from '../kube/until-tenant.ts';
 import { AdminClient } from './admin-client.ts';
 import { findBinaries } from './binaries.ts';
-import { cannotReachLocalhost, clientConfigurations } from './clients.ts';
 import { demoPassword, demoTenants, seed } from './demo.ts';
 import { writePrivate } from './files.ts';
 import { leftovers } from './leftovers.ts';
@@ -24,6 +24,12 @@ const say = (line = ''): void => console.log(line);
 const began = Date.now();
 const seconds = (): string => `${((Date.now() - began) / 1000).toFixed(1).padStart(6)} s`;
 const done = (line: string): void => say(`${seconds()}  ✓ ${line}`);
+
+/** Clients whose requests come from their vendor's servers, not from this machine. */
+const cannotReachLocalhost =
+  'claude.ai on the web and on phones, ChatGPT connectors: they call from their vendors’ servers and need a public URL';
+/** In this folder: sets the shell variable KEY to the API key of the first tenant. */
+const keyFromFile = `KEY=$(node -p 'JSON.parse(fs.readFileSync(".tenantry/local.json")).tenants[0].apiKey')`;
 
 const stateFolder = resolve('.tenantry');
 const readyTimeoutMs = 120_000;
@@ -98,7 +104,7 @@ async function make(
 
 /** Deletes the tenants as an admin does, and proves that nothing is left. */
 async function unmake(stack: Stack, admin: AdminClient, made: readonly Made[], signal: AbortSignal): Promise<void> {
-  for (const { tenant } of made) await admin.call('DELETE', `/admin/tenants/${tenant.metadata.name}`);
+  for (const { tenant } of made) await admin.call('DELETE', `/admin/tenants/${tenant.metadata.name}?data=delete`);
   for (const { tenant } of made) {
     await untilTenant(stack.client, tenant.metadata.name, (current) => current === undefined, { timeoutMs: readyTimeoutMs, signal });
     const left = await leftovers(stack, tenant);
@@ -114,7 +120,7 @@ function explain(stack: Stack, made: readonly Made[]): void {
     const account = demoTenants[index];
     say(`\n  ${name}: ${tenant.status?.endpoints?.mcp}   (${account?.email}, password ${demoPassword})`);
     if (index > 0) return;
-    for (const { client, where, text } of clientConfigurations(name, tenant.status?.endpoints?.mcp ?? '', index)) {
+    for (const { client, where, text } of clientConfigurations(name, tenant.status?.endpoints?.mcp ?? '', keyFromFile)) {
       say(`\n  ${client} (${where}):\n${text.replace(/^/gm, '    ')}`);
     }
   });

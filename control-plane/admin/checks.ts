@@ -1,7 +1,8 @@
 import { containerFaults } from '../../crds/containers.ts';
-import { checkParameters, type Fault } from '../../crds/parameters.ts';
+import { checkParameters, escapePointer, type Fault } from '../../crds/parameters.ts';
 import type { StackTemplateSpec } from '../../crds/stack-template.ts';
 import { isObject } from './merge-patch.ts';
+import { resourceFaults } from './resources.ts';
 
 /** What the checks look up. */
 export interface Lookups {
@@ -34,7 +35,23 @@ async function templateFaults(fields: Record<string, unknown>, lookups: Lookups)
     parameters === undefined || isObject(parameters)
       ? checkParameters(template.spec.parameters, parameters, '/parameters')
       : { ok: true as const };
-  return [...(check.ok ? [] : check.faults), ...containerFaults(template.spec, fields['containers'], '/containers')];
+  return [
+    ...(check.ok ? [] : check.faults),
+    ...containerFaults(template.spec, fields['containers'], '/containers'),
+    ...resourceFaults(template.spec, fields['containers']),
+    ...serviceFaults(template.spec, fields['services']),
+  ];
+}
+
+function serviceFaults(template: StackTemplateSpec, services: unknown): Fault[] {
+  if (!isObject(services)) return [];
+  const known = (template.services ?? []).map(({ name }) => name);
+  return Object.keys(services)
+    .filter((name) => !known.includes(name))
+    .map((name) => ({
+      pointer: `/services/${escapePointer(name)}`,
+      message: `is not a service of the template; ${known.length === 0 ? 'it has none' : `it has: ${known.join(', ')}`}`,
+    }));
 }
 
 async function organizationFaults(fields: Record<string, unknown>, { organizationExists }: Lookups): Promise<Fault[]> {

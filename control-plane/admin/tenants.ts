@@ -1,18 +1,53 @@
-import type { Tenant } from '../../crds/tenant.ts';
-import { tenantName, tenantSpec } from '../../crds/tenant.ts';
+import { randomUUID } from 'node:crypto';
+import { group } from '../../crds/names.ts';
+import type { Fault } from '../../crds/parameters.ts';
+import type { StackTemplate } from '../../crds/stack-template.ts';
+import { type Tenant, tenantName, tenantSpec } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
 import { fieldManager } from '../field-manager.ts';
 import { invalid, Problem } from '../http/problem.ts';
 import { faultsOf } from '../http/validation.ts';
+import { type Admin, canSee, requirePlatform } from '../identity/admins.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
 import { faultsBeyondForm, type Lookups } from './checks.ts';
-import { mergePatch } from './merge-patch.ts';
+import { consequences, type DataFate, policyOf, policyPatch } from './deletion.ts';
+import { labels } from './labels.ts';
+import { isObject, mergePatch } from './merge-patch.ts';
+import { foreignFields } from './ownership.ts';
 import { faultsOfRefusal } from './refusals.ts';
-import { newTenant } from './representation.ts';
+import { isDemanded, newTenant } from './representation.ts';
+import { requireOwnFields, visible } from './scope.ts';
 
-/** Creates, changes and deletes Tenants for administrators; every refusal is a Problem that says what to do. */
+/** A change of a tenant; each part is a JSON merge patch. */
+export interface Edit {
+  readonly spec?: Readonly<Record<string, unknown>>;
+  readonly labels?: unknown;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+export interface ChangeOptions {
+  /** Tags of If-Match, one of which the tenant must still have; undefined for any. */
+  readonly ifMatch?: readonly string[] | undefined;
+  /** Takes fields over that another manager owns. */
+  readonly force?: boolean;
+  /** Lets Kubernetes check the change without storing it. */
+  readonly dryRun?: boolean;
+}
+
+export interface CreateOptions {
+  readonly dryRun: boolean;
+  /** Identifies the request across repetitions: a tenant that an earlier attempt has made is recognised by it. */
+  readonly request?: { readonly mark: string; readonly externalId: string } | undefined;
+}
+
+/** Which request made a tenant, so that its repetition after a crash finds its own. */
+const madeBy = `${group}/made-by-request`;
+/** A status that is written meanwhile makes a change stale; so often it is tried again. */
+const attempts = 8;
+
+/** Creates, changes and deletes Tenants for administrators, as far as each may; every refusal is a Problem that says what to do. */
 export class Tenants {
   readonly #client: KubeClient;
   readonly #directory: TenantDirectory;
@@ -29,69 +64,138 @@ export class Tenants {
   }
 
   /** @throws Problem tenant-not-found */
-  async get(name: string): Promise<Tenant> {
-    return (await this.#directory.find(possible(name))) ?? notFound(name);
+  async get(admin: Admin, name: string): Promise<Tenant> {
+    return visible(admin, name, isPossible(name) ? await this.#directory.find(name) : undefined);
   }
 
-  /** One page of tenants by name, after the name `after`. */
-  async list(limit: number, after: string | undefined): Promise<{ items: Tenant[]; next: string | undefined }> {
-    const rest = (await this.#directory.list()).filter((tenant) => after === undefined || tenant.metadata.name > after);
-    const items = rest.slice(0, limit);
-    return { items, next: rest.length > limit ? items.at(-1)?.metadata.name : undefined };
+  /** All the administrator may see, by name. */
+  async list(admin: Admin): Promise<readonly Tenant[]> {
+    const all = await this.#directory.list();
+    return admin.platform ? all : all.filter((tenant) => canSee(admin, tenant));
   }
 
-  /** @throws Problem invalid, tenant-exists, tenant-deleting */
-  async create(body: unknown): Promise<Tenant> {
+  /** The template of a tenant; undefined where it is gone. */
+  templateOf({ spec }: Tenant): Promise<StackTemplate | undefined> {
+    return this.#directory.template(spec.template.name);
+  }
+
+  /** @throws Problem forbidden, invalid, tenant-exists, tenant-deleting */
+  async create(admin: Admin, body: unknown, { dryRun, request }: CreateOptions): Promise<Tenant> {
+    requirePlatform(admin);
     const form = newTenant.safeParse(body);
     const faults = [...(form.success ? [] : faultsOf(form.error, body)), ...(await faultsBeyondForm(body, this.#lookups))];
     if (!form.success || faults.length > 0) throw invalid(faults);
-    const { name, ...spec } = form.data;
-    const object = { apiVersion: kinds.Tenant.apiVersion, kind: kinds.Tenant.kind, metadata: { name }, spec };
+    const { name, labels: own, organization, ...spec } = form.data;
+    const externalId = request?.externalId ?? randomUUID();
+    const object = {
+      apiVersion: kinds.Tenant.apiVersion,
+      kind: kinds.Tenant.kind,
+      metadata: {
+        name,
+        ...(own === undefined ? {} : { labels: own }),
+        ...(request === undefined ? {} : { annotations: { [madeBy]: request.mark } }),
+      },
+      spec: { ...spec, ...(organization === undefined ? {} : { organization: { ...organization, externalId } }) },
+    };
     try {
-      return this.#written(await this.#client.create<Tenant>(kinds.Tenant, object, { fieldManager }));
+      const tenant = await this.#client.create<Tenant>(kinds.Tenant, object, { fieldManager, dryRun });
+      return dryRun ? tenant : this.#written(tenant);
     } catch (error) {
       if (!(error instanceof KubeError && error.reason === 'AlreadyExists')) throw refusalOf(error);
       const present = await this.#client.find<Tenant>(kinds.Tenant, name);
       if (present?.metadata.deletionTimestamp !== undefined) throw deleting(name);
+      if (request !== undefined && present?.metadata.annotations?.[madeBy] === request.mark) return present;
       throw new Problem('tenant-exists', `A tenant named ${name} exists. Choose another name, or change it with PATCH.`, { cause: error });
     }
   }
 
   /**
-   * @param expected resourceVersion the tenant must still have; undefined for any.
-   * @throws Problem tenant-not-found, tenant-deleting, precondition-failed, invalid
+   * Changes what `edit` says of the tenant as it is; asked again where it has changed meanwhile.
+   * @throws Problem tenant-not-found, tenant-deleting, forbidden, field-managed, precondition-failed, conflict, invalid
    */
-  async change(name: string, patch: Readonly<Record<string, unknown>>, expected: string | undefined): Promise<Tenant> {
-    const current = (await this.#client.find<Tenant>(kinds.Tenant, possible(name))) ?? notFound(name);
-    const { uid, resourceVersion, deletionTimestamp } = current.metadata;
-    if (deletionTimestamp !== undefined) throw deleting(name);
-    if (expected !== undefined && expected !== resourceVersion) throw changed(name);
-    const merged = mergePatch(current.spec, patch);
-    const form = tenantSpec.safeParse(merged);
-    const faults = [...(form.success ? [] : faultsOf(form.error, merged)), ...(await faultsBeyondForm(merged, this.#lookups))];
-    if (faults.length > 0) throw invalid(faults);
-    const locked = { uid, ...(expected === undefined ? {} : { resourceVersion: expected }) };
-    try {
-      return this.#written(await this.#client.patch<Tenant>(kinds.Tenant, name, { metadata: locked, spec: patch }, { fieldManager }));
-    } catch (error) {
-      if (error instanceof KubeError && error.reason === 'Conflict') {
-        if (expected !== undefined) throw changed(name);
-        throw new Problem('conflict', `${name} was changed at the same moment. Send the same request again.`, { cause: error });
+  async change(admin: Admin, name: string, edit: (current: Tenant) => Edit, options: ChangeOptions = {}): Promise<Tenant> {
+    for (let left = attempts; ; left--) {
+      const current = await this.#current(admin, name);
+      if (current.metadata.deletionTimestamp !== undefined) throw deleting(name);
+      if (!isDemanded(current, options.ifMatch)) throw changed(name);
+      try {
+        return await this.#write(current, await this.#checked(admin, current, edit(current), options), options);
+      } catch (error) {
+        if (!(error instanceof KubeError && error.reason === 'Conflict')) throw refusalOf(error);
+        if (options.ifMatch !== undefined) throw changed(name);
+        if (left <= 1) throw busy(name, error);
       }
-      if (error instanceof KubeError && error.status === 404) notFound(name);
-      throw refusalOf(error);
     }
   }
 
-  /** Begins the deletion, or finds it begun. @returns the tenant as it is afterwards. @throws Problem tenant-not-found */
-  async remove(name: string): Promise<Tenant> {
-    const current = (await this.#client.find<Tenant>(kinds.Tenant, possible(name))) ?? notFound(name);
-    const { uid, deletionTimestamp } = current.metadata;
-    if (deletionTimestamp !== undefined) return current;
-    await this.#client.delete(kinds.Tenant, name, uid === undefined ? {} : { uid });
+  /**
+   * Begins the deletion, or finds it begun. `fate` becomes the policy of the data first.
+   * @returns the tenant as it is afterwards.
+   * @throws Problem tenant-not-found, data-fate-unstated, tenant-deleting, precondition-failed, conflict
+   */
+  async remove(admin: Admin, name: string, fate: DataFate | undefined, ifMatch: readonly string[] | undefined): Promise<Tenant> {
+    for (let left = attempts; ; left--) {
+      const current = await this.#current(admin, name);
+      if (fate === undefined) throw new Problem('data-fate-unstated', consequences(current, (await this.templateOf(current))?.spec));
+      const begun = current.metadata.deletionTimestamp !== undefined;
+      if (begun && policyOf(current) === fate) return current;
+      if (begun) throw new Problem('tenant-deleting', `${name} is being deleted already, with ${policyOf(current)} for its data.`);
+      if (!isDemanded(current, ifMatch)) throw changed(name);
+      try {
+        return await this.#delete(current, fate);
+      } catch (error) {
+        if (!(error instanceof KubeError && error.reason === 'Conflict')) throw refusalOf(error);
+        if (ifMatch !== undefined) throw changed(name);
+        if (left <= 1) throw busy(name, error);
+      }
+    }
+  }
+
+  async #delete(current: Tenant, fate: DataFate): Promise<Tenant> {
+    const spec = policyPatch(current, fate);
+    const decided = spec === undefined ? current : await this.#write(current, { spec }, {});
+    const { name, uid = '', resourceVersion = '' } = decided.metadata;
+    // With the version, so that nobody has changed the policy back in between.
+    await this.#client.delete(kinds.Tenant, name, { uid, resourceVersion });
     const after = await this.#client.find<Tenant>(kinds.Tenant, name);
     if (after !== undefined && after.metadata.uid === uid) return this.#written(after);
-    return { ...current, metadata: { ...current.metadata, deletionTimestamp: new Date().toISOString() } };
+    return { ...decided, metadata: { ...decided.metadata, deletionTimestamp: new Date().toISOString() } };
+  }
+
+  /** The tenant as the API server has it: what is written must not be decided by a copy. */
+  async #current(admin: Admin, name: string): Promise<Tenant> {
+    return visible(admin, name, isPossible(name) ? await this.#client.find<Tenant>(kinds.Tenant, name) : undefined);
+  }
+
+  /** @returns the edit, once it is known to be allowed and to make a valid tenant. */
+  async #checked(admin: Admin, current: Tenant, edit: Edit, { force = false }: ChangeOptions): Promise<Edit> {
+    const { spec = {}, labels: ownLabels } = edit;
+    requireOwnFields(admin, { ...spec, ...(ownLabels === undefined ? {} : { labels: ownLabels }) });
+    const merged = withExternalId(mergePatch(current.spec, spec), current);
+    const form = tenantSpec.safeParse(merged);
+    const faults = [
+      ...(form.success ? [] : faultsOf(form.error, merged)),
+      ...labelFaults(current, ownLabels),
+      ...(await faultsBeyondForm('organizationId' in spec ? merged : { ...merged, organizationId: undefined }, this.#lookups)),
+    ];
+    if (faults.length > 0) throw invalid(faults);
+    if (!force) refuseForeign(current, edit);
+    return { ...edit, ...(isObject(spec['organization']) ? { spec: { ...spec, organization: merged['organization'] } } : {}) };
+  }
+
+  async #write({ metadata }: Tenant, edit: Edit, { dryRun = false }: ChangeOptions): Promise<Tenant> {
+    const { name, uid, resourceVersion } = metadata;
+    const patch = {
+      metadata: {
+        uid,
+        resourceVersion,
+        ...(edit.labels === undefined ? {} : { labels: edit.labels }),
+        ...(edit.annotations === undefined ? {} : { annotations: edit.annotations }),
+      },
+      ...(edit.spec === undefined ? {} : { spec: edit.spec }),
+    };
+    const tenant = await this.#client.patch<Tenant>(kinds.Tenant, name, patch, { fieldManager, dryRun });
+    return dryRun ? tenant : this.#written(tenant);
   }
 
   #written(tenant: Tenant): Tenant {
@@ -101,12 +205,38 @@ export class Tenants {
 }
 
 /** What is no tenant's name never reaches the path of a request to Kubernetes. */
-function possible(name: string): string {
-  return tenantName.safeParse(name).success ? name : notFound(name);
+function isPossible(name: string): boolean {
+  return tenantName.safeParse(name).success;
 }
 
-function notFound(name: string): never {
-  throw new Problem('tenant-not-found', `There is no tenant named ${name}. GET /admin/tenants lists them.`);
+/** An organization that is to be created gets the identifier here by which it is found again. */
+function withExternalId(merged: unknown, { spec }: Tenant): Record<string, unknown> {
+  if (!isObject(merged)) return {};
+  const { organization } = merged;
+  if (!isObject(organization) || organization['externalId'] !== undefined) return merged;
+  return { ...merged, organization: { ...organization, externalId: spec.organization?.externalId ?? randomUUID() } };
+}
+
+/** Faults of a merge patch of the labels. Those of Tenantry itself stay out of it. */
+function labelFaults({ metadata }: Tenant, patch: unknown): Fault[] {
+  if (patch === undefined) return [];
+  if (!isObject(patch)) return [{ pointer: '/labels', message: 'must be an object; null removes a single label' }];
+  const others = Object.entries(metadata.labels ?? {}).filter(([key]) => !key.startsWith(`${group}/`));
+  const set = Object.fromEntries(Object.entries(patch).map(([key, value]) => [key, value ?? '']));
+  const form = labels.safeParse({ ...Object.fromEntries(others), ...set });
+  return form.success ? [] : faultsOf(form.error, set).map(({ pointer, message }) => ({ pointer: `/labels${pointer}`, message }));
+}
+
+/** @throws Problem field-managed */
+function refuseForeign(current: Tenant, edit: Edit): void {
+  const foreign = foreignFields(current, edit);
+  if (foreign.length === 0) return;
+  const managers = foreign.map(({ manager }) => manager).join(', ');
+  throw new Problem(
+    'field-managed',
+    `${managers} manages what you want to change and would set it back. Change it there, or repeat with ?force=true to take it over.`,
+    { faults: foreign.flatMap(({ manager, pointers }) => pointers.map((pointer) => ({ pointer, message: `is managed by ${manager}` }))) },
+  );
 }
 
 function deleting(name: string): Problem {
@@ -115,6 +245,10 @@ function deleting(name: string): Problem {
 
 function changed(name: string): Problem {
   return new Problem('precondition-failed', `${name} has changed since you read it. Read it again and repeat the change.`);
+}
+
+function busy(name: string, cause: KubeError): Problem {
+  return new Problem('conflict', `${name} is being changed all the time. Send the same request again.`, { cause });
 }
 
 /** What the API server refuses although our own checks passed: rules of the CRD such as immutability. */

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { escapePointer, type Fault } from '../../crds/parameters.ts';
 import { invalid, Problem } from './problem.ts';
 
-/** Lets a route's zod schemas check its parts: a body that does not fit is 422 with every fault, a query 400, a path parameter 404. */
+/** Lets a route's zod schemas check its parts: a body that does not fit is 422 with every fault, a query or a header 400, a path parameter 404. */
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart }) => {
   return (data: unknown) => {
     const result = schema.safeParse(data);
@@ -12,9 +12,14 @@ export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, ht
     if (httpPart === 'body') return { error: invalid(faults) };
     const said = faults.map(({ pointer, message }) => `${pointer.slice(1)} ${message}`).join('; ');
     if (httpPart === 'querystring') return { error: new Problem('invalid-query', `${said}.`) };
+    if (httpPart === 'headers') return { error: new Problem('malformed-request', `${said}.`) };
     return { error: new Problem('route-not-found', `${said}.`) };
   };
 };
+
+/** For a route that checks its body itself, together with what only lookups can tell. */
+export const bodyUnchecked: FastifySchemaCompiler<unknown> = (part) =>
+  part.httpPart === 'body' ? (data: unknown) => ({ value: data }) : validatorCompiler({ ...part, schema: part.schema as z.ZodType });
 
 /** The faults zod found in `document`, by JSON pointer; one for each unknown field. */
 export function faultsOf(error: z.ZodError, document: unknown): Fault[] {

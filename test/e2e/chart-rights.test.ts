@@ -107,7 +107,7 @@ describe('the operator, whom RBAC lets write in every namespace,', () => {
 // Without this, what follows would hold for an account that does not exist.
 test.each([
   [operator, ['list tenants', 'patch tenants/status', 'create deployments.apps', 'create stacktemplates']],
-  [controlPlane, ['create tenants', 'delete tenants', 'patch tenants/status', 'list stacktemplates']],
+  [controlPlane, ['create tenants', 'delete tenants', 'patch tenants/status', 'list stacktemplates', 'patch stacktemplates']],
 ])('%s may do what it needs', async (who, wishes) => {
   const refused: string[] = [];
   for (const wish of wishes) {
@@ -120,7 +120,7 @@ test.each([
 
 test.each([
   [operator, ['get secrets', 'list secrets', 'create tenants', 'delete tenants', 'get pods/exec', 'create clusterroles', 'get configmaps']],
-  [controlPlane, ['get secrets', 'list secrets', 'list pods', 'list namespaces', 'create stacktemplates', 'patch stacktemplates']],
+  [controlPlane, ['get secrets', 'list secrets', 'list pods', 'list namespaces', 'delete stacktemplates', 'list events', 'get apikeys']],
 ])('%s may not do what it need not', async (who, wishes) => {
   const granted: string[] = [];
   for (const wish of wishes) {

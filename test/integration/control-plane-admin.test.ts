@@ -1,6 +1,6 @@
 import { request as httpRequest } from 'node:http';
 import { WorkOS } from '@workos-inc/node';
-import { generateKeyPair, SignJWT } from 'jose';
+import { decodeJwt, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Tenant } from '../../crds/tenant.ts';
 import { KubeClient } from '../../kube/client.ts';
@@ -88,13 +88,15 @@ function expectProblem(answer: Answer, status: number, code: string) {
 
 const pointers = ({ body }: Answer) => (body.errors ?? []).map(({ pointer }) => pointer).sort();
 
+/** The organization of the platform's administrators. */
+const platform = String(decodeJwt(adminToken)['org_id']);
+
 /** A session token of a user in `role`, from a real sign-in. */
-async function tokenOf(role: string): Promise<string> {
+async function tokenOf(role: string, organizationId = platform): Promise<string> {
   const email = `${role}-${run}-${Math.random().toString(36).slice(2)}@example.com`;
   const password = 'a password for tests';
-  const organization = await sdk.organizations.createOrganization({ name: `${role} ${run}` });
   const user = await sdk.userManagement.createUser({ email, password });
-  await sdk.userManagement.createOrganizationMembership({ organizationId: organization.id, userId: user.id, roleSlug: role });
+  await sdk.userManagement.createOrganizationMembership({ organizationId, userId: user.id, roleSlug: role });
   return (await sdk.userManagement.authenticateWithPassword({ clientId: workos.clientId, email, password })).accessToken;
 }
 
@@ -170,7 +172,7 @@ describe('creating', () => {
     const answer = await create(name, { displayName: 'Created', parameters: { pageSize: 5 } });
     expect(answer.status).toBe(201);
     expect(answer.headers.get('location')).toBe(`/admin/tenants/${name}`);
-    expect(answer.headers.get('etag')).toBe(`"${answer.body['resourceVersion']}"`);
+    expect(answer.headers.get('etag')).toMatch(new RegExp(`^"${answer.body['resourceVersion']}-[-\\w]+"$`));
     expect(answer.body).toMatchObject({
       name,
       generation: 1,
@@ -391,11 +393,11 @@ describe('deleting', () => {
     await create(name);
     await client.patch(kinds.Tenant, name, { metadata: { finalizers: ['test.tenantry.dev/hold'] } });
     try {
-      const answer = await call('DELETE', `/admin/tenants/${name}`);
+      const answer = await call('DELETE', `/admin/tenants/${name}?data=retain`);
       expect(answer.status).toBe(202);
       expect(answer.body['deletedAt']).toEqual(expect.any(String));
       expect((await call('GET', `/admin/tenants/${name}`)).body['deletedAt']).toBe(answer.body['deletedAt']);
-      expect((await call('DELETE', `/admin/tenants/${name}`)).status).toBe(202);
+      expect((await call('DELETE', `/admin/tenants/${name}?data=retain`)).status).toBe(202);
       expectProblem(await call('PATCH', `/admin/tenants/${name}`, { displayName: 'x' }), 409, 'tenant-deleting');
       const again = await create(name);
       expectProblem(again, 409, 'tenant-deleting');
@@ -412,29 +414,6 @@ describe('deleting', () => {
     const rest = (metadata.finalizers ?? []).filter((finalizer) => finalizer !== 'test.tenantry.dev/hold');
     await client.patch(kinds.Tenant, name, { metadata: { finalizers: rest } });
   }
-});
-
-test('the OpenAPI document describes every route with its problems', async () => {
-  const { body } = await call('GET', '/openapi.json', undefined, { token: null });
-  const document = body as unknown as { openapi: string; paths: Record<string, Record<string, { responses: Record<string, unknown> }>> };
-  expect(document.openapi).toMatch(/^3\.1/);
-  expect(Object.entries(document.paths).map(([path, operations]) => [path, Object.keys(operations).sort()])).toEqual([
-    ['/admin/tenants', ['get', 'post']],
-    ['/admin/tenants/{name}', ['delete', 'get', 'patch']],
-    ['/pods/v1/jwks', ['get']],
-    ['/pods/v1/members/{userId}', ['get']],
-  ]);
-  expect(Object.keys(document.paths['/admin/tenants']?.['post']?.responses ?? {})).toEqual([
-    '201',
-    '400',
-    '401',
-    '403',
-    '409',
-    '413',
-    '415',
-    '422',
-    '503',
-  ]);
 });
 
 test('health, readiness and metrics need no token', async () => {

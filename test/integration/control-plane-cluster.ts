@@ -48,15 +48,14 @@ export async function startCluster(): Promise<Cluster> {
   const apply = (resource: Resource, object: KubeObject) => client.apply(resource, object, { fieldManager });
   const definitions = readdirSync(new URL('../../crds', import.meta.url)).filter((file) => file.endsWith('.yaml'));
   for (const file of definitions) await apply(kinds.CustomResourceDefinition, read(`crds/${file}`));
-  await apply(kinds.ClusterRole, read('control-plane/rbac.yaml'));
+  for (const role of readAll('control-plane/rbac.yaml')) await apply(kinds.ClusterRole, role);
   const user = 'tenantry-control-plane';
-  await apply(kinds.ClusterRoleBinding, {
-    metadata: { name: user },
-    ...{
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: user },
-      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }],
-    },
+  const bound = (name: string) => ({
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
+    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }],
   });
+  await apply(kinds.ClusterRoleBinding, { metadata: { name: user }, ...bound(user) });
+  await apply(kinds.RoleBinding, { metadata: { name: `${user}-events`, namespace: 'default' }, ...bound(`${user}-events`) });
   await eventually('the custom resources are served', async () => {
     await client.list(kinds.Tenant);
     const template = { metadata: { name: 'plain' }, ...{ spec: { containers: [{ name: 'api', image: 'none' }] } } };
@@ -78,10 +77,12 @@ export async function startCluster(): Promise<Cluster> {
   };
 }
 
-function read(file: string): KubeObject {
-  const [document] = parseAllDocuments(readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8'));
-  return document?.toJS() as KubeObject;
+function readAll(file: string): KubeObject[] {
+  const text = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+  return parseAllDocuments(text).map((document) => document.toJS() as KubeObject);
 }
+
+const read = (file: string): KubeObject => readAll(file)[0] as KubeObject;
 
 /** The control plane on free ports, and the log lines it wrote. */
 export async function startPlane(

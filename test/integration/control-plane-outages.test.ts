@@ -97,7 +97,7 @@ describe('while Kubernetes cannot be reached', () => {
         fetch(`${url}/admin/tenants`, { headers }),
         fetch(`${url}/admin/tenants/acme`, { headers }),
         fetch(`${url}/admin/tenants`, { headers, method: 'POST', body }),
-        fetch(`${url}/admin/tenants/acme`, { headers, method: 'DELETE' }),
+        fetch(`${url}/admin/tenants/acme?data=retain`, { headers, method: 'DELETE' }),
         fetch(`${url}/pods/v1/jwks`, { headers }),
       ]) {
         const answer = await request;

@@ -8,8 +8,11 @@ export interface ClientConfiguration {
   readonly text: string;
 }
 
-/** Configurations for one tenant, ready to paste. Clients with OAuth open the sign-in page by themselves; none of them needs a key in a file. */
-export function clientConfigurations(name: string, mcpUrl: string, index: number): ClientConfiguration[] {
+/**
+ * Configurations for one tenant, ready to paste. Clients with OAuth open the sign-in page by themselves; none of them needs a key in a
+ * file. The curl command finds an API key in the shell variable KEY, which `key` is to set.
+ */
+export function clientConfigurations(name: string, mcpUrl: string, key: string): ClientConfiguration[] {
   const json = (value: object): string => JSON.stringify(value, null, 2);
   return [
     { client: 'Claude Code', where: 'shell, then /mcp inside it to sign in', text: `claude mcp add --transport http ${name} ${mcpUrl}` },
@@ -22,16 +25,12 @@ export function clientConfigurations(name: string, mcpUrl: string, index: number
     },
     {
       client: 'curl',
-      where: 'shell, in this folder',
+      where: 'shell, with an API key',
       text: [
-        `KEY=$(node -p 'JSON.parse(fs.readFileSync(".tenantry/local.json")).tenants[${index}].apiKey')`,
+        key,
         `curl -s ${mcpUrl} -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \\`,
         `  -H 'Accept: application/json, text/event-stream' -d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'`,
       ].join('\n'),
     },
   ];
 }
-
-/** Clients whose requests come from their vendor's servers, not from this machine. */
-export const cannotReachLocalhost =
-  'claude.ai on the web and on phones, ChatGPT connectors: they call from their vendors’ servers and need a public URL';

@@ -1,0 +1,73 @@
+import type { FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { annotations } from '../../crds/names.ts';
+import { operation } from '../http/operation.ts';
+import type { Access } from './access.ts';
+import { byName, force } from './parameters.ts';
+import { represent, tenantRepresentation } from './representation.ts';
+import type { Tenants } from './tenants.ts';
+
+const tags = ['tenants'];
+
+const rotation = z
+  .object({
+    rotationRequest: z
+      .string()
+      .describe('Appears as status.secrets.rotationRequest when the secrets have been replaced.')
+      .meta({ format: 'date-time' }),
+    tenant: tenantRepresentation,
+  })
+  .meta({ id: 'Rotation' });
+
+/** What is done with a whole tenant: suspend, resume, rotate. */
+export function actionRoutes(server: FastifyInstance, access: Access, tenants: Tenants, now: () => Date): void {
+  const app = server.withTypeProvider<ZodTypeProvider>();
+
+  for (const [action, suspended, summary] of [
+    ['suspend', true, 'Stop the pods of a tenant and keep everything else'],
+    ['resume', false, 'Start the pods of a suspended tenant again'],
+  ] as const) {
+    app.post(
+      `/admin/tenants/:name/${action}`,
+      {
+        onRequest: access.allow('tenants:write'),
+        schema: operation({
+          operationId: `${action}Tenant`,
+          tags,
+          summary,
+          params: byName,
+          querystring: z.strictObject({ force }),
+          response: { 200: tenantRepresentation },
+          problems: ['invalid-query', 'tenant-not-found', 'tenant-deleting', 'field-managed', 'conflict'],
+        }),
+      },
+      async (request, reply) => {
+        const tenant = await tenants.change(access.admin(request), request.params.name, () => ({ spec: { suspended } }), request.query);
+        return reply.send(represent(tenant));
+      },
+    );
+  }
+
+  app.post(
+    '/admin/tenants/:name/rotate',
+    {
+      onRequest: access.allow('tenants:rotate'),
+      schema: operation({
+        operationId: 'rotateTenant',
+        tags,
+        summary: 'Replace the generated secrets of a tenant',
+        description: 'Old and new ones are valid side by side for the overlap the tenant sets, so that no request fails.',
+        params: byName,
+        response: { 202: rotation.describe('The operator has been asked to.') },
+        problems: ['tenant-not-found', 'tenant-deleting', 'conflict'],
+      }),
+    },
+    async (request, reply) => {
+      const rotationRequest = now().toISOString();
+      const edit = { annotations: { [annotations.rotate]: rotationRequest } };
+      const tenant = await tenants.change(access.admin(request), request.params.name, () => edit);
+      return reply.status(202).send({ rotationRequest, tenant: represent(tenant) });
+    },
+  );
+}

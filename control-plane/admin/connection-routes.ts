@@ -1,0 +1,68 @@
+import type { FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { type Addressing, endpointsOf } from '../../crds/names.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import { clientConfigurations } from '../client/connections.ts';
+import { operation } from '../http/operation.ts';
+import type { Access } from './access.ts';
+import { byName } from './parameters.ts';
+import type { Tenants } from './tenants.ts';
+
+const configuration = z
+  .object({
+    client: z.string().describe('Program that connects.'),
+    where: z.string().describe('Where the text goes: a file, or the shell.'),
+    text: z.string().describe('Ready to paste.'),
+  })
+  .meta({ id: 'ClientConfiguration' });
+
+const connection = z
+  .object({
+    mcp: z.string().describe('URL that LLM clients connect to.'),
+    api: z.string().optional().describe('URL of the REST API, where the template publishes it.'),
+    metadata: z.string().describe('Protected resource metadata (RFC 9728).'),
+    domains: z.array(z.string()).describe('The same MCP endpoint at the custom host names that serve.'),
+    clients: z.array(configuration),
+  })
+  .meta({ id: 'Connection' });
+
+/** What people paste into their LLM clients. */
+export function connectionRoutes(server: FastifyInstance, access: Access, tenants: Tenants, addressing: Addressing): void {
+  const app = server.withTypeProvider<ZodTypeProvider>();
+  app.get(
+    '/admin/tenants/:name/connect',
+    {
+      onRequest: access.allow('tenants:read'),
+      schema: operation({
+        operationId: 'connectTenant',
+        tags: ['tenants'],
+        summary: 'URLs of a tenant and configurations of LLM clients',
+        description: 'Of a custom host name where one serves. No text holds a secret: the curl command asks for an API key.',
+        params: byName,
+        response: { 200: connection },
+        problems: ['tenant-not-found'],
+      }),
+    },
+    async (request, reply) => {
+      const tenant = await tenants.get(access.admin(request), request.params.name);
+      const { mcp, api, metadata } = await endpoints(tenant);
+      const domains = (tenant.status?.domains ?? []).flatMap(({ state, mcp: url }) =>
+        state === 'Verified' && url !== undefined ? [url] : [],
+      );
+      const clients = clientConfigurations(
+        tenant.metadata.name,
+        domains[0] ?? mcp,
+        `read -rs KEY  # an API key of ${tenant.metadata.name}`,
+      );
+      return reply.send({ mcp, ...(api === undefined ? {} : { api }), metadata, domains, clients });
+    },
+  );
+
+  /** Those the operator has published, or will. */
+  async function endpoints(tenant: Tenant) {
+    const published = tenant.status?.endpoints;
+    if (published !== undefined) return published;
+    return endpointsOf(tenant.metadata.name, addressing, (await tenants.templateOf(tenant))?.spec.publicApi ?? false);
+  }
+}

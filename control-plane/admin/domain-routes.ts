@@ -1,0 +1,153 @@
+import type { FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { domainProof } from '../../crds/domains.ts';
+import { annotations } from '../../crds/names.ts';
+import { hostName, type Tenant } from '../../crds/tenant.ts';
+import { operation } from '../http/operation.ts';
+import { Problem } from '../http/problem.ts';
+import type { Access } from './access.ts';
+import { byDomain, byName, force } from './parameters.ts';
+import type { Tenants } from './tenants.ts';
+
+const tags = ['domains'];
+
+const domainState = z
+  .object({
+    domain: z.string(),
+    state: z
+      .enum(['Pending', 'Verified', 'Conflict'])
+      .describe('Pending: the DNS record is not there yet. Verified: it serves. Conflict: another tenant has it.'),
+    record: z
+      .object({ name: z.string(), type: z.enum(['TXT']), value: z.string() })
+      .describe('What to enter at the DNS provider to prove that the host name is yours.'),
+    mcp: z.string().optional().describe('URL that LLM clients connect to.'),
+    api: z.string().optional().describe('URL of the REST API, where the template publishes it.'),
+    message: z.string().describe('One sentence for people.'),
+  })
+  .meta({ id: 'Domain' });
+
+type DomainState = z.infer<typeof domainState>;
+
+/** Custom host names of a tenant: add, prove by a DNS record, remove. */
+export function domainRoutes(server: FastifyInstance, access: Access, tenants: Tenants, now: () => Date): void {
+  const app = server.withTypeProvider<ZodTypeProvider>();
+
+  app.get(
+    '/admin/tenants/:name/domains',
+    {
+      onRequest: access.allow('tenants:read'),
+      schema: operation({
+        operationId: 'listDomains',
+        tags,
+        summary: 'List the custom host names of a tenant',
+        params: byName,
+        response: { 200: z.object({ items: z.array(domainState) }).meta({ id: 'DomainList' }) },
+        problems: ['tenant-not-found'],
+      }),
+    },
+    async (request, reply) => {
+      const tenant = await tenants.get(access.admin(request), request.params.name);
+      return reply.send({ items: (tenant.spec.domains ?? []).map((domain) => stateOf(tenant, domain)) });
+    },
+  );
+
+  app.post(
+    '/admin/tenants/:name/domains',
+    {
+      onRequest: access.allow('tenants:write'),
+      schema: operation({
+        operationId: 'addDomain',
+        tags,
+        summary: 'Add a custom host name',
+        description: 'It serves once the TXT record of the answer proves that it is yours.',
+        params: byName,
+        querystring: z.strictObject({ force }),
+        body: z
+          .strictObject({ domain: hostName.describe('The host name, in lower case.') })
+          .meta({ id: 'NewDomain', examples: [{ domain: 'mcp.acme.com' }] }),
+        response: { 201: domainState },
+        problems: ['invalid-query', 'tenant-not-found', 'domain-exists', 'tenant-deleting', 'field-managed', 'conflict'],
+        answerHeaders: { 201: ['location'] },
+      }),
+    },
+    async (request, reply) => {
+      const { name } = request.params;
+      const { domain } = request.body;
+      const add = ({ spec: { domains = [] } }: Tenant) => {
+        if (domains.includes(domain))
+          throw new Problem('domain-exists', `${name} has ${domain} already. POST …/domains/${domain}/verify looks at its record.`);
+        return { spec: { domains: [...domains, domain] } };
+      };
+      const tenant = await tenants.change(access.admin(request), name, add, request.query);
+      return reply.status(201).header('location', `/admin/tenants/${name}/domains/${domain}`).send(stateOf(tenant, domain));
+    },
+  );
+
+  app.post(
+    '/admin/tenants/:name/domains/:domain/verify',
+    {
+      onRequest: access.allow('tenants:write'),
+      schema: operation({
+        operationId: 'verifyDomain',
+        tags,
+        summary: 'Look up the DNS record of a host name now',
+        params: byDomain,
+        response: { 202: domainState.describe('The state so far; the operator has been asked to look.') },
+        problems: ['tenant-not-found', 'domain-not-found', 'tenant-deleting', 'conflict'],
+      }),
+    },
+    async (request, reply) => {
+      const { name, domain } = request.params;
+      const verify = (current: Tenant) => {
+        requireDomain(current, domain);
+        return { annotations: { [annotations.verifyDomains]: now().toISOString() } };
+      };
+      const tenant = await tenants.change(access.admin(request), name, verify);
+      return reply.status(202).send(stateOf(tenant, domain));
+    },
+  );
+
+  app.delete(
+    '/admin/tenants/:name/domains/:domain',
+    {
+      onRequest: access.allow('tenants:write'),
+      schema: operation({
+        operationId: 'removeDomain',
+        tags,
+        summary: 'Remove a custom host name',
+        params: byDomain,
+        querystring: z.strictObject({ force }),
+        response: { 204: z.null().describe('It serves no more.') },
+        problems: ['invalid-query', 'tenant-not-found', 'domain-not-found', 'tenant-deleting', 'field-managed', 'conflict'],
+      }),
+    },
+    async (request, reply) => {
+      const { name, domain } = request.params;
+      const remove = (current: Tenant) => {
+        requireDomain(current, domain);
+        return { spec: { domains: (current.spec.domains ?? []).filter((one) => one !== domain) } };
+      };
+      await tenants.change(access.admin(request), name, remove, request.query);
+      return reply.status(204).send(null);
+    },
+  );
+}
+
+function requireDomain({ metadata, spec }: Tenant, domain: string): void {
+  if (spec.domains?.includes(domain)) return;
+  throw new Problem(
+    'domain-not-found',
+    `${metadata.name} has no domain ${domain}. GET /admin/tenants/${metadata.name}/domains lists them.`,
+  );
+}
+
+/** What the operator has found out, or what follows from the tenant alone. */
+function stateOf({ metadata, status }: Tenant, domain: string): DomainState {
+  const record = domainProof(metadata.uid ?? '', domain);
+  const known = status?.domains?.find((one) => one.domain === domain);
+  if (known === undefined)
+    return { domain, state: 'Pending', record, message: `Enter the TXT record ${record.name} at your DNS provider.` };
+  const { mcp, api, ...rest } = known;
+  return { ...rest, ...(mcp === undefined ? {} : { mcp }), ...(api === undefined ? {} : { api }) };
+}

@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import type { Tenant } from '../../crds/tenant.ts';
+import { Problem } from '../http/problem.ts';
+
+export const sortOrders = ['name', '-name', 'createdAt', '-createdAt'] as const;
+export type SortOrder = (typeof sortOrders)[number];
+
+/** Where a page ended: what the next one begins after. It names no position, so that nothing is skipped or repeated when tenants come and go. */
+interface Position {
+  readonly createdAt: string;
+  readonly name: string;
+}
+
+const cursorShape = z.tuple([z.enum(sortOrders), z.string().max(40), z.string().regex(/^[a-z][-a-z0-9]{0,252}$/)]);
+
+const positionOf = ({ metadata }: Tenant): Position => ({ createdAt: metadata.creationTimestamp ?? '', name: metadata.name });
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+function comparison(sort: SortOrder): (a: Position, b: Position) => number {
+  const byName = (a: Position, b: Position) => compare(a.name, b.name);
+  const byTime = (a: Position, b: Position) => compare(a.createdAt, b.createdAt) || byName(a, b);
+  const ascending = sort.endsWith('name') ? byName : byTime;
+  return sort.startsWith('-') ? (a, b) => ascending(b, a) : ascending;
+}
+
+/**
+ * One page of `tenants`, which come by name. A tenant's place never changes, so that whatever is there from the first page to the last
+ * is seen exactly once.
+ * @throws Problem invalid-query for a cursor that is none, or belongs to another order.
+ */
+export function pageOf(
+  tenants: readonly Tenant[],
+  { sort, limit, cursor }: { readonly sort: SortOrder; readonly limit: number; readonly cursor: string | undefined },
+): { items: Tenant[]; nextCursor: string | undefined } {
+  const inOrder = comparison(sort);
+  const after = cursor === undefined ? undefined : readCursor(cursor, sort);
+  const rest = after === undefined ? [...tenants] : tenants.filter((tenant) => inOrder(positionOf(tenant), after) > 0);
+  if (sort !== 'name') rest.sort((a, b) => inOrder(positionOf(a), positionOf(b)));
+  const items = rest.slice(0, limit);
+  const last = items.at(-1);
+  return { items, nextCursor: rest.length > limit && last !== undefined ? writeCursor(sort, positionOf(last)) : undefined };
+}
+
+function writeCursor(sort: SortOrder, { createdAt, name }: Position): string {
+  return Buffer.from(JSON.stringify([sort, createdAt, name])).toString('base64url');
+}
+
+function readCursor(cursor: string, sort: SortOrder): Position {
+  const parsed = cursorShape.safeParse(fromJson(Buffer.from(cursor, 'base64url').toString()));
+  if (!parsed.success) throw new Problem('invalid-query', 'cursor is not one this API gave; begin without it.');
+  const [order, createdAt, name] = parsed.data;
+  if (order !== sort) throw new Problem('invalid-query', `cursor belongs to sort=${order}; begin without it, or keep the order.`);
+  return { createdAt, name };
+}
+
+function fromJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,69 @@
+import { isDeepStrictEqual } from 'node:util';
+import { escapePointer } from '../../crds/parameters.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import { fieldManager } from '../field-manager.ts';
+import { isObject } from './merge-patch.ts';
+
+/** Fields another field manager has set, such as a GitOps tool, as pointers into the body of the Admin API. */
+export interface ForeignFields {
+  readonly manager: string;
+  readonly pointers: readonly string[];
+}
+
+/** An entry of metadata.managedFields: https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management */
+interface ManagedFields {
+  readonly manager?: string;
+  readonly subresource?: string;
+  readonly fieldsV1?: Readonly<Record<string, unknown>>;
+}
+
+/** Whose fields the Admin API may change without asking: its own, and what the operator fills in. */
+const own: ReadonlySet<string> = new Set([fieldManager, 'tenantry-operator']);
+
+/**
+ * Which fields that `spec` and `labels`, both JSON merge patches, would change belong to somebody else, who would set them back or be
+ * surprised. A field that keeps its value is no change.
+ */
+export function foreignFields(
+  { metadata, spec }: Tenant,
+  patch: { readonly spec?: unknown; readonly labels?: unknown },
+): readonly ForeignFields[] {
+  return ((metadata.managedFields ?? []) as readonly ManagedFields[]).flatMap(({ manager = '', subresource, fieldsV1 }) => {
+    if (own.has(manager) || subresource || fieldsV1 === undefined) return [];
+    const inMetadata = fieldsV1['f:metadata'];
+    const pointers = [
+      ...(patch.spec === undefined ? [] : changed(fieldsV1['f:spec'], patch.spec, spec, '')),
+      ...(patch.labels === undefined
+        ? []
+        : changed(isObject(inMetadata) ? inMetadata['f:labels'] : undefined, patch.labels, metadata.labels ?? {}, '/labels')),
+    ];
+    return pointers.length === 0 ? [] : [{ manager, pointers }];
+  });
+}
+
+/** Pointers of what is owned by `fields` and changes when `patch` is merged into `current`. */
+function changed(fields: unknown, patch: unknown, current: unknown, pointer: string): string[] {
+  if (!isObject(fields)) return [];
+  if (patch === null ? current === undefined : isDeepStrictEqual(patch, current)) return [];
+  const whole = Object.keys(fields).length === 0;
+  if (!whole && isObject(patch) && (isObject(current) || current === undefined)) {
+    return Object.entries(patch).flatMap(([key, value]) =>
+      changed(fields[`f:${key}`], value, isObject(current) ? current[key] : undefined, `${pointer}/${escapePointer(key)}`),
+    );
+  }
+  if (!whole && Array.isArray(patch) && Array.isArray(current)) return ownedItemsLost(fields, patch, current) ? [pointer] : [];
+  return [pointer];
+}
+
+/** Whether an item that `fields` owns, by value (`v:`) or by its keys (`k:`), is gone from `patch` or another one in it. */
+function ownedItemsLost(fields: Readonly<Record<string, unknown>>, patch: readonly unknown[], current: readonly unknown[]): boolean {
+  return Object.keys(fields).some((name) => {
+    if (!name.startsWith('v:') && !name.startsWith('k:')) return false;
+    const wanted: unknown = JSON.parse(name.slice(2));
+    const isIt = (item: unknown): boolean =>
+      name.startsWith('v:')
+        ? isDeepStrictEqual(item, wanted)
+        : isObject(item) && isObject(wanted) && Object.entries(wanted).every(([key, value]) => isDeepStrictEqual(item[key], value));
+    return !isDeepStrictEqual(patch.find(isIt), current.find(isIt));
+  });
+}

@@ -1,0 +1,69 @@
+import { z } from 'zod';
+import { tenantNameMaxLength, tenantNamePattern } from '../../crds/names.ts';
+import { sortOrders } from './listing.ts';
+
+/** Parts of requests that several operations share. A name that cannot be leads to 404 like one that is not there. */
+
+const tenantName = z
+  .string()
+  .max(253)
+  .describe('Name of the tenant.')
+  .meta({ pattern: tenantNamePattern, minLength: 1, maxLength: tenantNameMaxLength, examples: ['acme'] });
+
+export const byName = z.object({ name: tenantName });
+export const byService = z.object({
+  name: tenantName,
+  service: z.string().max(100).describe('Name of the switch.').meta({ pattern: '^[a-z][-a-z0-9]*$', minLength: 1, maxLength: 40 }),
+});
+export const byDomain = z.object({
+  name: tenantName,
+  domain: z
+    .string()
+    .max(253)
+    .describe('The host name.')
+    .meta({ pattern: '^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\\.)+[a-z]([-a-z0-9]{0,61}[a-z0-9])?$', minLength: 3 }),
+});
+export const byApiKey = z.object({
+  name: tenantName,
+  id: z
+    .string()
+    .max(100)
+    .describe('Id of the key: its part after `tnt_`.')
+    .meta({ pattern: '^[0-9A-Za-z]{12}$', minLength: 12, maxLength: 12 }),
+});
+export const byTemplate = z.object({
+  name: z
+    .string()
+    .max(253)
+    .describe('Name of the template.')
+    .meta({ pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$', minLength: 1, maxLength: 63, examples: ['toolbridge'] }),
+});
+
+/** `true` or `false` in a query, where everything is text. */
+const flag = z
+  .enum(['true', 'false'])
+  .default('false')
+  .transform((text) => text === 'true')
+  .meta({ type: 'boolean', enum: [true, false], default: false });
+
+export const dryRun = flag.describe('Checks everything and stores nothing.');
+export const force = flag.describe('Takes fields over that another field manager owns.');
+
+export const page = {
+  limit: z.coerce.number().int().min(1).max(500).default(100).describe('Most items of a page.').meta({ type: 'integer' }),
+  cursor: z.string().max(400).optional().describe('`nextCursor` of the page before.'),
+};
+
+export const sort = z.enum(sortOrders).default('name').describe('Order; with `-` descending.');
+
+const tags = '^(\\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$';
+export const ifMatch = z
+  .string()
+  .optional()
+  .describe('ETags, one of which the object must still have. Only the part before the hyphen, the resourceVersion, is compared.')
+  .meta({ pattern: tags.replaceAll('(W/)?', ''), examples: ['"4711-Jb2mfRhGZ0qt"'] });
+export const ifNoneMatch = z
+  .string()
+  .optional()
+  .describe('ETags the caller has: 304 where the object still has one of them.')
+  .meta({ pattern: tags, examples: ['"4711-Jb2mfRhGZ0qt"'] });

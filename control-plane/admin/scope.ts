@@ -1,0 +1,24 @@
+import type { Fault } from '../../crds/parameters.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import { Problem } from '../http/problem.ts';
+import { type Admin, canSee } from '../identity/admins.ts';
+
+/** What an administrator of a tenant, who is none of the platform, may change of it. */
+export const ownFields: readonly string[] = ['displayName', 'parameters', 'services', 'tools', 'domains', 'suspended'];
+
+/** @throws Problem tenant-not-found, for a foreign tenant exactly as for one that does not exist. */
+export function visible(admin: Admin, name: string, tenant: Tenant | undefined): Tenant {
+  if (tenant !== undefined && canSee(admin, tenant)) return tenant;
+  throw new Problem('tenant-not-found', `There is no tenant named ${name}. GET /admin/tenants lists them.`);
+}
+
+/** @throws Problem `forbidden` naming the fields of a change that only administrators of the platform may make. */
+export function requireOwnFields(admin: Admin, fields: Readonly<Record<string, unknown>>): void {
+  if (admin.platform) return;
+  const faults: Fault[] = Object.keys(fields)
+    .filter((field) => !ownFields.includes(field))
+    .map((field) => ({ pointer: `/${field}`, message: 'is for administrators of the platform' }));
+  if (faults.length === 0) return;
+  const named = faults.map(({ pointer }) => pointer.slice(1)).join(', ');
+  throw new Problem('forbidden', `Only administrators of the platform change ${named}; of a tenant: ${ownFields.join(', ')}.`, { faults });
+}

@@ -1,0 +1,92 @@
+import type { FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { type StackTemplateSpec, servicesOf } from '../../crds/stack-template.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import { operation } from '../http/operation.ts';
+import { Problem } from '../http/problem.ts';
+import type { Access } from './access.ts';
+import { byName, byService, force } from './parameters.ts';
+import type { Tenants } from './tenants.ts';
+
+const tags = ['services'];
+
+const service = z
+  .object({
+    name: z.string(),
+    title: z.string().optional().describe('Name shown to people.'),
+    description: z.string().optional().describe('What is missing when it is off.'),
+    default: z.boolean().describe('Whether it is on where the tenant says nothing.'),
+    enabled: z.boolean().describe('Whether it is on.'),
+    tags: z.array(z.string()).describe("Tags of the API's operations that belong to it."),
+  })
+  .meta({ id: 'Service' });
+
+/** The parts of a tenant's stack that can be switched on and off. */
+export function serviceRoutes(server: FastifyInstance, access: Access, tenants: Tenants): void {
+  const app = server.withTypeProvider<ZodTypeProvider>();
+
+  app.get(
+    '/admin/tenants/:name/services',
+    {
+      onRequest: access.allow('tenants:read'),
+      schema: operation({
+        operationId: 'listServices',
+        tags,
+        summary: "List the switches of a tenant's stack",
+        params: byName,
+        response: { 200: z.object({ items: z.array(service) }).meta({ id: 'ServiceList' }) },
+        problems: ['tenant-not-found'],
+      }),
+    },
+    async (request, reply) => {
+      const tenant = await tenants.get(access.admin(request), request.params.name);
+      return reply.send({ items: listServices((await tenants.templateOf(tenant))?.spec, tenant) });
+    },
+  );
+
+  app.put(
+    '/admin/tenants/:name/services/:service',
+    {
+      onRequest: access.allow('tenants:write'),
+      schema: operation({
+        operationId: 'setService',
+        tags,
+        summary: 'Switch a service on or off',
+        params: byService,
+        querystring: z.strictObject({ force }),
+        body: z.strictObject({ enabled: z.boolean().describe('Whether it is to be on.') }).meta({ id: 'ServiceState' }),
+        response: { 200: service },
+        problems: ['invalid-query', 'tenant-not-found', 'service-not-found', 'tenant-deleting', 'field-managed', 'conflict'],
+      }),
+    },
+    async (request, reply) => {
+      const { name, service } = request.params;
+      const admin = access.admin(request);
+      const template = (await tenants.templateOf(await tenants.get(admin, name)))?.spec;
+      if (!template?.services?.some((one) => one.name === service))
+        throw new Problem(
+          'service-not-found',
+          `The template of ${name} has no service ${service}. GET /admin/tenants/${name}/services lists them.`,
+        );
+      const edit = { spec: { services: { [service]: request.body.enabled } } };
+      const tenant = await tenants.change(admin, name, () => edit, request.query);
+      const state = listServices(template, tenant).find((one) => one.name === service);
+      if (state === undefined) throw new Error('a service that was just set is not there');
+      return reply.send(state);
+    },
+  );
+}
+
+function listServices(template: StackTemplateSpec | undefined, { spec }: Tenant): z.infer<typeof service>[] {
+  if (template === undefined) return [];
+  const enabled = servicesOf(template, spec.services);
+  return (template.services ?? []).map(({ name, title, description, default: standard = true, tags = [name] }) => ({
+    name,
+    ...(title === undefined ? {} : { title }),
+    ...(description === undefined ? {} : { description }),
+    default: standard,
+    enabled: enabled[name] ?? standard,
+    tags,
+  }));
+}

@@ -1,0 +1,123 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import type { Fault } from '../../crds/parameters.ts';
+import { revisionOf, type StackTemplate, type StackTemplateRevision, type StackTemplateSpec } from '../../crds/stack-template.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { KubeError } from '../../kube/errors.ts';
+import { kinds } from '../../kube/resources.ts';
+import { fieldManager } from '../field-manager.ts';
+import { invalid, Problem } from '../http/problem.ts';
+import type { Admin } from '../identity/admins.ts';
+import type { TenantDirectory } from '../tenant-directory.ts';
+import { faultsOfRefusal } from './refusals.ts';
+import type { Tenants } from './tenants.ts';
+
+export interface ApplyOptions {
+  readonly dryRun: boolean;
+  readonly force: boolean;
+  /** Tags of If-Match, one of which the template must still have. */
+  readonly ifMatch: readonly string[] | undefined;
+}
+
+const possible = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+/** Reads templates for administrators, and applies them for those of the platform. */
+export class Templates {
+  readonly #client: KubeClient;
+  readonly #directory: TenantDirectory;
+  readonly #tenants: Tenants;
+
+  constructor(client: KubeClient, directory: TenantDirectory, tenants: Tenants) {
+    this.#client = client;
+    this.#directory = directory;
+    this.#tenants = tenants;
+  }
+
+  /** By name; an administrator of tenants sees those that they have. */
+  async list(admin: Admin): Promise<StackTemplate[]> {
+    const all = await this.#directory.templates();
+    if (admin.platform) return all;
+    const used = new Set((await this.#tenants.list(admin)).map(({ spec }) => spec.template.name));
+    return all.filter(({ metadata }) => used.has(metadata.name));
+  }
+
+  /** @throws Problem template-not-found */
+  async get(admin: Admin, name: string): Promise<StackTemplate> {
+    const found = possible.test(name) ? await this.#directory.template(name) : undefined;
+    if (found === undefined || (!admin.platform && !(await this.list(admin)).some(({ metadata }) => metadata.name === name)))
+      throw notFound(name);
+    return found;
+  }
+
+  /** What a template was, the latest first. @throws Problem template-not-found */
+  async revisions(admin: Admin, name: string): Promise<StackTemplateRevision[]> {
+    await this.get(admin, name);
+    const all: StackTemplateRevision[] = [];
+    let next: string | undefined;
+    do {
+      const page = await this.#client.list<StackTemplateRevision>(kinds.StackTemplateRevision, {
+        limit: 500,
+        ...(next === undefined ? {} : { continue: next }),
+      });
+      all.push(...page.items);
+      next = page.continue;
+    } while (next !== undefined);
+    const time = ({ metadata }: StackTemplateRevision) => `${metadata.creationTimestamp ?? ''} ${metadata.name}`;
+    return all
+      .filter(({ spec }) => spec.template === name && revisionOf(spec.spec) === spec.revision)
+      .sort((a, b) => (time(a) < time(b) ? 1 : -1));
+  }
+
+  /**
+   * Server-side apply: what the body leaves out and was ours goes, what others own stays.
+   * @throws Problem template-not-found for an impossible name, field-managed, precondition-failed, invalid
+   */
+  async apply(
+    name: string,
+    spec: StackTemplateSpec,
+    { dryRun, force, ifMatch }: ApplyOptions,
+  ): Promise<{ template: StackTemplate; created: boolean }> {
+    if (!possible.test(name)) throw notFound(name);
+    const faults = schemaFaults(spec.parameters);
+    if (faults.length > 0) throw invalid(faults);
+    const current = await this.#client.find<StackTemplate>(kinds.StackTemplate, name);
+    const version = current?.metadata.resourceVersion;
+    if (ifMatch !== undefined && !ifMatch.some((tag) => tag === version)) throw changed(name);
+    const object = { metadata: { name, ...(ifMatch === undefined || version === undefined ? {} : { resourceVersion: version }) }, spec };
+    try {
+      const template = await this.#client.apply<StackTemplate>(kinds.StackTemplate, object, { fieldManager, force, dryRun });
+      return { template, created: current === undefined };
+    } catch (error) {
+      if (!(error instanceof KubeError)) throw error;
+      if (error.reason === 'Conflict' && error.causes.length > 0) throw managed(error);
+      if (error.reason === 'Conflict') throw changed(name);
+      throw error.reason === 'Invalid' ? invalid(faultsOfRefusal(error)) : error;
+    }
+  }
+}
+
+/** @param error what the API server says to an apply that conflicts: a cause for each field, `conflict with "kubectl" using …`. */
+function managed(error: KubeError): Problem {
+  const faults = faultsOfRefusal(error);
+  const managers = new Set(error.causes.map(({ message }) => /conflict with "([^"]+)"/.exec(message)?.[1] ?? 'another manager'));
+  const detail = `${[...managers].join(', ')} manages what you want to change and would set it back. Change it there, or repeat with ?force=true to take it over.`;
+  return new Problem('field-managed', detail, { faults, cause: error });
+}
+
+/** Whether tenants could be checked against the schema at all. */
+function schemaFaults(schema: StackTemplateSpec['parameters']): Fault[] {
+  if (schema === undefined) return [];
+  try {
+    new Ajv2020({ strict: false, validateFormats: false }).compile(schema);
+    return [];
+  } catch (error) {
+    return [{ pointer: '/parameters', message: `is not valid JSON Schema: ${(error as Error).message.slice(0, 300)}` }];
+  }
+}
+
+function notFound(name: string): Problem {
+  return new Problem('template-not-found', `There is no template named ${name}. GET /admin/templates lists them.`);
+}
+
+function changed(name: string): Problem {
+  return new Problem('precondition-failed', `Template ${name} has changed since you read it. Read it again and repeat the change.`);
+}

@@ -1,0 +1,188 @@
+import type { FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { tenantStatus } from '../../crds/tenant.ts';
+import { demanded, digestOf, isKnown } from '../http/entity-tags.ts';
+import { operation } from '../http/operation.ts';
+import { bodyUnchecked } from '../http/validation.ts';
+import type { Access } from './access.ts';
+import { dataFates } from './deletion.ts';
+import type { TenantEvents } from './events.ts';
+import { parseSelector } from './labels.ts';
+import { pageOf } from './listing.ts';
+import { byName, dryRun, force, ifMatch, ifNoneMatch, page, sort } from './parameters.ts';
+import { etagOf, newTenant, represent, tenantList, tenantPatch, tenantRepresentation, tenantWithEvents } from './representation.ts';
+import type { Tenants } from './tenants.ts';
+
+const phases = tenantStatus.shape.phase.unwrap();
+const tags = ['tenants'];
+
+const listQuery = z.strictObject({
+  ...page,
+  sort,
+  labelSelector: z
+    .string()
+    .max(2000)
+    .optional()
+    .describe('Labels to select by, as kubectl takes them: `tier=gold,region in (eu,us),!beta`.')
+    .meta({ examples: ['tier=gold'] }),
+  template: z.string().max(63).optional().describe('Only tenants of this template.'),
+  phase: phases.optional().describe('Only tenants in this phase.'),
+});
+
+/** `/admin/tenants`: list, create, read, change and delete. */
+export function tenantRoutes(server: FastifyInstance, access: Access, tenants: Tenants, events: TenantEvents): void {
+  const app = server.withTypeProvider<ZodTypeProvider>();
+
+  app.get(
+    '/admin/tenants',
+    {
+      onRequest: access.allow('tenants:read'),
+      schema: operation({
+        operationId: 'listTenants',
+        tags,
+        summary: 'List tenants',
+        description:
+          'Tenants the caller may see. Pages neither skip nor repeat a tenant that is there from the first to the last, whatever else changes.',
+        querystring: listQuery,
+        headers: z.looseObject({ 'if-none-match': ifNoneMatch }),
+        response: { 200: tenantList, 304: z.null().describe('What the caller has is still right.') },
+        problems: ['invalid-query'],
+        answerHeaders: { 200: ['etag'], 304: ['etag'] },
+      }),
+    },
+    async (request, reply) => {
+      const { labelSelector, template, phase, ...rest } = request.query;
+      const selects = labelSelector === undefined ? () => true : parseSelector(labelSelector);
+      const all = (await tenants.list(access.admin(request))).filter(
+        ({ metadata, spec, status }) =>
+          (template === undefined || spec.template.name === template) &&
+          (phase === undefined || (status?.phase ?? 'Pending') === phase) &&
+          selects(metadata.labels ?? {}),
+      );
+      const { items, nextCursor } = pageOf(all, { ...rest, cursor: rest.cursor });
+      const versions = items.map(({ metadata }) => `${metadata.uid ?? ''}/${metadata.resourceVersion ?? ''}`);
+      const etag = `"${digestOf(...versions, nextCursor ?? '')}"`;
+      reply.header('etag', etag);
+      if (isKnown(request.headers['if-none-match'], etag)) return reply.status(304).send(null);
+      return reply.send({ items: items.map(represent), ...(nextCursor === undefined ? {} : { nextCursor }) });
+    },
+  );
+
+  app.get(
+    '/admin/tenants/:name',
+    {
+      onRequest: access.allow('tenants:read'),
+      schema: operation({
+        operationId: 'getTenant',
+        tags,
+        summary: 'Read a tenant',
+        description: 'With its conditions, its URLs, and the latest Kubernetes Events that speak of it.',
+        params: byName,
+        headers: z.looseObject({ 'if-none-match': ifNoneMatch }),
+        response: { 200: tenantWithEvents, 304: z.null().describe('What the caller has is still right.') },
+        problems: ['tenant-not-found'],
+        answerHeaders: { 200: ['etag'], 304: ['etag'] },
+      }),
+    },
+    async (request, reply) => {
+      const tenant = await tenants.get(access.admin(request), request.params.name);
+      const recent = events.of(tenant);
+      const etag = etagOf(tenant, recent);
+      reply.header('etag', etag);
+      if (isKnown(request.headers['if-none-match'], etag)) return reply.status(304).send(null);
+      return reply.send({ ...represent(tenant), events: recent.map(({ version: _version, ...event }) => event) });
+    },
+  );
+
+  app.post(
+    '/admin/tenants',
+    {
+      onRequest: access.allow('tenants:write'),
+      // The form is checked together with what only lookups can tell, so that every fault is in one answer.
+      validatorCompiler: bodyUnchecked,
+      schema: operation({
+        operationId: 'createTenant',
+        tags,
+        summary: 'Create a tenant',
+        description: 'For administrators of the platform. The answer comes at once; the tenant is ready when its condition Ready is true.',
+        querystring: z.strictObject({ dryRun }),
+        body: newTenant,
+        response: {
+          200: tenantRepresentation.describe('The tenant as it would be: a dry run.'),
+          201: tenantRepresentation.describe('The tenant has been created.'),
+        },
+        problems: ['invalid-query', 'tenant-exists', 'tenant-deleting'],
+        answerHeaders: { 201: ['location', 'etag'] },
+      }),
+    },
+    async (request, reply) => {
+      const tenant = await tenants.create(access.admin(request), request.body, { dryRun: request.query.dryRun });
+      if (request.query.dryRun) return reply.status(200).send(represent(tenant));
+      return reply
+        .status(201)
+        .headers({ location: `/admin/tenants/${tenant.metadata.name}`, etag: etagOf(tenant, events.of(tenant)) })
+        .send(represent(tenant));
+    },
+  );
+
+  app.patch(
+    '/admin/tenants/:name',
+    {
+      onRequest: access.allow('tenants:write'),
+      schema: operation({
+        operationId: 'changeTenant',
+        tags,
+        summary: 'Change a tenant',
+        description:
+          'A JSON merge patch. Administrators of a tenant change displayName, parameters, services, tools, domains and suspended; those of the platform everything that is not immutable. ' +
+          'What another field manager owns, such as a GitOps tool, is refused unless `force` takes it over.',
+        params: byName,
+        querystring: z.strictObject({ dryRun, force }),
+        headers: z.looseObject({ 'if-match': ifMatch }),
+        body: tenantPatch,
+        consumes: ['application/json', 'application/merge-patch+json'],
+        response: { 200: tenantRepresentation },
+        problems: ['invalid-query', 'tenant-not-found', 'tenant-deleting', 'field-managed', 'conflict', 'precondition-failed'],
+        answerHeaders: { 200: ['etag'] },
+      }),
+    },
+    async (request, reply) => {
+      const { labels, ...spec } = request.body;
+      const tenant = await tenants.change(
+        access.admin(request),
+        request.params.name,
+        () => ({ spec, ...(labels === undefined ? {} : { labels }) }),
+        { ...request.query, ifMatch: demanded(request.headers['if-match']) },
+      );
+      return reply.header('etag', etagOf(tenant, events.of(tenant))).send(represent(tenant));
+    },
+  );
+
+  app.delete(
+    '/admin/tenants/:name',
+    {
+      onRequest: access.allow('tenants:delete'),
+      schema: operation({
+        operationId: 'deleteTenant',
+        tags,
+        summary: 'Delete a tenant',
+        description:
+          'Removes pods, namespace, secrets, API keys, routes and OAuth resources. `data` says what becomes of the database, whatever the policy of the tenant; ' +
+          'without it nothing is deleted, and the answer tells what would be.',
+        params: byName,
+        querystring: z.strictObject({
+          data: z.enum(dataFates).optional().describe('retain: the database is kept, locked. delete: it is dropped with everything in it.'),
+        }),
+        headers: z.looseObject({ 'if-match': ifMatch }),
+        response: { 202: tenantRepresentation.describe('The deletion has begun; it is done when the tenant answers 404.') },
+        problems: ['invalid-query', 'tenant-not-found', 'data-fate-unstated', 'tenant-deleting', 'conflict', 'precondition-failed'],
+      }),
+    },
+    async (request, reply) => {
+      const { params, query, headers } = request;
+      const tenant = await tenants.remove(access.admin(request), params.name, query.data, demanded(headers['if-match']));
+      return reply.status(202).send(represent(tenant));
+    },
+  );
+}
