@@ -125,6 +125,8 @@ export class ControlPlanePeer {
   readonly keyUses = new Map<string, string>();
   /** Records it finds fault with. */
   refuses: (record: ToolCallRecord) => boolean = () => false;
+  /** Records for which it refuses all that come with them, too. */
+  chokesOn: (record: ToolCallRecord) => boolean = () => false;
   /** Users whose membership it cannot find out. */
   readonly unknowable = new Set<string>();
   #keys: { key: CryptoKey; kid: string; jwk: object }[] = [];
@@ -166,14 +168,15 @@ export class ControlPlanePeer {
     return this.#url;
   }
 
-  /** All or nothing, within the limits of the real one. */
+  /** Within the limits of the real one. */
   #take(body: string): [status: number, body: unknown] {
     const { records, keys } = JSON.parse(body) as { records: ToolCallRecord[]; keys: { id: string; lastUsedAt: string }[] };
     if (Buffer.byteLength(body) > 1024 * 1024 || records.length > 500) return [413, {}];
-    if (records.some(this.refuses)) return [422, { detail: 'a record is not valid' }];
-    for (const record of records) this.records.set(record.id, this.records.get(record.id) ?? record);
+    if (records.some(this.chokesOn)) return [422, { detail: 'a record is not valid' }];
+    const refused = records.filter(this.refuses).map(({ id }) => ({ id, message: 'it is not valid' }));
+    for (const record of records) if (!this.refuses(record)) this.records.set(record.id, this.records.get(record.id) ?? record);
     for (const { id, lastUsedAt } of keys) this.keyUses.set(id, lastUsedAt);
-    return [200, { accepted: records.length }];
+    return [200, { accepted: records.length - refused.length, refused }];
   }
 
   /** Adds a signing key; tokens are signed by the newest. */

@@ -6,7 +6,7 @@ import { RecordTooLarge, Spool } from '../../../audit/spool.ts';
 import type { Caller } from '../assertion.ts';
 import { ConfigurationError } from '../environment.ts';
 import { ArgumentRedactor, redacted } from './argument-redactor.ts';
-import { AuditRefused } from './control-plane.ts';
+import { AuditRefused, type RefusedRecord } from './control-plane.ts';
 import type { KeyUse, KeyUses } from './key-uses.ts';
 import type { Tool } from './tool.ts';
 import type { Outcome } from './tool-call.ts';
@@ -14,10 +14,12 @@ import type { Outcome } from './tool-call.ts';
 /** Bytes the spool may take: below the 64 MiB of its volume, past which the pod would be evicted. Some 100,000 calls. */
 export const spoolBytes = 48 * 1024 * 1024;
 /** Longest time records wait for others to travel with them, and between two attempts while the control plane is away, in milliseconds. */
-const lingerMs = 400;
+const lingerMs = 300;
 const maxPauseMs = 10_000;
 /** How often uses of keys are told when no records travel. */
 const keyUsesMs = 5_000;
+/** How many of them the control plane takes at a time. */
+const mostKeyUses = 500;
 
 /** A tool call that has ended. */
 export interface EndedCall {
@@ -31,8 +33,11 @@ export interface EndedCall {
 
 export interface AuditTrailOptions {
   readonly dir: string;
-  /** Resolves once the control plane has stored them. @throws {AuditRefused} for what it will never take. */
-  readonly send: (records: readonly ToolCallRecord[], keys: readonly KeyUse[], signal: AbortSignal) => Promise<void>;
+  /**
+   * Resolves once the control plane has stored them, with those it will never take.
+   * @throws {AuditRefused} when it will never take them together.
+   */
+  readonly send: (records: readonly ToolCallRecord[], keys: readonly KeyUse[], signal: AbortSignal) => Promise<readonly RefusedRecord[]>;
   readonly keyUses: KeyUses;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
@@ -140,9 +145,11 @@ export class AuditTrail {
   /** Records that the control plane refuses for what they are go to the log, so that they hold up no others. */
   async #deliver(records: readonly ToolCallRecord[], signal: AbortSignal): Promise<void> {
     const { send, keyUses, logger } = this.#options;
-    const keys = keyUses.take();
+    const keys = keyUses.take(mostKeyUses);
     try {
-      await send(records, keys, signal);
+      for (const { id, message } of await send(records, keys, signal)) {
+        logger.error({ record: records.find((record) => record.id === id), reason: message }, 'audit record refused');
+      }
     } catch (error) {
       if (!(error instanceof AuditRefused)) {
         keyUses.restore(keys);

@@ -92,7 +92,7 @@ export class Authorizer {
     } catch (error) {
       throw refusalOf(error, token, oauth.issuer);
     }
-    if (subject === undefined || !/^[\w.@|:-]{1,256}$/.test(subject) || /^\.+$/.test(subject)) {
+    if (subject === undefined || !/^[\w.@|:-]{1,200}$/.test(subject) || /^\.+$/.test(subject)) {
       throw new Refusal('invalid_token', 'The token names no user.');
     }
     const membership = await this.#membership(subject, oauth.memberships);

@@ -21,6 +21,11 @@ export class AuditRefused extends Error {
   override readonly name = 'AuditRefused';
 }
 
+export interface RefusedRecord {
+  readonly id: string;
+  readonly message: string;
+}
+
 export interface ControlPlaneOptions {
   readonly url: URL;
   /** File with the pod's projected token, replaced every few minutes and so read before each use. */
@@ -66,13 +71,16 @@ export class ControlPlane {
 
   /**
    * Hands over records of tool calls and last uses of API keys; the same record may be sent again.
-   * @throws {AuditRefused} when it finds fault with what it was sent.
+   * @returns The records it finds fault with, which it will never take; all others are stored.
+   * @throws {AuditRefused} when it finds fault with the whole.
    */
-  async audit(records: readonly ToolCallRecord[], keys: readonly KeyUse[], signal: AbortSignal): Promise<void> {
+  async audit(records: readonly ToolCallRecord[], keys: readonly KeyUse[], signal: AbortSignal): Promise<readonly RefusedRecord[]> {
     const { status, text } = await this.#request('POST', '/pods/v1/audit', { body: JSON.stringify({ records, keys }), signal });
     if (status === 400 || status === 413 || status === 422)
       throw new AuditRefused(`control plane answered ${status}: ${text.slice(0, 500)}`);
     if (status !== 200) throw new ControlPlaneUnavailable(`control plane answered ${status}`, defaultRetrySeconds);
+    const refused = (parsed(text) as { refused?: unknown } | null)?.refused;
+    return Array.isArray(refused) ? refused : [];
   }
 
   async close(): Promise<void> {
@@ -89,11 +97,7 @@ export class ControlPlane {
       );
     }
     const cacheControl = headers['cache-control'];
-    try {
-      return { body: JSON.parse(text), cacheControl: typeof cacheControl === 'string' ? cacheControl : '' };
-    } catch (error) {
-      throw new ControlPlaneUnavailable('answer is no JSON', defaultRetrySeconds, error);
-    }
+    return { body: parsed(text), cacheControl: typeof cacheControl === 'string' ? cacheControl : '' };
   }
 
   async #request(method: 'GET' | 'POST', path: string, options: { body?: string; signal?: AbortSignal } = {}): Promise<Answer> {
@@ -116,6 +120,14 @@ export class ControlPlane {
     } catch (error) {
       throw new ControlPlaneUnavailable('control plane cannot be reached', defaultRetrySeconds, error);
     }
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new ControlPlaneUnavailable('answer is no JSON', defaultRetrySeconds, error);
   }
 }
 

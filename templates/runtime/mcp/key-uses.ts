@@ -23,11 +23,11 @@ export class KeyUses {
     return this.#pending.size > 0;
   }
 
-  /** Hands out what is pending, which {@link restore} takes back when it could not be sent. */
-  take(): KeyUse[] {
-    const uses = [...this.#pending].map(([id, time]) => ({ id, lastUsedAt: new Date(time).toISOString() }));
-    this.#pending.clear();
-    return uses;
+  /** Hands out what is pending, at most `limit`; {@link restore} takes back what could not be sent. */
+  take(limit: number): KeyUse[] {
+    const taken = [...this.#pending].slice(0, limit);
+    for (const [id] of taken) this.#pending.delete(id);
+    return taken.map(([id, time]) => ({ id, lastUsedAt: new Date(time).toISOString() }));
   }
 
   restore(uses: readonly KeyUse[]): void {
