@@ -1,5 +1,4 @@
 import type { Organization } from './workos/records.ts';
-import { tenantPermissions } from './workos/roles.ts';
 import type { WorkosStandIn } from './workos/start.ts';
 
 /** The organization whose members are administrators of the platform. */
@@ -15,18 +14,22 @@ export interface DemoTenant {
   readonly displayName: string;
   readonly organization: string;
   readonly email: string;
+  /** Role of the account in the organization. */
+  readonly role: string;
 }
 
 /** The two customers that local mode shows: of two organizations, so that one can be seen refusing the other's token. */
 export const demoTenants: readonly DemoTenant[] = [
-  { name: 'acme', displayName: 'Acme', organization: 'Acme Inc.', email: 'ada@acme.example' },
-  { name: 'globex', displayName: 'Globex', organization: 'Globex Corporation', email: 'grace@globex.example' },
+  { name: 'acme', displayName: 'Acme', organization: 'Acme Inc.', email: 'ada@acme.example', role: 'tenant-admin' },
+  { name: 'globex', displayName: 'Globex', organization: 'Globex Corporation', email: 'grace@globex.example', role: 'member' },
 ];
 
+/** The platform's administrator, and somebody who may only look. */
 const adminEmail = 'admin@tenantry.example';
+const viewer = { email: 'vera@acme.example', tenant: 'acme' } as const;
 
 export interface Demo {
-  /** AuthKit session token with all permissions on tenants; valid for a week. */
+  /** AuthKit session token of an administrator of the platform; valid for a week. */
   readonly adminToken: string;
   readonly organizationIds: Readonly<Record<string, string>>;
 }
@@ -48,13 +51,18 @@ export async function seed(workos: WorkosStandIn): Promise<Demo> {
   };
   const admin = await member(adminEmail, 'platform', 'Tenantry', 'platform-admin');
   for (const tenant of demoTenants) {
-    const { organizationId } = await member(tenant.email, `demo-${tenant.name}`, tenant.organization, 'member');
+    const { organizationId } = await member(tenant.email, `demo-${tenant.name}`, tenant.organization, tenant.role);
     organizationIds[tenant.name] = organizationId;
+    if (tenant.name === viewer.tenant) await member(viewer.email, `demo-${tenant.name}`, tenant.organization, 'viewer');
   }
-  workos.showAccounts(demoTenants.map(({ email, organization }) => ({ email, password: demoPassword, note: `member of ${organization}` })));
+  workos.showAccounts([
+    ...demoTenants.map(({ email, organization, role }) => ({ email, password: demoPassword, note: `${role} of ${organization}` })),
+    { email: viewer.email, password: demoPassword, note: `viewer of ${viewer.tenant}: tools that read` },
+    { email: adminEmail, password: demoPassword, note: 'administrator of the platform' },
+  ]);
   const adminToken = await workos.adminToken({
     ...admin,
-    permissions: [...tenantPermissions],
+    permissions: workos.roles().find(({ slug }) => slug === 'platform-admin')?.permissions ?? [],
     role: 'platform-admin',
     expiresIn: 7 * 24 * 3600,
   });

@@ -1,6 +1,6 @@
 /**
  * `npm start`: Tenantry on this machine, with two tenants made by the calls an admin makes and shown to work.
- * Options: `--once` does the same in a folder of its own, deletes the tenants and exits; `--fresh` forgets what earlier starts kept.
+ * Options: `--workos` uses the WorkOS environment that WORKOS_API_KEY and its like name, in place of the stand-in; `--once` does the same in a folder of its own, deletes the tenants and exits; `--fresh` forgets what earlier starts kept.
  */
 import { existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { freemem, tmpdir } from 'node:os';
@@ -9,16 +9,17 @@ import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { clientConfigurations } from '../control-plane/client/connections.ts';
 import { isTrue } from '../crds/conditions.ts';
-import type { Tenant } from '../crds/tenant.ts';
 import { type KubeObject, kinds } from '../kube/resources.ts';
 import { isReady, untilTenant } from '../kube/until-tenant.ts';
 import { AdminClient } from './admin-client.ts';
 import { findBinaries } from './binaries.ts';
 import { demoPassword, demoTenants, seed } from './demo.ts';
 import { writePrivate } from './files.ts';
+import { type Identity, identityOf } from './identity.ts';
 import { leftovers } from './leftovers.ts';
 import { forget, type Stack, standing, startStack } from './stack.ts';
 import { tour } from './tour.ts';
+import { nextSteps, removeAgain, showWithoutSignIn, type TenantWithKey } from './with-workos.ts';
 
 const say = (line = ''): void => console.log(line);
 const began = Date.now();
@@ -31,15 +32,17 @@ const cannotReachLocalhost =
 /** In this folder: sets the shell variable KEY to the API key of the first tenant. */
 const keyFromFile = `KEY=$(node -p 'JSON.parse(fs.readFileSync(".tenantry/local.json")).tenants[0].apiKey')`;
 
-const stateFolder = resolve('.tenantry');
+/** A real environment knows none of the stand-in's organizations, so it has tenants of its own. */
+const stateFolders = { standIn: resolve('.tenantry'), workos: resolve('.tenantry-workos') } as const;
 const readyTimeoutMs = 120_000;
 
-function options(): { once: boolean; fresh: boolean } {
+function options(): { once: boolean; fresh: boolean; identity: Identity | undefined } {
   try {
-    const { values } = parseArgs({ options: { once: { type: 'boolean', default: false }, fresh: { type: 'boolean', default: false } } });
-    return values;
+    const option = { type: 'boolean', default: false } as const;
+    const { values } = parseArgs({ options: { once: option, fresh: option, workos: option } });
+    return { ...values, identity: values.workos ? identityOf(process.env) : undefined };
   } catch (error) {
-    console.error(`${(error as Error).message}\nUsage: npm start [-- --once | --fresh]`);
+    console.error(`${(error as Error).message}\nUsage: npm start [-- --once | --fresh] [--workos]`);
     process.exit(2);
   }
 }
@@ -57,11 +60,6 @@ function preflight(): void {
   );
 }
 
-interface Made {
-  readonly tenant: Tenant;
-  readonly apiKey: string;
-}
-
 /** Creates a tenant as an admin does, unless an earlier start has, and shows its conditions until it is Ready. */
 async function make(
   stack: Stack,
@@ -69,7 +67,7 @@ async function make(
   demo: (typeof demoTenants)[number],
   organizationId: string | undefined,
   signal: AbortSignal,
-): Promise<Made> {
+): Promise<TenantWithKey> {
   const body = {
     name: demo.name,
     displayName: demo.displayName,
@@ -103,7 +101,7 @@ async function make(
 }
 
 /** Deletes the tenants as an admin does, and proves that nothing is left. */
-async function unmake(stack: Stack, admin: AdminClient, made: readonly Made[], signal: AbortSignal): Promise<void> {
+async function unmake(stack: Stack, admin: AdminClient, made: readonly TenantWithKey[], signal: AbortSignal): Promise<void> {
   for (const { tenant } of made) await admin.call('DELETE', `/admin/tenants/${tenant.metadata.name}?data=delete`);
   for (const { tenant } of made) {
     await untilTenant(stack.client, tenant.metadata.name, (current) => current === undefined, { timeoutMs: readyTimeoutMs, signal });
@@ -113,7 +111,7 @@ async function unmake(stack: Stack, admin: AdminClient, made: readonly Made[], s
   }
 }
 
-function explain(stack: Stack, made: readonly Made[]): void {
+function explain(stack: Stack, made: readonly TenantWithKey[]): void {
   say('\nConnect an LLM client (sign in as the account below; the sign-in page opens by itself):');
   made.forEach(({ tenant }, index) => {
     const { name } = tenant.metadata;
@@ -130,53 +128,73 @@ function explain(stack: Stack, made: readonly Made[]): void {
   const onPath = (process.env['PATH'] ?? '').split(':').some((folder) => folder !== '' && existsSync(join(folder, 'kubectl')));
   if (!onPath) say(`    export PATH=${dirname(findBinaries().kubectl)}:$PATH   # kubectl comes with it`);
   say('\nNow your API: any HTTP API with an OpenAPI document becomes an MCP server; see docs/guides/your-own-api.md');
-  say(`\nFor scripts: ${join(stateFolder, 'local.json')}    Logs: ${stack.logs}`);
+  say(`\nFor scripts: ${join(stateFolders.standIn, 'local.json')}    Logs: ${stack.logs}`);
+}
+
+/** Shows two tenants of the stand-in's organizations. @returns what scripts may want to know, and how to take the tenants away again. */
+async function showDemo(stack: Stack, signal: AbortSignal): Promise<Show> {
+  const demo = await seed(standing(stack.workos));
+  const admin = new AdminClient(stack.adminUrl, demo.adminToken);
+  const made = await Promise.all(demoTenants.map((tenant) => make(stack, admin, tenant, demo.organizationIds[tenant.name], signal)));
+  const steps = demoTenants.map((tenant, index) => ({ demo: tenant, tenant: (made[index] as TenantWithKey).tenant }));
+  const [first, second] = steps;
+  if (!first || !second) throw new Error('local mode shows two tenants');
+  const shown = await tour(first, second, (step, outcome) => done(`${step}: ${outcome}`));
+  return {
+    forScripts: {
+      adminToken: demo.adminToken,
+      tenants: made.map((one, index) => ({ ...described(one), accessToken: shown[index]?.accessToken })),
+    },
+    explain: () => explain(stack, made),
+    unmake: () => unmake(stack, admin, made, signal),
+  };
+}
+
+/** Shows what can be shown of a real environment in which nobody has signed in. */
+async function showWorkos(stack: Stack, signal: AbortSignal): Promise<Show> {
+  const made = await showWithoutSignIn(stack, done, signal);
+  return {
+    forScripts: { tenants: [described(made)] },
+    explain: () => {
+      say();
+      for (const line of nextSteps(stack)) say(line);
+      say(`\nFor scripts: ${join(stateFolders.workos, 'local.json')}    Logs: ${stack.logs}`);
+    },
+    unmake: () => removeAgain(stack, made, done, signal),
+  };
+}
+
+interface Show {
+  readonly forScripts: object;
+  explain(): void;
+  unmake(): Promise<void>;
+}
+
+function described({ tenant, apiKey }: TenantWithKey): object {
+  const { endpoints } = tenant.status ?? {};
+  return { name: tenant.metadata.name, mcpUrl: endpoints?.mcp, apiUrl: endpoints?.api, apiKey };
 }
 
 /** Returns the process's exit code. */
 async function main(signal: AbortSignal): Promise<number> {
-  const { once, fresh } = options();
+  const { once, fresh, identity } = options();
   preflight();
-  const dir = once ? mkdtempSync(join(tmpdir(), 'tenantry-once-')) : stateFolder;
+  const dir = once ? mkdtempSync(join(tmpdir(), 'tenantry-once-')) : identity === undefined ? stateFolders.standIn : stateFolders.workos;
   if (fresh && !once) await forget(dir);
   const log = pino({ name: 'local', level: process.env['LOG_LEVEL'] ?? 'error' }, pino.destination(2));
   const file = join(dir, 'local.json');
-  // It stands for two tenants that are ready: not before, and not afterwards.
+  // It stands for tenants that are ready: not before, and not afterwards.
   rmSync(file, { force: true });
   let stack: Stack | undefined;
   try {
-    stack = await startStack({ dir, log, signal, identity: undefined, fsync: !once, onPart: (part) => say(`${seconds()}    starting ${part}`) });
+    stack = await startStack({ dir, log, signal, identity, fsync: !once, onPart: (part) => say(`${seconds()}    starting ${part}`) });
     done(`Admin API at ${stack.adminUrl}, tenants at ${stack.routerUrl}/t/<tenant>/mcp`);
-    const demo = await seed(standing(stack.workos));
-    const admin = new AdminClient(stack.adminUrl, demo.adminToken);
-    const running = stack;
-    const made = await Promise.all(demoTenants.map((tenant) => make(running, admin, tenant, demo.organizationIds[tenant.name], signal)));
-    const steps = demoTenants.map((tenant, index) => ({ demo: tenant, tenant: (made[index] as Made).tenant }));
-    const [first, second] = steps;
-    if (!first || !second) throw new Error('local mode shows two tenants');
-    const shown = await tour(first, second, (step, outcome) => done(`${step}: ${outcome}`));
-    writePrivate(
-      file,
-      JSON.stringify(
-        {
-          kubeconfig: stack.kubernetes.kubeconfigs.admin,
-          adminUrl: stack.adminUrl,
-          adminToken: demo.adminToken,
-          tenants: made.map(({ tenant, apiKey }, index) => ({
-            name: tenant.metadata.name,
-            mcpUrl: tenant.status?.endpoints?.mcp,
-            apiUrl: tenant.status?.endpoints?.api,
-            apiKey,
-            accessToken: shown[index]?.accessToken,
-          })),
-        },
-        null,
-        2,
-      ),
-    );
-    if (once) await unmake(stack, admin, made, signal);
+    const show = await (identity === undefined ? showDemo(stack, signal) : showWorkos(stack, signal));
+    const { kubeconfigs } = stack.kubernetes;
+    writePrivate(file, JSON.stringify({ kubeconfig: kubeconfigs.admin, adminUrl: stack.adminUrl, ...show.forScripts }, null, 2));
+    if (once) await show.unmake();
     else {
-      explain(stack, made);
+      show.explain();
       say('\nRunning. Ctrl-C stops it; data, addresses and accounts are kept for the next start.');
       await new Promise<void>((end) => signal.addEventListener('abort', () => end(), { once: true }));
     }

@@ -1,0 +1,63 @@
+import type { Tenant } from '../crds/tenant.ts';
+import { kinds } from '../kube/resources.ts';
+import { isReady, untilTenant } from '../kube/until-tenant.ts';
+import { leftovers } from './leftovers.ts';
+import { connectWithToken } from './sign-in.ts';
+import type { Stack } from './stack.ts';
+
+const name = 'acme';
+const timeoutMs = 120_000;
+
+/** Told what was done, and how it came out. */
+export type Tell = (outcome: string) => void;
+
+export interface TenantWithKey {
+  readonly tenant: Tenant;
+  readonly apiKey: string;
+}
+
+/**
+ * With a real WorkOS environment nobody is signed in here, and nothing is created there unasked: one tenant is made as by kubectl, without an
+ * organization, and its tools are listed with its API key.
+ */
+export async function showWithoutSignIn(stack: Stack, tell: Tell, signal: AbortSignal): Promise<TenantWithKey> {
+  const spec = { displayName: 'Acme', template: { name: 'toolbridge' }, deletionPolicy: 'delete' };
+  await stack.client.apply(kinds.Tenant, { metadata: { name }, ...{ spec } }, { fieldManager: 'tenantry-local' });
+  tell(`kubectl apply tenant/${name}, which has no organization yet`);
+  const tenant = await untilTenant(stack.client, name, isReady, { timeoutMs, signal });
+  const url = tenant?.status?.endpoints?.mcp;
+  if (tenant === undefined || url === undefined) throw new Error(`tenant ${name} is gone`);
+  tell(`${name} is Ready: ${url}`);
+  const secret = await stack.client.get<{ metadata: { name: string }; data: { apiKey: string } }>(kinds.Secret, 'tenantry-credentials', {
+    namespace: `tenant-${name}`,
+  });
+  const apiKey = Buffer.from(secret.data.apiKey, 'base64').toString('utf8');
+  const client = await connectWithToken(url, apiKey);
+  const { tools } = await client.listTools();
+  await client.close();
+  if (tools.length === 0) throw new Error(`${url} lists no tools`);
+  tell(`tools, with its API key: ${tools.length}`);
+  return { tenant, apiKey };
+}
+
+/** Deletes the tenant again, and proves that nothing of it is left here or at WorkOS. */
+export async function removeAgain(stack: Stack, { tenant }: TenantWithKey, tell: Tell, signal: AbortSignal): Promise<void> {
+  await stack.client.delete(kinds.Tenant, name, { signal });
+  await untilTenant(stack.client, name, (current) => current === undefined, { timeoutMs, signal });
+  const left = await leftovers(stack, tenant);
+  if (left.length > 0) throw new Error(`tenant ${name} was deleted but there is still: ${left.join(', ')}`);
+  tell(`${name} is deleted: no pod, namespace, database, role or OAuth resource is left`);
+}
+
+/** What to do next, for people. */
+export function nextSteps({ adminUrl, identity }: Stack): string[] {
+  return [
+    'Does the environment have what Tenantry needs? This tells, and the second makes what is missing (with WORKOS_API_KEY set):',
+    `    npx tenantry workos check --url ${adminUrl}`,
+    `    npx tenantry workos setup --url ${adminUrl}`,
+    `Sign in as a member of ${identity.platformOrganizationId} whose role is platform-admin, then make a tenant with an organization:`,
+    `    npx tenantry login --url ${adminUrl}`,
+    '    npx tenantry tenants create initech --template toolbridge --organization-name Initech --admin-email <you> --wait',
+    'WorkOS must take localhost URLs as OAuth resources for sign-in to end here; clients on other machines cannot reach them.',
+  ];
+}
