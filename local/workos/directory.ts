@@ -1,3 +1,4 @@
+import { Applications } from './directory/applications.ts';
 import { Invitations } from './directory/invitations.ts';
 import { Memberships } from './directory/memberships.ts';
 import { OAuthResources } from './directory/oauth-resources.ts';
@@ -17,6 +18,7 @@ export interface Directory {
   readonly invitations: Invitations;
   readonly resources: OAuthResources;
   readonly origins: Origins;
+  readonly applications: Applications;
 }
 
 export function openDirectory(store: Store, events: Events): Directory {
@@ -32,5 +34,6 @@ export function openDirectory(store: Store, events: Events): Directory {
     invitations: new Invitations(store, events, { roles, memberships, organizations, users }),
     resources: new OAuthResources(store),
     origins: new Origins(store),
+    applications: new Applications(store, organizations),
   };
 }

@@ -138,6 +138,40 @@ export interface WebhookEndpoint {
   readonly updated_at: string;
 }
 
+/** A client registered beforehand: an application of the environment itself, or an organization's. */
+export type Application = {
+  readonly object: 'connect_application';
+  readonly id: string;
+  readonly client_id: string;
+  readonly description: string | null;
+  readonly name: string;
+  readonly scopes: readonly string[];
+  readonly organization_id?: string;
+  readonly created_at: string;
+  readonly updated_at: string;
+} & (
+  | {
+      readonly application_type: 'oauth';
+      readonly redirect_uris: readonly { readonly uri: string; readonly default: boolean }[];
+      readonly uses_pkce: boolean;
+      readonly is_first_party: boolean;
+      readonly was_dynamically_registered?: boolean;
+    }
+  | { readonly application_type: 'm2m'; readonly organization_id: string }
+);
+
+/** Of the secret only its hash and its end are kept. */
+export interface ApplicationSecret {
+  readonly object: 'connect_application_secret';
+  readonly id: string;
+  readonly application_id: string;
+  readonly secret_hint: string;
+  readonly sha256: string;
+  readonly last_used_at: string | null;
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
 /** What happened in the environment, as the Events API and webhooks tell it. */
 export interface WorkosEvent {
   readonly object: 'event';

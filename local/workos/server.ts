@@ -8,10 +8,12 @@ import type { Events } from './events.ts';
 import { newIdentifier } from './identifiers.ts';
 import { invitationPageRoutes } from './oauth/invitation-routes.ts';
 import type { DemoAccount } from './oauth/pages.ts';
+import type { Registration } from './oauth/registration.ts';
 import { expired, signInRoutes } from './oauth/sign-in-routes.ts';
 import type { Outages } from './outages.ts';
 import { Refusal, TooManyRequests, unavailable } from './refusal.ts';
 import type { RequestLog } from './request-log.ts';
+import { applicationRoutes } from './rest/applications.ts';
 import { authenticateRoutes } from './rest/authenticate.ts';
 import { authorizeRoutes } from './rest/authorize.ts';
 import { deviceRoutes } from './rest/devices.ts';
@@ -37,6 +39,7 @@ export interface Parts {
   readonly store: Store;
   readonly events: Events;
   readonly outages: Outages;
+  readonly registration: Registration;
   readonly requests: RequestLog;
   readonly endpoints: WebhookEndpoints;
   readonly directory: Directory;
@@ -116,13 +119,14 @@ export function createApp(parts: Parts): FastifyInstance {
         throw new Refusal(401, { message: 'Could not authorize the request. Maybe your API key is invalid?', code: 'unauthorized' });
       }
     });
-    standInRoutes(api, outages, requests);
+    standInRoutes(api, { outages, requests, registration: parts.registration });
     api.register(async (counted) => {
       counted.addHook('onRequest', async ({ method, routeOptions }) => requests.admit(method, routeOptions.url ?? ''));
       organizationRoutes(counted, directory.organizations);
       userRoutes(counted, directory);
       membershipRoutes(counted, directory);
       invitationRoutes(counted, issuer, directory.invitations);
+      applicationRoutes(counted, directory.applications);
       originRoutes(counted, directory.origins);
       roleRoutes(counted, directory.roles);
       permissionRoutes(counted, directory.roles);

@@ -7,6 +7,7 @@ import { type EventFilter, Events } from './events.ts';
 import { newIdentifier, newSecret } from './identifiers.ts';
 import type { DemoAccount } from './oauth/pages.ts';
 import { createProvider } from './oauth/provider.ts';
+import { Registration, type RegistrationChange, type RegistrationSwitches } from './oauth/registration.ts';
 import { type OutageKind, Outages } from './outages.ts';
 import type { Invitation, Membership, Organization, Role, User, WorkosEvent } from './records.ts';
 import { RequestLog } from './request-log.ts';
@@ -40,6 +41,8 @@ export interface WorkosOptions {
   readonly deviceExpirySeconds?: number;
   /** How long a device waits between two questions; a second when left out, so that nobody waits for nothing. */
   readonly deviceIntervalSeconds?: number;
+  /** PEM of an authority to trust for metadata documents of clients on this machine, beside those of Node. */
+  readonly metadataCa?: string;
   /** Lifetime of OAuth access tokens; an hour when left out. */
   readonly accessTokenSeconds?: number;
   /** Told of faults of the stand-in itself. */
@@ -81,6 +84,8 @@ export interface WorkosStandIn {
   invitations(email: string): (Invitation & { readonly acceptUrl: string })[];
   /** URIs that a sign-in of the environment's own applications may lead back to. */
   redirectUris(): string[];
+  /** Switches how clients nobody has registered may come; what is left out stays. Both are on in a new environment. */
+  setRegistration(change: RegistrationChange): RegistrationSwitches;
   /** URIs registered as OAuth resources. */
   resources(): string[];
   /** Shows these accounts on the sign-in page, in place of those shown before. */
@@ -133,8 +138,11 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
     intervalSeconds: options.deviceIntervalSeconds ?? 1,
   });
   const onFault = (error: unknown) => options.log?.('the WorkOS stand-in failed', { error });
+  const registration = new Registration(store);
   const provider = createProvider({
     issuer,
+    registration,
+    metadataCa: options.metadataCa,
     environment,
     directory,
     vault,
@@ -147,6 +155,7 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
     store,
     events,
     outages,
+    registration,
     requests,
     endpoints,
     directory,
@@ -186,6 +195,7 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
         .filter((invitation) => invitation.email === email.toLowerCase())
         .map((invitation) => ({ ...invitation, acceptUrl: acceptUrlOf(issuer, invitation) })),
     redirectUris: () => directory.origins.redirectUris().map(({ uri }) => uri),
+    setRegistration: (change) => registration.set(change),
     resources: () => resources.all().map(({ uri }) => uri),
     showAccounts: (shown) => {
       accounts.splice(0, accounts.length, ...shown);

@@ -1,7 +1,10 @@
 import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JWK } from 'jose';
+import type { RegistrationSwitches } from './oauth/registration.ts';
 import type {
+  Application,
+  ApplicationSecret,
   CorsOrigin,
   Invitation,
   Membership,
@@ -45,6 +48,9 @@ export interface Environment {
   invitations: Record<string, Invitation>;
   redirectUris: Record<string, RedirectUri>;
   corsOrigins: Record<string, CorsOrigin>;
+  applications: Record<string, Application>;
+  applicationSecrets: Record<string, ApplicationSecret>;
+  registration: RegistrationSwitches;
 }
 
 /** Keys and credentials, which are made once; everything else of an environment begins empty. */
@@ -63,6 +69,9 @@ const empty = (): Omit<Environment, keyof Credentials> => ({
   invitations: {},
   redirectUris: {},
   corsOrigins: {},
+  applications: {},
+  applicationSecrets: {},
+  registration: { cimd: true, dcr: true },
 });
 
 /** Where the environment lies, in a folder of its own, readable by the owner alone. */

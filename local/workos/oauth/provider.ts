@@ -3,8 +3,11 @@ import { type Configuration, errors, interactionPolicy, type KoaContextWithOIDC,
 import type { Directory } from '../directory.ts';
 import type { Environment } from '../store.ts';
 import type { Vault } from '../vault.ts';
+import { ClientAdapter } from './clients.ts';
 import { GrantAdapter } from './grant-adapter.ts';
+import { metadataFetch } from './metadata-fetch.ts';
 import { errorPage } from './pages.ts';
+import type { Registration } from './registration.ts';
 
 const scopes = ['openid', 'profile', 'email', 'offline_access'];
 
@@ -14,13 +17,19 @@ export interface OAuthOptions {
   readonly environment: Environment;
   readonly directory: Directory;
   readonly vault: Vault;
+  readonly registration: Registration;
   readonly accessTokenSeconds: number;
+  /** PEM of an authority to trust for metadata documents of clients on this machine. */
+  readonly metadataCa: string | undefined;
 }
 
-/** AuthKit's OAuth half: code flow with PKCE, dynamic registration, resource indicators, at the paths of an AuthKit domain. */
-export function createProvider({ issuer, environment, directory, vault, accessTokenSeconds }: OAuthOptions): Provider {
+/** AuthKit's OAuth half: code flow with PKCE, every way a client may come, resource indicators, at the paths of an AuthKit domain. */
+export function createProvider(options: OAuthOptions): Provider {
+  const { issuer, environment, directory, vault, registration, accessTokenSeconds } = options;
+  const { applications } = directory;
   const configuration: Configuration = {
-    adapter: (model) => new GrantAdapter(model, vault),
+    adapter: (model) => (model === 'Client' ? new ClientAdapter(vault, applications) : new GrantAdapter(model, vault)),
+    fetch: metadataFetch(options.metadataCa),
     jwks: { keys: [environment.oauthKey.jwk as { kty: string }] },
     cookies: { keys: [environment.cookieSecret] },
     routes: {
@@ -35,7 +44,8 @@ export function createProvider({ issuer, environment, directory, vault, accessTo
     scopes,
     claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name', 'given_name', 'family_name'] },
     responseTypes: ['code'],
-    pkce: { required: () => true },
+    // A Connect application that has a secret may do without.
+    pkce: { required: (_ctx, client) => applicationOf(client.clientId)?.uses_pkce ?? true },
     // Native by default, so that clients which do not send application_type may use any loopback port (RFC 8252) or their own URI scheme.
     clientDefaults: { application_type: 'native', grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'] },
     clientBasedCORS: () => true,
@@ -46,6 +56,14 @@ export function createProvider({ issuer, environment, directory, vault, accessTo
       pushedAuthorizationRequests: { enabled: false },
       rpInitiatedLogout: { enabled: false },
       registration: { enabled: true, issueRegistrationAccessToken: false },
+      clientIdMetadataDocument: {
+        enabled: true,
+        ack: 'draft-02',
+        allowFetch: () => registration.switches.cimd,
+        // Asked for documents fetched before, too.
+        allowClient: () => registration.switches.cimd,
+      },
+      clientCredentials: { enabled: true },
       introspection: { enabled: true },
       revocation: { enabled: true },
       resourceIndicators: {
@@ -68,6 +86,7 @@ export function createProvider({ issuer, environment, directory, vault, accessTo
     },
     ttl: {
       AccessToken: accessTokenSeconds,
+      ClientCredentials: accessTokenSeconds,
       AuthorizationCode: 60,
       IdToken: 3600,
       Interaction: 3600,
@@ -88,7 +107,7 @@ export function createProvider({ issuer, environment, directory, vault, accessTo
       };
     },
     extraTokenClaims: (_ctx, token) => {
-      if (!('accountId' in token)) return {};
+      if (!('accountId' in token)) return machineClaims(token.clientId);
       const active = directory.memberships.all({ userId: token.accountId, statuses: ['active'] });
       // Which organization is meant is known only where there is one; at WorkOS the user chooses.
       const organization = active.length === 1 ? active[0]?.organization_id : undefined;
@@ -101,7 +120,22 @@ export function createProvider({ issuer, environment, directory, vault, accessTo
       ctx.body = errorPage(out.error, out.error_description ?? 'The request could not be answered.');
     },
   };
+  const applicationOf = (clientId: string) => {
+    const found = applications.byClientId(clientId);
+    return found?.application_type === 'oauth' ? found : undefined;
+  };
+  const machineClaims = (clientId: string | undefined) => {
+    const organization = clientId === undefined ? undefined : applications.byClientId(clientId)?.organization_id;
+    return organization === undefined ? {} : { org_id: organization };
+  };
   const provider = new Provider(issuer, configuration);
+  // An application may have several secrets at once, so that they can be changed without a pause; oidc-provider knows of one.
+  const compareOwn = provider.Client.prototype.compareClientSecret;
+  provider.Client.prototype.compareClientSecret = function (actual: string) {
+    const application = applications.byClientId(this.clientId);
+    return application === undefined ? compareOwn.call(this, actual) : applications.proves(application, actual);
+  };
+  provider.use(registration.middleware);
   // A scope is optional in OAuth, and MCP clients often send none; oidc-provider grants nothing without one.
   provider.use(async (ctx, next) => {
     if (ctx.path === '/oauth2/authorize' && ctx.method === 'GET' && ctx.query['scope'] === undefined) {

@@ -1,17 +1,27 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { Registration } from '../oauth/registration.ts';
 import type { Outages } from '../outages.ts';
 import type { RequestLog } from '../request-log.ts';
 import { parsed } from './lists.ts';
 
 const outage = z.object({ kind: z.enum(['down', 'events', 'webhooks']), seconds: z.number().min(0).max(3600) });
 
+const switches = z.object({ cimd: z.boolean().optional(), dcr: z.boolean().optional() });
+
+interface Parts {
+  readonly outages: Outages;
+  readonly requests: RequestLog;
+  readonly registration: Registration;
+}
+
 /** What only the stand-in has, for tests in another process; works while everything else is made to fail. */
-export function standInRoutes(app: FastifyInstance, outages: Outages, requests: RequestLog): void {
+export function standInRoutes(app: FastifyInstance, { outages, requests, registration }: Parts): void {
   app.post('/stand-in/outage', async ({ body }, reply) => {
     const { kind, seconds } = parsed(outage, body);
     outages.begin(kind, seconds);
     return reply.status(204).send();
   });
+  app.post('/stand-in/registration', async ({ body }) => registration.set(parsed(switches, body)));
   app.get('/stand-in/requests', async () => requests.counts());
 }

@@ -1,0 +1,37 @@
+import type { AdapterPayload } from 'oidc-provider';
+import type { Applications } from '../directory/applications.ts';
+import type { Application } from '../records.ts';
+import type { Vault } from '../vault.ts';
+import { GrantAdapter } from './grant-adapter.ts';
+
+/** Clients: those that registered themselves, and the environment's Connect applications. */
+export class ClientAdapter extends GrantAdapter {
+  readonly #applications: Applications;
+
+  constructor(vault: Vault, applications: Applications) {
+    super('Client', vault);
+    this.#applications = applications;
+  }
+
+  override async find(id: string): Promise<AdapterPayload | undefined> {
+    const application = this.#applications.byClientId(id);
+    return application === undefined ? super.find(id) : clientOf(application);
+  }
+}
+
+/** An application as a client. One that uses PKCE is public; the secrets of the others are compared by `Applications`. */
+function clientOf(application: Application): AdapterPayload {
+  const common = { client_id: application.client_id, client_name: application.name, scope: application.scopes.join(' ') };
+  // Never compared: oidc-provider wants one where a client has to prove itself.
+  const secret = { token_endpoint_auth_method: 'client_secret_basic', client_secret: application.id } as const;
+  if (application.application_type === 'm2m') {
+    return { ...common, ...secret, grant_types: ['client_credentials'], response_types: [], redirect_uris: [] };
+  }
+  return {
+    ...common,
+    ...(application.uses_pkce ? { token_endpoint_auth_method: 'none' as const } : secret),
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    redirect_uris: application.redirect_uris.map(({ uri }) => uri),
+  };
+}
