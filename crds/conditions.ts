@@ -6,7 +6,7 @@
 /** Reasons each condition may carry, by condition type. */
 export const conditionReasons = {
   /** The template exists and the tenant's parameters fit its schema. */
-  TemplateResolved: ['Resolved', 'TemplateNotFound', 'ParametersInvalid', 'ContainersInvalid'],
+  TemplateResolved: ['Resolved', 'TemplateNotFound', 'RevisionNotFound', 'ParametersInvalid', 'ContainersInvalid'],
   /** Generated secrets exist in the tenant's namespace. */
   SecretsReady: ['Generated', 'Pending'],
   /** Database, roles and password exist and the migration has run. */
@@ -37,6 +37,7 @@ export const conditionReasons = {
   Stalled: [
     'Progressing',
     'TemplateNotFound',
+    'RevisionNotFound',
     'ParametersInvalid',
     'ContainersInvalid',
     'NoServer',

@@ -76,9 +76,25 @@ export class Controller {
   }
 }
 
+/** Controllers of one process share the metrics of its registry; each has its own label. */
+const shared = new WeakMap<Registry, ReturnType<typeof registerMetrics>>();
+
 function createMetrics(registry: Registry, controller: string, queue: WorkQueue) {
+  const metrics = shared.get(registry) ?? registerMetrics(registry);
+  shared.set(registry, metrics);
+  metrics.queues.set(controller, queue);
+  // Present from the start, so that a rate has a zero to begin with.
+  for (const result of ['success', 'requeue_after', 'error']) metrics.reconciles.inc({ controller, result }, 0);
+  metrics.errors.inc({ controller }, 0);
+  metrics.retries.inc({ name: controller }, 0);
+  return metrics;
+}
+
+function registerMetrics(registry: Registry) {
   const registers = [registry];
+  const queues = new Map<string, WorkQueue>();
   const metrics = {
+    queues,
     reconciles: new Counter({
       name: 'controller_runtime_reconcile_total',
       help: 'Reconciles by result.',
@@ -113,7 +129,7 @@ function createMetrics(registry: Registry, controller: string, queue: WorkQueue)
     labelNames: ['controller'],
     registers,
     collect() {
-      this.set({ controller }, queue.active);
+      for (const [controller, queue] of queues) this.set({ controller }, queue.active);
     },
   });
   new Gauge({
@@ -122,13 +138,9 @@ function createMetrics(registry: Registry, controller: string, queue: WorkQueue)
     labelNames: ['name'],
     registers,
     collect() {
-      this.set({ name: controller }, queue.depth);
+      for (const [name, queue] of queues) this.set({ name }, queue.depth);
     },
   });
-  // Present from the start, so that a rate has a zero to begin with.
-  for (const result of ['success', 'requeue_after', 'error']) metrics.reconciles.inc({ controller, result }, 0);
-  metrics.errors.inc({ controller }, 0);
-  metrics.retries.inc({ name: controller }, 0);
   return metrics;
 }
 

@@ -10,7 +10,7 @@ export interface Blueprint {
   readonly tenant: Tenant;
   /** UID of the tenant. */
   readonly uid: string;
-  readonly template: StackTemplate;
+  readonly template: Pick<StackTemplate, 'spec'>;
   readonly revision: string;
   /** Checked against the template's schema, with its defaults. */
   readonly parameters: Readonly<Record<string, unknown>>;

@@ -1,6 +1,5 @@
 import type { Logger } from 'pino';
 import type { ApiKey } from '../../crds/api-keys.ts';
-import type { StackTemplate } from '../../crds/stack-template.ts';
 import type { Tenant, TenantStatus } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
@@ -9,11 +8,14 @@ import type { DatabaseServer } from '../database/server.ts';
 import type { EventRecorder } from '../runtime/events.ts';
 import type { SecretsState } from '../secrets/secrets.ts';
 import type { Settings } from '../settings.ts';
+import type { Templates } from '../templates/resolve.ts';
 import type { Children } from './children.ts';
 import { covers } from './drift.ts';
 import type { Verification } from './status.ts';
 
 export const fieldManager = 'tenantry-operator';
+/** How often what is not watched is looked at, in milliseconds, before it is jittered. */
+export const sweepMs = 5 * 60_000;
 
 /** What a pass over one tenant works with. */
 export interface Context {
@@ -22,7 +24,7 @@ export interface Context {
   readonly children: Children;
   /** Takes over a Tenant that a write returned. */
   readonly learn: (tenant: Tenant) => void;
-  readonly template: (name: string) => StackTemplate | undefined;
+  readonly templates: Templates;
   /** ApiKeys in the namespace of a tenant, whoever made them. */
   readonly apiKeys: (tenant: string) => readonly ApiKey[];
   readonly database: DatabaseServer | undefined;

@@ -1,6 +1,5 @@
 import type { Logger } from 'pino';
 import { isTrue } from '../../crds/conditions.ts';
-import type { StackTemplate } from '../../crds/stack-template.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Controller } from '../../kube/controller.ts';
@@ -11,6 +10,7 @@ import { publicFetch } from '../public-fetch.ts';
 import { EventRecorder } from '../runtime/events.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Settings } from '../settings.ts';
+import { TemplateRevisions } from '../templates/revisions.ts';
 import { ApiKeys } from './api-keys.ts';
 import { Children } from './children.ts';
 import type { Context } from './context.ts';
@@ -21,7 +21,7 @@ export class TenantController {
   readonly #metrics: Metrics;
   readonly #controller: Controller;
   readonly #tenants: Reflector<Tenant>;
-  readonly #templates: Reflector<StackTemplate>;
+  readonly #templates: TemplateRevisions;
   readonly #apiKeys: ApiKeys;
   readonly #children: Children;
   /** Tenants as our own writes returned them, which the watch may not have told yet. */
@@ -55,14 +55,15 @@ export class TenantController {
       onChange: (key, current, previous) => this.#onTenant(key, current, previous),
       onError: (error) => onError('Tenant', error),
     });
-    this.#templates = new Reflector<StackTemplate>({
+    this.#templates = new TemplateRevisions({
       client,
-      resource: kinds.StackTemplate,
-      onChange: (key, current, previous) => {
-        if (current && current.metadata.generation === previous?.metadata.generation) return;
-        for (const tenant of this.#tenants.list()) if (tenant.spec.template.name === key) this.#controller.add(tenant.metadata.name);
+      registry: metrics.registry,
+      log,
+      tenants: () => this.#tenants.list(),
+      onChange: (template) => {
+        for (const tenant of this.#tenants.list()) if (tenant.spec.template.name === template) this.#controller.add(tenant.metadata.name);
       },
-      onError: (error) => onError('StackTemplate', error),
+      onError,
     });
     this.#apiKeys = new ApiKeys(
       client,
@@ -76,7 +77,7 @@ export class TenantController {
       database,
       log,
       children: this.#children,
-      template: (wanted) => this.#templates.get(wanted),
+      templates: this.#templates,
       apiKeys: (tenant) => this.#apiKeys.of(tenant),
       learn: (tenant) => this.#written.set(tenant.metadata.name, tenant),
       publicFetch: publicFetch(settings.verify),
@@ -98,7 +99,7 @@ export class TenantController {
     this.#log.info({ tenants: this.#tenants.list().length }, 'caches are filled');
     // A replica that stands by keeps its caches filled, so that it can take over at once.
     await leading();
-    await this.#controller.run(signal);
+    await Promise.all([this.#controller.run(signal), this.#templates.run(signal)]);
   }
 
   #onTenant(key: string, current: Tenant | undefined, previous: Tenant | undefined): void {

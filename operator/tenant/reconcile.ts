@@ -1,36 +1,29 @@
 import { isTrue } from '../../crds/conditions.ts';
-import { containerFaults } from '../../crds/containers.ts';
-import { annotations, databaseNames, endpointsOf, finalizers, labels, namespaceOf } from '../../crds/names.ts';
-import { checkParameters, type Fault } from '../../crds/parameters.ts';
-import { canonicalJson, revisionOf, type StackTemplate } from '../../crds/stack-template.ts';
+import { annotations, endpointsOf, finalizers, labels, namespaceOf } from '../../crds/names.ts';
+import { revisionOf } from '../../crds/stack-template.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
-import type { DatabaseServer } from '../database/server.ts';
 import type { Blueprint } from '../render/blueprint.ts';
 import { renderNamespace, renderSecretsAccess } from '../render/namespace.ts';
 import { renderTenant } from '../render/tenant.ts';
-import { finish, retire, rotationStep, switchLogin } from '../secrets/advance.ts';
-import { recordOfObject, validKeys } from '../secrets/key-file.ts';
-import { dueRotation, nextRotation, rotationStatus } from '../secrets/rotation.ts';
-import { ensureSecrets, type SecretsState } from '../secrets/secrets.ts';
-import { SecretStore } from '../secrets/stored-secret.ts';
-import { type Again, type Context, fieldManager, writeStatus } from './context.ts';
+import { rotationStatus } from '../secrets/rotation.ts';
+import { resolveTemplate } from '../templates/resolve.ts';
+import { type Again, type Context, fieldManager, sweepMs, writeStatus } from './context.ts';
+import { ensureDatabase } from './database.ts';
 import { covers, marked } from './drift.ts';
 import { finalize } from './finalize.ts';
 import { type Action, plan } from './plan.ts';
 import { type RouteState, routeKind, routeState } from './route.ts';
-import { type Blocked, type Findings, statusOf, type Verification, wasReady } from './status.ts';
-import { verify } from './verify.ts';
-import { isRolled, type WorkloadState, workloadState } from './workload.ts';
+import { advanceRotation, currentSecrets, isForbidden } from './secrets.ts';
+import { type Blocked, type Findings, statusOf, wasReady } from './status.ts';
+import { currentVerification } from './verification.ts';
+import { workloadState } from './workload.ts';
 
-const sweepMs = 5 * 60_000;
 /** How often a tenant is looked after that served and does not. */
 const recoveryMs = 10_000;
 /** How long a refusal for want of rights is only retried. */
 const refusalGraceMs = 15_000;
-const verifyEveryMs = 60 * 60_000;
-const verifyRetryMs = { first: 250, longest: 30_000 };
 
 /** One pass over a tenant: observe, plan, apply, report. */
 export async function reconcile(tenant: Tenant, context: Context, signal: AbortSignal): Promise<Again> {
@@ -77,7 +70,7 @@ async function advance(
 ): Promise<{ findings: Findings; again: Again }> {
   const { settings, children } = context;
   const { name, uid = '' } = tenant.metadata;
-  const resolved = resolve(tenant, context);
+  const resolved = resolveTemplate(tenant, context.templates);
   if ('reason' in resolved) return { findings: { ...keep(tenant, context), blocked: resolved }, again: undefined };
   const { template, parameters } = resolved;
   const endpoints = endpointsOf(name, settings.addressing, template.spec.publicApi ?? false);
@@ -95,7 +88,7 @@ async function advance(
   const namespace = await ensureNamespace(tenant, context, signal);
   if ('reason' in namespace) return { findings: { ...base, blocked: namespace }, again: undefined };
   const server = wantsDatabase ? context.database : undefined;
-  let secrets = await currentSecrets(tenant, template, namespace, server, context, signal);
+  let secrets = await currentSecrets(tenant, template.spec, namespace, server, context, signal);
   learned({ secrets: true });
   const database = await ensureDatabase(tenant, secrets, server, context, signal);
   if ('reason' in database) {
@@ -103,7 +96,7 @@ async function advance(
   }
 
   // The server has taken the next login by now.
-  if (secrets.staged) secrets = await currentSecrets(tenant, template, namespace, server, context, signal);
+  if (secrets.staged) secrets = await currentSecrets(tenant, template.spec, namespace, server, context, signal);
   learned({ database: database.placed });
   const blueprint: Blueprint = {
     tenant,
@@ -160,28 +153,6 @@ function routeOf(tenant: string, { children, settings }: Context): RouteState | 
   return routeState(children.find(tenant, routeKind(settings), namespaceOf(tenant), 'stack'), settings);
 }
 
-function resolve(tenant: Tenant, context: Context): Blocked | { template: StackTemplate; parameters: Readonly<Record<string, unknown>> } {
-  const wanted = tenant.spec.template.name;
-  const template = context.template(wanted);
-  if (!template) {
-    return {
-      reason: 'TemplateNotFound',
-      message: `StackTemplate ${wanted} does not exist: apply it, or see what there is with kubectl get stacktemplates.`,
-    };
-  }
-  const checked = checkParameters(template.spec.parameters, tenant.spec.parameters);
-  if (!checked.ok) {
-    return { reason: 'ParametersInvalid', message: `The parameters do not fit template ${wanted}: ${told(checked.faults)}.` };
-  }
-  const wrong = containerFaults(template.spec, tenant.spec.containers);
-  if (wrong.length > 0) return { reason: 'ContainersInvalid', message: `The containers do not fit template ${wanted}: ${told(wrong)}.` };
-  return { template, parameters: checked.parameters };
-}
-
-function told(faults: readonly Fault[]): string {
-  return faults.map((fault) => `${fault.pointer} ${fault.message}`).join('; ');
-}
-
 async function ensureNamespace(tenant: Tenant, context: Context, signal: AbortSignal): Promise<Blocked | KubeObject> {
   const { client, children } = context;
   const { name, uid } = tenant.metadata;
@@ -207,124 +178,6 @@ async function ensureNamespace(tenant: Tenant, context: Context, signal: AbortSi
   return namespace;
 }
 
-async function currentSecrets(
-  tenant: Tenant,
-  template: StackTemplate,
-  namespace: KubeObject,
-  server: DatabaseServer | undefined,
-  context: Context,
-  signal: AbortSignal,
-): Promise<SecretsState> {
-  const { memory, now } = context;
-  const key = tenant.metadata.uid ?? '';
-  const keys = validKeys(context.apiKeys(tenant.metadata.name), key, namespace.metadata.creationTimestamp ?? '').map(recordOfObject);
-  const contents = canonicalJson([
-    namespace.metadata.uid,
-    template.spec.secrets ?? [],
-    server?.name ?? '',
-    keys,
-    tenant.spec.secrets ?? {},
-  ]);
-  const known = memory.secrets.get(key);
-  const fresh = known && known.until > now().getTime() && known.contents === contents;
-  if (fresh && !known.state.staged && !dueRotation(tenant, known.state.rotation, now())) return known.state;
-  const store = new SecretStore(context.client, tenant, signal);
-  const wanted = { tenant, template: template.spec, server, keys, now: now() };
-  const state = await whenAccessible(() => ensureSecrets(wanted, store), signal);
-  memory.secrets.set(key, { state, contents, until: now().getTime() + sweepMs * (0.7 + 0.2 * context.random()) });
-  if (state.created.length > 0 && isTrue(tenant.status?.conditions, 'SecretsReady')) {
-    await context.events.record(
-      tenant,
-      'Warning',
-      'SecretsRegenerated',
-      `Secrets were missing and got new values: ${state.created.join(', ')}.`,
-    );
-  }
-  const { current } = state.rotation;
-  if (current && current.id !== known?.state.rotation.current?.id) {
-    const why = current.request === undefined ? 'the rotation period is over' : `requested as ${current.request}`;
-    await context.events.record(tenant, 'Normal', 'SecretsRotating', `The secrets are being rotated (${current.id}): ${why}.`);
-  }
-  return state;
-}
-
-/** Finishes a rotation once all pods have its secrets, and ends what it replaced once the overlap is over. */
-async function advanceRotation(
-  tenant: Tenant,
-  secrets: SecretsState,
-  server: DatabaseServer | undefined,
-  workload: WorkloadState,
-  context: Context,
-  signal: AbortSignal,
-): Promise<Again> {
-  const { client, children, events, memory, now } = context;
-  const { name, uid = '' } = tenant.metadata;
-  const rolled = isRolled(workload, children.podsOf(name), secrets.fingerprint, tenant.spec.suspended === true);
-  const step = rotationStep(secrets, rolled, now());
-  if (step === undefined) {
-    const due = [nextRotation(tenant, secrets.rotation), secrets.retireAt].filter((time) => time !== undefined);
-    return due.length === 0 ? undefined : Math.max(1_000, Math.min(...due) - now().getTime());
-  }
-  const store = new SecretStore(client, tenant, signal);
-  if (step === 'finish') {
-    if (await finish(tenant, store, now()))
-      await events.record(tenant, 'Normal', 'SecretsRotated', `The secrets were rotated (${secrets.rotation.current?.id}).`);
-  } else {
-    await retire(tenant, server, store, now());
-    await events.record(tenant, 'Normal', 'SecretsRetired', 'Secrets that were replaced are valid no more.');
-  }
-  memory.secrets.delete(uid);
-  // The file of keys and the status follow.
-  return 1;
-}
-
-/** Retries while the rights given by the RoleBinding a moment ago spread to the API server's authorizer. */
-async function whenAccessible<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  for (let tries = 0; ; tries++) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (!isForbidden(error) || tries >= 20) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 25 * (tries + 1)));
-      signal.throwIfAborted();
-    }
-  }
-}
-
-async function ensureDatabase(
-  tenant: Tenant,
-  secrets: SecretsState,
-  server: DatabaseServer | undefined,
-  context: Context,
-  signal: AbortSignal,
-): Promise<{ placed: NonNullable<Findings['database']> } | NonNullable<Findings['databaseProblem']>> {
-  if (!server || secrets.login === undefined) return { placed: 'none' };
-  const uid = tenant.metadata.uid ?? '';
-  const names = databaseNames(uid);
-  const placed = { server: server.name, name: names.database };
-  const { memory, now, random } = context;
-  const known = memory.databases.get(uid);
-  // A pod that does not serve may be locked out of its database, so the memory is not trusted then.
-  const serves = isTrue(tenant.status?.conditions, 'WorkloadAvailable') || !wasReady(tenant);
-  const { username, password } = secrets.login;
-  const trusted = serves && known?.password === password && known.until > now().getTime();
-  if (trusted && !secrets.staged) return { placed };
-  try {
-    if (!trusted) await server.ensure(names, username, password);
-    if (secrets.staged) await switchLogin(tenant, server, new SecretStore(context.client, tenant, signal));
-  } catch (error) {
-    if (error instanceof KubeError) throw error;
-    context.log.warn({ tenant: tenant.metadata.name, err: error }, 'database not provisioned');
-    const code = (error as { code?: unknown }).code;
-    return {
-      reason: 'ServerUnavailable',
-      message: `PostgreSQL server ${server.name} did not provision the database (${typeof code === 'string' ? code : 'no answer'}); trying again.`,
-    };
-  }
-  memory.databases.set(uid, { password, until: now().getTime() + sweepMs * (0.7 + 0.2 * random()) });
-  return { placed };
-}
-
 async function act(action: Action, tenant: Tenant, { client, children, events, log }: Context, signal: AbortSignal): Promise<void> {
   const { resource, object } = action;
   const { name, namespace, uid } = object.metadata;
@@ -338,46 +191,6 @@ async function act(action: Action, tenant: Tenant, { client, children, events, l
   if (missing && wasReady(tenant) && resource.kind !== 'Job') {
     await events.record(tenant, 'Normal', 'Repaired', `${resource.kind} ${name} was missing and is back.`);
   }
-}
-
-/** Verifies after a change of template, route or secret, after a failure, and else once an hour. Never before all else holds. */
-async function currentVerification(
-  tenant: Tenant,
-  found: Findings,
-  secrets: SecretsState,
-  { memory, now, settings, random, log, publicFetch }: Context,
-  signal: AbortSignal,
-): Promise<{ verification?: Verification; again: Again }> {
-  const uid = tenant.metadata.uid ?? '';
-  const { endpoints, workload, migration, revision } = found;
-  const prepared = migration === 'none' || migration === 'succeeded';
-  if (tenant.spec.suspended || !endpoints || !workload?.settled || !prepared) return { again: undefined };
-  if (!wasReady(tenant) && !isTrue(tenant.status?.conditions, 'AuthorizationReady')) return { again: undefined };
-  const fingerprint = canonicalJson([revision, endpoints, secrets.fingerprint, secrets.probeKey, tenant.spec.organizationId ?? '']);
-  const known = memory.verified.get(uid);
-  const time = now().getTime();
-  if (known?.fingerprint === fingerprint && known.until > time) return { verification: known.verification, again: known.until - time };
-  const verification = await verify({
-    endpoints,
-    oauthIssuer: settings.oauthIssuer,
-    probeKey: secrets.probeKey,
-    signal,
-    fetch: publicFetch,
-  });
-  const succeeded = verification.state === 'succeeded';
-  const failures = succeeded ? 0 : (known?.fingerprint === fingerprint ? known.failures : 0) + 1;
-  // A route that has just been made answers within moments; one that fails for long is asked less and less often.
-  const again = succeeded
-    ? verifyEveryMs * (0.9 + 0.2 * random())
-    : Math.min(verifyRetryMs.longest, verifyRetryMs.first * 2 ** (failures - 1));
-  memory.verified.set(uid, { fingerprint, verification, failures, until: time + again });
-  if (!succeeded) log.info({ tenant: tenant.metadata.name, again, verification }, 'not verified');
-  return { verification, again };
-}
-
-/** Rights that were given a moment ago, as to a new namespace, take time to take effect. */
-function isForbidden(error: unknown): boolean {
-  return error instanceof KubeError && error.status === 403;
 }
 
 async function addFinalizer(tenant: Tenant, { client, learn }: Context, signal: AbortSignal): Promise<void> {

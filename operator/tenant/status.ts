@@ -103,9 +103,9 @@ const migrationFailed =
   'The migration failed. Read its log (kubectl logs -n <namespace> -l app.kubernetes.io/component=migration), mend the template, or delete the Job to try again.';
 
 function templateVerdict(tenant: Tenant, findings: Findings): Verdict {
-  const blocked = findings.blocked;
-  if (blocked?.reason === 'TemplateNotFound' || blocked?.reason === 'ParametersInvalid' || blocked?.reason === 'ContainersInvalid') {
-    return { type: 'TemplateResolved', status: 'False', reason: blocked.reason, message: blocked.message };
+  const { reason, message } = findings.blocked ?? {};
+  for (const fault of ['TemplateNotFound', 'RevisionNotFound', 'ParametersInvalid', 'ContainersInvalid'] as const) {
+    if (reason === fault && message !== undefined) return { type: 'TemplateResolved', status: 'False', reason: fault, message };
   }
   return { type: 'TemplateResolved', status: 'True', reason: 'Resolved', message: `Template ${tenant.spec.template.name} is used.` };
 }

@@ -112,7 +112,7 @@ async function counts(): Promise<{ writes: number; passes: number }> {
   const sum = (pattern: RegExp): number => [...text.matchAll(pattern)].reduce((total, match) => total + Number(match[1]), 0);
   return {
     writes: sum(/^rest_client_requests_total\{method="(?:POST|PUT|PATCH|DELETE)",code="2\d\d"\} (\d+)/gm),
-    passes: sum(/^controller_runtime_reconcile_total\{[^}]*\} (\d+)/gm),
+    passes: sum(/^controller_runtime_reconcile_total\{controller="tenant",[^}]*\} (\d+)/gm),
   };
 }
 

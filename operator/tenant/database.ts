@@ -1,0 +1,45 @@
+import { isTrue } from '../../crds/conditions.ts';
+import { databaseNames } from '../../crds/names.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import { KubeError } from '../../kube/errors.ts';
+import type { DatabaseServer } from '../database/server.ts';
+import { switchLogin } from '../secrets/advance.ts';
+import type { SecretsState } from '../secrets/secrets.ts';
+import { SecretStore } from '../secrets/stored-secret.ts';
+import { type Context, sweepMs } from './context.ts';
+import { type Findings, wasReady } from './status.ts';
+
+/** Sees to it that the tenant's logins open its database, and that the pods get the next one once the server has taken it. */
+export async function ensureDatabase(
+  tenant: Tenant,
+  secrets: SecretsState,
+  server: DatabaseServer | undefined,
+  context: Context,
+  signal: AbortSignal,
+): Promise<{ placed: NonNullable<Findings['database']> } | NonNullable<Findings['databaseProblem']>> {
+  if (!server || secrets.login === undefined) return { placed: 'none' };
+  const uid = tenant.metadata.uid ?? '';
+  const names = databaseNames(uid);
+  const placed = { server: server.name, name: names.database };
+  const { memory, now, random } = context;
+  const known = memory.databases.get(uid);
+  // A pod that does not serve may be locked out of its database, so the memory is not trusted then.
+  const serves = isTrue(tenant.status?.conditions, 'WorkloadAvailable') || !wasReady(tenant);
+  const { username, password } = secrets.login;
+  const trusted = serves && known?.password === password && known.until > now().getTime();
+  if (trusted && !secrets.staged) return { placed };
+  try {
+    if (!trusted) await server.ensure(names, username, password);
+    if (secrets.staged) await switchLogin(tenant, server, new SecretStore(context.client, tenant, signal));
+  } catch (error) {
+    if (error instanceof KubeError) throw error;
+    context.log.warn({ tenant: tenant.metadata.name, err: error }, 'database not provisioned');
+    const code = (error as { code?: unknown }).code;
+    return {
+      reason: 'ServerUnavailable',
+      message: `PostgreSQL server ${server.name} did not provision the database (${typeof code === 'string' ? code : 'no answer'}); trying again.`,
+    };
+  }
+  memory.databases.set(uid, { password, until: now().getTime() + sweepMs * (0.7 + 0.2 * random()) });
+  return { placed };
+}

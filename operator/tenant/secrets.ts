@@ -1,0 +1,97 @@
+import { isTrue } from '../../crds/conditions.ts';
+import { canonicalJson, type StackTemplateSpec } from '../../crds/stack-template.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import { KubeError } from '../../kube/errors.ts';
+import type { KubeObject } from '../../kube/resources.ts';
+import type { DatabaseServer } from '../database/server.ts';
+import { finish, retire, rotationStep } from '../secrets/advance.ts';
+import { recordOfObject, validKeys } from '../secrets/key-file.ts';
+import { dueRotation, nextRotation } from '../secrets/rotation.ts';
+import { ensureSecrets, type SecretsState } from '../secrets/secrets.ts';
+import { SecretStore } from '../secrets/stored-secret.ts';
+import { type Again, type Context, sweepMs } from './context.ts';
+import { isRolled, type WorkloadState } from './workload.ts';
+
+/** A tenant's Secrets as they are, looked at every few minutes and whenever something about them changed. */
+export async function currentSecrets(
+  tenant: Tenant,
+  template: StackTemplateSpec,
+  namespace: KubeObject,
+  server: DatabaseServer | undefined,
+  context: Context,
+  signal: AbortSignal,
+): Promise<SecretsState> {
+  const { memory, now } = context;
+  const key = tenant.metadata.uid ?? '';
+  const keys = validKeys(context.apiKeys(tenant.metadata.name), key, namespace.metadata.creationTimestamp ?? '').map(recordOfObject);
+  const contents = canonicalJson([namespace.metadata.uid, template.secrets ?? [], server?.name ?? '', keys, tenant.spec.secrets ?? {}]);
+  const known = memory.secrets.get(key);
+  const fresh = known && known.until > now().getTime() && known.contents === contents;
+  if (fresh && !known.state.staged && !dueRotation(tenant, known.state.rotation, now())) return known.state;
+  const store = new SecretStore(context.client, tenant, signal);
+  const wanted = { tenant, template, server, keys, now: now() };
+  const state = await whenAccessible(() => ensureSecrets(wanted, store), signal);
+  memory.secrets.set(key, { state, contents, until: now().getTime() + sweepMs * (0.7 + 0.2 * context.random()) });
+  if (state.created.length > 0 && isTrue(tenant.status?.conditions, 'SecretsReady')) {
+    await context.events.record(
+      tenant,
+      'Warning',
+      'SecretsRegenerated',
+      `Secrets were missing and got new values: ${state.created.join(', ')}.`,
+    );
+  }
+  const { current } = state.rotation;
+  if (current && current.id !== known?.state.rotation.current?.id) {
+    const why = current.request === undefined ? 'the rotation period is over' : `requested as ${current.request}`;
+    await context.events.record(tenant, 'Normal', 'SecretsRotating', `The secrets are being rotated (${current.id}): ${why}.`);
+  }
+  return state;
+}
+
+/** Finishes a rotation once all pods have its secrets, and ends what it replaced once the overlap is over. */
+export async function advanceRotation(
+  tenant: Tenant,
+  secrets: SecretsState,
+  server: DatabaseServer | undefined,
+  workload: WorkloadState,
+  context: Context,
+  signal: AbortSignal,
+): Promise<Again> {
+  const { client, children, events, memory, now } = context;
+  const { name, uid = '' } = tenant.metadata;
+  const rolled = isRolled(workload, children.podsOf(name), secrets.fingerprint, tenant.spec.suspended === true);
+  const step = rotationStep(secrets, rolled, now());
+  if (step === undefined) {
+    const due = [nextRotation(tenant, secrets.rotation), secrets.retireAt].filter((time) => time !== undefined);
+    return due.length === 0 ? undefined : Math.max(1_000, Math.min(...due) - now().getTime());
+  }
+  const store = new SecretStore(client, tenant, signal);
+  if (step === 'finish') {
+    if (await finish(tenant, store, now()))
+      await events.record(tenant, 'Normal', 'SecretsRotated', `The secrets were rotated (${secrets.rotation.current?.id}).`);
+  } else {
+    await retire(tenant, server, store, now());
+    await events.record(tenant, 'Normal', 'SecretsRetired', 'Secrets that were replaced are valid no more.');
+  }
+  memory.secrets.delete(uid);
+  // The file of keys and the status follow.
+  return 1;
+}
+
+/** Retries while the rights given by the RoleBinding a moment ago spread to the API server's authorizer. */
+async function whenAccessible<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!isForbidden(error) || tries >= 20) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 25 * (tries + 1)));
+      signal.throwIfAborted();
+    }
+  }
+}
+
+/** Rights that were given a moment ago, as to a new namespace, take time to take effect. */
+export function isForbidden(error: unknown): boolean {
+  return error instanceof KubeError && error.status === 403;
+}

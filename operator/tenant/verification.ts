@@ -1,0 +1,45 @@
+import { isTrue } from '../../crds/conditions.ts';
+import { canonicalJson } from '../../crds/stack-template.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import type { SecretsState } from '../secrets/secrets.ts';
+import type { Again, Context } from './context.ts';
+import { type Findings, type Verification, wasReady } from './status.ts';
+import { verify } from './verify.ts';
+
+const verifyEveryMs = 60 * 60_000;
+const verifyRetryMs = { first: 250, longest: 30_000 };
+
+/** Verifies after a change of template, route or secret, after a failure, and else once an hour. Never before all else holds. */
+export async function currentVerification(
+  tenant: Tenant,
+  found: Findings,
+  secrets: SecretsState,
+  { memory, now, settings, random, log, publicFetch }: Context,
+  signal: AbortSignal,
+): Promise<{ verification?: Verification; again: Again }> {
+  const uid = tenant.metadata.uid ?? '';
+  const { endpoints, workload, migration, revision } = found;
+  const prepared = migration === 'none' || migration === 'succeeded';
+  if (tenant.spec.suspended || !endpoints || !workload?.settled || !prepared) return { again: undefined };
+  if (!wasReady(tenant) && !isTrue(tenant.status?.conditions, 'AuthorizationReady')) return { again: undefined };
+  const fingerprint = canonicalJson([revision, endpoints, secrets.fingerprint, secrets.probeKey, tenant.spec.organizationId ?? '']);
+  const known = memory.verified.get(uid);
+  const time = now().getTime();
+  if (known?.fingerprint === fingerprint && known.until > time) return { verification: known.verification, again: known.until - time };
+  const verification = await verify({
+    endpoints,
+    oauthIssuer: settings.oauthIssuer,
+    probeKey: secrets.probeKey,
+    signal,
+    fetch: publicFetch,
+  });
+  const succeeded = verification.state === 'succeeded';
+  const failures = succeeded ? 0 : (known?.fingerprint === fingerprint ? known.failures : 0) + 1;
+  // A route that has just been made answers within moments; one that fails for long is asked less and less often.
+  const again = succeeded
+    ? verifyEveryMs * (0.9 + 0.2 * random())
+    : Math.min(verifyRetryMs.longest, verifyRetryMs.first * 2 ** (failures - 1));
+  memory.verified.set(uid, { fingerprint, verification, failures, until: time + again });
+  if (!succeeded) log.info({ tenant: tenant.metadata.name, again, verification }, 'not verified');
+  return { verification, again };
+}
