@@ -45,3 +45,29 @@ export function httpUrl(environment: Environment, name: string): URL {
   }
   return url;
 }
+
+/** The variable's JSON object; an empty one where it is not set. */
+export function jsonObject(environment: Environment, name: string): Readonly<Record<string, unknown>> {
+  const value = json(environment, name) ?? {};
+  if (typeof value !== 'object' || Array.isArray(value)) throw new ConfigurationError(`${name} must be a JSON object`);
+  return value as Record<string, unknown>;
+}
+
+/** A JSON array of texts; undefined where there is none. @param name What to call it in an error. */
+export function texts(value: unknown, name: string): readonly string[] | undefined {
+  if (value === undefined) return undefined;
+  if (!Array.isArray(value) || !value.every((entry) => typeof entry === 'string')) {
+    throw new ConfigurationError(`${name} must be a JSON array of texts`);
+  }
+  return value;
+}
+
+export function json(environment: Environment, name: string): unknown {
+  const text = optional(environment, name);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new ConfigurationError(`${name} must be JSON`);
+  }
+}

@@ -19,6 +19,7 @@ const contentLength = 200_000;
 
 export const note: Entity = {
   name: 'note',
+  service: 'notes',
   plural: 'notes',
   payload: z.looseObject({
     title,
@@ -37,6 +38,7 @@ export const note: Entity = {
 
 export const task: Entity = {
   name: 'task',
+  service: 'tasks',
   plural: 'tasks',
   payload: z.looseObject({
     title,
@@ -63,6 +65,7 @@ const resolution: Entity['actions'] = {
 
 export const comment: Entity = {
   name: 'comment',
+  service: 'comments',
   plural: 'comments',
   payload: z.looseObject({
     content: z.string().min(1).max(contentLength),
@@ -77,6 +80,7 @@ export const comment: Entity = {
 
 export const chat: Entity = {
   name: 'chat',
+  service: 'chats',
   plural: 'chats',
   payload: z.looseObject({
     title,
@@ -89,6 +93,7 @@ export const chat: Entity = {
 
 export const chatMessage: Entity = {
   name: 'chat_message',
+  service: 'chats',
   plural: 'chat_messages',
   payload: z.looseObject({
     chatUid: uid,

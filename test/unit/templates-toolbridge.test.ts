@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { stackTemplateSpec } from '../../crds/stack-template.ts';
 import type { Schema } from '../../templates/runtime/api/database.ts';
-import { describeApi } from '../../templates/runtime/api/program.ts';
+import { describeApi, withoutServices } from '../../templates/runtime/api/program.ts';
 import { apiTools } from '../../templates/runtime/mcp/api-document.ts';
 import { concise } from '../../templates/runtime/mcp/concise-schema.ts';
 import { ArgumentChecker } from '../../templates/runtime/mcp/tool-arguments.ts';
@@ -49,6 +49,21 @@ describe('the template', () => {
     expect(api.args[0]).toBe('toolbridge');
     expect(Object.keys(programs)).toContain(api.args[1]);
     expect(Object.keys(programs)).toContain(template.spec.database.migration.args[1]);
+  });
+
+  it('has a switch for every entity, whose operations bear it as tag', () => {
+    const switches = stackTemplateSpec.parse(template.spec).services?.map(({ name, tags = [name] }) => [name, tags]);
+    const services = [...new Set(stack.entities.map(({ service }) => service))];
+    expect(switches).toEqual(services.map((service) => [service, [service]]));
+    expect(new Set(tools.flatMap(({ tags }) => tags))).toEqual(new Set(services));
+    expect(tools.every(({ tags }) => tags.length === 1)).toBe(true);
+    const without = describeApi(withoutServices(stack, new Set(['chats', 'unknown'])), db, {
+      defaultPageSize: 100,
+      clock: () => new Date(0),
+    });
+    expect(without.operations.filter(({ operationId }) => operationId.includes('chat'))).toEqual([]);
+    expect(without.operations).toHaveLength(24);
+    expect(JSON.stringify(without.document)).not.toContain('chat_message');
   });
 
   it('binds every parameter to a variable, with defaults that fit', () => {

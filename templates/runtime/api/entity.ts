@@ -23,6 +23,8 @@ export interface Reference {
 export interface Entity {
   /** Singular, as in operation ids and in the database: `chat_message`. */
   readonly name: string;
+  /** Switch of the template that it belongs to, and tag of its operations: `chats`. */
+  readonly service: string;
   /** As in the list operation and in paths: `chat_messages`. */
   readonly plural: string;
   /**

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { ConfigurationError, type Environment, integer, required } from '../environment.ts';
 import { createLogger, describeError } from '../logging.ts';
+import { switchesOff } from '../services.ts';
 import { untilStopped } from '../shutdown.ts';
 import { AssertionVerifier } from './assertion-verifier.ts';
 import { type Database, databaseLocation, isUnavailable, openDatabase } from './database.ts';
@@ -58,6 +59,11 @@ export function describeApi(stack: Stack, db: Database, options: { defaultPageSi
   return { operations, document };
 }
 
+/** The stack without what belongs to switches that are off. The items stay in the database for when it is switched on again. */
+export function withoutServices(stack: Stack, off: ReadonlySet<string>): Stack {
+  return { ...stack, entities: stack.entities.filter(({ service }) => !off.has(service)) };
+}
+
 async function serve(stack: Stack, environment: Environment): Promise<void> {
   const logger = createLogger(environment, 'api');
   const host = required(environment, 'HOST');
@@ -69,7 +75,7 @@ async function serve(stack: Stack, environment: Environment): Promise<void> {
   });
   const db = openDatabase(environment, 'api', logger);
   const app = createApiServer({
-    ...describeApi(stack, db, { defaultPageSize, clock: () => new Date() }),
+    ...describeApi(withoutServices(stack, switchesOff(environment)), db, { defaultPageSize, clock: () => new Date() }),
     authenticate: (authorization) => verifier.verify(authorization),
     ready: async () => {
       await sql`select 1`.execute(db);

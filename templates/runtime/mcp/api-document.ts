@@ -1,4 +1,5 @@
-import { dereference, toolOf } from './operation-tool.ts';
+import type { ApiOperation } from './closed-operations.ts';
+import { dereference, tagsOf, toolOf } from './operation-tool.ts';
 import { isSchema, SchemaResolver } from './schema-resolver.ts';
 import type { Tool } from './tool.ts';
 
@@ -12,6 +13,8 @@ export interface ApiTools {
   /** What the API is for, for LLMs. */
   readonly instructions: string | undefined;
   readonly tools: readonly Tool[];
+  /** All operations, whether they can be tools or not. */
+  readonly operations: readonly ApiOperation[];
   /** Operations that cannot be tools, with the reason. */
   readonly skipped: readonly { readonly operation: string; readonly reason: string }[];
 }
@@ -41,6 +44,7 @@ export function apiTools(document: unknown, options: ApiDocumentOptions): ApiToo
   const base = basePath(document['servers'], options.url);
   const names = new Set<string>();
   const tools: Tool[] = [];
+  const operations: ApiOperation[] = [];
   const skipped: { operation: string; reason: string }[] = [];
   for (const [path, given] of Object.entries(document['paths'])) {
     const item = dereference(document, given);
@@ -48,6 +52,7 @@ export function apiTools(document: unknown, options: ApiDocumentOptions): ApiToo
     for (const method of methods) {
       const operation = item[method];
       if (!isSchema(operation)) continue;
+      operations.push({ method: method.toUpperCase(), path: base + path, tags: tagsOf(operation) });
       const shared = Array.isArray(item['parameters']) ? item['parameters'] : [];
       const name = freeName(names, operation['operationId'], method, path);
       try {
@@ -63,6 +68,7 @@ export function apiTools(document: unknown, options: ApiDocumentOptions): ApiToo
     version: typeof info['version'] === 'string' ? info['version'] : '0',
     instructions: typeof info['description'] === 'string' ? info['description'] : undefined,
     tools,
+    operations,
     skipped,
   };
 }

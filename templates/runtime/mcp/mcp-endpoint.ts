@@ -136,8 +136,7 @@ export class McpEndpoint {
   async #call(tools: LoadedTools, call: Call, name: string, args: Record<string, unknown>, signal: AbortSignal): Promise<CallToolResult> {
     const { metrics, logger } = this.#options;
     const tool = tools.byName.get(name);
-    if (tool === undefined)
-      throw new ProtocolError(ProtocolErrorCode.InvalidParams, `There is no tool ${JSON.stringify(name.slice(0, 100))}.`);
+    if (tool === undefined) throw this.#missing(tools, call, name, args);
     const { authorized, requestId } = call;
     const started = performance.now();
     const { outcome, result } = await this.#recorded(tool, args, call, signal);
@@ -145,6 +144,18 @@ export class McpEndpoint {
     metrics.countCall(name, outcome, ms / 1000);
     logger.info({ rid: requestId, sub: authorized.caller.subject, tool: name, outcome, ms: Math.round(ms) }, 'tool call');
     return { ...result, content: [...result.content] };
+  }
+
+  #missing(tools: LoadedTools, { authorized, requestId }: Call, name: string, args: Record<string, unknown>): ProtocolError {
+    const withheld = tools.withheld.get(name);
+    if (withheld === undefined) {
+      return new ProtocolError(ProtocolErrorCode.InvalidParams, `There is no tool ${JSON.stringify(name.slice(0, 100))}.`);
+    }
+    const { tool, reason } = withheld;
+    const { audit, metrics } = this.#options;
+    metrics.countCall(name, 'not_offered', 0);
+    if (!audit.full) audit.record({ tool, args, caller: authorized.caller, requestId, durationMs: 0, outcome: 'not_offered' });
+    return new ProtocolError(ProtocolErrorCode.InvalidParams, reason);
   }
 
   /** Calls the tool and records it; what cannot be recorded is not done, or at least not answered. */

@@ -64,11 +64,17 @@ export function toolOf(source: OperationSource): Tool {
       ...(Object.keys(gathered.definitions).length > 0 && { $defs: gathered.definitions }),
     },
     annotations: annotationsOf(method, title),
+    tags: tagsOf(operation),
     method: method.toUpperCase(),
     path: source.path,
     bindings: gathered.bindings,
     body: body?.body,
   };
+}
+
+export function tagsOf(operation: JsonSchema): string[] {
+  const tags: readonly unknown[] = Array.isArray(operation['tags']) ? operation['tags'] : [];
+  return tags.filter((tag) => typeof tag === 'string');
 }
 
 function annotationsOf(method: string, title: string | undefined): Annotations {

@@ -34,6 +34,7 @@ export async function mcp(environment: Environment): Promise<void> {
     upstream,
     url: new URL(settings.openapiPath, settings.upstreamUrl),
     credentials,
+    selection: settings.selection,
     logger,
     onChange: () => endpoint.toolsChanged(),
   });
@@ -58,6 +59,7 @@ export async function mcp(environment: Environment): Promise<void> {
     endpoint,
     publicApi: new PublicApi({ upstream, credentials }),
     source,
+    selection: settings.selection,
     metrics,
     logger,
   });

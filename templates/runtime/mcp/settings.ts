@@ -1,4 +1,5 @@
 import { ConfigurationError, type Environment, httpUrl, integer, oneOf, optional, required } from '../environment.ts';
+import { readToolSelection, type ToolSelection } from './tool-selection.ts';
 
 /** How the API is shown who calls. */
 export type UpstreamAuth =
@@ -26,6 +27,7 @@ export interface Settings {
   readonly upstreamUrl: URL;
   readonly openapiPath: string;
   readonly upstreamAuth: UpstreamAuth;
+  readonly selection: ToolSelection;
   readonly apiKeysFile: string | undefined;
   /** Authorization server that clients are sent to. */
   readonly issuer: string | undefined;
@@ -50,6 +52,7 @@ export function readSettings(environment: Environment): Settings {
     upstreamUrl: httpUrl(environment, 'TENANTRY_UPSTREAM_URL'),
     openapiPath,
     upstreamAuth: readUpstreamAuth(environment),
+    selection: readToolSelection(environment),
     apiKeysFile: optional(environment, 'TENANTRY_API_KEYS_FILE'),
     issuer: optional(environment, 'TENANTRY_OAUTH_ISSUER'),
     oauth: readOAuth(environment),

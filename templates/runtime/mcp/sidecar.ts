@@ -8,6 +8,7 @@ import type { Metrics } from './metrics.ts';
 import { BodyTooLarge, type PublicApi, publicBodyLimit, upstreamPath } from './public-api.ts';
 import { Refusal } from './refusal.ts';
 import type { RequestGuard } from './request-guard.ts';
+import type { ToolSelection } from './tool-selection.ts';
 import type { ToolSource } from './tool-source.ts';
 import { UpstreamUnreachable } from './upstream.ts';
 
@@ -25,6 +26,7 @@ export interface SidecarOptions {
   readonly endpoint: McpEndpoint;
   readonly publicApi: PublicApi;
   readonly source: ToolSource;
+  readonly selection: ToolSelection;
   readonly metrics: Metrics;
   readonly logger: Logger;
 }
@@ -138,7 +140,7 @@ export class Sidecar {
       const authorized = await authorizer.authorize(request.headers, mcp);
       exchange.subject = authorized.caller.subject;
       if (source.tools === undefined) {
-        throw new Refusal('unavailable', 'The API of this tenant is starting. Try again in a few seconds.', { retryAfterSeconds: 2 });
+        throw starting();
       }
       await endpoint.serve(request, response, authorized, exchange.id, (method) => {
         exchange.method = method;
@@ -154,13 +156,21 @@ export class Sidecar {
         throw new Refusal('read_only', `${limits} ${request.method} may make changes, so it was not passed on.`);
       }
       const target = upstreamPath(path, api.path);
-      if (target !== undefined) {
+      if (target !== undefined && !this.#isClosed(request.method ?? '', target)) {
         const query = request.url?.slice(path.length) ?? '';
         await publicApi.serve(request, response, target + query, caller, exchange.id);
         return;
       }
     }
     sendProblem(response, exchange.id, 404, 'Not found', 'There is nothing here. See the URLs in the status of the tenant.');
+  }
+
+  /** @throws {Refusal} as long as that is not known. */
+  #isClosed(method: string, path: string): boolean {
+    const { source, selection } = this.#options;
+    if (!selection.closesAnything) return false;
+    if (source.tools === undefined) throw starting();
+    return source.tools.closed.closes(method, path);
   }
 
   #answerError(error: unknown, request: IncomingMessage, response: ServerResponse, exchange: Exchange): void {
@@ -206,6 +216,10 @@ export class Sidecar {
 
 /** Those that HTTP calls safe, but for TRACE: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1 */
 const readingMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+function starting(): Refusal {
+  return new Refusal('unavailable', 'The API of this tenant is starting. Try again in a few seconds.', { retryAfterSeconds: 2 });
+}
 
 const titles = { 401: 'Not authorized', 403: 'Forbidden', 503: 'Temporarily unavailable' } as const;
 

@@ -12,6 +12,8 @@ import type { UpstreamCredentials } from './upstream-credentials.ts';
 export type Outcome =
   | 'ok'
   | 'forbidden'
+  /** The tenant's settings leave the tool out. */
+  | 'not_offered'
   | 'invalid_arguments'
   | 'api_error'
   | 'unreachable'

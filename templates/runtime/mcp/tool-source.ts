@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { type ApiTools, apiTools, UnusableDocument } from './api-document.ts';
+import { ClosedOperations } from './closed-operations.ts';
 import { concise } from './concise-schema.ts';
 import type { Tool } from './tool.ts';
+import type { ToolSelection } from './tool-selection.ts';
 import { readText, type Upstream } from './upstream.ts';
 import type { UpstreamCredentials } from './upstream-credentials.ts';
 
@@ -17,7 +19,12 @@ const documentLimit = 16 * 1024 * 1024;
 export interface LoadedTools {
   readonly version: string;
   readonly instructions: string | undefined;
+  /** Those that are offered. */
   readonly byName: ReadonlyMap<string, Tool>;
+  /** Those that the tenant's settings leave out, with the reason in a sentence. */
+  readonly withheld: ReadonlyMap<string, WithheldTool>;
+  /** Operations that the tenant's settings close at the REST API. */
+  readonly closed: ClosedOperations;
   /** As tools/list shows them. */
   readonly listed: readonly ListedTool[];
   /** The same for callers who may only read. */
@@ -27,10 +34,16 @@ export interface LoadedTools {
 /** As the protocol has it: https://modelcontextprotocol.io/specification/2025-11-25/schema#tool */
 type ListedTool = Readonly<Record<string, unknown>>;
 
+export interface WithheldTool {
+  readonly tool: Tool;
+  readonly reason: string;
+}
+
 export interface ToolSourceOptions {
   readonly upstream: Upstream;
   readonly url: URL;
   readonly credentials: UpstreamCredentials;
+  readonly selection: ToolSelection;
   readonly logger: Logger;
   /** The tools are others than before. */
   readonly onChange: () => void;
@@ -79,7 +92,7 @@ export class ToolSource {
   }
 
   async #load(signal: AbortSignal): Promise<void> {
-    const { upstream, url, credentials, logger } = this.#options;
+    const { upstream, url, credentials, selection, logger } = this.#options;
     const answer = await upstream.request({
       method: 'GET',
       path: url.pathname,
@@ -97,9 +110,9 @@ export class ToolSource {
     if (digest !== this.#digest) {
       const tools = apiTools(await parse(text), { url, reservedHeaders: credentials.reserved });
       for (const { operation, reason } of tools.skipped) logger.warn({ operation, reason }, 'operation is no tool');
-      this.#loaded = prepare(tools);
+      this.#loaded = prepare(tools, selection);
       this.#digest = digest;
-      logger.info({ tools: tools.tools.length, version: tools.version }, 'tools loaded');
+      logger.info({ tools: this.#loaded.byName.size, withheld: this.#loaded.withheld.size, version: tools.version }, 'tools loaded');
       this.#options.onChange();
     }
     const tag = answer.headers['etag'];
@@ -121,18 +134,28 @@ async function parse(text: string): Promise<unknown> {
   }
 }
 
-function prepare({ version, instructions, tools }: ApiTools): LoadedTools {
-  const listed = tools.map(({ name, title, description, inputSchema, annotations }) => ({
+function prepare({ version, instructions, tools, operations }: ApiTools, selection: ToolSelection): LoadedTools {
+  const withheld = new Map<string, WithheldTool>();
+  for (const tool of tools) {
+    const reason = selection.reasonAgainst(tool);
+    if (reason !== undefined) withheld.set(tool.name, { tool, reason });
+  }
+  const offered = tools.filter(({ name }) => !withheld.has(name));
+  const listed = offered.map(({ name, title, description, inputSchema, annotations, tags }) => ({
     name,
     ...(title !== undefined && { title }),
     ...(description !== undefined && { description }),
     inputSchema: concise(inputSchema),
     annotations,
+    // Not read by LLMs.
+    ...(tags.length > 0 && { _meta: { 'tenantry.dev/tags': tags } }),
   }));
   return {
     version,
     instructions,
-    byName: new Map(tools.map((tool) => [tool.name, tool])),
+    byName: new Map(offered.map((tool) => [tool.name, tool])),
+    withheld,
+    closed: new ClosedOperations(operations, ({ tags }) => selection.switchOff(tags) !== undefined),
     listed,
     listedToReaders: listed.filter(({ annotations }) => annotations.readOnlyHint),
   };

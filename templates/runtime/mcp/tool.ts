@@ -37,6 +37,8 @@ export interface Tool {
   /** What arguments are checked against. */
   readonly inputSchema: JsonSchema;
   readonly annotations: Annotations;
+  /** Of the operation; switches of the template name them. */
+  readonly tags: readonly string[];
   readonly method: string;
   /** Path of the request, base path included, with parameters in braces. */
   readonly path: string;
