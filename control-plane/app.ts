@@ -10,18 +10,22 @@ import { renderErrors } from './http/render-errors.ts';
 import { requestIdOf } from './http/request-id.ts';
 import { validatorCompiler } from './http/validation.ts';
 import type { OAuthKeys } from './identity/oauth-keys.ts';
-import type { IdentityProvider } from './identity/provider.ts';
+import type { Memberships } from './memberships/memberships.ts';
 import type { Metrics } from './metrics.ts';
 import type { PodIdentity } from './pods/identity.ts';
 import { podRoutes } from './pods/routes.ts';
+import type { ToolAccessByRole } from './pods/tool-access.ts';
+import { type WebhookParts, webhookRoutes } from './webhooks/routes.ts';
 
 export interface AppParts {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly admin: AdminParts;
   readonly identity: PodIdentity;
-  readonly provider: IdentityProvider;
+  readonly memberships: Memberships;
+  readonly toolAccess: ToolAccessByRole;
   readonly keys: OAuthKeys;
+  readonly webhooks: WebhookParts;
   /** Whether reads are served from complete copies. */
   readonly ready: () => boolean;
 }
@@ -91,7 +95,8 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     transformObject: jsonSchemaTransformObject,
   });
   adminRoutes(app, parts.admin);
-  podRoutes(app, parts.identity, parts.provider, parts.keys);
+  podRoutes(app, parts.identity, parts.memberships, parts.toolAccess, parts.keys);
+  webhookRoutes(app, parts.webhooks);
   app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }));
   app.get('/readyz', { schema: { hide: true } }, async (_request, reply) =>
     ready() ? { status: 'ok' } : reply.status(503).send({ status: 'waiting for the Kubernetes API or the database' }),

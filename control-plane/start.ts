@@ -12,6 +12,8 @@ import { Admins } from './identity/admins.ts';
 import { OAuthKeys } from './identity/oauth-keys.ts';
 import { IdentityProvider } from './identity/provider.ts';
 import { SessionTokens } from './identity/session-tokens.ts';
+import { WorkosConnection } from './identity/workos-connection.ts';
+import { createMemberships, type MembershipTuning, membershipTuning } from './memberships/create.ts';
 import { createMetrics } from './metrics.ts';
 import { PodIdentity } from './pods/identity.ts';
 import type { Settings } from './settings.ts';
@@ -31,7 +33,7 @@ export interface ControlPlane {
 export async function startControlPlane(
   settings: Settings,
   log: Logger,
-  tuning: { readonly sweepMs?: number } = {},
+  tuning: { readonly sweepMs?: number; readonly memberships?: MembershipTuning } = {},
 ): Promise<ControlPlane> {
   const stopping = new AbortController();
   const metrics = createMetrics();
@@ -43,11 +45,13 @@ export async function startControlPlane(
   const election = lease && new LeaderElection({ client: leaseClient, lease, identity: replica, registry: metrics.registry, log });
   const beforeWrite = election?.assertLeading ?? (() => {});
   const leadingClient = KubeClient.fromConfig({ ...shared, onRequest, beforeWrite });
-  const provider = new IdentityProvider({
+  const connection = new WorkosConnection({
     ...settings.workos,
     observe: (operation, outcome) => metrics.provider.inc({ operation, outcome }),
   });
+  const provider = new IdentityProvider(connection);
   const store = new Store({ url: settings.storeUrl, log, connections: 10 });
+  const { memberships, mirror, poll } = createMemberships(connection, store, log, tuning.memberships ?? membershipTuning);
   const directory: TenantDirectory = new TenantDirectory({
     client,
     onTenant: (name, current, previous) => controller.changed(name, current, previous),
@@ -60,11 +64,11 @@ export async function startControlPlane(
     directory,
     log,
     registry: metrics.registry,
-    ...tuning,
+    ...(tuning.sweepMs === undefined ? {} : { sweepMs: tuning.sweepMs }),
   });
   const admins = new Admins({
-    tokens: new SessionTokens({ keysUrl: provider.sessionKeysUrl, issuer: settings.adminIssuer }),
-    membership: (userId, organizationId) => provider.membership(userId, organizationId),
+    tokens: new SessionTokens({ keysUrl: connection.sessionKeysUrl, issuer: settings.adminIssuer }),
+    memberships,
     platformOrganizationId: settings.platformOrganizationId,
   });
   const tenants = new Tenants(client, directory, (id) => provider.organizationExists(id));
@@ -81,14 +85,16 @@ export async function startControlPlane(
       now: () => new Date(),
     },
     identity: new PodIdentity(client, directory),
-    provider,
+    memberships,
+    toolAccess: settings.toolAccess,
     keys: new OAuthKeys(settings.oauthIssuer),
+    webhooks: { webhooks: connection.sdk.webhooks, secret: settings.workos.webhookSecret, mirror },
     ready: () => directory.synced && store.migrated && !stopping.signal.aborted,
   });
   const url = await app.listen({ host: settings.host, port: settings.port });
   const lead = async (): Promise<void> => {
     await election?.lead(stopping.signal);
-    await controller.run(stopping.signal);
+    await Promise.all([controller.run(stopping.signal), poll.run(stopping.signal)]);
   };
   const working = Promise.allSettled([directory.start(stopping.signal), events.start(stopping.signal), store.run(stopping.signal), lead()]);
   log.info({ url }, 'control plane started');

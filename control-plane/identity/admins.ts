@@ -21,8 +21,12 @@ export interface Admin {
 
 export interface AdminsOptions {
   readonly tokens: SessionTokens;
-  /** What a user is in an organization now. @throws ProviderUnavailable, or what the store throws, when nobody can tell. */
-  readonly membership: (userId: string, organizationId: string) => Promise<Membership>;
+  /** What a user is in an organization now. Both throw ProviderUnavailable, or what the store throws, when nobody can tell. */
+  readonly memberships: {
+    lookup(userId: string, organizationId: string): Promise<Membership>;
+    /** Newer than `lookup`, and dearer. */
+    confirm(userId: string, organizationId: string): Promise<Membership>;
+  };
   /** WorkOS organization whose members are administrators of the platform. */
   readonly platformOrganizationId: string;
 }
@@ -45,10 +49,12 @@ export class Admins {
   async authenticate(authorization: string | undefined): Promise<Admin> {
     const token = bearerToken(authorization);
     if (token === undefined) throw unauthenticated('Send an AuthKit session access token: `Authorization: Bearer <token>`.');
-    const { tokens, membership, platformOrganizationId } = this.#options;
+    const { tokens, memberships, platformOrganizationId } = this.#options;
     const claims = await tokens.verify(token);
     const { userId, organizationId } = claims;
-    const now = await membership(userId, organizationId);
+    let now = await memberships.lookup(userId, organizationId);
+    // A role that was given a moment ago is in the token before the news of it is here.
+    if (!now.member || !sameRoles(now.roles, claims.roles)) now = await memberships.confirm(userId, organizationId);
     if (!now.member) throw signInAgain('the user is no active member of the organization');
     if (!sameRoles(now.roles, claims.roles)) throw signInAgain('the role has changed since the token was made');
     return {

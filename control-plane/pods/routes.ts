@@ -5,19 +5,31 @@ import type { Tenant } from '../../crds/tenant.ts';
 import { bearerToken } from '../http/bearer.ts';
 import { problemDetails } from '../http/problem.ts';
 import type { OAuthKeys } from '../identity/oauth-keys.ts';
-import type { IdentityProvider } from '../identity/provider.ts';
+import type { Memberships } from '../memberships/memberships.ts';
 import type { PodIdentity } from './identity.ts';
+import { accessOf, type ToolAccessByRole, toolAccess } from './tool-access.ts';
 
 const user = z.object({ userId: z.string().max(200).describe("`sub` of the user's token.") });
 const membership = z.union([
-  z.object({ member: z.literal(true), role: z.string(), permissions: z.array(z.string()) }),
+  z.object({
+    member: z.literal(true),
+    role: z.string().describe('Slug of the primary role.'),
+    permissions: z.array(z.string()),
+    access: toolAccess.describe('Tools the roles give: none, those that only read, or all.'),
+  }),
   z.object({ member: z.literal(false) }),
 ]);
 const keySet = z.object({ keys: z.array(z.record(z.string(), z.unknown())) });
 const problems = { 401: problemDetails, 503: problemDetails };
 
 /** What sidecars ask: the keys of users' tokens, and whether a user is a member of the tenant's organization. */
-export function podRoutes(server: FastifyInstance, identity: PodIdentity, provider: IdentityProvider, keys: OAuthKeys): void {
+export function podRoutes(
+  server: FastifyInstance,
+  identity: PodIdentity,
+  memberships: Pick<Memberships, 'lookup'>,
+  accessByRole: ToolAccessByRole,
+  keys: OAuthKeys,
+): void {
   const app = server.withTypeProvider<ZodTypeProvider>();
   const tenants = new WeakMap<FastifyRequest, Tenant>();
   const onRequest = async (request: FastifyRequest) => {
@@ -47,8 +59,10 @@ export function podRoutes(server: FastifyInstance, identity: PodIdentity, provid
       const { userId } = request.params;
       // A subject that is no user, such as an application's, is a member of nothing.
       const asked = organizationId !== undefined && /^user_[A-Za-z0-9]+$/.test(userId);
-      const found = asked ? await provider.membership(userId, organizationId) : { member: false as const };
-      const answer = found.member ? { member: true as const, role: found.role, permissions: [] } : found;
+      const found = asked ? await memberships.lookup(userId, organizationId) : { member: false as const };
+      const answer = found.member
+        ? { member: true as const, role: found.role, permissions: [], access: accessOf(found.roles, accessByRole) }
+        : found;
       return reply.header('cache-control', 'no-store').send(answer);
     },
   );

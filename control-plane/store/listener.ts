@@ -11,7 +11,7 @@ type Receive = (payload: string) => void;
 
 /**
  * Receives PostgreSQL's notifications over a connection of its own. One that is lost is made anew; what was sent meanwhile is gone, so
- * everybody who listens is told of the gap: https://www.postgresql.org/docs/current/sql-notify.html
+ * everybody who listens is told of the gap once it is over: https://www.postgresql.org/docs/current/sql-notify.html
  */
 export class Listener {
   readonly #url: string;
@@ -46,8 +46,8 @@ export class Listener {
       } catch (err) {
         if (!signal.aborted) this.#log.warn({ err }, 'notifications interrupted');
       }
+      // Told of the gap at its end: until then nothing better is to be had, and what is remembered is good for as long as it says.
       this.#connected = false;
-      this.#tellGap();
       const pause = Math.min(200 * 2 ** Math.min(failures, 6), lastPauseMs) * (0.5 + Math.random() / 2);
       if (!signal.aborted) await delay(pause, undefined, { signal }).catch(() => {});
     }

@@ -2,6 +2,7 @@ import { WorkOS } from '@workos-inc/node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { reconcile } from '../../control-plane/authorization/reconcile.ts';
 import { IdentityProvider } from '../../control-plane/identity/provider.ts';
+import { WorkosConnection } from '../../control-plane/identity/workos-connection.ts';
 import { finalizers, namespaceOf } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { KubeClient } from '../../kube/client.ts';
@@ -160,7 +161,7 @@ describe('cut off and broken', () => {
     await createTenant(cluster, 'not-leading', organizationId);
     const tenant = await settled('not-leading', 'Registered');
     const own = KubeClient.fromConfig({ kubeconfig: cluster.kubeconfig });
-    const provider = new IdentityProvider(workos);
+    const provider = new IdentityProvider(new WorkosConnection(workos));
     const beforeChange = (): void => {
       throw new Error('this replica does not lead any more');
     };
@@ -179,7 +180,7 @@ describe('cut off and broken', () => {
     const own = KubeClient.fromConfig({ kubeconfig: cluster.kubeconfig });
     const wrote: Tenant[] = [];
     const operations: string[] = [];
-    const provider = new IdentityProvider({ ...workos, observe: (operation) => operations.push(operation) });
+    const provider = new IdentityProvider(new WorkosConnection({ ...workos, observe: (operation) => operations.push(operation) }));
     const beforeChange = (): void => {};
     const context = { client: own, provider, beforeChange, now: () => new Date(), wrote: (written: Tenant) => wrote.push(written) };
     expect(await reconcile(tenant, new Set(), context, new AbortController().signal)).toBeUndefined();
@@ -246,7 +247,7 @@ describe("the pods' endpoints", () => {
     const stranger = await workos.createUser({ email: 'stranger@example.com' });
     const answer = await ask(`/pods/v1/members/${user.id}`, token);
     expect(answer.status).toBe(200);
-    expect(await answer.json()).toEqual({ member: true, role: 'member', permissions: [] });
+    expect(await answer.json()).toEqual({ member: true, role: 'member', permissions: [], access: 'all' });
     expect(await (await ask(`/pods/v1/members/${stranger.id}`, token)).json()).toEqual({ member: false });
     for (const nobody of ['user_01NOBODY', 'client_01APPLICATION', '..%2F..%2Forganizations']) {
       expect(await (await ask(`/pods/v1/members/${nobody}`, token)).json()).toEqual({ member: false });
@@ -294,8 +295,12 @@ describe("the pods' endpoints", () => {
   });
 
   test('while WorkOS is down, membership is unknown (503) and known keys are still given', async () => {
-    const token = await podToken(cluster, namespaceOf('pods'));
-    const { user } = await newMember('during@example.com');
+    const organization = workos.createOrganization({ name: 'Never seen' });
+    const user = await workos.createUser({ email: 'during@example.com' });
+    workos.createMembership({ userId: user.id, organizationId: organization.id });
+    const tenant = await createTenant(cluster, 'pods-unseen', organization.id);
+    await createNamespace(cluster, 'pods-unseen', tenant.metadata.uid ?? '');
+    const token = await podToken(cluster, namespaceOf('pods-unseen'));
     expect((await ask('/pods/v1/jwks', token)).status).toBe(200);
     await outage(async () => {
       const answer = await ask(`/pods/v1/members/${user.id}`, token);

@@ -1,10 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Postgres, startPostgres } from '../../local/postgres.ts';
+import { ensureStoreDatabase } from '../../local/store-database.ts';
 import { startWorkos, type WorkosStandIn } from '../../local/workos/start.ts';
 import { eventually } from './control-plane-cluster.ts';
 
@@ -13,9 +16,14 @@ let dir: string;
 let workos: WorkosStandIn;
 let token: string;
 let nobody: number;
+let postgres: Postgres;
+let storeUrl: string;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'tenantry-outages-'));
+  await chmod(dir, 0o711);
+  postgres = await startPostgres({ dir: join(dir, 'postgres'), fsync: false, log: pino({ level: 'silent' }) });
+  storeUrl = await ensureStoreDatabase(postgres.url, join(dir, 'store-password'));
   workos = await startWorkos({ port: 0, dir: join(dir, 'workos') });
   const organization = workos.createOrganization({ name: 'Platform', externalId: 'platform' });
   const user = await workos.createUser({ email: 'admin@example.com' });
@@ -39,6 +47,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await workos.close();
+  await postgres.stop();
   await rm(dir, { recursive: true });
 });
 
@@ -64,7 +73,7 @@ async function run(change: Record<string, string | undefined> = {}) {
     TENANTRY_ADMIN_ISSUER: workos.adminIssuer,
     TENANTRY_OAUTH_ISSUER: workos.issuer,
     TENANTRY_PLATFORM_ORGANIZATION_ID: workos.findOrganization('platform')?.id,
-    TENANTRY_STORE_URL: `postgres://tenantry@127.0.0.1:${nobody}/tenantry`,
+    TENANTRY_STORE_URL: storeUrl,
     TENANTRY_AUDIT_KEY_FILE: join(dir, 'audit-key.pem'),
     TENANTRY_BASE_URL: 'http://localhost:9',
     ...change,
@@ -92,6 +101,10 @@ describe('while Kubernetes cannot be reached', () => {
       await alive(url);
       expect((await fetch(`${url}/readyz`)).status).toBe(503);
       const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+      await eventually('its tables are there', async () => {
+        const { type } = (await (await fetch(`${url}/admin/tenants`, { headers })).json()) as { type: string };
+        return !type.endsWith('store-unavailable');
+      });
       const body = JSON.stringify({ name: 'acme', template: { name: 'toolbridge' } });
       for (const request of [
         fetch(`${url}/admin/tenants`, { headers }),

@@ -14,7 +14,7 @@ const tokens = new SessionTokens({ keysUrl: new URL('http://localhost:1/'), issu
 const active: Membership = { member: true, role: 'tenant-admin', roles: ['tenant-admin'] };
 
 function admins(membership: () => Promise<Membership> = async () => active): Admins {
-  return new Admins({ tokens, membership, platformOrganizationId: 'org_platform' });
+  return new Admins({ tokens, memberships: { lookup: membership, confirm: membership }, platformOrganizationId: 'org_platform' });
 }
 
 function sign(claims: JWTPayload = {}, options: { key?: CryptoKey; expires?: string | number; iss?: string } = {}) {

@@ -1,9 +1,11 @@
 import type { Migration } from 'kysely/migration';
+import { memberships } from './001-memberships.ts';
 import { audit } from './002-audit.ts';
 import { apiKeyUsage } from './004-api-key-usage.ts';
 
 /** Every change of the schema, by name. One that was released never changes again. */
 export const migrations: Readonly<Record<string, Migration>> = {
+  '001-memberships': memberships,
   '002-audit': audit,
   '004-api-key-usage': apiKeyUsage,
 };

@@ -1,0 +1,129 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { WorkOS } from '@workos-inc/node';
+import { OutageGate } from './outage-gate.ts';
+
+export interface ConnectionOptions {
+  readonly apiKey: string;
+  readonly clientId: string;
+  /** Origin of the API. */
+  readonly apiUrl: string;
+  /** Told of each request to WorkOS. */
+  readonly observe?: (operation: string, outcome: 'ok' | 'refused' | 'unavailable') => void;
+}
+
+/** WorkOS did not answer, or refuses this installation's API key. Says nothing of what was sent. */
+export class ProviderUnavailable extends Error {
+  /** HTTP status; undefined when there was no answer. */
+  readonly status: number | undefined;
+
+  constructor(operation: string, status: number | undefined, options: { cause?: unknown } = {}) {
+    super(`${saidOf(status)}; ${operation}`, options);
+    this.status = status;
+  }
+}
+
+function saidOf(status: number | undefined): string {
+  if (status === 401 || status === 403) return `WorkOS refused the API key (HTTP ${status}): correct WORKOS_API_KEY`;
+  if (status === 429) return 'WorkOS takes no more requests at present (HTTP 429)';
+  return `WorkOS ${status === undefined ? 'did not answer' : `answered HTTP ${status}`}`;
+}
+
+/**
+ * How long a caller waits at worst. The SDK's own three retries are off: against a host that is down they take six seconds, and they obey
+ * a Retry-After of up to a minute, while the caller is a tenant's user in the midst of a request. Instead a read that failed at once, as
+ * over a kept connection that the server had closed, is sent once more; so 1 s + 0.2 s + 4 s is the longest. Whatever works in the
+ * background has a back-off of its own.
+ */
+const timeoutMs = 4_000;
+const quickMs = 1_000;
+const againMs = 200;
+
+/** Requests to WorkOS by its SDK. Every failure is a ProviderUnavailable; an outage is remembered for moments, so that it is not stormed. */
+export class WorkosConnection {
+  readonly sdk: WorkOS;
+  readonly #clientId: string;
+  readonly #observe: NonNullable<ConnectionOptions['observe']>;
+  /** By operation: events that cannot be read say nothing of memberships. */
+  readonly #gates = new Map<string, OutageGate>();
+
+  constructor(options: ConnectionOptions) {
+    const url = new URL(options.apiUrl);
+    const https = url.protocol === 'https:';
+    this.#clientId = options.clientId;
+    this.#observe = options.observe ?? (() => {});
+    this.sdk = new WorkOS(options.apiKey, {
+      clientId: options.clientId,
+      apiHostname: url.hostname,
+      https,
+      port: Number(url.port) || (https ? 443 : 80),
+      maxRetries: 0,
+      timeout: timeoutMs,
+    });
+  }
+
+  /** Keys of session access tokens. */
+  get sessionKeysUrl(): URL {
+    return new URL(this.sdk.userManagement.getJwksUrl(this.#clientId));
+  }
+
+  /** Sends a request that changes nothing. @throws ProviderUnavailable */
+  read<T>(operation: string, request: (sdk: WorkOS) => Promise<T>): Promise<T> {
+    return this.#send(operation, async () => {
+      const begun = performance.now();
+      try {
+        return await request(this.sdk);
+      } catch (error) {
+        if (!isPassing(error) || performance.now() - begun > quickMs) throw error;
+        await delay(againMs * (0.5 + Math.random() / 2));
+        return request(this.sdk);
+      }
+    });
+  }
+
+  /** Sends a request that may change something, once. @throws ProviderUnavailable */
+  write<T>(operation: string, request: (sdk: WorkOS) => Promise<T>): Promise<T> {
+    return this.#send(operation, () => request(this.sdk));
+  }
+
+  async #send<T>(operation: string, request: () => Promise<T>): Promise<T> {
+    const permit = this.#gateOf(operation).enter();
+    if (permit === undefined) throw new ProviderUnavailable(operation, undefined);
+    try {
+      const answer = await request();
+      permit.succeeded();
+      this.#observe(operation, 'ok');
+      return answer;
+    } catch (error) {
+      const status = statusOf(error);
+      const refused = status !== undefined && status < 500 && status !== 429;
+      if (refused) permit.succeeded();
+      else permit.failed();
+      this.#observe(operation, refused ? 'refused' : 'unavailable');
+      throw new ProviderUnavailable(operation, status, { cause: withoutBody(error) });
+    }
+  }
+
+  #gateOf(operation: string): OutageGate {
+    const known = this.#gates.get(operation);
+    if (known !== undefined) return known;
+    const gate = new OutageGate({ now: () => performance.now(), random: Math.random });
+    this.#gates.set(operation, gate);
+    return gate;
+  }
+}
+
+/** HTTP status an error of the SDK carries. */
+export function statusOf(error: unknown): number | undefined {
+  return error instanceof Error && 'status' in error && typeof error.status === 'number' ? error.status : undefined;
+}
+
+/** Whether the same request may well succeed a moment later: no answer, or a failure of WorkOS itself. */
+function isPassing(error: unknown): boolean {
+  const status = statusOf(error);
+  return status === undefined || status >= 500;
+}
+
+/** The SDK's errors carry answers, which may hold personal data; the log gets name and message. */
+function withoutBody(error: unknown): Error {
+  return new Error(error instanceof Error ? `${error.name}: ${error.message}` : 'unknown');
+}

@@ -1,0 +1,131 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { sql } from 'kysely';
+import type { Logger } from 'pino';
+import { ZodError } from 'zod';
+import type { Store } from '../store/store.ts';
+import type { Mirror } from './mirror.ts';
+import { type MembershipSource, type Position, PositionLost } from './source.ts';
+
+/** How far back events are read again where there is none to continue after: clocks differ, and WorkOS may tell some late. */
+const overlapMinutes = 5;
+/** An event older than this is no place to continue from: WorkOS forgets events after 30 days. */
+const staleDays = 7;
+/** After so long without a poll the events in between may be gone. */
+const gapDays = 25;
+const pruneEveryMs = 3_600_000;
+
+const hourMs = 3_600_000;
+
+export interface EventPollOptions {
+  readonly store: Pick<Store, 'db'>;
+  readonly mirror: Mirror;
+  readonly source: MembershipSource;
+  readonly log: Logger;
+  /** Milliseconds between two polls. */
+  readonly everyMs: number;
+}
+
+/**
+ * Reads WorkOS's events to their end, again and again, so that the mirror is right even where no webhook arrives. Run by the replica that
+ * leads; two that run at once do no harm, because every event is applied once and old news changes nothing.
+ */
+export class EventPoll {
+  readonly #options: EventPollOptions;
+  readonly #db: Store['db'];
+
+  constructor(options: EventPollOptions) {
+    this.#options = options;
+    this.#db = options.store.db;
+  }
+
+  /** Polls until `signal` aborts. A poll that fails is tried again at the next turn; meanwhile what is known grows old, and lookups list. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { log, everyMs, mirror } = this.#options;
+    let pruned = performance.now();
+    for (let failures = 0; !signal.aborted; ) {
+      try {
+        await this.poll(signal);
+        failures = 0;
+        if (performance.now() - pruned > pruneEveryMs) {
+          pruned = performance.now();
+          await mirror.prune();
+        }
+      } catch (err) {
+        if (failures++ % 12 === 0 && !signal.aborted) log.warn({ err }, 'events of WorkOS not read');
+      }
+      await delay(everyMs * (0.9 + 0.2 * Math.random()), undefined, { signal }).catch(() => {});
+    }
+  }
+
+  /** Reads to the end once, and notes that what is known was complete when this began. */
+  async poll(signal: AbortSignal): Promise<void> {
+    const begun = performance.now();
+    let position = await this.#position();
+    for (let more = true; more && !signal.aborted; ) {
+      let page: Awaited<ReturnType<MembershipSource['events']>>;
+      try {
+        page = await this.#options.source.events(position);
+      } catch (error) {
+        if (!(error instanceof PositionLost)) throw error;
+        this.#options.log.warn({ err: error }, 'place in the events of WorkOS lost, listing all organizations again');
+        await this.#startOver();
+        position = await this.#position();
+        continue;
+      }
+      for (const event of page.events) await this.#apply(event);
+      const last = page.events.at(-1);
+      if (last !== undefined) {
+        position = { after: last.id };
+        await this.#db
+          .updateTable('membership_cursors')
+          .set({ event_id: last.id, event_at: new Date(last.createdAt) })
+          .where('name', '=', 'events')
+          .execute();
+      }
+      more = page.more;
+    }
+    if (signal.aborted) return;
+    await this.#db
+      .updateTable('membership_cursors')
+      .set({
+        polled_at: sql`clock_timestamp() - make_interval(secs => ${(performance.now() - begun) / 1000})`,
+        since: sql`clock_timestamp() - make_interval(mins => ${overlapMinutes})`,
+      })
+      .where('name', '=', 'events')
+      .execute();
+  }
+
+  async #apply(event: Parameters<Mirror['apply']>[0]): Promise<void> {
+    try {
+      await this.#options.mirror.apply(event);
+    } catch (error) {
+      if (!(error instanceof ZodError)) throw error;
+      // It said something of some membership that nobody understands: what WorkOS lists decides.
+      this.#options.log.error({ err: error, event: event.id, kind: event.event }, 'event not understood, listing all organizations again');
+      await this.#forgetListings();
+    }
+  }
+
+  /** Where to go on; at the very start, or after a gap too long to read up, from a little while ago, with nothing taken for known. */
+  async #position(): Promise<Position> {
+    const cursor = await this.#db.selectFrom('membership_cursors').selectAll().where('name', '=', 'events').executeTakeFirst();
+    if (cursor === undefined || Date.now() - cursor.since.getTime() > gapDays * 24 * hourMs) {
+      await this.#startOver();
+      return this.#position();
+    }
+    const { event_id: after, event_at: at, since } = cursor;
+    const usable = after !== null && at !== null && Date.now() - at.getTime() < staleDays * 24 * hourMs;
+    return usable ? { after } : { since };
+  }
+
+  async #startOver(): Promise<void> {
+    await this.#forgetListings();
+    await sql`
+      INSERT INTO membership_cursors (name, since) VALUES ('events', clock_timestamp() - make_interval(mins => ${overlapMinutes}))
+      ON CONFLICT (name) DO UPDATE SET event_id = NULL, event_at = NULL, polled_at = NULL, since = excluded.since`.execute(this.#db);
+  }
+
+  async #forgetListings(): Promise<void> {
+    await this.#db.updateTable('member_organizations').set({ synced_at: null }).execute();
+  }
+}

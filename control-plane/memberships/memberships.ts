@@ -1,0 +1,163 @@
+import type { Membership } from '../identity/provider.ts';
+import { ProviderUnavailable } from '../identity/workos-connection.ts';
+import type { Store } from '../store/store.ts';
+import { Answers } from './answers.ts';
+import { channel, readPayload } from './changed.ts';
+import type { Finding, Mirror } from './mirror.ts';
+import type { OrganizationListing } from './organization-listing.ts';
+import type { MembershipSource } from './source.ts';
+
+/** Milliseconds. */
+export interface MembershipTiming {
+  /** An answer of this replica is given again for so long at most. */
+  readonly answerMs: number;
+  /** Nothing is answered from what was complete longer ago. */
+  readonly evidenceMs: number;
+  /** What was asked at WorkOS so recently is not asked again. */
+  readonly confirmMs: number;
+}
+
+/**
+ * With a poll of events every 5 s. A member removed at WorkOS is out at the latest:
+ *
+ *     20 s  after which nothing is answered from older evidence (evidenceMs), in memory or in the database,
+ *   + 30 s  for which a sidecar believes a yes (templates/runtime/mcp/memberships.ts)
+ *   = 50 s  of the 60 s promised; 10 s are left for WorkOS to tell of its own change and for requests under way.
+ *
+ * That holds whichever path fails, because evidence ages by itself. With a webhook or NOTIFY lost: an event is polled within 5 s, an
+ * answer in memory ends within 10 s. Without the Events API: a webhook drops the answer at once, and once the last poll is 20 s old an
+ * organization is listed before anybody is told yes. With WorkOS silent: yes for at most 20 s more, then 503.
+ */
+export const membershipTiming: MembershipTiming = { answerMs: 10_000, evidenceMs: 20_000, confirmMs: 2_000 };
+
+export interface MembershipsOptions {
+  readonly store: Pick<Store, 'listener'>;
+  readonly mirror: Mirror;
+  readonly listing: OrganizationListing;
+  readonly source: MembershipSource;
+  readonly timing: MembershipTiming;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+}
+
+interface Answer {
+  readonly membership: Membership;
+  /** When what it rests on was known to be complete. */
+  readonly asOf: number;
+}
+
+/** Answers held in memory: some 200 bytes each. */
+const maxAnswers = 50_000;
+
+/** Whether a user is an active member of an organization, and in which roles: from the mirror, which is only believed while it is fresh. */
+export class Memberships {
+  readonly #options: MembershipsOptions;
+  readonly #answers: Answers<Answer>;
+  readonly #asking = new Map<string, Promise<Answer>>();
+
+  constructor(options: MembershipsOptions) {
+    this.#options = options;
+    this.#answers = new Answers({ maxEntries: maxAnswers, now: options.now });
+    options.store.listener.on(
+      channel,
+      (payload) => {
+        const changed = readPayload(payload);
+        if (changed === undefined) this.#answers.dropAll();
+        else for (const one of changed) this.#answers.drop(one);
+      },
+      () => this.#answers.dropAll(),
+    );
+  }
+
+  /** @throws ProviderUnavailable when it can neither be known nor asked; what the store throws when the database is away. */
+  async lookup(userId: string, organizationId: string): Promise<Membership> {
+    return (await this.#current(userId, organizationId)).membership;
+  }
+
+  /**
+   * Like lookup, but what WorkOS says at this moment, within two seconds: for whoever is about to be refused though a change that has not
+   * arrived yet may have let them in. @throws as lookup does.
+   */
+  async confirm(userId: string, organizationId: string): Promise<Membership> {
+    const known = await this.#current(userId, organizationId);
+    if (this.#options.now() - known.asOf < this.#options.timing.confirmMs) return known.membership;
+    return (await this.#once(`confirm ${organizationId} ${userId}`, () => this.#ask(userId, organizationId))).membership;
+  }
+
+  async #current(userId: string, organizationId: string): Promise<Answer> {
+    const remembered = this.#answers.get(organizationId, userId);
+    return remembered ?? this.#once(`${organizationId} ${userId}`, () => this.#find(userId, organizationId));
+  }
+
+  async #once(key: string, ask: () => Promise<Answer>): Promise<Answer> {
+    const asking = this.#asking.get(key);
+    if (asking !== undefined) return asking;
+    const answer = ask().finally(() => this.#asking.delete(key));
+    this.#asking.set(key, answer);
+    return answer;
+  }
+
+  async #find(userId: string, organizationId: string): Promise<Answer> {
+    const { listing, timing } = this.#options;
+    const first = await this.#read(userId, organizationId);
+    if (first.finding.removed) return this.#remember(userId, organizationId, first);
+    if (!this.#isFresh(first.finding)) {
+      await listing.run(organizationId);
+      const second = await this.#read(userId, organizationId);
+      // Slower than evidence may be old: nobody can tell.
+      if (!this.#isFresh(second.finding)) throw new ProviderUnavailable('listing memberships', undefined);
+      return this.#remember(userId, organizationId, second);
+    }
+    if (first.finding.roles === undefined && (first.finding.age ?? 0) > timing.confirmMs) {
+      // Perhaps a member of some seconds ago. Members themselves cost no request; strangers that hold a token for here are few.
+      return this.#ask(userId, organizationId);
+    }
+    return this.#remember(userId, organizationId, first);
+  }
+
+  /** Asks WorkOS for this one user and enters the answer. */
+  async #ask(userId: string, organizationId: string): Promise<Answer> {
+    const { source, mirror } = this.#options;
+    const begun = this.#answers.begin();
+    const at = this.#options.now();
+    const since = await mirror.clock();
+    const records = await source.ofUser(userId, organizationId);
+    await mirror.record(records);
+    await mirror.forgetOthers(
+      { organizationId, userId },
+      records.map(({ id }) => id),
+      since,
+    );
+    const finding = { ...(await mirror.find(userId, organizationId)), age: this.#options.now() - at };
+    return this.#remember(userId, organizationId, { finding, at: this.#options.now(), begun });
+  }
+
+  async #read(userId: string, organizationId: string): Promise<Reading> {
+    const begun = this.#answers.begin();
+    // Before the database is asked, so that evidence is taken for older than it is, never for younger.
+    const at = this.#options.now();
+    return { finding: await this.#options.mirror.find(userId, organizationId), at, begun };
+  }
+
+  #isFresh({ age }: Finding): boolean {
+    return age !== undefined && age <= this.#options.timing.evidenceMs;
+  }
+
+  #remember(userId: string, organizationId: string, { finding, at, begun }: Reading): Answer {
+    const { answerMs, evidenceMs } = this.#options.timing;
+    const { roles, removed, age = 0 } = finding;
+    const [role] = roles ?? [];
+    const membership: Membership = removed || roles === undefined || role === undefined ? { member: false } : { member: true, role, roles };
+    const asOf = at - age;
+    const answer = { membership, asOf };
+    this.#answers.put(organizationId, userId, answer, Math.min(this.#options.now() + answerMs, asOf + evidenceMs), begun);
+    return answer;
+  }
+}
+
+interface Reading {
+  readonly finding: Finding;
+  /** When it was asked for. */
+  readonly at: number;
+  readonly begun: number;
+}

@@ -1,0 +1,115 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { sql } from 'kysely';
+import { ProviderUnavailable } from '../identity/workos-connection.ts';
+import type { Store } from '../store/store.ts';
+import type { Mirror } from './mirror.ts';
+import type { MembershipSource } from './source.ts';
+
+/** A replica that began to list and fell silent for so long is given up, in seconds. */
+const turnSeconds = 15;
+/** How long a caller waits for a listing, in milliseconds: it is a tenant's user in the midst of a request. */
+const patienceMs = 4_000;
+const lookAgainMs = 100;
+
+/** Lists organizations' memberships into the mirror: one replica at a time an organization, while the others wait for the outcome. */
+export class OrganizationListing {
+  readonly #db: Store['db'];
+  readonly #mirror: Mirror;
+  readonly #source: MembershipSource;
+  readonly #running = new Map<string, Promise<void>>();
+
+  constructor(store: Pick<Store, 'db'>, mirror: Mirror, source: MembershipSource) {
+    this.#db = store.db;
+    this.#mirror = mirror;
+    this.#source = source;
+  }
+
+  /**
+   * Lists the organization, or waits for who does already. A listing that takes longer than callers can wait goes on without them.
+   * @throws ProviderUnavailable when WorkOS does not answer, or not in time; what the store throws.
+   */
+  async run(organizationId: string): Promise<void> {
+    const running = this.#running.get(organizationId) ?? this.#start(organizationId);
+    const waiting = new AbortController();
+    const late = delay(patienceMs, 'late' as const, { signal: waiting.signal }).catch(() => undefined);
+    try {
+      if ((await Promise.race([running, late])) === 'late') throw new ProviderUnavailable('listing memberships', undefined);
+    } finally {
+      waiting.abort();
+    }
+  }
+
+  #start(organizationId: string): Promise<void> {
+    const running = this.#list(organizationId).finally(() => this.#running.delete(organizationId));
+    // Who waits hears of a failure; with nobody waiting any more it must not end the process.
+    running.catch(() => {});
+    this.#running.set(organizationId, running);
+    return running;
+  }
+
+  async #list(organizationId: string): Promise<void> {
+    const before = await this.#syncedAt(organizationId);
+    const begun = await this.#takeTurn(organizationId);
+    if (begun === undefined) return this.#waitForOther(organizationId, before);
+    try {
+      const listed: string[] = [];
+      for await (const records of this.#source.ofOrganization(organizationId)) {
+        // An answer that ignored the filter must let no stranger in.
+        const own = records.filter((record) => record.organizationId === organizationId);
+        await this.#mirror.record(own);
+        listed.push(...own.map(({ id }) => id));
+        await this.#keepTurn(organizationId);
+      }
+      await this.#mirror.forgetOthers({ organizationId }, listed, begun);
+      await this.#db
+        .updateTable('member_organizations')
+        .set({ synced_at: begun, syncing_until: null })
+        .where('id', '=', organizationId)
+        .execute();
+    } catch (error) {
+      await this.#db
+        .updateTable('member_organizations')
+        .set({ syncing_until: null })
+        .where('id', '=', organizationId)
+        .execute()
+        .catch(() => {});
+      throw error;
+    }
+  }
+
+  /**
+   * Enters the organization before anything is listed, so that from now on events of its memberships are kept: what happens during the
+   * listing is not missed. @returns when that was, or undefined while another replica is at it.
+   */
+  async #takeTurn(organizationId: string): Promise<Date | undefined> {
+    const { rows } = await sql<{ begun: Date }>`
+      INSERT INTO member_organizations AS o (id, syncing_until)
+      VALUES (${organizationId}, clock_timestamp() + make_interval(secs => ${turnSeconds}))
+      ON CONFLICT (id) DO UPDATE SET syncing_until = excluded.syncing_until
+        WHERE o.syncing_until IS NULL OR o.syncing_until < clock_timestamp()
+      RETURNING clock_timestamp() AS begun`.execute(this.#db);
+    return rows[0]?.begun;
+  }
+
+  async #keepTurn(organizationId: string): Promise<void> {
+    await this.#db
+      .updateTable('member_organizations')
+      .set({ syncing_until: sql`clock_timestamp() + make_interval(secs => ${turnSeconds})` })
+      .where('id', '=', organizationId)
+      .execute();
+  }
+
+  async #waitForOther(organizationId: string, before: number): Promise<void> {
+    const end = performance.now() + patienceMs;
+    while (performance.now() < end) {
+      await delay(lookAgainMs);
+      if ((await this.#syncedAt(organizationId)) > before) return;
+    }
+    throw new ProviderUnavailable('listing memberships', undefined);
+  }
+
+  async #syncedAt(organizationId: string): Promise<number> {
+    const row = await this.#db.selectFrom('member_organizations').select('synced_at').where('id', '=', organizationId).executeTakeFirst();
+    return row?.synced_at?.getTime() ?? 0;
+  }
+}

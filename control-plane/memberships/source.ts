@@ -1,0 +1,73 @@
+import { NotFoundException, type WorkOS } from '@workos-inc/node';
+import { ProviderUnavailable, type WorkosConnection } from '../identity/workos-connection.ts';
+import { type MembershipRecord, mirroredEvents, type ProviderEvent, recordOf } from './news.ts';
+import type { ReadBudget } from './read-budget.ts';
+
+/** Where to go on reading events: after one, or from a time on. */
+export type Position = { readonly after: string } | { readonly since: Date };
+
+/** The place in the list of events is unknown to WorkOS: it is too old, or of another environment. */
+export class PositionLost extends Error {}
+
+const pageSize = 100;
+const statuses = ['active', 'inactive', 'pending'] as const;
+
+/** Memberships and events as WorkOS tells them now. Reads of memberships come out of the budget. */
+export class MembershipSource {
+  readonly #connection: WorkosConnection;
+  readonly #budget: Pick<ReadBudget, 'take'>;
+
+  constructor(connection: WorkosConnection, budget: Pick<ReadBudget, 'take'>) {
+    this.#connection = connection;
+    this.#budget = budget;
+  }
+
+  /** All memberships of an organization in every status, page by page. @throws ProviderUnavailable */
+  async *ofOrganization(organizationId: string): AsyncGenerator<MembershipRecord[], void, undefined> {
+    let after: string | undefined;
+    do {
+      const place = after === undefined ? {} : { after };
+      const page = await this.#list({ organizationId, order: 'asc', ...place });
+      yield page.records;
+      after = page.next;
+    } while (after !== undefined);
+  }
+
+  /** All memberships a user has in an organization; more than one is not expected. @throws ProviderUnavailable */
+  async ofUser(userId: string, organizationId: string): Promise<MembershipRecord[]> {
+    const { records } = await this.#list({ userId, organizationId });
+    // An answer that ignored a filter must let no stranger in.
+    return records.filter((record) => record.userId === userId && record.organizationId === organizationId);
+  }
+
+  /** The next events, oldest first; fewer than asked for means the end. @throws ProviderUnavailable, PositionLost */
+  async events(position: Position): Promise<{ readonly events: ProviderEvent[]; readonly more: boolean }> {
+    const place = 'after' in position ? { after: position.after } : { rangeStart: position.since.toISOString() };
+    try {
+      const { data, listMetadata } = await this.#connection.read('reading events', (sdk) =>
+        sdk.events.listEvents({ events: [...mirroredEvents], limit: pageSize, order: 'asc', ...place }),
+      );
+      return { events: data, more: typeof listMetadata.after === 'string' && data.length > 0 };
+    } catch (error) {
+      const lost = error instanceof ProviderUnavailable && [400, 404, 422].includes(error.status ?? 0) && 'after' in position;
+      throw lost ? new PositionLost('WorkOS does not know the event to continue after', { cause: error }) : error;
+    }
+  }
+
+  async #list(
+    query: Parameters<WorkOS['userManagement']['listOrganizationMemberships']>[0],
+  ): Promise<{ records: MembershipRecord[]; next: string | undefined }> {
+    const operation = 'reading memberships';
+    if (!(await this.#budget.take())) throw new ProviderUnavailable(operation, 429);
+    return this.#connection.read(operation, async (sdk) => {
+      try {
+        const page = await sdk.userManagement.listOrganizationMemberships({ limit: pageSize, statuses: [...statuses], ...query });
+        return { records: page.data.map(recordOf), next: page.listMetadata.after ?? undefined };
+      } catch (error) {
+        // An organization that does not exist has no members.
+        if (error instanceof NotFoundException) return { records: [], next: undefined };
+        throw error;
+      }
+    });
+  }
+}

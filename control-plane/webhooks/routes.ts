@@ -1,0 +1,86 @@
+import type { WorkOS } from '@workos-inc/node';
+import type { FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { ZodError, z } from 'zod';
+import { Problem, problemDetails } from '../http/problem.ts';
+import type { Mirror } from '../memberships/mirror.ts';
+import type { ProviderEvent } from '../memberships/news.ts';
+
+/** How old a signature may be, in milliseconds: WorkOS signs each delivery anew. */
+const toleranceMs = 180_000;
+
+const outcome = z.object({
+  outcome: z.enum(['applied', 'known']).describe('known: this event had arrived before; nothing was done.'),
+});
+const signature = z.looseObject({
+  'workos-signature': z.string().max(1000).optional().describe('`t=<milliseconds>, v1=<HMAC-SHA256 of time and body>`.'),
+});
+
+export interface WebhookParts {
+  readonly webhooks: Pick<WorkOS['webhooks'], 'constructEvent'>;
+  /** Secret of the endpoint; undefined where none is configured, and everything is refused. */
+  readonly secret: string | undefined;
+  readonly mirror: Pick<Mirror, 'apply'>;
+}
+
+/** `POST /webhooks/workos`: changes of memberships as WorkOS tells them. The Events API tells the same, some seconds later. */
+export function webhookRoutes(server: FastifyInstance, { webhooks, secret, mirror }: WebhookParts): void {
+  // The signature is over the bytes as they came, so the body is parsed only after it was checked.
+  server.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+    scope.withTypeProvider<ZodTypeProvider>().post(
+      '/webhooks/workos',
+      {
+        schema: {
+          tags: ['webhooks'],
+          summary: 'Receive an event of WorkOS',
+          description: 'For WorkOS alone. The body is an event as https://workos.com/docs/events describes it.',
+          headers: signature,
+          response: { 200: outcome, 400: problemDetails, 404: problemDetails, 413: problemDetails, 503: problemDetails },
+        },
+      },
+      async (request, reply) => {
+        if (secret === undefined) throw new Problem('route-not-found', 'Webhooks are off here: set WORKOS_WEBHOOK_SECRET.');
+        const event = await verified(webhooks, request.headers['workos-signature'], request.body, secret);
+        const applied = await apply(mirror, event);
+        request.log.info({ event: event.id, kind: event.event, applied }, 'webhook received');
+        return reply.send({ outcome: applied ? 'applied' : 'known' });
+      },
+    );
+  });
+}
+
+/** @throws Problem `webhook-refused` (400), which does not say what of the signature was wrong. */
+async function verified(
+  webhooks: WebhookParts['webhooks'],
+  sigHeader: string | undefined,
+  body: unknown,
+  secret: string,
+): Promise<ProviderEvent> {
+  if (sigHeader === undefined || typeof body !== 'string') throw refused();
+  try {
+    const payload = body as unknown as Record<string, unknown>;
+    const event: ProviderEvent = await webhooks.constructEvent({ payload, sigHeader, secret, tolerance: toleranceMs });
+    if (typeof event.id !== 'string' || typeof event.event !== 'string') throw refused();
+    return event;
+  } catch (error) {
+    throw refused(error);
+  }
+}
+
+async function apply(mirror: WebhookParts['mirror'], event: ProviderEvent): Promise<boolean> {
+  try {
+    return await mirror.apply(event);
+  } catch (error) {
+    // Signed, but not in a shape that is known: the Events API will bring it, too, and have the memberships listed.
+    if (error instanceof ZodError) throw refused(error);
+    throw error;
+  }
+}
+
+function refused(cause?: unknown): Problem {
+  return new Problem('webhook-refused', 'Send an event with a WorkOS-Signature of this endpoint that is not older than three minutes.', {
+    cause,
+  });
+}

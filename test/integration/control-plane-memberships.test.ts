@@ -1,0 +1,442 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { pino } from 'pino';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { ProviderUnavailable, WorkosConnection } from '../../control-plane/identity/workos-connection.ts';
+import { EventPoll } from '../../control-plane/memberships/event-poll.ts';
+import { Memberships } from '../../control-plane/memberships/memberships.ts';
+import { Mirror } from '../../control-plane/memberships/mirror.ts';
+import { OrganizationListing } from '../../control-plane/memberships/organization-listing.ts';
+import { ReadBudget } from '../../control-plane/memberships/read-budget.ts';
+import { MembershipSource, PositionLost } from '../../control-plane/memberships/source.ts';
+import { isStoreUnavailable } from '../../control-plane/store/failures.ts';
+import { Store } from '../../control-plane/store/store.ts';
+import { type Postgres, startPostgres } from '../../local/postgres.ts';
+import { ensureStoreDatabase } from '../../local/store-database.ts';
+import { startWorkos, type WorkosStandIn } from '../../local/workos/start.ts';
+import { eventually } from './control-plane-cluster.ts';
+
+const silent = pino({ level: 'silent' });
+/** A tenth of the real times, so that the tests need not last minutes. */
+const timing = { answerMs: 1_000, evidenceMs: 2_000, confirmMs: 200 };
+const pollMs = 300;
+const reads = 'GET /user_management/organization_memberships';
+
+let dir: string;
+let postgres: Postgres;
+let storeUrl: string;
+let workos: WorkosStandIn;
+let serial = 0;
+const running: { stop(): Promise<void> }[] = [];
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'tenantry-memberships-'));
+  await chmod(dir, 0o711);
+  postgres = await startPostgres({ dir: join(dir, 'postgres'), fsync: false, log: silent });
+  storeUrl = await ensureStoreDatabase(postgres.url, join(dir, 'store-password'));
+  workos = await startWorkos({ port: 0, dir: join(dir, 'workos') });
+});
+
+afterEach(async () => {
+  for (const kind of ['down', 'events', 'webhooks'] as const) workos.outage(kind, 0);
+  for (const one of running.splice(0)) await one.stop();
+});
+
+afterAll(async () => {
+  await workos.close();
+  await postgres.stop();
+  await rm(dir, { recursive: true, force: true });
+});
+
+interface Without {
+  readonly polling?: boolean;
+  readonly listening?: boolean;
+  readonly times?: typeof timing;
+  /** Stands between the mirror and WorkOS. */
+  readonly between?: (source: MembershipSource) => MembershipSource;
+}
+
+/** What a replica of the control plane runs, with parts of it left out. */
+async function replica({ polling = true, listening = true, times = timing, between = (source) => source }: Without = {}) {
+  const store = new Store({ url: storeUrl, log: silent, connections: 10 });
+  const stopping = new AbortController();
+  const mirror = new Mirror(store);
+  const source = between(new MembershipSource(new WorkosConnection(workos), new ReadBudget(store)));
+  const listing = new OrganizationListing(store, mirror, source);
+  const memberships = new Memberships({ store, mirror, listing, source, timing: times, now: () => performance.now() });
+  const poll = new EventPoll({ store, mirror, source, log: silent, everyMs: pollMs });
+  // The tables are there once `run` has made them; a replica that must not listen stops running then.
+  const working = [store.run(stopping.signal)];
+  await eventually('the tables are there', async () => store.migrated);
+  if (listening) await eventually('it listens', async () => store.listener.connected);
+  else stopping.abort();
+  const polls = new AbortController();
+  if (polling) {
+    await poll.poll(polls.signal);
+    working.push(poll.run(polls.signal));
+  }
+  const stop = async (): Promise<void> => {
+    stopping.abort();
+    polls.abort();
+    await Promise.all(working);
+    await store.close();
+  };
+  running.push({ stop });
+  return { store, mirror, source, listing, memberships, poll };
+}
+
+type Replica = Awaited<ReturnType<typeof replica>>;
+
+/** An organization with a member in `role`. */
+async function organizationWithMember(roleSlug = 'member') {
+  serial++;
+  const organization = workos.createOrganization({ name: `Organization ${serial}` });
+  const user = await workos.createUser({ email: `member-${serial}@example.com` });
+  const membership = workos.createMembership({ userId: user.id, organizationId: organization.id, roleSlug });
+  return { organizationId: organization.id, userId: user.id, membershipId: membership.id };
+}
+
+const yes = (role = 'member') => ({ member: true, role, roles: [role] });
+const no = { member: false };
+
+/** Milliseconds until a lookup no longer says yes; it answers all the while. */
+async function out({ memberships }: Replica, userId: string, organizationId: string): Promise<number> {
+  const begun = performance.now();
+  const failures: unknown[] = [];
+  await eventually(
+    'the member is out',
+    () =>
+      memberships.lookup(userId, organizationId).then(
+        ({ member }) => !member,
+        (error: unknown) => failures.push(error) < 0,
+      ),
+    15_000,
+  );
+  expect(failures).toEqual([]);
+  return performance.now() - begun;
+}
+
+describe('a lookup', () => {
+  test('knows active members, their role, and nobody else', async () => {
+    const { memberships } = await replica();
+    const { organizationId, userId } = await organizationWithMember('viewer');
+    const elsewhere = await organizationWithMember();
+    const left = await organizationWithMember();
+    workos.deactivate(left.membershipId);
+    expect(await memberships.lookup(userId, organizationId)).toEqual(yes('viewer'));
+    expect(await memberships.lookup(elsewhere.userId, organizationId)).toEqual(no);
+    expect(await memberships.lookup(userId, elsewhere.organizationId)).toEqual(no);
+    expect(await memberships.lookup(left.userId, left.organizationId)).toEqual(no);
+    expect(await memberships.lookup(userId, 'org_01NOBODY')).toEqual(no);
+  });
+
+  test('knows a member of a moment ago, before any news of it', async () => {
+    const { memberships } = await replica({ polling: false, times: { ...timing, confirmMs: 0 } });
+    const { organizationId, userId } = await organizationWithMember();
+    await memberships.lookup(userId, organizationId);
+    const user = await workos.createUser({ email: `new-${serial}@example.com` });
+    workos.createMembership({ userId: user.id, organizationId });
+    expect(await memberships.lookup(user.id, organizationId)).toEqual(yes());
+  });
+
+  test('confirms a role given a moment ago', async () => {
+    const { memberships } = await replica({ polling: false, times: { ...timing, confirmMs: 0 } });
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    await memberships.lookup(userId, organizationId);
+    workos.setRole(membershipId, 'viewer');
+    expect(await memberships.confirm(userId, organizationId)).toEqual(yes('viewer'));
+    expect(await memberships.lookup(userId, organizationId)).toEqual(yes('viewer'));
+  });
+
+  test('of many at once lists the organization once, for all replicas', async () => {
+    const both = [await replica(), await replica()];
+    const { organizationId, userId } = await organizationWithMember();
+    const before = workos.requests()[reads] ?? 0;
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, i) => both[i % 2]?.memberships.lookup(i < 50 ? userId : `user_01STRANGER${i}`, organizationId)),
+    );
+    expect(answers.filter((answer) => answer?.member)).toHaveLength(50);
+    expect((workos.requests()[reads] ?? 0) - before).toBe(1);
+  });
+});
+
+describe('every way a member goes', () => {
+  test.each<[string, (one: Awaited<ReturnType<typeof organizationWithMember>>) => void]>([
+    ['deactivated', ({ membershipId }) => workos.deactivate(membershipId)],
+    ['removed from the organization', ({ membershipId }) => workos.deleteMembership(membershipId)],
+    ['deleted as a user', ({ userId }) => workos.deleteUser(userId)],
+  ])('%s: out by the Events API alone', async (_name, leave) => {
+    const one = await replica();
+    const member = await organizationWithMember();
+    expect(await one.memberships.lookup(member.userId, member.organizationId)).toEqual(yes());
+    leave(member);
+    expect(await out(one, member.userId, member.organizationId)).toBeLessThan(timing.answerMs + pollMs);
+  });
+
+  test('with the whole organization', async () => {
+    const one = await replica();
+    const { organizationId, userId } = await organizationWithMember();
+    expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+    await rest('DELETE', `/organizations/${organizationId}`);
+    await out(one, userId, organizationId);
+  });
+
+  test('and comes back, in another role', async () => {
+    const one = await replica();
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    workos.deactivate(membershipId);
+    expect(await one.memberships.lookup(userId, organizationId)).toEqual(no);
+    workos.reactivate(membershipId);
+    workos.setRole(membershipId, 'viewer');
+    await eventually('the new role', async () => {
+      const answer = await one.memberships.lookup(userId, organizationId);
+      return answer.member && answer.role === 'viewer';
+    });
+  });
+});
+
+describe('with one path broken, a removed member is out in time', () => {
+  // As lookups stand against the sidecar's 30 s; here times are a tenth.
+  const budget = timing.evidenceMs + 500;
+
+  test('without the Events API: the evidence ages, and WorkOS is asked', async () => {
+    const one = await replica();
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+    workos.outage('events', 60);
+    workos.deactivate(membershipId);
+    expect(await out(one, userId, organizationId)).toBeLessThan(budget);
+  });
+
+  test('without anybody who polls', async () => {
+    const one = await replica({ polling: false });
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+    workos.deactivate(membershipId);
+    expect(await out(one, userId, organizationId)).toBeLessThan(budget);
+  });
+
+  test('without NOTIFY: an answer in memory ends by itself', async () => {
+    await replica();
+    const deaf = await replica({ polling: false, listening: false });
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    expect(await deaf.memberships.lookup(userId, organizationId)).toEqual(yes());
+    workos.deactivate(membershipId);
+    expect(await out(deaf, userId, organizationId)).toBeLessThan(budget);
+  });
+
+  test('another replica is told by NOTIFY long before its answer would have ended', async () => {
+    const patient = { answerMs: 60_000, evidenceMs: 60_000, confirmMs: 200 };
+    const [teller, told] = [await replica({ polling: false }), await replica({ polling: false, times: patient })];
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    expect(await told.memberships.lookup(userId, organizationId)).toEqual(yes());
+    workos.deactivate(membershipId);
+    const event = workos.events().at(-1);
+    expect(await teller.mirror.apply(asEvent(event))).toBe(true);
+    expect(await out(told, userId, organizationId)).toBeLessThan(1_000);
+  });
+
+  test('a listening connection that is lost is made anew, and what was remembered before is not believed', async () => {
+    const patient = { answerMs: 60_000, evidenceMs: 60_000, confirmMs: 200 };
+    const told = await replica({ polling: false, times: patient });
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    expect(await told.memberships.lookup(userId, organizationId)).toEqual(yes());
+    const superuser = new pg.Client({ connectionString: postgres.url });
+    await superuser.connect();
+    await superuser.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%listener'`);
+    await superuser.end();
+    // While nobody listened.
+    workos.deactivate(membershipId);
+    await told.mirror.apply(asEvent(workos.events().at(-1)));
+    expect(await out(told, userId, organizationId)).toBeLessThan(5_000);
+  });
+});
+
+describe('while WorkOS is away', () => {
+  test('what is known lives out its time, then nobody can tell; it heals by itself', async () => {
+    const one = await replica();
+    const { organizationId, userId } = await organizationWithMember();
+    expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+    workos.outage('down', 60);
+    expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+    const begun = performance.now();
+    const failure = await eventually('nobody can tell', async () =>
+      one.memberships.lookup(userId, organizationId).then(
+        () => undefined,
+        (error: unknown) => error,
+      ),
+    );
+    expect(failure).toBeInstanceOf(ProviderUnavailable);
+    expect(performance.now() - begun).toBeLessThan(timing.evidenceMs + 500);
+    workos.outage('down', 0);
+    expect(await eventually('it heals', async () => one.memberships.lookup(userId, organizationId))).toEqual(yes());
+  });
+
+  test('it is asked by a trickle, however many want to know', async () => {
+    const one = await replica({ polling: false });
+    workos.outage('down', 60);
+    const ask = () => Promise.allSettled(Array.from({ length: 200 }, (_, i) => one.memberships.lookup('user_01A', `org_01NONE${i}`)));
+    await ask();
+    const before = workos.requests()[reads] ?? 0;
+    const outcomes = await ask();
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toEqual([]);
+    expect((workos.requests()[reads] ?? 0) - before).toBeLessThan(10);
+  });
+});
+
+describe('news', () => {
+  test('that is older than what is known changes nothing, in whatever order it comes', async () => {
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    const one = await replica({ polling: false });
+    expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+    await later();
+    workos.setRole(membershipId, 'viewer');
+    await later();
+    workos.deactivate(membershipId);
+    const news = workos.events({ organizationId }).filter(({ event }) => event.startsWith('organization_membership'));
+    for (const event of news.toReversed()) await one.mirror.apply(asEvent(event));
+    expect((await one.mirror.find(userId, organizationId)).roles).toBeUndefined();
+  });
+
+  test('of a deletion is final', async () => {
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    const one = await replica({ polling: false });
+    await one.memberships.lookup(userId, organizationId);
+    const created = workos.events({ organizationId }).find(({ event }) => event === 'organization_membership.created');
+    workos.deleteMembership(membershipId);
+    await one.mirror.apply(asEvent(workos.events().at(-1)));
+    const again = asEvent(created);
+    await one.mirror.apply({ ...again, id: 'event_01LATER', data: { ...(again.data as object), updatedAt: '2999-01-01T00:00:00.000Z' } });
+    expect((await one.mirror.find(userId, organizationId)).roles).toBeUndefined();
+  });
+
+  test('counts once', async () => {
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    const one = await replica({ polling: false });
+    await one.memberships.lookup(userId, organizationId);
+    workos.setRole(membershipId, 'viewer');
+    const event = asEvent(workos.events().at(-1));
+    expect(await one.mirror.apply(event)).toBe(true);
+    expect(await one.mirror.apply(event)).toBe(false);
+  });
+
+  test('that comes while the organization is being listed is not lost to the older list', async () => {
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    const other = await replica({ polling: false });
+    const one = await replica({
+      polling: false,
+      between: (source) =>
+        Object.assign(Object.create(source) as MembershipSource, {
+          async *ofOrganization(id: string) {
+            const pages = [];
+            for await (const page of source.ofOrganization(id)) pages.push(page);
+            // The list is read; before it is written, the member goes.
+            workos.deleteMembership(membershipId);
+            await other.mirror.apply(asEvent(workos.events().at(-1)));
+            yield* pages;
+          },
+          ofUser: (user: string, id: string) => source.ofUser(user, id),
+        }),
+    });
+    expect(await one.memberships.lookup(userId, organizationId)).toEqual(no);
+  });
+
+  test('that was missed while the place in the events was lost is made good by listing', async () => {
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    let lost = false;
+    const one = await replica({
+      between: (source) =>
+        Object.assign(Object.create(source) as MembershipSource, {
+          events: (position: Parameters<MembershipSource['events']>[0]) => {
+            if (lost && 'after' in position) return Promise.reject(new PositionLost('unknown'));
+            return lost ? Promise.resolve({ events: [], more: false }) : source.events(position);
+          },
+          ofOrganization: (id: string) => source.ofOrganization(id),
+          ofUser: (user: string, id: string) => source.ofUser(user, id),
+        }),
+    });
+    expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+    lost = true;
+    workos.deactivate(membershipId);
+    await out(one, userId, organizationId);
+  });
+});
+
+test('10,000 active users of 100 organizations stay far below the 1,000 reads WorkOS allows in 10 s', { timeout: 240_000 }, async () => {
+  const organizations = Array.from({ length: 100 }, (_, i) => workos.createOrganization({ name: `Large ${i}` }).id);
+  const members = await Promise.all(
+    Array.from({ length: 10_000 }, async (_, i) => {
+      const user = await workos.createUser({ email: `user-${i}@large.example` });
+      const organizationId = organizations[i % organizations.length] ?? '';
+      workos.createMembership({ userId: user.id, organizationId });
+      return { userId: user.id, organizationId };
+    }),
+  );
+  // The real times, and two replicas.
+  const times = { answerMs: 10_000, evidenceMs: 20_000, confirmMs: 2_000 };
+  const both = [await replica({ times }), await replica({ times, polling: false })];
+  const before = workos.requests()[reads] ?? 0;
+  for (let round = 0; round < 2; round++) {
+    for (let start = 0; start < members.length; start += 500) {
+      const answers = await Promise.all(
+        members.slice(start, start + 500).map(({ userId, organizationId }, i) => both[i % 2]?.memberships.lookup(userId, organizationId)),
+      );
+      expect(answers.every((answer) => answer?.member)).toBe(true);
+    }
+  }
+  // A page of 100 members an organization, and nothing more however often its members come.
+  expect((workos.requests()[reads] ?? 0) - before).toBeLessThanOrEqual(100);
+});
+
+test('beyond its share of the limit the mirror says so instead of asking on', async () => {
+  const one = await replica({ polling: false });
+  await one.store.db.deleteFrom('read_budgets').execute();
+  const asked = await Promise.allSettled(Array.from({ length: 300 }, (_, i) => one.source.ofUser('user_01A', `org_01B${i}`)));
+  const refused = asked.filter((outcome) => outcome.status === 'rejected').map(({ reason }) => reason as ProviderUnavailable);
+  expect(refused.length).toBeGreaterThan(0);
+  expect(refused.every((error) => error instanceof ProviderUnavailable && error.status === 429)).toBe(true);
+  expect(asked.length - refused.length).toBeGreaterThanOrEqual(200);
+  await one.store.db.deleteFrom('read_budgets').execute();
+});
+
+test('without the database what is remembered lives out its time, then nobody can tell; it heals by itself', async () => {
+  // Longer than PostgreSQL takes to stop.
+  const one = await replica({ polling: false, times: { answerMs: 4_000, evidenceMs: 5_000, confirmMs: 200 } });
+  const { organizationId, userId } = await organizationWithMember();
+  expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+  await postgres.stop();
+  expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+  const failure = await eventually('nobody can tell', async () =>
+    one.memberships.lookup(userId, organizationId).then(
+      () => undefined,
+      (error: unknown) => error,
+    ),
+  );
+  expect(isStoreUnavailable(failure)).toBe(true);
+  postgres = await startPostgres({ dir: join(dir, 'postgres'), fsync: false, log: silent });
+  expect(await eventually('it heals', async () => one.memberships.lookup(userId, organizationId))).toEqual(yes());
+});
+
+/** An event as the SDK hands it on. */
+function asEvent(event: { id: string; event: string; created_at: string; data: unknown } | undefined) {
+  if (event === undefined) throw new Error('nothing happened');
+  const data = event.data as Record<string, unknown>;
+  return {
+    id: event.id,
+    event: event.event,
+    createdAt: event.created_at,
+    data: { ...data, userId: data['user_id'], organizationId: data['organization_id'], updatedAt: data['updated_at'] },
+  };
+}
+
+/** The next millisecond, as times at WorkOS have no finer grain. */
+function later(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 2));
+}
+
+async function rest(method: string, path: string): Promise<void> {
+  const answer = await fetch(`${workos.apiUrl}${path}`, { method, headers: { authorization: `Bearer ${workos.apiKey}` } });
+  expect(answer.ok).toBe(true);
+}
