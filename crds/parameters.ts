@@ -1,4 +1,4 @@
-import { Ajv2020 } from 'ajv/dist/2020.js';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 
 /** Levels of objects and arrays that a document may have. Checks recurse: a deeper one would end them with an overflown stack. */
@@ -22,6 +22,20 @@ export interface Fault {
   readonly message: string;
 }
 
+const validators = new WeakMap<object, ValidateFunction>();
+const noSchema = {};
+
+/** Compiling takes milliseconds, so it is done once for each schema object that is read. @throws Error for what is no JSON Schema. */
+function validatorOf(schema: Readonly<Record<string, unknown>>): ValidateFunction {
+  const known = validators.get(schema);
+  if (known !== undefined) return known;
+  const ajv = new Ajv2020({ allErrors: true, useDefaults: true, strict: false });
+  addFormats.default(ajv);
+  const validate = ajv.compile({ type: 'object', additionalProperties: false, ...schema });
+  validators.set(schema, validate);
+  return validate;
+}
+
 export type ParameterCheck =
   | { readonly ok: true; readonly parameters: Readonly<Record<string, unknown>> }
   | { readonly ok: false; readonly faults: readonly Fault[] };
@@ -37,12 +51,10 @@ export function checkParameters(
 ): ParameterCheck {
   if (isDeeperThan(parameters, maxDepth))
     return { ok: false, faults: [{ pointer: at, message: `is nested deeper than ${maxDepth} levels` }] };
-  const ajv = new Ajv2020({ allErrors: true, useDefaults: true, strict: false });
-  addFormats.default(ajv);
   const value = structuredClone(parameters ?? {}) as Record<string, unknown>;
-  let validate: ReturnType<typeof ajv.compile>;
+  let validate: ValidateFunction;
   try {
-    validate = ajv.compile({ type: 'object', additionalProperties: false, ...schema });
+    validate = validatorOf(schema ?? noSchema);
   } catch (error) {
     return {
       ok: false,
