@@ -3,7 +3,7 @@ import { createLogger } from '../logging.ts';
 import { untilStopped } from '../shutdown.ts';
 import { ApiKeys } from './api-keys.ts';
 import { AuditTrail } from './audit-trail.ts';
-import { Authorizer, type ProtectedResource } from './authorizer.ts';
+import { Authorizer } from './authorizer.ts';
 import { ControlPlane } from './control-plane.ts';
 import { KeyUses } from './key-uses.ts';
 import { McpEndpoint } from './mcp-endpoint.ts';
@@ -11,10 +11,10 @@ import { Memberships } from './memberships.ts';
 import { createMetrics } from './metrics.ts';
 import { PublicApi } from './public-api.ts';
 import { RequestGuard } from './request-guard.ts';
-import { protectedResource, resourceMetadata } from './resource-metadata.ts';
 import { readSettings, type Settings } from './settings.ts';
-import { type ServedResource, Sidecar } from './sidecar.ts';
+import { Sidecar } from './sidecar.ts';
 import { SigningKeys } from './signing-keys.ts';
+import { Sites } from './sites.ts';
 import { ToolCaller } from './tool-call.ts';
 import { ToolSource } from './tool-source.ts';
 import { Upstream } from './upstream.ts';
@@ -52,9 +52,8 @@ export async function mcp(environment: Environment): Promise<void> {
   const { tenant, displayName } = settings;
   const endpoint = new McpEndpoint({ tenant, displayName, source, caller, audit, metrics, logger });
   const sidecar = new Sidecar({
-    mcp: served(settings.mcpUrl, protectedResource(settings.mcpUrl, 'mcp'), settings),
-    api: settings.apiUrl && served(settings.apiUrl, protectedResource(settings.apiUrl, 'api'), settings),
-    guard: new RequestGuard([settings.mcpUrl, ...(settings.apiUrl ? [settings.apiUrl] : [])], settings.host),
+    sites: new Sites(settings),
+    guard: new RequestGuard([settings.mcpUrl, ...(settings.apiUrl ? [settings.apiUrl] : []), ...settings.domains], settings.host),
     authorizer: createAuthorizer(settings, controlPlane, keyUses),
     endpoint,
     publicApi: new PublicApi({ upstream, credentials }),
@@ -64,7 +63,7 @@ export async function mcp(environment: Environment): Promise<void> {
     logger,
   });
   await sidecar.listen(settings.host, settings.port);
-  logger.info({ mcpUrl: settings.mcpUrl.href, apiUrl: settings.apiUrl?.href }, 'listening');
+  logger.info({ mcpUrl: settings.mcpUrl.href, apiUrl: settings.apiUrl?.href, domains: settings.domains.length }, 'listening');
   const stopped = new AbortController();
   const running = Promise.all([source.run(stopped.signal), audit.run(stopped.signal)]);
   await untilStopped(logger, async (deadline) => {
@@ -91,8 +90,4 @@ function createAuthorizer({ apiKeysFile, oauth }: Settings, controlPlane: Contro
       memberships: new Memberships({ ask: (userId) => controlPlane.membership(userId), now: () => performance.now(), random: Math.random }),
     },
   });
-}
-
-function served(url: URL, resource: ProtectedResource, settings: Settings): ServedResource {
-  return { ...resource, path: url.pathname.replace(/(.)\/+$/, '$1'), metadata: resourceMetadata(resource, settings) };
 }

@@ -25,7 +25,7 @@ export class RequestGuard {
 
   /** @throws {Refusal} host or origin. */
   check(headers: Headers): void {
-    const host = parse(`http://${headers['host']}`)?.hostname;
+    const host = hostOf(typeof headers['host'] === 'string' ? headers['host'] : undefined);
     if (host === undefined || !(this.#hosts.has(host) || (this.#local && loopback.has(host)))) {
       throw new Refusal('host', 'The Host header names none of the hosts of this tenant.');
     }
@@ -36,6 +36,11 @@ export class RequestGuard {
       throw new Refusal('origin', 'Pages of this origin may not call this tenant.');
     }
   }
+}
+
+/** The name in a Host header, as URLs write it; undefined where there is none. */
+export function hostOf(header: string | undefined): string | undefined {
+  return header === undefined ? undefined : parse(`http://${header}`)?.hostname;
 }
 
 function isLocalPage(page: URL): boolean {

@@ -1,4 +1,4 @@
-import { ConfigurationError, type Environment, httpUrl, integer, oneOf, optional, required } from '../environment.ts';
+import { ConfigurationError, type Environment, httpUrl, integer, json, oneOf, optional, required, texts } from '../environment.ts';
 import { readToolSelection, type ToolSelection } from './tool-selection.ts';
 
 /** How the API is shown who calls. */
@@ -24,6 +24,8 @@ export interface Settings {
   readonly mcpUrl: URL;
   /** Public URL of the REST API, where the template publishes it. */
   readonly apiUrl: URL | undefined;
+  /** Origins of custom domains, each of which serves /mcp, and /api where that is published. */
+  readonly domains: readonly URL[];
   readonly upstreamUrl: URL;
   readonly openapiPath: string;
   readonly upstreamAuth: UpstreamAuth;
@@ -49,6 +51,7 @@ export function readSettings(environment: Environment): Settings {
     displayName: optional(environment, 'TENANTRY_DISPLAY_NAME') ?? tenant,
     mcpUrl: httpUrl(environment, 'TENANTRY_MCP_URL'),
     apiUrl: optional(environment, 'TENANTRY_API_URL') === undefined ? undefined : httpUrl(environment, 'TENANTRY_API_URL'),
+    domains: readDomains(environment),
     upstreamUrl: httpUrl(environment, 'TENANTRY_UPSTREAM_URL'),
     openapiPath,
     upstreamAuth: readUpstreamAuth(environment),
@@ -62,6 +65,17 @@ export function readSettings(environment: Environment): Settings {
     },
     auditSpoolDir: required(environment, 'TENANTRY_AUDIT_SPOOL_DIR'),
   };
+}
+
+function readDomains(environment: Environment): URL[] {
+  const origins = texts(json(environment, 'TENANTRY_DOMAINS'), 'TENANTRY_DOMAINS') ?? [];
+  return origins.map((origin) => {
+    const url = URL.canParse(origin) ? new URL(origin) : undefined;
+    if (url?.origin !== origin || !/^https?:$/.test(url.protocol)) {
+      throw new ConfigurationError('TENANTRY_DOMAINS must be a JSON array of origins such as "https://mcp.example.com"');
+    }
+    return url;
+  });
 }
 
 function readUpstreamAuth(environment: Environment): UpstreamAuth {

@@ -1,26 +1,20 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { requestIdHeader, requestIdOf } from '../request-id.ts';
-import type { Authorizer, ProtectedResource } from './authorizer.ts';
+import type { Authorizer } from './authorizer.ts';
 import { sendJson } from './http-body.ts';
 import type { McpEndpoint } from './mcp-endpoint.ts';
 import type { Metrics } from './metrics.ts';
 import { BodyTooLarge, type PublicApi, publicBodyLimit, upstreamPath } from './public-api.ts';
 import { Refusal } from './refusal.ts';
 import type { RequestGuard } from './request-guard.ts';
+import type { ServedResource, Sites } from './sites.ts';
 import type { ToolSelection } from './tool-selection.ts';
 import type { ToolSource } from './tool-source.ts';
 import { UpstreamUnreachable } from './upstream.ts';
 
-/** A resource with where it is served and the metadata document clients read about it. */
-export interface ServedResource extends ProtectedResource {
-  readonly path: string;
-  readonly metadata: unknown;
-}
-
 export interface SidecarOptions {
-  readonly mcp: ServedResource;
-  readonly api: ServedResource | undefined;
+  readonly sites: Sites;
   readonly guard: RequestGuard;
   readonly authorizer: Authorizer;
   readonly endpoint: McpEndpoint;
@@ -37,6 +31,8 @@ interface Exchange {
   route: 'mcp' | 'api' | 'metadata' | 'none';
   method: string;
   subject?: string;
+  /** What it addresses. */
+  resource?: ServedResource;
 }
 
 /** The sidecar's HTTP server: routes, authorizes, answers errors, and finishes what it has begun before it stops. */
@@ -127,42 +123,55 @@ export class Sidecar {
   }
 
   async #route(request: IncomingMessage, response: ServerResponse, path: string, exchange: Exchange): Promise<void> {
-    const { mcp, api, guard, authorizer, endpoint, publicApi, source } = this.#options;
-    for (const resource of [mcp, api]) {
-      if (resource === undefined || path !== new URL(resource.metadataUrl).pathname) continue;
+    const { sites, guard } = this.#options;
+    const { mcp, api } = sites.at(request.headers.host);
+    const described = [mcp, api].find((resource) => resource?.metadataPath === path);
+    if (described !== undefined) {
       exchange.route = 'metadata';
-      sendMetadata(request, response, resource.metadata);
-      return;
+      return sendMetadata(request, response, described.metadata);
     }
     if (path === mcp.path) {
       exchange.route = 'mcp';
+      exchange.resource = mcp;
       guard.check(request.headers);
-      const authorized = await authorizer.authorize(request.headers, mcp);
-      exchange.subject = authorized.caller.subject;
-      if (source.tools === undefined) {
-        throw starting();
-      }
-      await endpoint.serve(request, response, authorized, exchange.id, (method) => {
-        exchange.method = method;
-      });
-      return;
+      return await this.#serveMcp(request, response, mcp, exchange);
     }
     if (api !== undefined && (path === api.path || path.startsWith(`${api.path}/`))) {
       exchange.route = 'api';
+      exchange.resource = api;
       guard.check(request.headers);
-      const { caller, access, limits } = await authorizer.authorize(request.headers, api);
-      exchange.subject = caller.subject;
-      if (access !== 'all' && !readingMethods.has(request.method ?? '')) {
-        throw new Refusal('read_only', `${limits} ${request.method} may make changes, so it was not passed on.`);
-      }
-      const target = upstreamPath(path, api.path);
-      if (target !== undefined && !this.#isClosed(request.method ?? '', target)) {
-        const query = request.url?.slice(path.length) ?? '';
-        await publicApi.serve(request, response, target + query, caller, exchange.id);
-        return;
-      }
+      return await this.#serveApi(request, response, path, api, exchange);
     }
-    sendProblem(response, exchange.id, 404, 'Not found', 'There is nothing here. See the URLs in the status of the tenant.');
+    sendNothing(response, exchange);
+  }
+
+  async #serveMcp(request: IncomingMessage, response: ServerResponse, mcp: ServedResource, exchange: Exchange): Promise<void> {
+    const { authorizer, endpoint, source } = this.#options;
+    const authorized = await authorizer.authorize(request.headers, mcp);
+    exchange.subject = authorized.caller.subject;
+    if (source.tools === undefined) throw starting();
+    await endpoint.serve(request, response, authorized, exchange.id, (method) => {
+      exchange.method = method;
+    });
+  }
+
+  async #serveApi(
+    request: IncomingMessage,
+    response: ServerResponse,
+    path: string,
+    api: ServedResource,
+    exchange: Exchange,
+  ): Promise<void> {
+    const { authorizer, publicApi } = this.#options;
+    const { method = '', headers, url = '' } = request;
+    const { caller, access, limits } = await authorizer.authorize(headers, api);
+    exchange.subject = caller.subject;
+    if (access !== 'all' && !readingMethods.has(method)) {
+      throw new Refusal('read_only', `${limits} ${method} may make changes, so it was not passed on.`);
+    }
+    const target = upstreamPath(path, api.path);
+    if (target === undefined || this.#isClosed(method, target)) return sendNothing(response, exchange);
+    await publicApi.serve(request, response, target + url.slice(path.length), caller, exchange.id);
   }
 
   /** @throws {Refusal} as long as that is not known. */
@@ -174,7 +183,7 @@ export class Sidecar {
   }
 
   #answerError(error: unknown, request: IncomingMessage, response: ServerResponse, exchange: Exchange): void {
-    const { mcp, api, metrics, logger } = this.#options;
+    const { metrics, logger } = this.#options;
     if (response.headersSent || response.destroyed) {
       response.destroy();
       return;
@@ -188,7 +197,7 @@ export class Sidecar {
         { rid: exchange.id, reason: error.reason, ...(error.cause instanceof Error && { err: error.cause }) },
         'request refused',
       );
-      const challenge = error.challenge((exchange.route === 'api' ? (api ?? mcp) : mcp).metadataUrl);
+      const challenge = exchange.resource && error.challenge(exchange.resource.metadataUrl);
       if (challenge !== undefined) response.setHeader('www-authenticate', challenge);
       if (error.retryAfterSeconds !== undefined) response.setHeader('retry-after', error.retryAfterSeconds);
       sendProblem(response, exchange.id, error.status, titles[error.status], error.message);
@@ -225,6 +234,10 @@ const titles = { 401: 'Not authorized', 403: 'Forbidden', 503: 'Temporarily unav
 
 function sendProblem(response: ServerResponse, requestId: string, status: number, title: string, detail: string): void {
   sendJson(response, status, { type: 'about:blank', title, status, detail, requestId }, 'application/problem+json');
+}
+
+function sendNothing(response: ServerResponse, { id }: Exchange): void {
+  sendProblem(response, id, 404, 'Not found', 'There is nothing here. See the URLs in the status of the tenant.');
 }
 
 /** Public, and readable by pages of any origin: clients that run in browsers start here. */
