@@ -2,11 +2,10 @@ import type { Logger } from 'pino';
 import { KubeClient } from '../kube/client.ts';
 import { countRequests } from '../kube/controller.ts';
 import { LeaderElection } from '../kube/leader-election.ts';
-import { Access } from './admin/access.ts';
-import { TenantEvents } from './admin/events.ts';
-import { Templates } from './admin/templates.ts';
-import { Tenants } from './admin/tenants.ts';
+import { createAdmin } from './admin/create.ts';
 import { createApp } from './app.ts';
+import { Audit } from './audit/actions.ts';
+import { Ledger } from './audit/ledger.ts';
 import { AuthorizationController } from './authorization/controller.ts';
 import { Admins } from './identity/admins.ts';
 import { OAuthKeys } from './identity/oauth-keys.ts';
@@ -71,19 +70,22 @@ export async function startControlPlane(
     memberships,
     platformOrganizationId: settings.platformOrganizationId,
   });
-  const tenants = new Tenants(client, directory, (id) => provider.organizationExists(id));
-  const events = new TenantEvents({ client, onError: (err) => log.warn({ err }, 'watch of events failed') });
+  const audit = new Audit({ ledger: new Ledger(store.db), log });
+  const admin = createAdmin({
+    client,
+    directory,
+    store,
+    admins,
+    audit,
+    organizationExists: (id) => provider.organizationExists(id),
+    addressing: settings.addressing,
+    log,
+    now: () => new Date(),
+  });
   const app = await createApp({
     log,
     metrics,
-    admin: {
-      access: new Access(admins),
-      tenants,
-      events,
-      templates: new Templates(client, directory, tenants),
-      addressing: settings.addressing,
-      now: () => new Date(),
-    },
+    admin,
     identity: new PodIdentity(client, directory),
     memberships,
     toolAccess: settings.toolAccess,
@@ -96,7 +98,12 @@ export async function startControlPlane(
     await election?.lead(stopping.signal);
     await Promise.all([controller.run(stopping.signal), poll.run(stopping.signal)]);
   };
-  const working = Promise.allSettled([directory.start(stopping.signal), events.start(stopping.signal), store.run(stopping.signal), lead()]);
+  const working = Promise.allSettled([
+    directory.start(stopping.signal),
+    admin.events.start(stopping.signal),
+    store.run(stopping.signal),
+    lead(),
+  ]);
   log.info({ url }, 'control plane started');
   return {
     url,
@@ -105,6 +112,7 @@ export async function startControlPlane(
       stopping.abort();
       await app.close();
       await working;
+      await audit.close();
       await store.close();
       await election?.release();
       for (const each of [client, leadingClient, leaseClient]) await each.close();

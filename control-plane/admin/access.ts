@@ -1,21 +1,46 @@
 import type { FastifyRequest } from 'fastify';
-import { type Admin, type Admins, type Permission, requirePermission } from '../identity/admins.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import type { Action, Audit } from '../audit/actions.ts';
+import { codeOf } from '../http/render-errors.ts';
+import { type Admin, type Admins, type Permission, requirePermission, requirePlatform } from '../identity/admins.ts';
 
-/** Who asks, and whether they may. */
+/** What is about to be done, for the record. */
+export interface Deed {
+  readonly action: Action;
+  /** Left out where it concerns no tenant. */
+  readonly tenant?: Tenant | { readonly name: string };
+  /** What is changed and to what. */
+  readonly details?: unknown;
+}
+
+/** Who asks, whether they may, and the record of what they did. */
 export class Access {
   readonly #admins: Admins;
+  readonly #audit: Audit;
   readonly #known = new WeakMap<FastifyRequest, Admin>();
 
-  constructor(admins: Admins) {
+  constructor(admins: Admins, audit: Audit) {
     this.#admins = admins;
+    this.#audit = audit;
   }
 
-  /** A hook for the beginning of a request, before its body is read: a stranger learns nothing of what a valid body is. */
-  allow(permission: Permission): (request: FastifyRequest) => Promise<void> {
+  /**
+   * A hook for the beginning of a request, before its body is read: a stranger learns nothing of what a valid body is.
+   * @param action what the route does, whose refusal is recorded; left out where it only reads.
+   * @param scope `platform` where administrators of tenants may not, whatever their permissions.
+   */
+  allow(permission: Permission, action?: Action, scope: 'any' | 'platform' = 'any'): (request: FastifyRequest) => Promise<void> {
     return async (request) => {
       const admin = await this.#admins.authenticate(request.headers.authorization);
       this.#known.set(request, admin);
-      requirePermission(admin, permission);
+      try {
+        requirePermission(admin, permission);
+        if (scope === 'platform') requirePlatform(admin);
+      } catch (error) {
+        if (action !== undefined)
+          await this.#audit.denied({ admin, action, requestId: request.id, ...namedTenant(request, action) }, codeOf(error));
+        throw error;
+      }
     };
   }
 
@@ -25,4 +50,33 @@ export class Access {
     if (admin === undefined) throw new Error('a route of the Admin API has not asked who is calling');
     return admin;
   }
+
+  /**
+   * Does `work` between two records: of the intent, without which nothing is done, and of the outcome.
+   * @param outcome what the record says of success beyond the intent.
+   */
+  async perform<T>(
+    request: FastifyRequest,
+    deed: Deed,
+    work: () => Promise<T>,
+    outcome: (result: T) => { readonly details?: object; readonly tenant?: Tenant } = () => ({}),
+  ): Promise<T> {
+    const begun = await this.#audit.begin({ admin: this.admin(request), requestId: request.id, ...deed });
+    let result: T;
+    try {
+      result = await work();
+    } catch (error) {
+      await begun.failed(codeOf(error));
+      throw error;
+    }
+    const { details, tenant } = outcome(result);
+    await begun.succeeded(details, tenant);
+    return result;
+  }
+}
+
+/** The tenant the path names. It need not exist: a refusal comes before anybody looks. */
+function namedTenant({ params }: FastifyRequest, action: Action): { tenant?: { readonly name: string } } {
+  const name = (params as { name?: string }).name;
+  return name === undefined || action.startsWith('templates.') ? {} : { tenant: { name: name.slice(0, 63) } };
 }

@@ -31,7 +31,7 @@ export function actionRoutes(server: FastifyInstance, access: Access, tenants: T
     app.post(
       `/admin/tenants/:name/${action}`,
       {
-        onRequest: access.allow('tenants:write'),
+        onRequest: access.allow('tenants:write', `tenants.${action}`),
         schema: operation({
           operationId: `${action}Tenant`,
           tags,
@@ -43,8 +43,10 @@ export function actionRoutes(server: FastifyInstance, access: Access, tenants: T
         }),
       },
       async (request, reply) => {
-        const tenant = await tenants.change(access.admin(request), request.params.name, () => ({ spec: { suspended } }), request.query);
-        return reply.send(represent(tenant));
+        const [admin, { name }] = [access.admin(request), request.params];
+        const deed = { action: `tenants.${action}`, tenant: await tenants.get(admin, name), details: request.query } as const;
+        const suspend = () => tenants.change(admin, name, () => ({ spec: { suspended } }), request.query);
+        return reply.send(represent(await access.perform(request, deed, suspend)));
       },
     );
   }
@@ -52,7 +54,7 @@ export function actionRoutes(server: FastifyInstance, access: Access, tenants: T
   app.post(
     '/admin/tenants/:name/rotate',
     {
-      onRequest: access.allow('tenants:rotate'),
+      onRequest: access.allow('tenants:rotate', 'tenants.rotate'),
       schema: operation({
         operationId: 'rotateTenant',
         tags,
@@ -66,7 +68,9 @@ export function actionRoutes(server: FastifyInstance, access: Access, tenants: T
     async (request, reply) => {
       const rotationRequest = now().toISOString();
       const edit = { annotations: { [annotations.rotate]: rotationRequest } };
-      const tenant = await tenants.change(access.admin(request), request.params.name, () => edit);
+      const [admin, { name }] = [access.admin(request), request.params];
+      const deed = { action: 'tenants.rotate', tenant: await tenants.get(admin, name), details: { rotationRequest } } as const;
+      const tenant = await access.perform(request, deed, () => tenants.change(admin, name, () => edit));
       return reply.status(202).send({ rotationRequest, tenant: represent(tenant) });
     },
   );

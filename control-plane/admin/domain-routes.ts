@@ -55,7 +55,7 @@ export function domainRoutes(server: FastifyInstance, access: Access, tenants: T
   app.post(
     '/admin/tenants/:name/domains',
     {
-      onRequest: access.allow('tenants:write'),
+      onRequest: access.allow('tenants:write', 'domains.add'),
       schema: operation({
         operationId: 'addDomain',
         tags,
@@ -79,7 +79,9 @@ export function domainRoutes(server: FastifyInstance, access: Access, tenants: T
           throw new Problem('domain-exists', `${name} has ${domain} already. POST …/domains/${domain}/verify looks at its record.`);
         return { spec: { domains: [...domains, domain] } };
       };
-      const tenant = await tenants.change(access.admin(request), name, add, request.query);
+      const admin = access.admin(request);
+      const deed = { action: 'domains.add', tenant: await tenants.get(admin, name), details: { domain, ...request.query } } as const;
+      const tenant = await access.perform(request, deed, () => tenants.change(admin, name, add, request.query));
       return reply.status(201).header('location', `/admin/tenants/${name}/domains/${domain}`).send(stateOf(tenant, domain));
     },
   );
@@ -87,7 +89,7 @@ export function domainRoutes(server: FastifyInstance, access: Access, tenants: T
   app.post(
     '/admin/tenants/:name/domains/:domain/verify',
     {
-      onRequest: access.allow('tenants:write'),
+      onRequest: access.allow('tenants:write', 'domains.verify'),
       schema: operation({
         operationId: 'verifyDomain',
         tags,
@@ -103,7 +105,9 @@ export function domainRoutes(server: FastifyInstance, access: Access, tenants: T
         requireDomain(current, domain);
         return { annotations: { [annotations.verifyDomains]: now().toISOString() } };
       };
-      const tenant = await tenants.change(access.admin(request), name, verify);
+      const admin = access.admin(request);
+      const deed = { action: 'domains.verify', tenant: await tenants.get(admin, name), details: { domain } } as const;
+      const tenant = await access.perform(request, deed, () => tenants.change(admin, name, verify));
       return reply.status(202).send(stateOf(tenant, domain));
     },
   );
@@ -111,7 +115,7 @@ export function domainRoutes(server: FastifyInstance, access: Access, tenants: T
   app.delete(
     '/admin/tenants/:name/domains/:domain',
     {
-      onRequest: access.allow('tenants:write'),
+      onRequest: access.allow('tenants:write', 'domains.remove'),
       schema: operation({
         operationId: 'removeDomain',
         tags,
@@ -128,7 +132,9 @@ export function domainRoutes(server: FastifyInstance, access: Access, tenants: T
         requireDomain(current, domain);
         return { spec: { domains: (current.spec.domains ?? []).filter((one) => one !== domain) } };
       };
-      await tenants.change(access.admin(request), name, remove, request.query);
+      const admin = access.admin(request);
+      const deed = { action: 'domains.remove', tenant: await tenants.get(admin, name), details: { domain, ...request.query } } as const;
+      await access.perform(request, deed, () => tenants.change(admin, name, remove, request.query));
       return reply.status(204).send(null);
     },
   );

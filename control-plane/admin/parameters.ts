@@ -67,3 +67,9 @@ export const ifNoneMatch = z
   .optional()
   .describe('ETags the caller has: 304 where the object still has one of them.')
   .meta({ pattern: tags, examples: ['"4711-Jb2mfRhGZ0qt"'] });
+
+export const idempotencyKey = z
+  .string()
+  .regex(/^[!-~]{1,255}$/, 'must be 1 to 255 visible characters')
+  .optional()
+  .describe('A text of your choosing, such as a UUID. For a day the same request with the same key is answered with the first answer.');

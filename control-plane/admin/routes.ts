@@ -1,7 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import type { Addressing } from '../../crds/names.ts';
+import type { ApiKeyUsage } from '../audit/api-key-usage.ts';
+import type { Idempotency } from '../idempotency/idempotency.ts';
 import type { Access } from './access.ts';
 import { actionRoutes } from './action-routes.ts';
+import { apiKeyRoutes } from './api-key-routes.ts';
+import type { ApiKeys } from './api-keys.ts';
 import { connectionRoutes } from './connection-routes.ts';
 import { domainRoutes } from './domain-routes.ts';
 import type { TenantEvents } from './events.ts';
@@ -16,6 +20,9 @@ export interface AdminParts {
   readonly tenants: Tenants;
   readonly events: TenantEvents;
   readonly templates: Templates;
+  readonly apiKeys: ApiKeys;
+  readonly usage: ApiKeyUsage;
+  readonly idempotency: Idempotency;
   /** Where tenants are reached. */
   readonly addressing: Addressing;
   readonly now: () => Date;
@@ -24,10 +31,11 @@ export interface AdminParts {
 /** `/admin`: who you are, whether you may, and what exactly. */
 export function adminRoutes(app: FastifyInstance, parts: AdminParts): void {
   const { access, tenants, now } = parts;
-  tenantRoutes(app, access, tenants, parts.events);
+  tenantRoutes(app, access, tenants, parts.events, parts.idempotency);
   actionRoutes(app, access, tenants, now);
   serviceRoutes(app, access, tenants);
   domainRoutes(app, access, tenants, now);
   connectionRoutes(app, access, tenants, parts.addressing);
+  apiKeyRoutes(app, access, tenants, parts.apiKeys, parts.usage, now);
   templateRoutes(app, access, parts.templates);
 }

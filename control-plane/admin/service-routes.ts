@@ -48,7 +48,7 @@ export function serviceRoutes(server: FastifyInstance, access: Access, tenants: 
   app.put(
     '/admin/tenants/:name/services/:service',
     {
-      onRequest: access.allow('tenants:write'),
+      onRequest: access.allow('tenants:write', 'services.set'),
       schema: operation({
         operationId: 'setService',
         tags,
@@ -63,14 +63,16 @@ export function serviceRoutes(server: FastifyInstance, access: Access, tenants: 
     async (request, reply) => {
       const { name, service } = request.params;
       const admin = access.admin(request);
-      const template = (await tenants.templateOf(await tenants.get(admin, name)))?.spec;
+      const before = await tenants.get(admin, name);
+      const template = (await tenants.templateOf(before))?.spec;
       if (!template?.services?.some((one) => one.name === service))
         throw new Problem(
           'service-not-found',
           `The template of ${name} has no service ${service}. GET /admin/tenants/${name}/services lists them.`,
         );
       const edit = { spec: { services: { [service]: request.body.enabled } } };
-      const tenant = await tenants.change(admin, name, () => edit, request.query);
+      const deed = { action: 'services.set', tenant: before, details: { service, ...request.body, ...request.query } } as const;
+      const tenant = await access.perform(request, deed, () => tenants.change(admin, name, () => edit, request.query));
       const state = listServices(template, tenant).find((one) => one.name === service);
       if (state === undefined) throw new Error('a service that was just set is not there');
       return reply.send(state);

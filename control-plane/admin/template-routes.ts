@@ -4,7 +4,6 @@ import { z } from 'zod';
 import { revisionOf, type StackTemplate, stackTemplateSpec } from '../../crds/stack-template.ts';
 import { demanded, isKnown } from '../http/entity-tags.ts';
 import { operation } from '../http/operation.ts';
-import { requirePlatform } from '../identity/admins.ts';
 import type { Access } from './access.ts';
 import { byTemplate, dryRun, force, ifMatch, ifNoneMatch } from './parameters.ts';
 import type { Templates } from './templates.ts';
@@ -78,7 +77,7 @@ export function templateRoutes(server: FastifyInstance, access: Access, template
   app.put(
     '/admin/templates/:name',
     {
-      onRequest: [access.allow('templates:write'), async (request) => requirePlatform(access.admin(request))],
+      onRequest: access.allow('templates:write', 'templates.apply', 'platform'),
       schema: operation({
         operationId: 'applyTemplate',
         tags,
@@ -100,7 +99,13 @@ export function templateRoutes(server: FastifyInstance, access: Access, template
     },
     async (request, reply) => {
       const { params, query, body } = request;
-      const { template, created } = await templates.apply(params.name, body, { ...query, ifMatch: demanded(request.headers['if-match']) });
+      const options = { ...query, ifMatch: demanded(request.headers['if-match']) };
+      const apply = () => templates.apply(params.name, body, options);
+      const deed = {
+        action: 'templates.apply',
+        details: { template: params.name, revision: revisionOf(body), force: query.force },
+      } as const;
+      const { template, created } = await (query.dryRun ? apply() : access.perform(request, deed, apply));
       reply.header('etag', etagOf(template));
       if (!created || query.dryRun) return reply.send(represent(template));
       return reply.status(201).header('location', `/admin/templates/${params.name}`).send(represent(template));

@@ -5,12 +5,13 @@ import { tenantStatus } from '../../crds/tenant.ts';
 import { demanded, digestOf, isKnown } from '../http/entity-tags.ts';
 import { operation } from '../http/operation.ts';
 import { bodyUnchecked } from '../http/validation.ts';
+import { type Idempotency, marksOf } from '../idempotency/idempotency.ts';
 import type { Access } from './access.ts';
 import { dataFates } from './deletion.ts';
 import type { TenantEvents } from './events.ts';
 import { parseSelector } from './labels.ts';
 import { pageOf } from './listing.ts';
-import { byName, dryRun, force, ifMatch, ifNoneMatch, page, sort } from './parameters.ts';
+import { byName, dryRun, force, idempotencyKey, ifMatch, ifNoneMatch, page, sort } from './parameters.ts';
 import { etagOf, newTenant, represent, tenantList, tenantPatch, tenantRepresentation, tenantWithEvents } from './representation.ts';
 import type { Tenants } from './tenants.ts';
 
@@ -31,7 +32,13 @@ const listQuery = z.strictObject({
 });
 
 /** `/admin/tenants`: list, create, read, change and delete. */
-export function tenantRoutes(server: FastifyInstance, access: Access, tenants: Tenants, events: TenantEvents): void {
+export function tenantRoutes(
+  server: FastifyInstance,
+  access: Access,
+  tenants: Tenants,
+  events: TenantEvents,
+  idempotency: Idempotency,
+): void {
   const app = server.withTypeProvider<ZodTypeProvider>();
 
   app.get(
@@ -98,7 +105,7 @@ export function tenantRoutes(server: FastifyInstance, access: Access, tenants: T
   app.post(
     '/admin/tenants',
     {
-      onRequest: access.allow('tenants:write'),
+      onRequest: access.allow('tenants:write', 'tenants.create', 'platform'),
       // The form is checked together with what only lookups can tell, so that every fault is in one answer.
       validatorCompiler: bodyUnchecked,
       schema: operation({
@@ -107,29 +114,46 @@ export function tenantRoutes(server: FastifyInstance, access: Access, tenants: T
         summary: 'Create a tenant',
         description: 'For administrators of the platform. The answer comes at once; the tenant is ready when its condition Ready is true.',
         querystring: z.strictObject({ dryRun }),
+        headers: z.looseObject({ 'idempotency-key': idempotencyKey }),
         body: newTenant,
         response: {
           200: tenantRepresentation.describe('The tenant as it would be: a dry run.'),
           201: tenantRepresentation.describe('The tenant has been created.'),
         },
-        problems: ['invalid-query', 'tenant-exists', 'tenant-deleting'],
-        answerHeaders: { 201: ['location', 'etag'] },
+        problems: ['invalid-query', 'tenant-exists', 'tenant-deleting', 'idempotency-in-progress', 'idempotency-key-reused'],
+        answerHeaders: { 201: ['location', 'etag', 'idempotency-replayed'] },
       }),
     },
     async (request, reply) => {
-      const tenant = await tenants.create(access.admin(request), request.body, { dryRun: request.query.dryRun });
-      if (request.query.dryRun) return reply.status(200).send(represent(tenant));
+      const admin = access.admin(request);
+      if (request.query.dryRun)
+        return reply.status(200).send(represent(await tenants.create(admin, request.body, { dryRun: true, request: undefined })));
+      const key = request.headers['idempotency-key'];
+      const repeatable = key === undefined ? undefined : { caller: `${admin.organizationId}/${admin.userId}`, key, body: request.body };
+      const marks = repeatable === undefined ? undefined : marksOf(repeatable);
+      const create = async () => {
+        const deed = { action: 'tenants.create', ...nameIn(request.body), details: request.body } as const;
+        const work = () => tenants.create(admin, request.body, { dryRun: false, request: marks });
+        const tenant = await access.perform(request, deed, work, (created) => ({ tenant: created }));
+        const headers = { location: `/admin/tenants/${tenant.metadata.name}`, etag: etagOf(tenant, events.of(tenant)) };
+        return { status: 201, headers, body: represent(tenant) };
+      };
+      if (repeatable === undefined) {
+        const { headers, body } = await create();
+        return reply.status(201).headers(headers).send(body);
+      }
+      const { headers, body, replayed } = await idempotency.answer(repeatable, create);
       return reply
         .status(201)
-        .headers({ location: `/admin/tenants/${tenant.metadata.name}`, etag: etagOf(tenant, events.of(tenant)) })
-        .send(represent(tenant));
+        .headers({ ...headers, 'idempotency-replayed': String(replayed) })
+        .send(body as ReturnType<typeof represent>);
     },
   );
 
   app.patch(
     '/admin/tenants/:name',
     {
-      onRequest: access.allow('tenants:write'),
+      onRequest: access.allow('tenants:write', 'tenants.patch'),
       schema: operation({
         operationId: 'changeTenant',
         tags,
@@ -149,12 +173,12 @@ export function tenantRoutes(server: FastifyInstance, access: Access, tenants: T
     },
     async (request, reply) => {
       const { labels, ...spec } = request.body;
-      const tenant = await tenants.change(
-        access.admin(request),
-        request.params.name,
-        () => ({ spec, ...(labels === undefined ? {} : { labels }) }),
-        { ...request.query, ifMatch: demanded(request.headers['if-match']) },
-      );
+      const options = { ...request.query, ifMatch: demanded(request.headers['if-match']) };
+      const edit = () => ({ spec, ...(labels === undefined ? {} : { labels }) });
+      const change = () => tenants.change(access.admin(request), request.params.name, edit, options);
+      const before = await tenants.get(access.admin(request), request.params.name);
+      const deed = { action: 'tenants.patch', tenant: before, details: { patch: request.body, force: options.force } } as const;
+      const tenant = await (options.dryRun ? change() : access.perform(request, deed, change));
       return reply.header('etag', etagOf(tenant, events.of(tenant))).send(represent(tenant));
     },
   );
@@ -162,7 +186,7 @@ export function tenantRoutes(server: FastifyInstance, access: Access, tenants: T
   app.delete(
     '/admin/tenants/:name',
     {
-      onRequest: access.allow('tenants:delete'),
+      onRequest: access.allow('tenants:delete', 'tenants.delete'),
       schema: operation({
         operationId: 'deleteTenant',
         tags,
@@ -180,9 +204,18 @@ export function tenantRoutes(server: FastifyInstance, access: Access, tenants: T
       }),
     },
     async (request, reply) => {
-      const { params, query, headers } = request;
-      const tenant = await tenants.remove(access.admin(request), params.name, query.data, demanded(headers['if-match']));
+      const { params, query } = request;
+      const admin = access.admin(request);
+      const ifMatch = demanded(request.headers['if-match']);
+      const deed = { action: 'tenants.delete', tenant: await tenants.get(admin, params.name), details: query } as const;
+      const tenant = await access.perform(request, deed, () => tenants.remove(admin, params.name, query.data, ifMatch));
       return reply.status(202).send(represent(tenant));
     },
   );
+}
+
+/** The tenant a body is about to create, as far as it names one. */
+function nameIn(body: unknown): { tenant?: { readonly name: string } } {
+  const { name } = (body ?? {}) as { name?: unknown };
+  return typeof name === 'string' ? { tenant: { name: name.slice(0, 63) } } : {};
 }

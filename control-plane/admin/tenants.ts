@@ -39,7 +39,7 @@ export interface ChangeOptions {
 export interface CreateOptions {
   readonly dryRun: boolean;
   /** Identifies the request across repetitions: a tenant that an earlier attempt has made is recognised by it. */
-  readonly request?: { readonly mark: string; readonly externalId: string } | undefined;
+  readonly request: { readonly mark: string; readonly externalId: string } | undefined;
 }
 
 /** Which request made a tenant, so that its repetition after a crash finds its own. */

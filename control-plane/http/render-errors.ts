@@ -28,7 +28,12 @@ export function renderErrors(app: FastifyInstance): void {
   });
 }
 
-function problemOf(error: unknown, log: FastifyBaseLogger): Problem {
+/** Code of the problem that a request which fails with `error` is answered with. */
+export function codeOf(error: unknown): Code {
+  return problemOf(error, { warn() {}, error() {} }).code;
+}
+
+function problemOf(error: unknown, log: Pick<FastifyBaseLogger, 'warn' | 'error'>): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof ProviderUnavailable) {
     log.warn({ err: error }, 'identity provider unavailable');

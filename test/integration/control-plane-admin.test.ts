@@ -1,16 +1,17 @@
 import { request as httpRequest } from 'node:http';
-import { WorkOS } from '@workos-inc/node';
-import { decodeJwt, generateKeyPair, SignJWT } from 'jose';
+import { generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Tenant } from '../../crds/tenant.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { kinds } from '../../kube/resources.ts';
-import '../context.ts';
+import { AdminApi, expectProblem, pointersOf } from '../admin-api.ts';
 
-const { adminUrl, adminToken, kubeconfig, workos } = inject('tenantry');
-const api = new URL(workos.apiUrl);
-const sdk = new WorkOS(workos.apiKey, { clientId: workos.clientId, apiHostname: api.hostname, https: false, port: Number(api.port) });
-const run = Math.random().toString(36).slice(2, 7);
+const api = new AdminApi();
+const { adminUrl, adminToken, kubeconfig, workos } = api.context;
+const { call, run } = api;
+const sdk = api.workos;
+const tokenOf = (role: string) => api.tokenOf(role);
+const pointers = pointersOf;
 const made = new Set<string>();
 let client: KubeClient;
 let template: string;
@@ -35,33 +36,6 @@ afterAll(async () => {
   await client.close();
 });
 
-interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  // Bodies are checked by shape in each test.
-  readonly body: Record<string, unknown> & { errors?: { pointer: string; message: string }[] };
-}
-
-async function call(
-  method: string,
-  path: string,
-  body?: unknown,
-  change: { token?: string | null; headers?: Record<string, string> } = {},
-): Promise<Answer> {
-  const token = change.token === undefined ? adminToken : change.token;
-  const response = await fetch(adminUrl + path, {
-    method,
-    headers: {
-      ...(token === null ? {} : { authorization: `Bearer ${token}` }),
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...change.headers,
-    },
-    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  return { status: response.status, headers: response.headers, body: text === '' ? {} : JSON.parse(text) };
-}
-
 /** A name no other test uses; the tenant is deleted at the end. */
 function fresh(what: string): string {
   const name = `${what}-${run}`;
@@ -72,32 +46,6 @@ function fresh(what: string): string {
 /** Suspended, so that no pods are started for a test that needs none. */
 function create(name: string, fields: Record<string, unknown> = {}) {
   return call('POST', '/admin/tenants', { name, template: { name: template }, suspended: true, ...fields });
-}
-
-function expectProblem(answer: Answer, status: number, code: string) {
-  expect(answer.body).toMatchObject({
-    type: `https://tenantry.dev/problems/${code}`,
-    status,
-    title: expect.any(String),
-    detail: expect.any(String),
-  });
-  expect(answer.status).toBe(status);
-  expect(answer.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
-  expect(answer.body['instance']).toBe(answer.headers.get('x-request-id'));
-}
-
-const pointers = ({ body }: Answer) => (body.errors ?? []).map(({ pointer }) => pointer).sort();
-
-/** The organization of the platform's administrators. */
-const platform = String(decodeJwt(adminToken)['org_id']);
-
-/** A session token of a user in `role`, from a real sign-in. */
-async function tokenOf(role: string, organizationId = platform): Promise<string> {
-  const email = `${role}-${run}-${Math.random().toString(36).slice(2)}@example.com`;
-  const password = 'a password for tests';
-  const user = await sdk.userManagement.createUser({ email, password });
-  await sdk.userManagement.createOrganizationMembership({ organizationId, userId: user.id, roleSlug: role });
-  return (await sdk.userManagement.authenticateWithPassword({ clientId: workos.clientId, email, password })).accessToken;
 }
 
 describe('who may', () => {

@@ -1,11 +1,13 @@
 import type { Migration } from 'kysely/migration';
 import { memberships } from './001-memberships.ts';
 import { audit } from './002-audit.ts';
+import { idempotency } from './003-idempotency.ts';
 import { apiKeyUsage } from './004-api-key-usage.ts';
 
 /** Every change of the schema, by name. One that was released never changes again. */
 export const migrations: Readonly<Record<string, Migration>> = {
   '001-memberships': memberships,
   '002-audit': audit,
+  '003-idempotency': idempotency,
   '004-api-key-usage': apiKeyUsage,
 };

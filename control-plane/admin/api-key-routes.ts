@@ -1,0 +1,141 @@
+import type { FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { type ApiKey, apiKeyScopes } from '../../crds/api-keys.ts';
+import type { ApiKeyUsage } from '../audit/api-key-usage.ts';
+import { operation } from '../http/operation.ts';
+import { invalid } from '../http/problem.ts';
+import type { Access } from './access.ts';
+import type { ApiKeys } from './api-keys.ts';
+import { byApiKey, byName } from './parameters.ts';
+import type { Tenants } from './tenants.ts';
+
+const tags = ['api keys'];
+
+const newApiKey = z
+  .strictObject({
+    name: z.string().min(1).max(100).describe('Name for people.'),
+    scopes: z
+      .array(z.enum(apiKeyScopes))
+      .min(1)
+      .max(apiKeyScopes.length)
+      .refine((scopes) => new Set(scopes).size === scopes.length, 'must not name a scope twice')
+      .describe('What the key may do. `mcp:read` and `api:read` change nothing; `probe` lists tools and no more.')
+      .meta({ uniqueItems: true }),
+    expiresAt: z.iso.datetime({ offset: true }).optional().describe('When it stops working; never when left out.'),
+  })
+  .meta({ id: 'NewApiKey', examples: [{ name: 'nightly export', scopes: ['api:read'], expiresAt: '2030-01-01T00:00:00Z' }] });
+
+const fields = {
+  id: z.string().describe('Public part of the key.'),
+  prefix: z.string().describe('How the key begins.'),
+  name: z.string(),
+  scopes: z.array(z.enum(apiKeyScopes)),
+  createdAt: z.string().meta({ format: 'date-time' }),
+  createdBy: z.string().optional().describe('Who made it.'),
+  expiresAt: z.string().optional().describe('When it stops working.').meta({ format: 'date-time' }),
+  lastUsedAt: z.string().optional().describe('When it was last used; absent when never.').meta({ format: 'date-time' }),
+};
+const apiKey = z.object(fields).meta({ id: 'ApiKey' });
+const createdApiKey = z
+  .object({ ...fields, key: z.string().describe('The key itself. It is shown this once and kept nowhere.') })
+  .meta({ id: 'CreatedApiKey' });
+
+/** API keys of a tenant, for machines. */
+export function apiKeyRoutes(
+  server: FastifyInstance,
+  access: Access,
+  tenants: Tenants,
+  apiKeys: ApiKeys,
+  usage: ApiKeyUsage,
+  now: () => Date,
+): void {
+  const app = server.withTypeProvider<ZodTypeProvider>();
+
+  app.get(
+    '/admin/tenants/:name/api-keys',
+    {
+      onRequest: access.allow('tenants:read'),
+      schema: operation({
+        operationId: 'listApiKeys',
+        tags,
+        summary: 'List the API keys of a tenant',
+        description: 'By their public part, with their last use. Keys themselves are kept nowhere.',
+        params: byName,
+        response: { 200: z.object({ items: z.array(apiKey) }).meta({ id: 'ApiKeyList' }) },
+        problems: ['tenant-not-found'],
+      }),
+    },
+    async (request, reply) => {
+      const tenant = await tenants.get(access.admin(request), request.params.name);
+      const [keys, used] = await Promise.all([apiKeys.list(tenant), usage.lastUses(tenant.metadata.uid ?? '')]);
+      return reply.send({ items: keys.map((key) => represent(key, used.get(key.spec.keyId))) });
+    },
+  );
+
+  app.post(
+    '/admin/tenants/:name/api-keys',
+    {
+      onRequest: access.allow('tenants:write', 'apikeys.create'),
+      schema: operation({
+        operationId: 'createApiKey',
+        tags,
+        summary: 'Create an API key',
+        description: 'The answer holds the key, this once. It works within seconds.',
+        params: byName,
+        body: newApiKey,
+        response: { 201: createdApiKey },
+        problems: ['tenant-not-found', 'tenant-not-ready'],
+      }),
+    },
+    async (request, reply) => {
+      const admin = access.admin(request);
+      const { expiresAt } = request.body;
+      if (expiresAt !== undefined && Date.parse(expiresAt) <= now().getTime())
+        throw invalid([{ pointer: '/expiresAt', message: 'must be in the future' }]);
+      const tenant = await tenants.get(admin, request.params.name);
+      const { object, key } = await access.perform(
+        request,
+        { action: 'apikeys.create', tenant, details: request.body },
+        () => apiKeys.create(tenant, request.body, admin.userId),
+        ({ object }) => ({ details: { id: object.spec.keyId } }),
+      );
+      return reply.status(201).send({ ...represent(object, undefined), key });
+    },
+  );
+
+  app.delete(
+    '/admin/tenants/:name/api-keys/:id',
+    {
+      onRequest: access.allow('tenants:write', 'apikeys.revoke'),
+      schema: operation({
+        operationId: 'revokeApiKey',
+        tags,
+        summary: 'Revoke an API key',
+        params: byApiKey,
+        response: { 204: z.null().describe('It is refused within seconds.') },
+        problems: ['tenant-not-found', 'api-key-not-found'],
+      }),
+    },
+    async (request, reply) => {
+      const { name, id } = request.params;
+      const tenant = await tenants.get(access.admin(request), name);
+      await access.perform(request, { action: 'apikeys.revoke', tenant, details: { id } }, () => apiKeys.revoke(tenant, id));
+      return reply.status(204).send(null);
+    },
+  );
+}
+
+function represent({ metadata, spec }: ApiKey, lastUsedAt: Date | undefined): z.infer<typeof apiKey> {
+  const { keyId, displayName, scopes, expiresAt, createdBy } = spec;
+  return {
+    id: keyId,
+    prefix: `tnt_${keyId}`,
+    name: displayName,
+    scopes,
+    createdAt: metadata.creationTimestamp ?? '',
+    ...(createdBy === undefined ? {} : { createdBy }),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+    ...(lastUsedAt === undefined ? {} : { lastUsedAt: lastUsedAt.toISOString() }),
+  };
+}

@@ -1,0 +1,54 @@
+import type { Logger } from 'pino';
+import type { Addressing } from '../../crds/names.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import type { Audit } from '../audit/actions.ts';
+import { ApiKeyUsage } from '../audit/api-key-usage.ts';
+import { Idempotency } from '../idempotency/idempotency.ts';
+import type { Admins } from '../identity/admins.ts';
+import type { Store } from '../store/store.ts';
+import type { TenantDirectory } from '../tenant-directory.ts';
+import { Access } from './access.ts';
+import { ApiKeys } from './api-keys.ts';
+import { TenantEvents } from './events.ts';
+import type { AdminParts } from './routes.ts';
+import { Templates } from './templates.ts';
+import { Tenants } from './tenants.ts';
+
+export interface AdminOptions {
+  readonly client: KubeClient;
+  readonly directory: TenantDirectory;
+  readonly store: Store;
+  readonly admins: Admins;
+  readonly audit: Audit;
+  /** Whether WorkOS has the organization. */
+  readonly organizationExists: (id: string) => Promise<boolean>;
+  readonly addressing: Addressing;
+  readonly log: Logger;
+  readonly now: () => Date;
+}
+
+/** Everything behind the Admin API. Nothing of it asks anybody before it is used. */
+export function createAdmin({
+  client,
+  directory,
+  store,
+  admins,
+  audit,
+  organizationExists,
+  addressing,
+  log,
+  now,
+}: AdminOptions): AdminParts {
+  const tenants = new Tenants(client, directory, organizationExists);
+  return {
+    access: new Access(admins, audit),
+    tenants,
+    events: new TenantEvents({ client, onError: (err) => log.warn({ err }, 'watch of events failed') }),
+    templates: new Templates(client, directory, tenants),
+    apiKeys: new ApiKeys(client),
+    usage: new ApiKeyUsage(store.db),
+    idempotency: new Idempotency(store.db, log),
+    addressing,
+    now,
+  };
+}
