@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { thirdPartyNotices } from '../../images/notices.ts';
@@ -33,6 +33,20 @@ test.each(images)('%s holds its programs, the licences of all it contains, and n
   expect(files.filter((file) => /\.(ts|map|node)$/.test(file))).toEqual([]);
   expect(files).toEqual(expect.arrayContaining(['LICENSE', 'package.json']));
   expect(readFileSync(join(folder, image, 'THIRD-PARTY-NOTICES'), 'utf8')).toMatch(/^fastify-plugin \d|^zod \d/m);
+});
+
+test('every folder that the programs are made of is brought to the build', () => {
+  const sources = ['operator', 'control-plane', 'templates', 'images'];
+  const imported = sources
+    .flatMap((folder) => readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) => join(root, folder, file)))
+    .filter((file) => file.endsWith('.ts'))
+    .flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/from '(\.[^']+)'/g)].map(([, path = '']) => join(dirname(file), path)))
+    .map((path) => relative(root, path).split('/')[0] ?? '');
+  const folders = [...new Set([...sources, ...imported])].toSorted();
+  const brought = [...readFileSync(join(root, 'Containerfile'), 'utf8').matchAll(/^COPY (\S+) \/\1$/gm)].map(([, folder]) => folder);
+  const sent = [...readFileSync(join(root, '.containerignore'), 'utf8').matchAll(/^!([-a-z]+)$/gm)].map(([, folder]) => folder);
+  expect(brought.toSorted()).toEqual(folders);
+  expect(sent.toSorted()).toEqual(folders);
 });
 
 test('every stack of the checkout is in the image of tenants', () => {
