@@ -14,7 +14,11 @@ export const notFound = (what: string, id: string) =>
   new Refusal(404, { message: `${what} not found: '${id}'.`, code: 'entity_not_found', entity_id: id });
 
 export const invalid = (message: string, errors: readonly { field: string; code: string }[] = []) =>
-  new Refusal(422, { message, code: 'invalid_request_parameters', errors });
+  new Refusal(422, {
+    message,
+    code: 'invalid_request_parameters',
+    errors: errors.map(({ field, code }) => ({ field, code, message: `${field} is not valid: ${code}.` })),
+  });
 
 /** A refusal in OAuth's shape, which the authenticate endpoint uses for grants and clients. */
 export const oauthRefusal = (error: string, description: string) => new Refusal(400, { error, error_description: description });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { importJWK, SignJWT } from 'jose';
 import type { Directory } from './directory.ts';
+import type { Events } from './events.ts';
 import { newIdentifier, newSecret } from './identifiers.ts';
 import type { Membership, User } from './records.ts';
 import { oauthRefusal } from './refusal.ts';
@@ -37,11 +38,13 @@ interface Refresh {
 export class Sessions {
   readonly #environment: Environment;
   readonly #directory: Directory;
+  readonly #events: Events;
   readonly #vault: Vault;
   /** `iss` of the access tokens. */
   readonly issuer: string;
 
-  constructor(environment: Environment, directory: Directory, vault: Vault, issuer: string) {
+  constructor(environment: Environment, directory: Directory, events: Events, vault: Vault, issuer: string) {
+    this.#events = events;
     this.#environment = environment;
     this.#directory = directory;
     this.#vault = vault;
@@ -67,10 +70,11 @@ export class Sessions {
       .sign(await importJWK(jwk, 'RS256'));
   }
 
-  /** The answer of `/user_management/authenticate`; a membership ties the session to its organization. */
-  async open(user: User, membership: Membership | undefined, method: string, sessionId = newIdentifier('session')): Promise<object> {
+  /** The answer of `/user_management/authenticate`; a membership ties the session to its organization, `earlier` names one that goes on. */
+  async open(user: User, membership: Membership | undefined, method: string, earlier?: string): Promise<object> {
     const refreshToken = newSecret();
     const organizationId = membership?.organization_id;
+    const sessionId = earlier ?? this.#begin(user, organizationId);
     this.#vault.put<Refresh>(`refresh:${digest(refreshToken)}`, { userId: user.id, organizationId, sessionId }, refreshTokenSeconds);
     return {
       user,
@@ -85,6 +89,27 @@ export class Sessions {
       refresh_token: refreshToken,
       authentication_method: method,
     };
+  }
+
+  #begin(user: User, organizationId: string | undefined): string {
+    const id = newIdentifier('session');
+    const time = new Date();
+    const session = {
+      object: 'session',
+      id,
+      user_id: user.id,
+      ...(organizationId === undefined ? {} : { organization_id: organizationId }),
+      auth_method: 'password',
+      status: 'active',
+      ip_address: null,
+      user_agent: null,
+      expires_at: new Date(time.getTime() + refreshTokenSeconds * 1000).toISOString(),
+      ended_at: null,
+      created_at: time.toISOString(),
+      updated_at: time.toISOString(),
+    };
+    this.#events.emit('session.created', session, organizationId);
+    return id;
   }
 
   /** The session behind a refresh token, which is used up by this. */

@@ -132,7 +132,7 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
   const port = options.port === 0 ? await freePort(options.host ?? '127.0.0.1') : options.port;
   const issuer = `http://${options.publicHost ?? 'localhost'}:${port}`;
   const adminIssuer = `${issuer}/user_management/${environment.clientId}`;
-  const sessions = new Sessions(environment, directory, vault, adminIssuer);
+  const sessions = new Sessions(environment, directory, events, vault, adminIssuer);
   const devices = new Devices(vault, {
     expirySeconds: options.deviceExpirySeconds ?? 300,
     intervalSeconds: options.deviceIntervalSeconds ?? 1,

@@ -1,15 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { NotFoundException, OauthException, UnauthorizedException, WorkOS } from '@workos-inc/node';
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import addFormats from 'ajv-formats';
+import { NotFoundException, OauthException, UnauthorizedException, type WorkOS } from '@workos-inc/node';
 import { createLocalJWKSet, createRemoteJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parse } from 'yaml';
 import { startWorkos, type WorkosStandIn } from '../../local/workos/start.ts';
+import { claimsOf, connect } from './workos-environment.ts';
 
 let dir: string;
 let workos: WorkosStandIn;
@@ -25,10 +22,6 @@ afterAll(async () => {
   await workos.close();
   await rm(dir, { recursive: true });
 });
-
-function connect({ apiKey, clientId, port }: WorkosStandIn, key = apiKey): WorkOS {
-  return new WorkOS(key, { clientId, apiHostname: 'localhost', https: false, port, maxRetries: 0 });
-}
 
 async function member(name: string, roleSlug = 'member') {
   const organization = await sdk.organizations.createOrganization({ name });
@@ -238,76 +231,3 @@ test('state survives a restart on the same folder and port', async () => {
     await rm(own, { recursive: true });
   }
 });
-
-describe('answers fit the schemas of the published OpenAPI document', () => {
-  const document = parse(readFileSync(createRequire(import.meta.url).resolve('@workos/openapi-spec'), 'utf8'));
-  const ajv = new Ajv2020({ strict: false, allErrors: true });
-  addFormats.default(ajv);
-  ajv.addSchema(document, 'workos');
-
-  async function call(method: string, path: string, body?: object, authorized = true) {
-    const response = await fetch(workos.apiUrl + path, {
-      method,
-      headers: {
-        ...(authorized ? { authorization: `Bearer ${workos.apiKey}` } : {}),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    return { status: response.status, body: (await response.json()) as { id?: string } };
-  }
-
-  function expectFits(template: string, method: string, answer: { status: number; body: unknown }) {
-    const pointer = ['paths', template, method, 'responses', String(answer.status), 'content', 'application/json', 'schema']
-      .map((part) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1')))
-      .join('/');
-    const validate = ajv.getSchema(`workos#/${pointer}`);
-    expect(validate, `the document has no ${method} ${template} ${answer.status}`).toBeDefined();
-    validate?.(answer.body);
-    expect(validate?.errors ?? [], JSON.stringify(answer.body)).toEqual([]);
-  }
-
-  test('organizations', async () => {
-    const created = await call('POST', '/organizations', { name: 'Shape', domain_data: [{ domain: 'shape.example', state: 'verified' }] });
-    expect(created.status).toBe(201);
-    expectFits('/organizations', 'post', created);
-    expectFits('/organizations', 'get', await call('GET', '/organizations'));
-    expectFits('/organizations/{id}', 'get', await call('GET', `/organizations/${created.body.id}`));
-    expectFits('/organizations/{id}', 'get', await call('GET', '/organizations/org_01NONE'));
-    expectFits('/organizations', 'post', await call('POST', '/organizations', {}));
-  });
-
-  test('users, memberships and sessions', async () => {
-    const { user, organization, membership, email, password } = await member('shapely');
-    expectFits('/user_management/users', 'get', await call('GET', '/user_management/users'));
-    expectFits('/user_management/users/{id}', 'get', await call('GET', `/user_management/users/${user.id}`));
-    expectFits('/user_management/users', 'post', await call('POST', '/user_management/users', { email: 'shape-2@example.com' }));
-    expectFits('/user_management/users', 'post', await call('POST', '/user_management/users', { email: 'shape-2@example.com' }));
-    const memberships = '/user_management/organization_memberships';
-    expectFits(memberships, 'get', await call('GET', `${memberships}?user_id=${user.id}&statuses=active`));
-    expectFits(memberships, 'get', await call('GET', memberships));
-    const second = await sdk.userManagement.createUser({ email: 'shape-3@example.com' });
-    const created = await call('POST', memberships, { user_id: second.id, organization_id: organization.id });
-    expect(created.status).toBe(201);
-    expectFits(memberships, 'post', created);
-    expectFits(memberships, 'post', await call('POST', memberships, { user_id: second.id, organization_id: 'org_01NONE' }));
-    expectFits(`${memberships}/{id}`, 'get', await call('GET', `${memberships}/${membership.id}`));
-    const credentials = { client_id: workos.clientId, client_secret: workos.apiKey, grant_type: 'password', email, password };
-    const session = await call('POST', '/user_management/authenticate', credentials, false);
-    expect(session.status).toBe(200);
-    expectFits('/user_management/authenticate', 'post', session);
-    const refused = await call('POST', '/user_management/authenticate', { ...credentials, password: 'no' }, false);
-    expect(refused.status).toBe(400);
-    expectFits('/user_management/authenticate', 'post', refused);
-    expectFits(`${memberships}/{id}/deactivate`, 'put', await call('PUT', `${memberships}/${membership.id}/deactivate`));
-  });
-
-  test('the key set', async () => {
-    expectFits('/sso/jwks/{clientId}', 'get', await call('GET', `/sso/jwks/${workos.clientId}`, undefined, false));
-    expectFits('/sso/jwks/{clientId}', 'get', await call('GET', '/sso/jwks/client_unknown', undefined, false));
-  });
-});
-
-function claimsOf(token: string): Record<string, unknown> {
-  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
-}

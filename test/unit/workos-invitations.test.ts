@@ -38,7 +38,12 @@ describe('who accepts an invitation', () => {
     expect(await userManagement.getInvitation(invitation.id)).toMatchObject({ state: 'accepted', acceptedUserId: session.user.id });
     await expect(acceptInvitationByScript(invitation.acceptInvitationUrl, password)).rejects.toThrow('This invitation is accepted.');
     const told = environment.workos.events({ organizationId: id }).map(({ event }) => event);
-    expect(told).toEqual(['organization.created', 'invitation.created', 'organization_membership.created', 'invitation.accepted']);
+    expect(told.filter((event) => !event.startsWith('session.'))).toEqual([
+      'organization.created',
+      'invitation.created',
+      'organization_membership.created',
+      'invitation.accepted',
+    ]);
     expect(JSON.stringify(environment.workos.events())).not.toContain(invitation.token);
   });
 

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Devices } from '../devices.ts';
 import type { Directory } from '../directory.ts';
-import { newIdentifier, newSecret } from '../identifiers.ts';
+import { newSecret } from '../identifiers.ts';
 import type { Membership, User } from '../records.ts';
 import { oauthRefusal, Refusal } from '../refusal.ts';
 import type { Sessions } from '../sessions.ts';
@@ -123,7 +123,7 @@ export function authenticateRoutes(
         if (!directory.users.maySignIn(session.userId)) throw oauthRefusal('invalid_grant', 'The session has ended.');
         const organizationId = wanted.organization_id ?? session.organizationId;
         const membership = organizationId === undefined ? undefined : membershipIn(session.userId, organizationId);
-        return sessions.open(directory.users.one(session.userId), membership, 'Password', session.sessionId ?? newIdentifier('session'));
+        return sessions.open(directory.users.one(session.userId), membership, 'Password', session.sessionId);
       }
     }
   });

@@ -18,9 +18,10 @@ export function eventRoutes(app: FastifyInstance, events: Events, outages: Outag
   app.get('/events', async ({ query }) => {
     if (outages.endOf('events') !== undefined) throw unavailable();
     const wanted = parsed(filter, query);
+    const names = [wanted.events ?? []].flat().flatMap((part) => part.split(',').filter((name) => name !== ''));
     return listOf(
       events.list({
-        events: wanted.events === undefined ? undefined : [wanted.events].flat().flatMap((part) => part.split(',')),
+        events: names.length === 0 ? undefined : names,
         organizationId: wanted.organization_id,
         from: time('range_start', wanted.range_start),
         until: time('range_end', wanted.range_end),
