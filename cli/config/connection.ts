@@ -1,0 +1,77 @@
+import { Failure } from '../failure.ts';
+import type { Contexts } from './contexts.ts';
+import type { LocalMode } from './local-mode.ts';
+
+/** Which control plane a command speaks to, and who told. */
+export interface Connection {
+  /** Base URL, without a slash at the end. */
+  readonly url: string;
+  readonly source: 'environment' | 'context' | 'local mode';
+  /** Name of the context whose session serves; undefined where the token comes from elsewhere. */
+  readonly context: string | undefined;
+  /** A token that is given and never refreshed. */
+  readonly token: string | undefined;
+}
+
+export interface ConnectionSources {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly contexts: Contexts;
+  /** Context that was asked for by `--context`. */
+  readonly wanted: string | undefined;
+  readonly localMode: () => LocalMode | undefined;
+}
+
+/**
+ * `--context`, then TENANTRY_URL, then the current context, then local mode; TENANTRY_TOKEN goes before a context's session. A session is
+ * only ever sent to the URL it was made for.
+ */
+export function findConnection({ env, contexts, wanted, localMode }: ConnectionSources): Connection | undefined {
+  const token = env['TENANTRY_TOKEN'] || undefined;
+  const url = env['TENANTRY_URL'] || undefined;
+  if (wanted === undefined && url !== undefined) {
+    const base = baseUrl(url, 'TENANTRY_URL');
+    const name = Object.entries(contexts.all()).find(([, context]) => context.url === base)?.[0];
+    return { url: base, source: 'environment', context: token === undefined ? name : undefined, token };
+  }
+  const name = wanted ?? contexts.current;
+  if (name !== undefined) {
+    const context = contexts.find(name);
+    if (context !== undefined) return { url: context.url, source: 'context', context: token === undefined ? name : undefined, token };
+    if (wanted !== undefined) {
+      const known = Object.keys(contexts.all());
+      throw new Failure('usage', `There is no context ${wanted}.`, {
+        remedy: known.length === 0 ? 'Make one: tenantry login <url of the control plane>' : `There are: ${known.join(', ')}.`,
+      });
+    }
+  }
+  const local = localMode();
+  return (
+    local && {
+      url: baseUrl(local.adminUrl, '.tenantry/local.json'),
+      source: 'local mode',
+      context: undefined,
+      token: token ?? local.adminToken,
+    }
+  );
+}
+
+/** @throws Failure where there is none. */
+export function requireConnection(sources: ConnectionSources): Connection {
+  const connection = findConnection(sources);
+  if (connection !== undefined) return connection;
+  throw new Failure('usage', 'No control plane is configured.', {
+    remedy:
+      'Sign in once:         tenantry login https://<url of the control plane>\n' +
+      'In CI set:            TENANTRY_URL and TENANTRY_TOKEN\n' +
+      'On this machine:      npm start, then run tenantry in that folder',
+  });
+}
+
+/** A base URL as it is compared and kept. @throws Failure usage */
+export function baseUrl(text: string, where: string): string {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.search !== '' || url.hash !== '') {
+    throw new Failure('usage', `${where} must be an http or https URL such as https://tenantry.example.com, without query or password.`);
+  }
+  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+}

@@ -1,0 +1,32 @@
+/** Why a connection or request failed, in a few words that repeat nothing of what was sent. */
+export function causeOf(error: unknown): string {
+  const { code } = (error as { cause?: { code?: unknown } })?.cause ?? {};
+  if (typeof code === 'string') return words(code);
+  const own = (error as { code?: unknown })?.code;
+  if (typeof own === 'string') return words(own);
+  const { name, message } = deepest(error);
+  if (name === 'TimeoutError' || name === 'AbortError') return 'no answer in time';
+  return message.split('\n')[0]?.slice(0, 200) ?? name;
+}
+
+/** `fetch failed` says nothing; what it wraps does. */
+function deepest(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(String(error));
+  return error.cause instanceof Error ? deepest(error.cause) : error;
+}
+
+function words(code: string): string {
+  const known: Readonly<Record<string, string>> = {
+    ENOTFOUND: 'the name does not exist',
+    EAI_AGAIN: 'the name server does not answer',
+    ECONNREFUSED: 'nothing listens there',
+    ECONNRESET: 'the connection was broken off',
+    EHOSTUNREACH: 'there is no way to the host',
+    ENETUNREACH: 'there is no way to the network',
+    ETIMEDOUT: 'no answer in time',
+    UND_ERR_CONNECT_TIMEOUT: 'no answer in time',
+    UND_ERR_HEADERS_TIMEOUT: 'no answer in time',
+    UND_ERR_SOCKET: 'the connection was broken off',
+  };
+  return known[code] === undefined ? code : `${known[code]} (${code})`;
+}

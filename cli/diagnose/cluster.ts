@@ -1,0 +1,192 @@
+import { KubeConfig } from '@kubernetes/client-node';
+import { annotations, namespaceOf } from '../../crds/names.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import { KubeClient } from '../../kube/client.ts';
+import { KubeError } from '../../kube/errors.ts';
+import { type KubeObject, kinds, pathOf, type Resource } from '../../kube/resources.ts';
+import { Transport } from '../../kube/transport.ts';
+import type { KnownTenant } from './scene.ts';
+
+interface ContainerState {
+  readonly waiting?: { readonly reason?: string; readonly message?: string };
+  readonly running?: { readonly startedAt?: string };
+  readonly terminated?: { readonly reason?: string; readonly exitCode: number; readonly message?: string };
+}
+
+export interface ContainerStatus {
+  readonly name: string;
+  readonly ready: boolean;
+  readonly restartCount: number;
+  readonly state?: ContainerState;
+  readonly lastState?: ContainerState;
+}
+
+export interface Pod extends KubeObject {
+  readonly spec?: { readonly nodeName?: string };
+  readonly status?: {
+    readonly phase?: string;
+    readonly reason?: string;
+    readonly message?: string;
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly reason?: string;
+      readonly message?: string;
+    }[];
+    readonly initContainerStatuses?: readonly ContainerStatus[];
+    readonly containerStatuses?: readonly ContainerStatus[];
+  };
+}
+
+export interface Event extends KubeObject {
+  readonly type?: string;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly count?: number;
+  readonly lastTimestamp?: string;
+  readonly eventTime?: string;
+  readonly involvedObject?: { readonly kind?: string; readonly name?: string };
+}
+
+const timeoutMs = 10_000;
+
+/** The cluster a tenant lives in, read with somebody's kubeconfig. Nothing is changed. Every failure is a KubeError. */
+export class Cluster {
+  /** API server, for people. */
+  readonly server: string;
+  readonly client: KubeClient;
+  readonly #transport: Transport;
+  readonly #signal: AbortSignal;
+
+  private constructor(config: KubeConfig, signal: AbortSignal) {
+    this.server = config.getCurrentCluster()?.server ?? 'no server';
+    this.#transport = new Transport(config, { userAgent: 'tenantry-cli' });
+    this.client = new KubeClient(this.#transport);
+    this.#signal = signal;
+  }
+
+  /** @param kubeconfig path; without one the pod's own ServiceAccount. @throws Error where there is none. */
+  static open(kubeconfig: string | undefined, signal: AbortSignal): Cluster {
+    const config = new KubeConfig();
+    if (kubeconfig === undefined) config.loadFromCluster();
+    else config.loadFromFile(kubeconfig);
+    return new Cluster(config, signal);
+  }
+
+  /** A signal for one request. */
+  get deadline(): AbortSignal {
+    return AbortSignal.any([this.#signal, AbortSignal.timeout(timeoutMs)]);
+  }
+
+  /** Whether Tenantry's kinds are there at all. */
+  serves(): Promise<boolean> {
+    return this.#timed((signal) => this.client.serves(kinds.Tenant, { signal }));
+  }
+
+  async tenant(name: string): Promise<KnownTenant | undefined> {
+    const tenant = await this.find<Tenant>(kinds.Tenant, name);
+    return tenant && known(tenant);
+  }
+
+  /** The tenant that has this MCP URL. */
+  async tenantAt(url: string): Promise<KnownTenant | undefined> {
+    const items = await this.list<Tenant>(kinds.Tenant);
+    const tenant = items.find(({ status }) => status?.endpoints?.mcp === url || status?.domains?.some((domain) => domain.mcp === url));
+    return tenant && known(tenant);
+  }
+
+  find<T extends KubeObject>(resource: Resource, name: string, tenant?: string): Promise<T | undefined> {
+    const namespace = tenant === undefined ? undefined : namespaceOf(tenant);
+    return this.#timed((signal) => this.client.find<T>(resource, name, { namespace, signal }));
+  }
+
+  /** At most 500 objects, of the tenant's namespace or of the cluster; none where the cluster does not have the kind. */
+  async list<T extends KubeObject>(
+    resource: Resource,
+    tenant?: string,
+    options: { labelSelector?: string; fieldSelector?: string; metadataOnly?: boolean } = {},
+  ): Promise<T[]> {
+    const namespace = tenant === undefined ? undefined : namespaceOf(tenant);
+    try {
+      return (await this.#timed((signal) => this.client.list<T>(resource, { ...options, namespace, limit: 500, signal }))).items;
+    } catch (error) {
+      if (error instanceof KubeError && error.status === 404) return [];
+      throw error;
+    }
+  }
+
+  pods(tenant: string): Promise<Pod[]> {
+    return this.list<Pod>(kinds.Pod, tenant, { labelSelector: 'app.kubernetes.io/component=stack' });
+  }
+
+  /** Latest last. */
+  async events(tenant: string): Promise<Event[]> {
+    const [within, about] = await Promise.all([
+      this.list<Event>(kinds.Event, tenant),
+      this.client
+        .list<Event>(kinds.Event, {
+          fieldSelector: `involvedObject.kind=Tenant,involvedObject.name=${tenant}`,
+          limit: 500,
+          signal: this.deadline,
+        })
+        .then(
+          ({ items }) => items,
+          (error: unknown) => {
+            if (error instanceof KubeError && error.status === 403) return [];
+            throw error;
+          },
+        ),
+    ]);
+    return [...within, ...about].sort((a, b) => timeOf(a).localeCompare(timeOf(b)));
+  }
+
+  /** The end of a container's log; empty where it has none. */
+  async log(
+    tenant: string,
+    pod: string,
+    container: string,
+    options: { readonly lines: number; readonly previous?: boolean },
+  ): Promise<string> {
+    const query = { container, tailLines: options.lines, limitBytes: 1 << 20, previous: options.previous === true ? true : undefined };
+    try {
+      return await this.#timed(async (signal) => {
+        const path = pathOf(kinds.Pod, namespaceOf(tenant), pod, 'log');
+        return (await this.#transport.stream({ method: 'GET', path, query, accept: '*/*', signal })).text();
+      });
+    } catch (error) {
+      // A container that has not started, or has no earlier run, has no log.
+      if (error instanceof KubeError && (error.status === 400 || error.status === 404)) return '';
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.client.close();
+  }
+
+  async #timed<T>(request: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const signal = this.deadline;
+    try {
+      return await request(signal);
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      if (signal.aborted) throw KubeError.unreachable(`no answer within ${timeoutMs / 1000} s`, error);
+      throw error;
+    }
+  }
+}
+
+export const timeOf = (event: Event): string => event.lastTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp ?? '';
+
+function known({ metadata, spec, status }: Tenant): KnownTenant {
+  return {
+    name: metadata.name,
+    source: 'cluster',
+    generation: metadata.generation,
+    createdAt: metadata.creationTimestamp,
+    deletedAt: metadata.deletionTimestamp,
+    paused: metadata.annotations?.[annotations.reconcile] === 'paused',
+    spec,
+    status: status ?? {},
+  };
+}

@@ -1,0 +1,47 @@
+import { causeOf } from '../cause.ts';
+import { broken, type Finding, type Link, notChecked, ok } from '../link.ts';
+import type { KnownTenant } from '../scene.ts';
+
+const consequence =
+  'Sidecars ask it for memberships: users are refused with 503 once the cached answers have lived out their time; API keys work on.';
+
+/** Whether the control plane is ready, and whether it has registered the tenant's URLs at WorkOS. */
+export const controlPlaneLink: Link = {
+  name: 'control plane',
+  needs: [],
+  async check({ controlPlane, tenant, signal }) {
+    const registered = tenant && registration(tenant);
+    if (controlPlane.url === undefined) return registered ?? notChecked('no control plane is configured, and no Tenant tells of it');
+    const look = `Look whether it runs: kubectl get pods --namespace tenantry-system; and whether ${controlPlane.url} leads to it. ${consequence}`;
+    let answer: { readonly status: number; readonly text: string };
+    try {
+      answer = await controlPlane.ready();
+    } catch (error) {
+      signal.throwIfAborted();
+      return broken(`${controlPlane.url} does not answer: ${causeOf(error)}`, look, registered?.seen ?? []);
+    }
+    const seen = [`${controlPlane.url}/readyz answered ${answer.status}`];
+    if (answer.status !== 200) return broken(`it is not ready: ${answer.text.slice(0, 200)}`, look, [...seen, ...(registered?.seen ?? [])]);
+    if (registered === undefined) return ok(...seen);
+    return { ...registered, seen: [...seen, ...registered.seen] };
+  },
+};
+
+function registration({ name, spec, status }: KnownTenant): Finding | undefined {
+  const condition = status.conditions?.find(({ type }) => type === 'AuthorizationReady');
+  if (condition === undefined) return undefined;
+  const seen = [`AuthorizationReady=${condition.status} (${condition.reason}): ${condition.message}`];
+  if (condition.status === 'True') return ok(...seen);
+  if (condition.reason === 'NoOrganization') return ok(...seen, 'without an organization only API keys work');
+  if (condition.reason === 'OrganizationNotFound')
+    return broken(
+      `WorkOS has no organization ${spec.organizationId ?? ''}`,
+      `Organizations cannot be exchanged: create the tenant anew with the right one, or restore it at WorkOS. kubectl describe tenant ${name}`,
+      seen,
+    );
+  return broken(
+    'the tenant’s URLs are not registered at WorkOS: nobody can sign in to it',
+    'tenantry workos check tells what is wrong there; then look at the control plane’s log.',
+    seen,
+  );
+}

@@ -1,0 +1,55 @@
+import type { Condition } from '../../../crds/conditions.ts';
+import { kinds } from '../../../kube/resources.ts';
+import type { Cluster, Pod } from '../cluster.ts';
+import { broken, type Link, notChecked, ok } from '../link.ts';
+import type { KnownTenant } from '../scene.ts';
+
+const logLines = 8;
+
+/** The condition that says the database is not ready, where it says so. */
+export function databaseFault(tenant: KnownTenant): Condition | undefined {
+  return tenant.status.conditions?.find(({ type, status }) => type === 'DatabaseReady' && status !== 'True');
+}
+
+/** Whether the tenant's database is there and migrated, as far as the operator tells; only pods and operator can reach it. */
+export const databaseLink: Link = {
+  name: 'database',
+  needs: [],
+  async check({ tenant, cluster, unknownBecause }) {
+    if (tenant === undefined) return notChecked(unknownBecause);
+    const condition = tenant.status.conditions?.find(({ type }) => type === 'DatabaseReady');
+    if (condition === undefined) return notChecked('the operator has not come to it yet');
+    const where = tenant.status.database;
+    const seen = [
+      `DatabaseReady=${condition.status} (${condition.reason}): ${condition.message}`,
+      ...(where ? [`${where.name} on server ${where.server}`] : []),
+    ];
+    if (condition.status === 'True') return ok(...seen);
+    const logs = cluster !== undefined && condition.reason.startsWith('Migrat') ? await migrationLog(cluster, tenant.name) : [];
+    return broken(`${condition.reason}: ${condition.message}`, remedyOf(condition.reason, tenant.name), [...seen, ...logs]);
+  },
+};
+
+function remedyOf(reason: string, tenant: string): string {
+  if (reason === 'ServerUnavailable')
+    return 'Look whether PostgreSQL runs and the operator may reach it: kubectl logs --namespace tenantry-system deployment/tenantry-operator';
+  if (reason === 'NoServer')
+    return 'Configure a PostgreSQL server for the operator (database in the Helm values), or set database.mode: none.';
+  if (reason === 'MigrationFailed')
+    return `Read the migration's log and correct the template: kubectl logs --namespace tenant-${tenant} job --all-pods, selector app.kubernetes.io/component=migration`;
+  return 'The operator is at it. When it stays so, its log says why: kubectl logs --namespace tenantry-system deployment/tenantry-operator';
+}
+
+async function migrationLog(cluster: Cluster, tenant: string): Promise<string[]> {
+  const pods = (await cluster.list<Pod>(kinds.Pod, tenant)).filter(({ metadata }) =>
+    metadata.ownerReferences?.some(({ kind }) => kind === 'Job'),
+  );
+  const last = pods.sort((a, b) => (a.metadata.creationTimestamp ?? '').localeCompare(b.metadata.creationTimestamp ?? '')).at(-1);
+  const container = last?.status?.containerStatuses?.[0]?.name;
+  if (last === undefined || container === undefined) return [];
+  const text = await cluster.log(tenant, last.metadata.name, container, { lines: logLines });
+  return text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => `${container} | ${line.slice(0, 500)}`);
+}

@@ -1,0 +1,131 @@
+import { type KubeObject, kinds } from '../../../kube/resources.ts';
+import { type Cluster, type ContainerStatus, type Event, type Pod, timeOf } from '../cluster.ts';
+import { broken, type Finding, type Link, notChecked, ok } from '../link.ts';
+import { databaseFault } from './database.ts';
+
+interface Deployment extends KubeObject {
+  readonly spec?: { readonly replicas?: number };
+}
+
+/** Lines of a failing container's log that are shown. */
+const logLines = 8;
+const shownEvents = 5;
+
+/** Whether a pod serves: its containers, restarts, last log lines and events; from outside, whether anybody answers behind the gateway. */
+export const podLink: Link = {
+  name: 'pod',
+  needs: [],
+  async check(scene, reachable) {
+    const { cluster, tenant, outside } = scene;
+    if (cluster !== undefined && tenant !== undefined) {
+      const finding = await lookInside(cluster, tenant.name);
+      if (finding.state !== 'broken' || databaseFault(tenant) === undefined) return finding;
+      return notChecked(`its database is not ready, and the pod waits for it: ${finding.fault}`, finding.seen);
+    }
+    if (outside === undefined || reachable === 'unreachable')
+      return notChecked(`no cluster is looked into (${scene.noClusterBecause}), and nothing answers from outside`);
+    const { status } = await outside.metadata().catch(() => ({ status: 0 }));
+    if (status === 404 || status === 0)
+      return notChecked(`no cluster is looked into (${scene.noClusterBecause}), and the route does not lead to the pod`);
+    if (status === 502 || status === 503 || status === 504)
+      return broken(
+        `the gateway answers ${status}: no pod of the tenant serves behind it`,
+        'Look into the cluster: tenantry diagnose with --kubeconfig, or kubectl get pods in the tenant’s namespace. A suspended tenant: tenantry tenants resume',
+      );
+    return ok('it answers; what it consists of takes a kubeconfig to see');
+  },
+};
+
+async function lookInside(cluster: Cluster, tenant: string): Promise<Finding> {
+  const [all, deployment] = await Promise.all([cluster.pods(tenant), cluster.find<Deployment>(kinds.Deployment, 'stack', tenant)]);
+  const pods = all.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const seen = pods.flatMap(linesOf);
+  if (pods.some(isReady)) return ok(...seen);
+  const events = (await cluster.events(tenant)).filter(({ type }) => type === 'Warning').slice(-shownEvents);
+  const told = [...seen, ...events.map(lineOf)];
+  const namespace = `--namespace tenant-${tenant}`;
+  if (deployment === undefined)
+    return broken('there is no Deployment', `The operator makes it: kubectl describe tenant ${tenant} says what it waits for.`, told);
+  if (deployment.spec?.replicas === 0)
+    return broken(
+      'its Deployment wants no pods (replicas: 0)',
+      `tenantry tenants resume ${tenant}, or where somebody scaled it: kubectl scale ${namespace} deployment/stack --replicas=1`,
+      told,
+    );
+  if (pods.length === 0)
+    return broken('there is no pod', `What keeps them from being made stands in the events: kubectl get events ${namespace}`, told);
+  const failing = pods
+    .flatMap((pod) => statusesOf(pod).map((status) => ({ pod, status })))
+    .filter(({ status }) => !status.ready && !isDone(status));
+  const logs = await Promise.all(failing.map(({ pod, status }) => logOf(cluster, tenant, pod, status)));
+  const [first] = failing;
+  if (first === undefined) {
+    const held = pods[0]?.status?.conditions?.find(({ type, status }) => type === 'PodScheduled' && status === 'False');
+    return broken(
+      held === undefined
+        ? `pod ${pods[0]?.metadata.name} is ${pods[0]?.status?.phase ?? 'unknown'}`
+        : `no node takes the pod: ${held.message}`,
+      held === undefined
+        ? `kubectl describe pods ${namespace}`
+        : 'Give the cluster room, or the tenant smaller requests (spec.containers.<name>.resources).',
+      told,
+    );
+  }
+  return broken(`container ${first.status.name}: ${stateOf(first.status)}`, remedyOf(first.status, first.pod, namespace), [
+    ...told,
+    ...logs.flat(),
+  ]);
+}
+
+async function logOf(cluster: Cluster, tenant: string, pod: Pod, status: ContainerStatus): Promise<string[]> {
+  const { name, restartCount } = status;
+  const current = await cluster.log(tenant, pod.metadata.name, name, { lines: logLines });
+  const text =
+    current.trim() === '' && restartCount > 0
+      ? await cluster.log(tenant, pod.metadata.name, name, { lines: logLines, previous: true })
+      : current;
+  return text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => `${name} | ${line.slice(0, 500)}`);
+}
+
+function remedyOf({ name, state, lastState }: ContainerStatus, pod: Pod, namespace: string): string {
+  const reason = state?.waiting?.reason ?? '';
+  if (/ImagePull|InvalidImage|ErrImage/.test(reason))
+    return 'Correct the image in the StackTemplate, or let the cluster pull it (imagePullSecrets, registry).';
+  if ((state?.terminated ?? lastState?.terminated)?.reason === 'OOMKilled')
+    return `Give the container more memory: spec.containers.${name}.resources.limits.memory of the Tenant.`;
+  if (reason === 'CreateContainerConfigError')
+    return `A Secret or ConfigMap is missing: kubectl describe pod ${namespace} ${pod.metadata.name}`;
+  return `The last lines of its log say why; all of them: kubectl logs ${namespace} ${pod.metadata.name} --container ${name}`;
+}
+
+function stateOf({ state, lastState, restartCount }: ContainerStatus): string {
+  const { waiting, terminated, running } = state ?? {};
+  const last = lastState?.terminated;
+  const ended = last === undefined ? '' : `, ended last with ${last.exitCode}${last.reason === undefined ? '' : ` (${last.reason})`}`;
+  const now =
+    waiting !== undefined
+      ? `waiting (${waiting.reason ?? 'no reason given'})${waiting.message === undefined ? '' : `: ${waiting.message}`}`
+      : terminated !== undefined
+        ? `ended with ${terminated.exitCode}${terminated.reason === undefined ? '' : ` (${terminated.reason})`}`
+        : running !== undefined
+          ? 'runs but is not ready'
+          : 'not started';
+  return `${now}, ${restartCount} restarts${ended}`;
+}
+
+const statusesOf = ({ status }: Pod): ContainerStatus[] => [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+const isDone = ({ state }: ContainerStatus): boolean => state?.terminated?.exitCode === 0;
+const isReady = ({ status }: Pod): boolean =>
+  status?.conditions?.some(({ type, status: holds }) => type === 'Ready' && holds === 'True') ?? false;
+
+function linesOf(pod: Pod): string[] {
+  const containers = statusesOf(pod).map(
+    (status) => `${status.name} ${status.ready || isDone(status) ? 'ready' : 'NOT ready'}, ${status.restartCount} restarts`,
+  );
+  return [`pod ${pod.metadata.name} (${pod.status?.phase ?? 'unknown'}): ${containers.join('; ') || 'no container yet'}`];
+}
+
+const lineOf = (event: Event): string => `event ${timeOf(event)} ${event.reason}: ${event.message}`;

@@ -1,0 +1,129 @@
+import { type KubeObject, kinds } from '../../../kube/resources.ts';
+import type { Cluster } from '../cluster.ts';
+import { broken, type Finding, type Link, notChecked, ok } from '../link.ts';
+import type { Outside } from '../outside.ts';
+import type { Scene } from '../scene.ts';
+
+interface Ingress extends KubeObject {
+  readonly spec?: {
+    readonly ingressClassName?: string;
+    readonly rules?: readonly { readonly host?: string; readonly http?: { readonly paths?: readonly { readonly path?: string }[] } }[];
+  };
+}
+
+interface RouteCondition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+interface HttpRoute extends KubeObject {
+  readonly spec?: {
+    readonly hostnames?: readonly string[];
+    readonly rules?: readonly { readonly matches?: readonly { readonly path?: { readonly value?: string } }[] }[];
+  };
+  readonly status?: { readonly parents?: readonly { readonly conditions?: readonly RouteCondition[] }[] };
+}
+
+/** A route as both kinds have it. */
+interface Route {
+  readonly kind: string;
+  readonly name: string;
+  readonly hosts: readonly string[];
+  readonly paths: readonly string[];
+  readonly refusals: readonly string[];
+}
+
+/** Whether the gateway leads the tenant's URL to the tenant: what the cluster has for it, and what answers. */
+export const routeLink: Link = {
+  name: 'route',
+  needs: ['dns', 'tcp', 'tls'],
+  async check(scene, reachable) {
+    const inside =
+      scene.cluster === undefined || scene.tenant === undefined ? undefined : await lookInside(scene.cluster, scene.tenant.name, scene);
+    if (inside?.state === 'broken') return inside;
+    const seen = inside?.seen ?? [];
+    if (scene.outside === undefined || reachable === 'unreachable') return inside ?? notChecked('the tenant has no URL yet');
+    const answered = await fromOutside(scene.outside);
+    if (answered.state !== 'ok') return { ...answered, seen: [...seen, ...answered.seen] };
+    return ok(...seen, ...answered.seen);
+  },
+};
+
+async function lookInside(cluster: Cluster, tenant: string, { url }: Scene): Promise<Finding> {
+  const [ingresses, httpRoutes, service] = await Promise.all([
+    cluster.list<Ingress>(kinds.Ingress, tenant),
+    cluster.list<HttpRoute>(kinds.HTTPRoute, tenant),
+    cluster.find(kinds.Service, 'stack', tenant),
+  ]);
+  const routes = [...ingresses.map(ofIngress), ...httpRoutes.map(ofHttpRoute)];
+  const seen = routes.map(({ kind, name, hosts, paths }) => `${kind} ${name}: ${hosts.join(', ') || 'any host'}, ${paths.join(' ')}`);
+  const again = `The operator makes it. Look at its conditions and log: kubectl describe tenant ${tenant}; kubectl logs --namespace tenantry-system deployment/tenantry-operator`;
+  if (routes.length === 0) return broken(`there is neither an Ingress nor an HTTPRoute in tenant-${tenant}`, again);
+  if (service === undefined) return broken(`there is no Service stack in tenant-${tenant}`, again, seen);
+  const refused = routes.find(({ refusals }) => refusals.length > 0);
+  if (refused !== undefined)
+    return broken(
+      `the gateway does not take ${refused.kind} ${refused.name}: ${refused.refusals.join('; ')}`,
+      `Look at the Gateway, its listeners and which namespaces it allows: kubectl describe httproute --namespace tenant-${tenant} ${refused.name}`,
+      seen,
+    );
+  const wanted = url === undefined ? undefined : new URL(url);
+  const leads = routes.some(
+    ({ hosts, paths }) =>
+      wanted === undefined || ((hosts.length === 0 || hosts.includes(wanted.hostname)) && paths.includes(wanted.pathname)),
+  );
+  return leads ? ok(...seen) : broken(`no route is for ${wanted?.hostname}${wanted?.pathname}`, again, seen);
+}
+
+async function fromOutside(outside: Outside): Promise<Finding> {
+  const { metadataUrl } = outside;
+  let answer: Awaited<ReturnType<Outside['metadata']>>;
+  try {
+    answer = await outside.metadata();
+  } catch (error) {
+    return broken(
+      `${metadataUrl}: ${(error as Error).message}`,
+      'Something listens there but does not speak HTTP as clients do: look at the gateway.',
+    );
+  }
+  const { status, headers } = answer;
+  const server = headers.get('server');
+  const said = `${metadataUrl} answered ${status}${server === null ? '' : ` (server: ${server})`}`;
+  if (status === 404)
+    return broken(
+      `${said}: what answers there has no route to the tenant`,
+      'Look whether the URL is the tenant’s (tenantry tenants get), whether DNS leads to the right gateway, and whether the gateway serves the class of the route.',
+    );
+  if (status >= 300 && status < 400)
+    return broken(
+      `${said} and leads to ${headers.get('location') ?? 'nowhere'}`,
+      'MCP clients do not follow it: let the gateway serve the URL itself, by the scheme and host that the installation’s base URL has.',
+    );
+  return ok(said);
+}
+
+function ofIngress({ metadata, spec }: Ingress): Route {
+  return {
+    kind: 'Ingress',
+    name: metadata.name,
+    hosts: (spec?.rules ?? []).flatMap(({ host }) => host ?? []),
+    paths: (spec?.rules ?? []).flatMap(({ http }) => (http?.paths ?? []).flatMap(({ path }) => path ?? [])),
+    refusals: [],
+  };
+}
+
+function ofHttpRoute({ metadata, spec, status }: HttpRoute): Route {
+  const parents = status?.parents ?? [];
+  const refusals = parents.flatMap(({ conditions = [] }) =>
+    conditions.filter(({ status: holds }) => holds === 'False').map(({ type, reason, message }) => `${type}=False (${reason}) ${message}`),
+  );
+  return {
+    kind: 'HTTPRoute',
+    name: metadata.name,
+    hosts: spec?.hostnames ?? [],
+    paths: (spec?.rules ?? []).flatMap(({ matches }) => (matches ?? []).flatMap(({ path }) => path?.value ?? [])),
+    refusals: parents.length === 0 ? ['no gateway has looked at it'] : refusals,
+  };
+}

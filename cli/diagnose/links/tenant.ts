@@ -1,0 +1,67 @@
+import { isTrue } from '../../../crds/conditions.ts';
+import { ago } from '../../output/text.ts';
+import { broken, type Finding, type Link, notChecked, ok } from '../link.ts';
+import type { KnownTenant, Scene } from '../scene.ts';
+
+/** Faults that say themselves what to do; those of other links are told there. */
+const elsewhere = new Set(['MigrationFailed', 'Paused', 'Progressing']);
+/** Seconds the operator may take before its silence means that it does not run. */
+const silenceSeconds = 60;
+
+/** What the Tenant says of itself: whether anybody wants it to run, and whether the operator could begin. */
+export const tenantLink: Link = {
+  name: 'tenant',
+  needs: [],
+  check: async (scene) => (scene.tenant === undefined ? notChecked(scene.unknownBecause) : judge(scene.tenant, scene)),
+};
+
+function judge(tenant: KnownTenant, { now, domain }: Scene): Finding {
+  const { name, spec, status } = tenant;
+  const conditions = status.conditions ?? [];
+  const pending = conditions.filter(({ type, status: holds }) => holds !== 'True' && !['Stalled', 'Reconciling'].includes(type));
+  const seen = [
+    `as the ${tenant.source} tells: ${status.phase ?? 'no phase yet'}, template ${spec.template.name}${status.template ? ` ${status.template.revision}` : ''}, created ${ago(tenant.createdAt, now())} ago`,
+    ...pending.map(({ type, status: holds, reason, message }) => `${type}=${holds} (${reason}): ${message}`),
+    ...(tenant.paused ? ['the annotation tenantry.dev/reconcile: paused keeps the operator from repairing it'] : []),
+  ];
+  if (tenant.deletedAt !== undefined)
+    return broken(
+      `it is being deleted since ${tenant.deletedAt}`,
+      `Wait until it is gone, then create it again. What holds it up: kubectl describe tenant ${name}`,
+      seen,
+    );
+  if (spec.suspended === true) return broken('it is suspended: its pods are stopped', `tenantry tenants resume ${name}`, seen);
+  if (conditions.length === 0 && secondsSince(tenant.createdAt, now()) > silenceSeconds) {
+    return broken(
+      'the operator has not looked at it',
+      'Look whether the operator runs: kubectl get pods --namespace tenantry-system',
+      seen,
+    );
+  }
+  const stalled = conditions.find(({ type, status: holds }) => type === 'Stalled' && holds === 'True');
+  if (stalled !== undefined && !elsewhere.has(stalled.reason))
+    return broken(
+      `${stalled.reason}: ${stalled.message}`,
+      `Correct the Tenant as the message says: tenantry tenants update ${name} -f <file>, or kubectl edit tenant ${name}`,
+      seen,
+    );
+  const custom = domain === undefined ? undefined : status.domains?.find((entry) => entry.domain === domain);
+  if (custom !== undefined && custom.state !== 'Verified') {
+    const { record } = custom;
+    return broken(
+      `its domain ${custom.domain} is ${custom.state}: ${custom.message}`,
+      custom.state === 'Conflict'
+        ? `Remove it from the tenant that has it, or from this one: tenantry domains remove ${name} ${custom.domain}`
+        : `Enter this record at the DNS provider: ${record.name} ${record.type} "${record.value}". Then: tenantry domains verify ${name} ${custom.domain}`,
+      seen,
+    );
+  }
+  if (tenant.generation !== undefined && status.observedGeneration !== undefined && status.observedGeneration < tenant.generation)
+    seen.push('the operator has not seen the last change yet');
+  if (isTrue(conditions, 'Ready')) seen.push('the operator counts it as Ready');
+  return ok(...seen);
+}
+
+function secondsSince(time: string | undefined, now: Date): number {
+  return time === undefined ? 0 : (now.getTime() - Date.parse(time)) / 1000;
+}

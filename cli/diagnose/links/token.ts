@@ -1,0 +1,104 @@
+import { decodeJwt, type JWTPayload } from 'jose';
+import { apiKeyId } from '../../../crds/api-keys.ts';
+import { spanOf } from '../../output/text.ts';
+import { broken, type Finding, type Link, notChecked, ok } from '../link.ts';
+import type { Answer, Outside } from '../outside.ts';
+import type { Scene } from '../scene.ts';
+import { readMetadata, sameIssuer } from './metadata.ts';
+
+/** Whether the endpoint asks for a token as clients expect, and what is wrong with the one that was given. */
+export const tokenLink: Link = {
+  name: 'token',
+  needs: ['dns', 'tcp', 'tls', 'route', 'pod'],
+  async check(scene) {
+    const { outside, token } = scene;
+    if (outside === undefined) return notChecked('the tenant has no URL yet');
+    const challenge = await outside.challenge();
+    const header = challenge.headers.get('www-authenticate') ?? '';
+    if (challenge.status !== 401 || !header.includes(outside.metadataUrl)) {
+      return broken(
+        `without a token it answered ${challenge.status}${challenge.status === 401 ? ' without naming its metadata' : ' instead of 401'}: clients cannot find where to sign in`,
+        'Look whether a proxy between answers for the sidecar or takes headers away.',
+      );
+    }
+    const seen = ['without a token: 401, and WWW-Authenticate names the metadata'];
+    if (token === undefined) return ok(...seen, 'no token was given to be looked at (--token-file, or TENANTRY_TENANT_TOKEN)');
+    const finding = token.startsWith('tnt_') ? await judgeKey(token, outside, scene) : await judgeToken(token, outside, scene);
+    return { ...finding, seen: [...seen, ...finding.seen] };
+  },
+};
+
+async function judgeKey(key: string, outside: Outside, { tenant }: Scene): Promise<Finding> {
+  const id = apiKeyId(key);
+  if (id === undefined)
+    return broken(
+      'the API key is not whole: its checksum does not fit',
+      'Copy it again, from where it was shown once; or make another: tenantry keys create',
+    );
+  const answer = await outside.askForTools(key);
+  if (answer.status === 200) return ok(`API key ${id} is accepted`);
+  return broken(
+    `API key ${id}: ${saying(answer)}`,
+    `Look whether it was revoked, has expired or belongs to another tenant: tenantry keys list ${tenant?.name ?? '<tenant>'}`,
+  );
+}
+
+async function judgeToken(token: string, outside: Outside, scene: Scene): Promise<Finding> {
+  const again = 'Let the client sign in again at this very URL: tokens are made for one tenant and end after a while.';
+  let claims: JWTPayload;
+  try {
+    claims = decodeJwt(token);
+  } catch {
+    return broken('the token is no JSON Web Token', 'Give the access token of an MCP client, or an API key (tnt_...).');
+  }
+  const now = scene.now().getTime() / 1000;
+  const audiences = [claims.aud ?? []].flat();
+  const seen = [
+    `token of ${claims.sub ?? 'nobody'}, issuer ${claims.iss ?? 'none'}, for ${audiences.join(', ') || 'nobody in particular'}`,
+  ];
+  if (claims.exp !== undefined && claims.exp <= now)
+    return broken(`the token has expired ${spanOf(Math.floor(now - claims.exp))} ago`, again, seen);
+  if (claims.exp !== undefined) seen.push(`valid for ${spanOf(Math.floor(claims.exp - now))} more`);
+  const servers = readMetadata((await outside.metadata()).text)?.servers ?? [];
+  if (!servers.some((server) => sameIssuer(server, claims.iss ?? '')))
+    return broken(`the token is of the issuer ${claims.iss ?? 'none'}; this tenant trusts ${servers.join(', ')}`, again, seen);
+  if (!audiences.includes(outside.url.href))
+    return broken(`the token is for ${audiences.join(', ') || 'nobody'}, not for ${outside.url.href}`, again, seen);
+  const wanted = scene.tenant?.spec.organizationId;
+  const organization = claims['org_id'];
+  if (wanted !== undefined && organization !== undefined && organization !== wanted)
+    return broken(
+      `the token is of the organization ${String(organization)}, the tenant of ${wanted}`,
+      'Sign in again and choose the other organization.',
+      seen,
+    );
+  const answer = await outside.askForTools(token);
+  if (answer.status === 200) return ok(...seen, 'it is accepted: signature, audience and membership are right');
+  const said = saying(answer);
+  if (answer.status === 403)
+    return broken(
+      `the user may not use the tenant: ${said}`,
+      `Make ${claims.sub ?? 'the user'} an active member of the organization ${wanted ?? ''} at WorkOS, with a role that may use tools.`,
+      seen,
+    );
+  if (answer.status === 503)
+    return broken(
+      `the membership cannot be checked now: ${said}`,
+      'The sidecar asks the control plane, which asks WorkOS: look at the control plane’s log.',
+      seen,
+    );
+  return broken(`the token is refused: ${said}`, again, seen);
+}
+
+/** What an answer says of itself, in one line. */
+function saying({ status, headers, text }: Answer): string {
+  const described = /error_description="([^"]*)"/.exec(headers.get('www-authenticate') ?? '')?.[1];
+  if (described !== undefined) return `${status}, ${described}`;
+  try {
+    const { detail, title, error } = JSON.parse(text) as { detail?: unknown; title?: unknown; error?: { message?: unknown } };
+    const words = detail ?? title ?? error?.message;
+    return typeof words === 'string' ? `${status}, ${words.slice(0, 300)}` : String(status);
+  } catch {
+    return String(status);
+  }
+}

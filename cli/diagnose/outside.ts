@@ -1,0 +1,118 @@
+import { readFileSync } from 'node:fs';
+import { getCACertificates } from 'node:tls';
+import { Agent, buildConnector, fetch as undiciFetch } from 'undici';
+import { metadataUrl } from '../../crds/names.ts';
+import { causeOf } from './cause.ts';
+
+export interface Dialling {
+  /** PEM file of certificates to trust besides those of Node. */
+  readonly caFile: string | undefined;
+  /** `host:port` to connect to instead of the URL's; name and certificate stay those of the URL. */
+  readonly address: { readonly host: string; readonly port: number } | undefined;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** The first 64 KiB. */
+  readonly text: string;
+}
+
+const timeoutMs = 10_000;
+const maxBytes = 64 * 1024;
+
+/** A tenant's endpoint as its clients see it: over the network, by its URL. */
+export class Outside {
+  readonly url: URL;
+  readonly dialling: Dialling;
+  readonly signal: AbortSignal;
+  readonly fetch: typeof globalThis.fetch;
+  #metadata: Promise<Answer> | undefined;
+  #challenge: Promise<Answer> | undefined;
+
+  constructor(url: string, dialling: Dialling, signal: AbortSignal) {
+    this.url = new URL(url);
+    this.dialling = dialling;
+    this.signal = signal;
+    this.fetch = fetchBy(dialling);
+  }
+
+  get metadataUrl(): string {
+    return metadataUrl(this.url.href);
+  }
+
+  /** Where a connection goes: the URL's host and port, or the address that was given. */
+  get target(): { readonly host: string; readonly port: number } {
+    const { hostname, port, protocol } = this.url;
+    return this.dialling.address ?? { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (protocol === 'https:' ? 443 : 80) };
+  }
+
+  /** What the metadata's URL answers; asked once. @throws Error without an answer */
+  metadata(): Promise<Answer> {
+    this.#metadata ??= this.#ask(this.metadataUrl, { headers: { accept: 'application/json' } });
+    return this.#metadata;
+  }
+
+  /** What the endpoint answers a client without a token; asked once. @throws Error without an answer */
+  challenge(): Promise<Answer> {
+    this.#challenge ??= this.askForTools(undefined);
+    return this.#challenge;
+  }
+
+  /** What the endpoint answers to a token. @throws Error without an answer */
+  askForTools(token: string | undefined): Promise<Answer> {
+    return this.#ask(this.url.href, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' }),
+    });
+  }
+
+  async #ask(url: string, init: RequestInit): Promise<Answer> {
+    const signal = AbortSignal.any([this.signal, AbortSignal.timeout(timeoutMs)]);
+    try {
+      const response = await this.fetch(url, { ...init, redirect: 'manual', signal });
+      return { status: response.status, headers: response.headers, text: await beginningOf(response) };
+    } catch (error) {
+      this.signal.throwIfAborted();
+      throw new Error(causeOf(error));
+    }
+  }
+}
+
+async function beginningOf(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    chunks.push(chunk as Uint8Array);
+    bytes += (chunk as Uint8Array).length;
+    if (bytes >= maxBytes) break;
+  }
+  return Buffer.concat(chunks).subarray(0, maxBytes).toString('utf8');
+}
+
+function fetchBy({ caFile, address }: Dialling): typeof globalThis.fetch {
+  if (caFile === undefined && address === undefined) return globalThis.fetch;
+  const connect = buildConnector({ timeout: timeoutMs, ...(caFile === undefined ? {} : { ca: trusted(caFile) }) });
+  const dispatcher = new Agent({
+    allowH2: false,
+    connect: (options, callback) => {
+      const elsewhere = address && {
+        hostname: address.host,
+        port: String(address.port),
+        servername: options.servername ?? options.hostname,
+      };
+      connect({ ...options, ...elsewhere }, callback);
+    },
+  });
+  return ((input: string | URL, init: object) => undiciFetch(input, { ...init, dispatcher })) as unknown as typeof globalThis.fetch;
+}
+
+/** Certificates that are trusted: Node's, and those of the file. */
+export function trusted(caFile: string): string[] {
+  return [...getCACertificates('default'), readFileSync(caFile, 'utf8')];
+}

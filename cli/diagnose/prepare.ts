@@ -1,0 +1,130 @@
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { KubeError } from '../../kube/errors.ts';
+import { Failure } from '../failure.ts';
+import type { Workplace } from '../workplace.ts';
+import { causeOf } from './cause.ts';
+import { Cluster } from './cluster.ts';
+import { type ControlPlaneTenant, controlPlaneTenant, controlPlaneView } from './control-plane-view.ts';
+import { type Dialling, Outside } from './outside.ts';
+import type { KnownTenant, Scene } from './scene.ts';
+
+export interface Subject {
+  /** Name of the tenant, or URL of its MCP endpoint. */
+  readonly what: string;
+  readonly domain: string | undefined;
+  readonly kubeconfig: string | undefined;
+  /** False leaves the cluster alone. */
+  readonly useCluster: boolean;
+  readonly dialling: Dialling;
+  readonly token: string | undefined;
+}
+
+/** Finds out what can be known of the tenant, from the cluster, else from the control plane, else from its URL alone. */
+export async function prepare(workplace: Workplace, subject: Subject): Promise<Scene> {
+  const { terminal } = workplace;
+  const given = /^https?:\/\//.test(subject.what) ? endpoint(subject.what) : undefined;
+  const name = given === undefined ? subject.what : undefined;
+  const inside = await openCluster(workplace, subject);
+  let { cluster, because: noClusterBecause } = inside;
+  let tenant: KnownTenant | undefined;
+  if (cluster !== undefined) {
+    try {
+      tenant = name === undefined ? await cluster.tenantAt(given ?? '') : await cluster.tenant(name);
+      if (tenant === undefined)
+        noClusterBecause = `${cluster.server} has no ${name === undefined ? 'tenant with this URL' : `tenant ${name}`}`;
+    } catch (error) {
+      if (!(error instanceof KubeError)) throw error;
+      noClusterBecause = error.message;
+    }
+    if (tenant === undefined) {
+      await cluster.close();
+      cluster = undefined;
+    }
+  }
+  const connection = workplace.connection();
+  const told: ControlPlaneTenant =
+    tenant === undefined && name !== undefined
+      ? await controlPlaneTenant(workplace, connection, name)
+      : { tenant: undefined, because: 'only a URL was given' };
+  tenant ??= told.tenant;
+  if (tenant === undefined && given === undefined) throw nothingKnown(name ?? '', noClusterBecause, told);
+  const url = given ?? urlOf(tenant, subject.domain);
+  return {
+    tenant,
+    unknownBecause: `no Tenant tells of it: ${noClusterBecause}; ${told.because}`,
+    url,
+    domain: subject.domain,
+    cluster,
+    noClusterBecause,
+    outside: url === undefined ? undefined : new Outside(url, subject.dialling, terminal.signal),
+    controlPlane: controlPlaneView(connection, terminal.signal),
+    token: subject.token,
+    now: terminal.now,
+    signal: terminal.signal,
+  };
+}
+
+function nothingKnown(name: string, noCluster: string, told: ControlPlaneTenant): Failure {
+  return new Failure(told.missing === true ? 'notFound' : 'unavailable', `Nobody tells where tenant ${name} is.`, {
+    details: [`cluster: ${noCluster}`, `control plane: ${told.because}`],
+    remedy:
+      'Give a kubeconfig (--kubeconfig), sign in (tenantry login), or look from outside by its URL: tenantry diagnose https://.../mcp',
+  });
+}
+
+function urlOf(tenant: KnownTenant | undefined, domain: string | undefined): string | undefined {
+  const { endpoints, domains = [] } = tenant?.status ?? {};
+  if (domain === undefined) return endpoints?.mcp;
+  const found = domains.find((entry) => entry.domain === domain);
+  if (found === undefined)
+    throw new Failure('notFound', `The tenant has no domain ${domain}.`, {
+      remedy: `It has: ${domains.map((entry) => entry.domain).join(', ') || 'none'}.`,
+    });
+  return found.mcp ?? `https://${domain}/mcp`;
+}
+
+function endpoint(text: string): string {
+  const url = URL.parse(text);
+  if (url === null || url.username !== '' || url.password !== '')
+    throw new Failure(
+      'usage',
+      `${text.replace(/\/\/[^/]*@/, '//')} is no URL of an MCP endpoint, such as https://mcp.example.com/t/acme/mcp.`,
+    );
+  return url.href;
+}
+
+interface Opened {
+  readonly cluster: Cluster | undefined;
+  readonly because: string;
+}
+
+/** `--kubeconfig`, KUBECONFIG, local mode's, ~/.kube/config, the pod's own ServiceAccount. */
+async function openCluster(workplace: Workplace, { kubeconfig, useCluster }: Subject): Promise<Opened> {
+  const { env, signal } = workplace.terminal;
+  if (!useCluster) return { cluster: undefined, because: '--no-cluster' };
+  const local = workplace.connection()?.source === 'local mode' ? workplace.localMode()?.kubeconfig : undefined;
+  const home = join(env['HOME'] ?? homedir(), '.kube', 'config');
+  // KUBECONFIG may be a list of files; the first that exists decides, as with one.
+  const named = env['KUBECONFIG']?.split(':').find((path) => path !== '' && existsSync(path));
+  const path = kubeconfig ?? named ?? local ?? (existsSync(home) ? home : undefined);
+  if (path === undefined && env['KUBERNETES_SERVICE_HOST'] === undefined)
+    return { cluster: undefined, because: 'no kubeconfig was found (--kubeconfig, KUBECONFIG)' };
+  let cluster: Cluster | undefined;
+  try {
+    cluster = Cluster.open(path, signal);
+    if (await cluster.serves()) return { cluster, because: '' };
+    await cluster.close();
+    return { cluster: undefined, because: `${cluster.server} has no Tenantry` };
+  } catch (error) {
+    signal.throwIfAborted();
+    await cluster?.close();
+    const because =
+      error instanceof Error && !(error instanceof KubeError)
+        ? `the kubeconfig cannot be used: ${causeOf(error)}`
+        : (error as Error).message;
+    if (kubeconfig !== undefined && cluster === undefined) throw new Failure('usage', `${kubeconfig}: ${because}`);
+    return { cluster: undefined, because };
+  }
+}

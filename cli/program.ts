@@ -1,0 +1,72 @@
+import { createRequire } from 'node:module';
+import { Command, CommanderError, Option } from 'commander';
+import { contextCommand } from './commands/contexts.ts';
+import { diagnoseCommand } from './commands/diagnose.ts';
+import type { Outcome } from './exit-codes.ts';
+import { Ended, Failure } from './failure.ts';
+import { explain } from './output/explain.ts';
+import { formats } from './output/printer.ts';
+import type { Terminal } from './terminal.ts';
+import { Workplace } from './workplace.ts';
+
+const { version: packageVersion } = createRequire(import.meta.url)('../package.json') as { version: string };
+
+const epilogue = `
+Environment:
+  TENANTRY_URL, TENANTRY_TOKEN  control plane and token to use, for CI; they go before contexts
+  KUBECONFIG                    cluster that diagnose looks into
+  XDG_CONFIG_HOME               contexts are kept in tenantry/config.json below it (~/.config)
+  NO_COLOR                      no colours
+
+Exit codes:
+  0 done  1 failed  2 wrong usage  3 not found  4 not signed in or not permitted  5 conflict  6 unavailable, try again
+  7 what was sent is not valid  8 did not happen in time  9 checked, and a fault was found  130 Ctrl-C
+
+Without a context the local mode's control plane is used, in the folder of a running \`npm start\` or below it.`;
+
+/** The whole command line. Help and version go to standard output, complaints to standard error. */
+export function createProgram(terminal: Terminal): Command {
+  const program = new Command('tenantry')
+    .description('Tenants of a Tenantry installation: make them, look after them, find out what is wrong with one.')
+    .version(packageVersion, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'help for a command')
+    .addOption(new Option('-o, --output <format>', 'how results are written').choices(formats).default('table'))
+    .addOption(new Option('--context <name>', 'context to use instead of the current one'))
+    .addHelpText('after', epilogue);
+  const workplace = (command: Command): Workplace => new Workplace(terminal, command.optsWithGlobals());
+  for (const add of [diagnoseCommand, contextCommand]) add(program, workplace);
+  return settle(program, terminal);
+}
+
+/** Runs one command line to its end. Resolves with how it ended; never rejects. */
+export async function run(terminal: Terminal, args: readonly string[]): Promise<Outcome> {
+  try {
+    await createProgram(terminal).parseAsync(args, { from: 'user' });
+    return terminal.signal.aborted ? 'interrupted' : 'ok';
+  } catch (error) {
+    if (terminal.signal.aborted) return 'interrupted';
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 'ok' : 'usage';
+    if (error instanceof Ended) return error.outcome;
+    explain(terminal, error);
+    return error instanceof Failure ? error.outcome : 'failed';
+  }
+}
+
+/** Every command throws instead of ending the process, and writes where the terminal says. */
+function settle(command: Command, terminal: Terminal): Command {
+  command
+    .exitOverride()
+    .showHelpAfterError(`Help: tenantry ${pathOf(command)}--help`)
+    .configureOutput({
+      writeOut: terminal.out,
+      writeErr: terminal.err,
+      getOutHasColors: () => terminal.colours.out,
+      getErrHasColors: () => terminal.colours.err,
+    });
+  for (const child of command.commands) settle(child, terminal);
+  return command;
+}
+
+function pathOf(command: Command): string {
+  return command.parent === null ? '' : `${pathOf(command.parent)}${command.name()} `;
+}

@@ -1,0 +1,44 @@
+import { decodeJwt } from 'jose';
+import type { Connection } from '../config/connection.ts';
+import type { Contexts, Session } from '../config/contexts.ts';
+import { Failure } from '../failure.ts';
+import { GrantRefused, refresh } from './grants.ts';
+
+/** Milliseconds before its end from which on a token is replaced, so that none ends on its way. */
+const marginMs = 60_000;
+
+export interface TokenOptions {
+  readonly connection: Connection;
+  readonly contexts: Contexts;
+  readonly now: () => Date;
+  readonly signal: AbortSignal;
+}
+
+/** The token for requests to the connection's control plane, refreshed where it is about to end. Undefined where there is none. */
+export async function sessionToken({ connection, contexts, now, signal }: TokenOptions): Promise<string | undefined> {
+  const { token, context } = connection;
+  if (token !== undefined || context === undefined) return token;
+  const session = contexts.find(context)?.session;
+  if (session === undefined || endsAfter(session.accessToken, now().getTime() + marginMs)) return session?.accessToken;
+  try {
+    const next = await refresh(session, session.refreshToken, undefined, signal);
+    contexts.keepSession(context, { ...session, accessToken: next.access_token, refreshToken: next.refresh_token });
+    return next.access_token;
+  } catch (error) {
+    if (!(error instanceof GrantRefused)) throw error;
+    // A refresh token is good for once: another process may have used it just now, and kept what it got.
+    const present: Session | undefined = contexts.find(context)?.session;
+    if (present !== undefined && present.refreshToken !== session.refreshToken) return present.accessToken;
+    throw new Failure('notAuthorized', `Your session at ${connection.url} has ended: ${error.message}`, {
+      remedy: `Sign in again: tenantry login ${connection.url}`,
+    });
+  }
+}
+
+function endsAfter(token: string, time: number): boolean {
+  try {
+    return (decodeJwt(token).exp ?? 0) * 1000 > time;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,104 @@
+import { describe, expect, test } from 'vitest';
+import { presentable } from '../../cli/diagnose/presentable.ts';
+import { Redactor } from '../../cli/diagnose/redact.ts';
+import { generateApiKey } from '../../crds/api-keys.ts';
+
+describe('a redactor', () => {
+  test.each([
+    ['as it is', (secret: string) => secret],
+    ['in base64', (secret: string) => Buffer.from(secret).toString('base64')],
+    ['in a URL', (secret: string) => encodeURIComponent(secret)],
+    ['in JSON', (secret: string) => JSON.stringify({ value: secret })],
+  ])('takes out a secret it was told of, %s', (_how, spell) => {
+    const secret = 'p"a/ss w+ö\\rd!';
+    const text = new Redactor([secret]).text(`before ${spell(secret)} after`);
+    expect(text).not.toContain(spell(secret));
+    expect(text).toContain('before ');
+  });
+
+  test('takes out the password of a URL it was told of, wherever it stands alone', () => {
+    const redactor = new Redactor(['postgres://tenant:Zm9v%2Fbar42@db:5432/tenant']);
+    expect(redactor.text('role uses Zm9v/bar42 and Zm9v%2Fbar42')).toBe('role uses [redacted] and [redacted]');
+  });
+
+  test('takes out the secrets within a document it was told of', () => {
+    const hash = 'a'.repeat(64);
+    expect(new Redactor([JSON.stringify([{ id: 'x', sha256: hash }])]).text(`hash ${hash}.`)).toBe('hash [redacted].');
+  });
+
+  test.each([
+    ['an API key', generateApiKey()],
+    ['a token', 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1c2VyXzEifQ.c2lnbmF0dXJl'],
+    ['a bearer', 'Authorization: Bearer abcdef.123456'],
+    ['a password in a URL', 'postgres://someone:hunter2secret@db:5432/x'],
+    ['a variable', 'DB_PASSWORD=hunter2secret'],
+    ['a field of JSON', '{"clientSecret": "hunter2secret", "port": 1}'],
+    ['a field of escaped JSON', '{"msg":"{\\"password\\":\\"hunter2secret\\"}"}'],
+    ['a key of WorkOS', 'sk_test_a1B2c3D4e5F6g7H8'],
+    ['a private key', '-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----'],
+  ])('takes out %s it was not told of', (_what, text) => {
+    const redacted = new Redactor([]).text(text);
+    expect(redacted).toContain('[redacted]');
+    expect(redacted).not.toMatch(/hunter2secret|abcdef\.123456|c2lnbmF0dXJl|MIIEvQ|a1B2c3|tnt_[0-9A-Za-z]{12}_/);
+    expect(redacted).not.toBe(text);
+  });
+
+  test('leaves what helps: names of Secrets, URLs, plain words', () => {
+    const text = 'secretName: tenantry-database\nGET https://mcp.example.com/t/acme/mcp 401: no token\nSecretsReady=True';
+    expect(new Redactor([]).text(text)).toBe(text);
+  });
+
+  test('goes through values, keys included', () => {
+    expect(new Redactor(['topsecret']).values({ a: ['topsecret', 1, null], 'x-topsecret': { b: 'fine' } })).toEqual({
+      a: ['[redacted]', 1, null],
+      'x-[redacted]': { b: 'fine' },
+    });
+  });
+});
+
+describe('a presentable object', () => {
+  test('shows no value that users set in the environment, but those the operator sets', () => {
+    const env = [
+      { name: 'VENDOR', value: 'abc' },
+      { name: 'TENANTRY_SERVICES', value: '{}' },
+      { name: 'TENANTRY_UPSTREAM_TOKEN', value: 'abc' },
+      { name: 'DATABASE_URL', valueFrom: { secretKeyRef: { name: 'tenantry-database', key: 'url' } } },
+    ];
+    expect(presentable({ spec: { containers: [{ name: 'api', env }] } })).toEqual({
+      spec: {
+        containers: [
+          {
+            name: 'api',
+            env: [
+              { name: 'VENDOR', value: '[redacted]' },
+              { name: 'TENANTRY_SERVICES', value: '{}' },
+              { name: 'TENANTRY_UPSTREAM_TOKEN', value: '[redacted]' },
+              env[3],
+            ],
+          },
+        ],
+      },
+    });
+  });
+
+  test('shows the shape of parameters, not their texts, and no copy that kubectl keeps', () => {
+    const object = {
+      metadata: {
+        annotations: { 'kubectl.kubernetes.io/last-applied-configuration': 'all of it', 'tenantry.dev/reconcile': 'paused' },
+        managedFields: [{}],
+      },
+      spec: { parameters: { limit: 3, smtp: { host: 'mail', list: ['x'] } } },
+    };
+    expect(presentable(object)).toEqual({
+      metadata: { annotations: { 'tenantry.dev/reconcile': 'paused' } },
+      spec: { parameters: { limit: 3, smtp: { host: '[redacted]', list: ['[redacted]'] } } },
+    });
+  });
+
+  test('hides texts under names that speak of secrets', () => {
+    expect(presentable({ data: { password: 'x', apiKey: 'y' }, spec: { secretName: 'z' } })).toEqual({
+      data: { password: '[redacted]', apiKey: '[redacted]' },
+      spec: { secretName: 'z' },
+    });
+  });
+});
