@@ -1,0 +1,56 @@
+import type { SigningKey, TrustedKeys } from './keys.ts';
+
+interface Place {
+  readonly chain: string;
+  /** `YYYY-MM` */
+  readonly month: string;
+  /** Of the last record. */
+  readonly sequence: number;
+  /** Of the last record. */
+  readonly hash: string;
+}
+
+interface Signature {
+  readonly keyId: string;
+  /** Ed25519, base64url. */
+  readonly signature: string;
+}
+
+/** A signed statement that the month had exactly these records, up to this one, when it was signed. It outlives the records. */
+export interface SignedHead extends Place, Signature {
+  /** Whether the month was over: nothing follows. */
+  readonly final: boolean;
+  readonly signedAt: string;
+}
+
+/** A signed statement that the records of a month were removed because of their age. */
+export interface SignedRemoval extends Place, Signature {
+  readonly removedAt: string;
+}
+
+/** What is signed of a head: its canonical JSON (RFC 8785). */
+function headStatement({ chain, month, sequence, hash, final, signedAt, keyId }: Omit<SignedHead, 'signature'>): object {
+  return { type: 'tenantry-audit-head/v1', chain, month, sequence, hash, final, signedAt, keyId };
+}
+
+function removalStatement({ chain, month, sequence, hash, removedAt, keyId }: Omit<SignedRemoval, 'signature'>): object {
+  return { type: 'tenantry-audit-removal/v1', chain, month, sequence, hash, removedAt, keyId };
+}
+
+export function signHead(key: SigningKey, head: Omit<SignedHead, keyof Signature>): SignedHead {
+  const unsigned = { ...head, keyId: key.id };
+  return { ...unsigned, signature: key.sign(headStatement(unsigned)) };
+}
+
+export function signRemoval(key: SigningKey, removal: Omit<SignedRemoval, keyof Signature>): SignedRemoval {
+  const unsigned = { ...removal, keyId: key.id };
+  return { ...unsigned, signature: key.sign(removalStatement(unsigned)) };
+}
+
+export function isSignedHead(keys: TrustedKeys, head: SignedHead): boolean {
+  return keys.verify(headStatement(head), head.keyId, head.signature);
+}
+
+export function isSignedRemoval(keys: TrustedKeys, removal: SignedRemoval): boolean {
+  return keys.verify(removalStatement(removal), removal.keyId, removal.signature);
+}

@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { SigningKey } from '../../audit/keys.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import type { Access } from '../admin/access.ts';
+import { auditIntakeRoutes } from '../pods/audit.ts';
+import type { PodIdentity } from '../pods/identity.ts';
+import type { Settings } from '../settings.ts';
+import type { Store } from '../store/store.ts';
+import type { TenantDirectory } from '../tenant-directory.ts';
+import { ApiKeyUsage } from './api-key-usage.ts';
+import { Archive } from './archive.ts';
+import { HeadSigner } from './head-signer.ts';
+import { Ledger } from './ledger.ts';
+import { Listing } from './listing.ts';
+import { OperatorIdentity } from './operator-identity.ts';
+import { Retention } from './retention.ts';
+import { auditRoutes } from './routes.ts';
+import { Upkeep } from './upkeep.ts';
+
+/** How often the leading replica signs heads and looks for what is too old, in milliseconds. */
+export interface AuditTuning {
+  readonly signMs: number;
+  readonly retentionMs: number;
+}
+
+export const auditTuning: AuditTuning = { signMs: 60_000, retentionMs: 3_600_000 };
+
+export interface AuditParts {
+  readonly settings: Pick<Settings, 'audit' | 'operatorAccount'>;
+  readonly store: Store;
+  readonly client: KubeClient;
+  readonly directory: TenantDirectory;
+  readonly access: Access;
+  readonly pods: PodIdentity;
+  /** Throws once this replica does not lead any more. */
+  readonly assertLeading: () => void;
+  readonly log: Logger;
+  readonly tuning: AuditTuning;
+}
+
+/** What the audit does beside recording what administrators do. */
+export interface AuditPart {
+  routes(app: FastifyInstance): void;
+  /** Reads the signing key; to be called before anything is served. @throws Error that says what is wrong with the key. */
+  loadKey(): void;
+  /** For the replica that leads. */
+  lead(signal: AbortSignal): Promise<void>;
+}
+
+/** Reads nothing yet. */
+export function createAudit(parts: AuditParts): AuditPart {
+  const { settings, store, client, directory, access, pods, assertLeading, log, tuning } = parts;
+  const { db } = store;
+  const ledger = new Ledger(db);
+  const usage = new ApiKeyUsage(db);
+  const operator = new OperatorIdentity(client, settings.operatorAccount);
+  let key: SigningKey | undefined;
+  const loaded = (): SigningKey => {
+    key ??= readKey(settings.audit.keyFile);
+    return key;
+  };
+  return {
+    routes(app) {
+      const keys = () => loaded().trusted;
+      auditRoutes(app, { access, directory, listing: new Listing(db), archive: new Archive(db), keys, now: () => new Date() });
+      auditIntakeRoutes(app, { ledger, usage, pods, operator, directory, now: Date.now });
+    },
+    loadKey() {
+      loaded();
+    },
+    async lead(signal) {
+      const signing = { db, key: loaded(), assertLeading };
+      const signer = new HeadSigner({ ...signing, log });
+      const retention = new Retention({ ...signing, days: settings.audit.retentionDays, batch: 1_000 });
+      await new Upkeep({ signer, retention, log, ...tuning }).run(signal);
+    },
+  };
+}
+
+function readKey(file: string): SigningKey {
+  let pem: string;
+  try {
+    pem = readFileSync(file, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    throw new Error(`TENANTRY_AUDIT_KEY_FILE cannot be read (${code}); make one with \`openssl genpkey -algorithm ed25519\``);
+  }
+  try {
+    return new SigningKey(pem);
+  } catch (error) {
+    throw new Error(`TENANTRY_AUDIT_KEY_FILE ${error instanceof Error ? error.message : 'is not valid'}`);
+  }
+}

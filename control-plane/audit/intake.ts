@@ -1,0 +1,104 @@
+import { z } from 'zod';
+import type { Json } from '../../audit/json.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import { faultsOf } from '../http/validation.ts';
+import type { NewRecord } from './ledger.ts';
+import { redact } from './redaction.ts';
+
+/** Text that PostgreSQL can keep: no control characters, no halves of surrogate pairs. */
+const text = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must have no control characters');
+const time = z.iso.datetime({ error: 'must be a time of RFC 3339 in UTC, such as 2026-11-21T14:00:00.000Z' });
+const common = { id: z.guid().describe('UUID; the same record sent again counts once.'), time: time.describe('When it happened.') };
+
+export const toolCallRecord = z
+  .object({
+    ...common,
+    requestId: text,
+    subject: text.describe('`user_…` or `key:<id>`.'),
+    organizationId: text.optional(),
+    tool: text,
+    arguments: z.unknown().describe('Without secrets.'),
+    durationMs: z.number().min(0).max(86_400_000),
+    outcome: text,
+  })
+  .meta({ id: 'ToolCallRecord' });
+
+const secretNames = z.array(text).max(200).describe('Names, never values.');
+const tenant = z.object({ name: text, uid: z.guid() });
+export const operatorRecord = z
+  .discriminatedUnion('kind', [
+    z.object({ kind: z.literal('rotation'), ...common, tenant, secrets: secretNames, cause: text, outcome: text }),
+    z.object({ kind: z.literal('secret-read'), ...common, tenant, secrets: secretNames, purpose: text, outcome: text }),
+  ])
+  .meta({ id: 'OperatorRecord' });
+
+export const keyUse = z.object({ id: text.describe('Id of the key.'), lastUsedAt: time }).meta({ id: 'KeyUse' });
+
+export const refusedRecord = z
+  .object({ id: z.string().describe('Id of the record, as far as it has one.'), message: z.string().describe('What is wrong with it.') })
+  .meta({ id: 'RefusedRecord' });
+
+export interface Taken {
+  readonly records: readonly NewRecord[];
+  readonly refused: readonly z.infer<typeof refusedRecord>[];
+}
+
+/** Records of tool calls as the ledger takes them. One that cannot be taken is refused by itself: it must not hold up the others. */
+export function takeToolCalls(given: readonly unknown[], { metadata, spec }: Tenant): Taken {
+  const { name, uid = '' } = metadata;
+  return take(given, toolCallRecord, (record) => ({
+    id: record.id,
+    kind: 'tool-call',
+    time: record.time,
+    actor: record.subject,
+    ...(record.organizationId === undefined ? {} : { organizationId: record.organizationId }),
+    action: 'tools.call',
+    outcome: record.outcome,
+    tenant: { name, uid },
+    tenantOrganizationId: spec.organizationId,
+    requestId: record.requestId,
+    details: { tool: record.tool, arguments: redact(record.arguments), durationMs: record.durationMs },
+  }));
+}
+
+/** Records of the operator as the ledger takes them. `organizationOf`: organization of a tenant that is there. */
+export function takeOperatorRecords(
+  given: readonly unknown[],
+  actor: string,
+  organizationOf: (tenant: { readonly name: string; readonly uid: string }) => string | undefined,
+): Taken {
+  return take(given, operatorRecord, (record) => {
+    const { id, kind, time: when, tenant: of, outcome } = record;
+    const [action, why]: [string, Json] =
+      record.kind === 'rotation' ? ['secrets.rotate', { cause: record.cause }] : ['secrets.read', { purpose: record.purpose }];
+    const details = { ...(why as object), secrets: record.secrets };
+    return { id, kind, time: when, actor, action, outcome, tenant: of, tenantOrganizationId: organizationOf(of), details };
+  });
+}
+
+function take<Schema extends z.ZodType>(
+  given: readonly unknown[],
+  schema: Schema,
+  toRecord: (record: z.infer<Schema>) => NewRecord,
+): Taken {
+  const records: NewRecord[] = [];
+  const refused: z.infer<typeof refusedRecord>[] = [];
+  for (const one of given) {
+    const parsed = schema.safeParse(one);
+    if (parsed.success) records.push(toRecord(parsed.data));
+    else {
+      const message = faultsOf(parsed.error, one).map(({ pointer, message: said }) => `${pointer} ${said}`.trim());
+      refused.push({ id: idOf(one), message: message.join('; ').slice(0, 500) });
+    }
+  }
+  return { records, refused };
+}
+
+function idOf(record: unknown): string {
+  const id = record !== null && typeof record === 'object' && 'id' in record ? record.id : undefined;
+  return typeof id === 'string' ? id.slice(0, 200) : '';
+}

@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto';
+import { pod } from '../../crds/names.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { kinds } from '../../kube/resources.ts';
+import { challenge } from '../http/bearer.ts';
+import { Problem } from '../http/problem.ts';
+import { ExpiringCache } from '../identity/expiring-cache.ts';
+
+interface TokenReview {
+  readonly status?: {
+    readonly authenticated?: boolean;
+    readonly audiences?: readonly string[];
+    readonly user?: { readonly username?: string };
+  };
+}
+
+/** Milliseconds a good token is not asked about again. */
+const reviewMs = 30_000;
+
+/** Tells the operator by its projected token. */
+export class OperatorIdentity {
+  readonly account: string;
+  readonly #client: Pick<KubeClient, 'review'>;
+  readonly #reviews = new ExpiringCache<boolean>();
+
+  /** @param account `<namespace>/<name>` of the operator's ServiceAccount. */
+  constructor(client: Pick<KubeClient, 'review'>, account: string) {
+    this.#client = client;
+    this.account = account;
+  }
+
+  /** @throws Problem `unauthenticated` (401); KubeError when the API server cannot be asked. */
+  async require(token: string | undefined): Promise<void> {
+    if (token === undefined) throw this.#unauthenticated();
+    const key = createHash('sha256').update(token).digest('base64url');
+    const isOperator = await this.#reviews.get(
+      key,
+      () => this.#review(token),
+      (known) => (known ? reviewMs : 0),
+    );
+    if (!isOperator) throw this.#unauthenticated();
+  }
+
+  async #review(token: string): Promise<boolean> {
+    const { status } = await this.#client.review<TokenReview>(kinds.TokenReview, {
+      metadata: {},
+      spec: { token, audiences: [pod.tokenAudience] },
+    });
+    if (status?.authenticated !== true || !status.audiences?.includes(pod.tokenAudience)) return false;
+    return status.user?.username === `system:serviceaccount:${this.account.replace('/', ':')}`;
+  }
+
+  #unauthenticated(): Problem {
+    return new Problem(
+      'unauthenticated',
+      `Send a token of the operator's ServiceAccount, ${this.account}, of audience ${pod.tokenAudience}.`,
+      {
+        headers: { 'www-authenticate': challenge('tenantry-operator') },
+      },
+    );
+  }
+}

@@ -1,0 +1,110 @@
+import { type Kysely, sql } from 'kysely';
+import type { SigningKey } from '../../audit/keys.ts';
+import { newRecordId } from '../../audit/record.ts';
+import { signRemoval } from '../../audit/statements.ts';
+import { appendIn, databaseTime } from './ledger.ts';
+import type { AuditTables } from './tables.ts';
+
+export interface RetentionOptions {
+  readonly db: Kysely<AuditTables>;
+  readonly key: SigningKey;
+  readonly days: number;
+  /** Throws once this replica does not lead any more. */
+  readonly assertLeading: () => void;
+  /** Records removed by one statement. */
+  readonly batch: number;
+}
+
+interface ClosedMonth {
+  readonly chain: string;
+  readonly month: string;
+  readonly sequence: number;
+  readonly hash: string;
+}
+
+/**
+ * Removes the records of months that ended longer ago than they are to be kept. Before the first record goes, a signed statement says
+ * that the month is removed and what its last record was, and so does a record in the platform's chain; the signed head of the month
+ * stays. A removal that was interrupted goes on.
+ */
+export class Retention {
+  readonly #options: RetentionOptions;
+
+  constructor(options: RetentionOptions) {
+    this.#options = options;
+  }
+
+  /** @returns how many months it finished removing. @throws what the driver throws. */
+  async apply(): Promise<number> {
+    const { db, assertLeading } = this.#options;
+    const now = await databaseTime(db);
+    for (const month of await this.#expired(now)) {
+      assertLeading();
+      await this.#announce(month, new Date(now));
+    }
+    const begun = await db.selectFrom('audit_removals').select(['chain', 'month']).where('done', '=', false).execute();
+    for (const { chain, month } of begun) await this.#remove(chain, month);
+    return begun.length;
+  }
+
+  async #expired(now: number): Promise<ClosedMonth[]> {
+    // The last month that had ended by then.
+    const ended = new Date(now - this.#options.days * 86_400_000).toISOString().slice(0, 7);
+    const rows = await this.#options.db
+      .selectFrom('audit_heads')
+      .leftJoin('audit_removals', (join) =>
+        join.onRef('audit_removals.chain', '=', 'audit_heads.chain').onRef('audit_removals.month', '=', 'audit_heads.month'),
+      )
+      .select(['audit_heads.chain', 'audit_heads.month', 'audit_heads.sequence', 'audit_heads.hash'])
+      .where('audit_heads.closed', '=', true)
+      .where('audit_heads.month', '<', ended)
+      .where('audit_removals.chain', 'is', null)
+      .orderBy('audit_heads.month')
+      .execute();
+    return rows.map((row) => ({ ...row, sequence: Number(row.sequence) }));
+  }
+
+  async #announce(closed: ClosedMonth, now: Date): Promise<void> {
+    const { db, key } = this.#options;
+    const { removedAt, keyId, signature } = signRemoval(key, { ...closed, removedAt: now.toISOString() });
+    await db.transaction().execute(async (transaction) => {
+      await transaction
+        .insertInto('audit_removals')
+        .values({ ...closed, removed_at: new Date(removedAt), key_id: keyId, signature })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+      await appendIn(transaction, [
+        {
+          id: newRecordId(now.getTime()),
+          kind: 'retention',
+          time: removedAt,
+          actor: 'control-plane',
+          action: 'audit.remove',
+          outcome: 'ok',
+          details: { ...closed, days: this.#options.days },
+        },
+      ]);
+    });
+  }
+
+  async #remove(chain: string, month: string): Promise<void> {
+    const { db, batch, assertLeading } = this.#options;
+    for (;;) {
+      assertLeading();
+      const { numDeletedRows } = await db
+        .deleteFrom('audit_records')
+        .where('chain', '=', chain)
+        .where('month', '=', month)
+        .where('sequence', '<=', this.#upTo(chain, month, batch))
+        .executeTakeFirstOrThrow();
+      if (numDeletedRows < BigInt(batch)) break;
+    }
+    await db.updateTable('audit_removals').set({ done: true }).where('chain', '=', chain).where('month', '=', month).execute();
+  }
+
+  /** The sequence of the last record of the next batch. */
+  #upTo(chain: string, month: string, batch: number) {
+    return sql<string>`(SELECT coalesce(max(sequence), 0) FROM (SELECT sequence FROM audit_records
+      WHERE chain = ${chain} AND month = ${month} ORDER BY sequence LIMIT ${batch}) AS oldest)`;
+  }
+}

@@ -1,0 +1,261 @@
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import type { TrustedKeys } from '../../audit/keys.ts';
+import { recordKinds } from '../../audit/record.ts';
+import { tenantName } from '../../crds/tenant.ts';
+import type { Access } from '../admin/access.ts';
+import { page } from '../admin/parameters.ts';
+import { visible } from '../admin/scope.ts';
+import { operation } from '../http/operation.ts';
+import { Problem } from '../http/problem.ts';
+import type { Admin } from '../identity/admins.ts';
+import type { TenantDirectory } from '../tenant-directory.ts';
+import type { Archive, ChainName, HeadPlace } from './archive.ts';
+import { type ExaminedMonth, examine } from './examination.ts';
+import { exportLines } from './export.ts';
+import type { Listing } from './listing.ts';
+import { auditPage, auditVerification, headPage, publicKeys, represent } from './representation.ts';
+
+export interface AuditRouteParts {
+  readonly access: Access;
+  readonly directory: Pick<TenantDirectory, 'find'>;
+  readonly listing: Listing;
+  readonly archive: Archive;
+  readonly keys: () => TrustedKeys;
+  readonly now: () => Date;
+}
+
+const tags = ['audit'];
+const text = z
+  .string()
+  .min(1)
+  .max(253)
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must have no control characters')
+  .meta({ pattern: '^[ -~]*$' });
+const tenant = text.optional().describe('Name of a tenant, also of one that is gone.');
+const time = z.iso
+  .datetime({ offset: true, error: 'must be a time of RFC 3339' })
+  .refine((given) => !Number.isNaN(Date.parse(given)), 'must be a time of RFC 3339')
+  .optional();
+const month = z
+  .string()
+  .regex(/^\d{4}-(0[1-9]|1[0-2])$/, 'must be a month, such as 2026-11')
+  .optional();
+const range = {
+  tenant,
+  from: month.describe('First month; from the beginning when left out.'),
+  to: month.describe('Last month; up to now when left out.'),
+};
+/** Readings of whole chains that this replica does at a time. */
+const mostReadings = 4;
+
+/** `/admin/audit`: what was done, by whom, and whether the record of it is whole. */
+export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): void {
+  const app = server.withTypeProvider<ZodTypeProvider>();
+  const { access, directory, listing, archive, keys } = parts;
+  const onRequest = access.allow('audit:read');
+  const find = async (name: string) => (tenantName.safeParse(name).success ? await directory.find(name) : undefined);
+  let readings = 0;
+
+  /** Chains that the caller may read. @throws Problem tenant-not-found */
+  const chainsFor = async (admin: Admin, name: string | undefined): Promise<ChainName[]> => {
+    const chains = await archive.chains({ ...scopeOf(admin), tenant: name });
+    // A tenant that is there and has no record yet is no mistake.
+    if (name !== undefined && chains.length === 0) visible(admin, name, await find(name));
+    return chains;
+  };
+
+  /** Ends with the connection of the request. @throws Problem too-many-requests */
+  const reading = (request: FastifyRequest): { signal: AbortSignal; end: () => void } => {
+    if (readings >= mostReadings) {
+      throw new Problem('too-many-requests', 'Other verifications and exports are under way. Try again when one of them is done.', {
+        headers: { 'retry-after': '10' },
+      });
+    }
+    readings += 1;
+    const gone = new AbortController();
+    const abort = () => gone.abort(new Error('the caller has gone'));
+    request.raw.socket.once('close', abort);
+    const end = () => {
+      request.raw.socket.off('close', abort);
+      readings -= 1;
+    };
+    return { signal: gone.signal, end };
+  };
+
+  app.get(
+    '/admin/audit',
+    {
+      onRequest,
+      schema: operation({
+        operationId: 'listAuditRecords',
+        tags,
+        summary: 'List records, the newest first',
+        description: 'Administrators of tenants see the records of their tenants. Records that come while pages are read are left out.',
+        querystring: z.strictObject({
+          tenant,
+          actor: text.optional().describe('`user_…` or `key:<id>`.'),
+          action: text.optional().describe('Such as `tenants.create`, `tools.call`, `secrets.rotate`.'),
+          outcome: text.optional(),
+          kind: z.enum(recordKinds).optional(),
+          requestId: text.optional(),
+          from: time.describe('Received at this time or later.'),
+          to: time.describe('Received before this time.'),
+          ...page,
+        }),
+        response: { 200: auditPage },
+        problems: ['invalid-query', 'store-unavailable'],
+      }),
+    },
+    async (request, reply) => {
+      const { tenant: name, limit, cursor, from, to, ...filter } = request.query;
+      const scope = { ...scopeOf(access.admin(request)), tenant: name };
+      const times = { from: from === undefined ? undefined : new Date(from), to: to === undefined ? undefined : new Date(to) };
+      const { items, next } = await listing.page(scope, { ...filter, ...times }, limit, cursor);
+      return reply.send({ items: items.map(represent), ...(next === undefined ? {} : { nextCursor: next }) });
+    },
+  );
+
+  app.get(
+    '/admin/audit/verify',
+    {
+      onRequest,
+      schema: operation({
+        operationId: 'verifyAudit',
+        tags,
+        summary: 'Recompute chains and compare them with their signed heads',
+        querystring: z.strictObject(range),
+        response: { 200: auditVerification },
+        problems: ['invalid-query', 'tenant-not-found', 'too-many-requests', 'store-unavailable'],
+      }),
+    },
+    async (request, reply) => {
+      const { tenant: name, from, to } = request.query;
+      const chains = await chainsFor(access.admin(request), name);
+      const { signal, end } = reading(request);
+      try {
+        const months: ExaminedMonth[] = [];
+        for await (const verdict of examine(archive, keys(), chains, { from, to }, signal)) months.push(verdict);
+        return reply.send(summaryOf(months));
+      } finally {
+        end();
+      }
+    },
+  );
+
+  app.get(
+    '/admin/audit/export',
+    {
+      onRequest,
+      schema: {
+        produces: ['application/jsonl'],
+        ...operation({
+          operationId: 'exportAudit',
+          tags,
+          summary: 'Export chains as JSON Lines',
+          description:
+            'With hashes, signed heads and public keys, so that it can be verified without us: `tenantry audit verify <file>`. The last line has the type `end`; without it the export is not whole.',
+          querystring: z.strictObject(range),
+          response: { 200: z.string().describe('One JSON object a line.') },
+          problems: ['invalid-query', 'tenant-not-found', 'too-many-requests', 'store-unavailable'],
+        }),
+      },
+    },
+    async (request, reply) => {
+      const { tenant: name, from, to } = request.query;
+      const chains = await chainsFor(access.admin(request), name);
+      const { signal, end } = reading(request);
+      const lines = exportLines(archive, keys(), { chains, range: { from, to }, now: parts.now(), signal });
+      const stream = Readable.from(inChunks(lines), { objectMode: false, highWaterMark: chunkLength });
+      stream.once('close', end);
+      // The connection ends without the last line: that is how the caller can tell.
+      stream.once('error', (err) => request.log.warn({ err }, 'export interrupted'));
+      return reply.type('application/jsonl; charset=utf-8').send(stream as unknown as string);
+    },
+  );
+
+  app.get(
+    '/admin/audit/heads',
+    {
+      onRequest,
+      schema: operation({
+        operationId: 'listAuditHeads',
+        tags,
+        summary: 'List signed heads, the newest of each month',
+        description: 'Keep them elsewhere: whoever has them can tell whether records were removed or rewritten later.',
+        querystring: z.strictObject({ ...range, ...page }),
+        response: { 200: headPage },
+        problems: ['invalid-query', 'tenant-not-found', 'store-unavailable'],
+      }),
+    },
+    async (request, reply) => {
+      const { tenant: name, from, to, limit, cursor } = request.query;
+      const admin = access.admin(request);
+      if (name !== undefined) await chainsFor(admin, name);
+      const after = cursor === undefined ? undefined : readHeadCursor(cursor);
+      const { items, next } = await archive.newestHeads({ ...scopeOf(admin), tenant: name }, { from, to }, limit, after);
+      return reply.send({ items, ...(next === undefined ? {} : { nextCursor: writeHeadCursor(next) }) });
+    },
+  );
+
+  app.get(
+    '/admin/audit/keys',
+    {
+      onRequest,
+      schema: operation({
+        operationId: 'listAuditKeys',
+        tags,
+        summary: 'Public keys that heads are signed with',
+        description: 'The present one first. Keep them elsewhere, to verify exports with.',
+        response: { 200: publicKeys },
+        problems: [],
+      }),
+    },
+    async (_request, reply) => reply.send({ keys: keys().all }),
+  );
+}
+
+function scopeOf(admin: Admin): { organizationId: string | undefined } {
+  return { organizationId: admin.platform ? undefined : admin.organizationId };
+}
+
+function summaryOf(months: readonly ExaminedMonth[]): z.infer<typeof auditVerification> {
+  const broken = months.find(({ state }) => state === 'broken');
+  const { sequence, recordId } = broken?.fault ?? {};
+  return {
+    ok: broken === undefined,
+    records: months.reduce((sum, { records }) => sum + records, 0),
+    ...(broken === undefined || sequence === undefined
+      ? {}
+      : { firstBroken: { chain: broken.chain, month: broken.month, sequence, ...(recordId === undefined ? {} : { recordId }) } }),
+    months: [...months],
+  };
+}
+
+const chunkLength = 64 * 1024;
+
+/** Lines, several to a chunk. */
+async function* inChunks(lines: AsyncIterable<unknown>): AsyncGenerator<string> {
+  let chunk = '';
+  for await (const line of lines) {
+    chunk += `${JSON.stringify(line)}\n`;
+    if (chunk.length < chunkLength) continue;
+    yield chunk;
+    chunk = '';
+  }
+  if (chunk !== '') yield chunk;
+}
+
+function writeHeadCursor({ chain, month }: HeadPlace): string {
+  return Buffer.from(`${month} ${chain}`).toString('base64url');
+}
+
+function readHeadCursor(cursor: string): HeadPlace {
+  const [, month, chain] = /^(\d{4}-\d{2}) ([ -~]{1,100})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? [];
+  if (month === undefined || chain === undefined) {
+    throw new Problem('invalid-query', 'cursor is not one this API gave; begin without it.');
+  }
+  return { chain, month };
+}

@@ -1,0 +1,42 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { HeadSigner } from './head-signer.ts';
+import type { Retention } from './retention.ts';
+
+export interface UpkeepOptions {
+  readonly signer: HeadSigner;
+  readonly retention: Retention;
+  readonly log: Logger;
+  /** Milliseconds between two signings. */
+  readonly signMs: number;
+  /** Milliseconds between two looks for months that are too old. */
+  readonly retentionMs: number;
+}
+
+/** What one replica, the leading one, does for the audit: signs heads, and removes what is too old. */
+export class Upkeep {
+  readonly #options: UpkeepOptions;
+
+  constructor(options: UpkeepOptions) {
+    this.#options = options;
+  }
+
+  /** Goes on until `signal` aborts; what fails is done the next time. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { signer, retention, log, signMs, retentionMs } = this.#options;
+    for (let sinceRetention = retentionMs; !signal.aborted; sinceRetention += signMs) {
+      try {
+        const signed = await signer.sign();
+        if (signed > 0) log.debug({ heads: signed }, 'audit heads signed');
+        if (sinceRetention >= retentionMs) {
+          sinceRetention = 0;
+          const removed = await retention.apply();
+          if (removed > 0) log.info({ months: removed }, 'old months of the audit removed');
+        }
+      } catch (err) {
+        if (!signal.aborted) log.warn({ err }, 'upkeep of the audit failed');
+      }
+      await delay(signMs, undefined, { signal }).catch(() => {});
+    }
+  }
+}
