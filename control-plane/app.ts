@@ -4,6 +4,7 @@ import { createJsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-ty
 import type { Logger } from 'pino';
 import { isDeeperThan, maxDepth } from '../crds/parameters.ts';
 import { type AdminParts, adminRoutes } from './admin/routes.ts';
+import type { AuditPart } from './audit/create.ts';
 import { refuseUnknown } from './http/method-not-allowed.ts';
 import { invalid } from './http/problem.ts';
 import { renderErrors } from './http/render-errors.ts';
@@ -21,6 +22,7 @@ export interface AppParts {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly admin: AdminParts;
+  readonly audit: AuditPart;
   readonly identity: PodIdentity;
   readonly memberships: Memberships;
   readonly toolAccess: ToolAccessByRole;
@@ -95,6 +97,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     transformObject: jsonSchemaTransformObject,
   });
   adminRoutes(app, parts.admin);
+  parts.audit.routes(app);
   podRoutes(app, parts.identity, parts.memberships, parts.toolAccess, parts.keys);
   webhookRoutes(app, parts.webhooks);
   app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }));

@@ -5,6 +5,7 @@ import { LeaderElection } from '../kube/leader-election.ts';
 import { createAdmin } from './admin/create.ts';
 import { createApp } from './app.ts';
 import { Audit } from './audit/actions.ts';
+import { type AuditTuning, auditTuning, createAudit } from './audit/create.ts';
 import { Ledger } from './audit/ledger.ts';
 import { AuthorizationController } from './authorization/controller.ts';
 import { Admins } from './identity/admins.ts';
@@ -32,7 +33,7 @@ export interface ControlPlane {
 export async function startControlPlane(
   settings: Settings,
   log: Logger,
-  tuning: { readonly sweepMs?: number; readonly memberships?: MembershipTuning } = {},
+  tuning: { readonly sweepMs?: number; readonly memberships?: MembershipTuning; readonly audit?: AuditTuning } = {},
 ): Promise<ControlPlane> {
   const stopping = new AbortController();
   const metrics = createMetrics();
@@ -82,21 +83,35 @@ export async function startControlPlane(
     log,
     now: () => new Date(),
   });
+  const pods = new PodIdentity(client, directory);
+  const auditPart = createAudit({
+    settings,
+    store,
+    client,
+    directory,
+    access: admin.access,
+    pods,
+    assertLeading: beforeWrite,
+    log,
+    tuning: tuning.audit ?? auditTuning,
+  });
   const app = await createApp({
     log,
     metrics,
     admin,
-    identity: new PodIdentity(client, directory),
+    audit: auditPart,
+    identity: pods,
     memberships,
     toolAccess: settings.toolAccess,
     keys: new OAuthKeys(settings.oauthIssuer),
     webhooks: { webhooks: connection.sdk.webhooks, secret: settings.workos.webhookSecret, mirror },
     ready: () => directory.synced && store.migrated && !stopping.signal.aborted,
   });
+  auditPart.loadKey();
   const url = await app.listen({ host: settings.host, port: settings.port });
   const lead = async (): Promise<void> => {
     await election?.lead(stopping.signal);
-    await Promise.all([controller.run(stopping.signal), poll.run(stopping.signal)]);
+    await Promise.all([controller.run(stopping.signal), poll.run(stopping.signal), auditPart.lead(stopping.signal)]);
   };
   const working = Promise.allSettled([
     directory.start(stopping.signal),

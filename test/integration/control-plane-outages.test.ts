@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ensureAuditKey } from '../../local/audit-key.ts';
 import { type Postgres, startPostgres } from '../../local/postgres.ts';
 import { ensureStoreDatabase } from '../../local/store-database.ts';
 import { startWorkos, type WorkosStandIn } from '../../local/workos/start.ts';
@@ -24,6 +25,7 @@ beforeAll(async () => {
   await chmod(dir, 0o711);
   postgres = await startPostgres({ dir: join(dir, 'postgres'), fsync: false, log: pino({ level: 'silent' }) });
   storeUrl = await ensureStoreDatabase(postgres.url, join(dir, 'store-password'));
+  ensureAuditKey(join(dir, 'audit-key.pem'));
   workos = await startWorkos({ port: 0, dir: join(dir, 'workos') });
   const organization = workos.createOrganization({ name: 'Platform', externalId: 'platform' });
   const user = await workos.createUser({ email: 'admin@example.com' });
