@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { isDeeperThan, maxDepth } from '../crds/parameters.ts';
 import { type AdminParts, adminRoutes } from './admin/routes.ts';
 import type { AuditPart } from './audit/create.ts';
+import { type AuthConfig, authConfigRoute } from './auth-config.ts';
 import { refuseUnknown } from './http/method-not-allowed.ts';
 import { invalid } from './http/problem.ts';
 import { renderErrors } from './http/render-errors.ts';
@@ -28,6 +29,7 @@ export interface AppParts {
   readonly toolAccess: ToolAccessByRole;
   readonly keys: OAuthKeys;
   readonly webhooks: WebhookParts;
+  readonly authConfig: AuthConfig;
   /** Whether reads are served from complete copies. */
   readonly ready: () => boolean;
 }
@@ -100,6 +102,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   parts.audit.routes(app);
   podRoutes(app, parts.identity, parts.memberships, parts.toolAccess, parts.keys);
   webhookRoutes(app, parts.webhooks);
+  authConfigRoute(app, parts.authConfig);
   app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }));
   app.get('/readyz', { schema: { hide: true } }, async (_request, reply) =>
     ready() ? { status: 'ok' } : reply.status(503).send({ status: 'waiting for the Kubernetes API or the database' }),

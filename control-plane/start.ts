@@ -105,6 +105,12 @@ export async function startControlPlane(
     toolAccess: settings.toolAccess,
     keys: new OAuthKeys(settings.oauthIssuer),
     webhooks: { webhooks: connection.sdk.webhooks, secret: settings.workos.webhookSecret, mirror },
+    authConfig: {
+      clientId: settings.workos.clientId,
+      workosUrl: settings.workos.apiUrl,
+      sessionIssuer: settings.adminIssuer,
+      authorizationServer: settings.oauthIssuer,
+    },
     ready: () => directory.synced && store.migrated && !stopping.signal.aborted,
   });
   auditPart.loadKey();

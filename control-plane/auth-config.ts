@@ -1,0 +1,42 @@
+import type { FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+
+/** Where somebody signs in; nothing of it is secret. */
+export interface AuthConfig {
+  /** Client ID of the WorkOS environment. */
+  readonly clientId: string;
+  /** Origin of WorkOS's API, where devices are authorized and sessions refreshed. */
+  readonly workosUrl: string;
+  /** Issuer of session access tokens, which the Admin API takes. */
+  readonly sessionIssuer: string;
+  /** The AuthKit domain, issuer of the tokens of tenants' users. */
+  readonly authorizationServer: string;
+}
+
+const authConfig = z
+  .object({
+    clientId: z.string().describe('Client ID of the WorkOS environment.'),
+    workosUrl: z.string().describe("Origin of WorkOS's API, where devices are authorized and sessions refreshed."),
+    sessionIssuer: z.string().describe('Issuer of session access tokens, which the Admin API takes.'),
+    authorizationServer: z.string().describe("The AuthKit domain, issuer of the tokens of tenants' users."),
+  })
+  .meta({ id: 'AuthConfig' });
+
+/** `GET /v1/auth/config`: what a command line must know before anybody has signed in. */
+export function authConfigRoute(server: FastifyInstance, config: AuthConfig): void {
+  server.withTypeProvider<ZodTypeProvider>().get(
+    '/v1/auth/config',
+    {
+      schema: {
+        operationId: 'getAuthConfig',
+        tags: ['sign-in'],
+        summary: 'Where administrators sign in',
+        description: 'Public: asked before there is a token.',
+        security: [],
+        response: { 200: authConfig },
+      },
+    },
+    async (_request, reply) => reply.header('cache-control', 'public, max-age=300').send(config),
+  );
+}
