@@ -62,6 +62,8 @@ export async function startControlPlane(
     beforeChange: beforeWrite,
     provider,
     directory,
+    addressing: settings.addressing,
+    ownUrl: settings.adminUrl,
     log,
     registry: metrics.registry,
     ...(tuning.sweepMs === undefined ? {} : { sweepMs: tuning.sweepMs }),

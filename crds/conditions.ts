@@ -26,7 +26,14 @@ export const conditionReasons = {
   /** Service and route exist and name the tenant's public URLs. */
   RouteReady: ['Routed', 'Pending', 'NotAccepted'],
   /** Written by the control plane: the tenant's URLs are OAuth resources of the authorization server. */
-  AuthorizationReady: ['Registered', 'NoOrganization', 'OrganizationNotFound', 'ProviderUnavailable'],
+  AuthorizationReady: [
+    'Registered',
+    'NoOrganization',
+    'OrganizationNotFound',
+    'OrganizationRefused',
+    'InvitationRefused',
+    'ProviderUnavailable',
+  ],
   /** An MCP handshake through the tenant's own public route succeeded. */
   Verified: ['HandshakeSucceeded', 'Pending', 'Unreachable', 'HandshakeFailed', 'MetadataInvalid', 'ChallengeMissing', 'Suspended'],
   /** All of the above held once, and the tenant's own workload still serves. */

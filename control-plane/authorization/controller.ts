@@ -1,18 +1,25 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import type { Addressing } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Controller } from '../../kube/controller.ts';
-import { type IdentityProvider, ProviderUnavailable } from '../identity/provider.ts';
+import { KubeError } from '../../kube/errors.ts';
+import { type IdentityProvider, ProviderUnavailable, type RegisteredResource } from '../identity/provider.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
 import { registrationsOf } from './plan.ts';
 import { reconcile } from './reconcile.ts';
+import { unclaimed } from './unclaimed.ts';
 
 export interface ControllerOptions {
   readonly client: KubeClient;
   readonly provider: IdentityProvider;
   readonly directory: TenantDirectory;
+  /** Where this installation's tenants are reached. */
+  readonly addressing: Addressing;
+  /** A URL of the control plane's own that is to be an OAuth resource. */
+  readonly ownUrl: string | undefined;
   readonly log: Logger;
   readonly registry: Registry;
   /** Called before each change at WorkOS; throws where this replica does not lead. */
@@ -29,6 +36,8 @@ export class AuthorizationController {
   readonly #controller: Controller;
   /** Recorded identifiers that the last sweep did not find at WorkOS. */
   #lost: ReadonlySet<string> = new Set();
+  /** Registrations that the last sweep found to be no tenant's. */
+  #unclaimed: ReadonlySet<string> = new Set();
 
   constructor(options: ControllerOptions) {
     this.#options = options;
@@ -70,16 +79,17 @@ export class AuthorizationController {
   async #sweepForever(signal: AbortSignal): Promise<void> {
     const every = this.#options.sweepMs ?? 600_000;
     while (!signal.aborted) {
+      await this.sweep();
       await delay(every * (0.9 + 0.2 * Math.random()), undefined, { signal }).catch(() => {});
-      if (!signal.aborted) await this.sweep();
     }
   }
 
-  /** Finds registrations that somebody removed at WorkOS, and has them made anew. */
+  /** Finds registrations that somebody removed at WorkOS, and has them made anew; and removes those that are nobody's. */
   async sweep(): Promise<void> {
     const { directory, provider, log } = this.#options;
     try {
-      const present = new Set((await provider.resources()).map(({ id }) => id));
+      const resources = await provider.resources();
+      const present = new Set(resources.map(({ id }) => id));
       const missing = directory
         .knownTenants()
         .flatMap((tenant) => registrationsOf(tenant).map(({ id }) => ({ id, key: tenant.metadata.name })))
@@ -87,10 +97,33 @@ export class AuthorizationController {
       this.#lost = new Set(missing.map(({ id }) => id));
       for (const { key } of missing) this.#controller.add(key);
       if (missing.length > 0) log.warn({ count: missing.length }, 'registrations had been removed at WorkOS');
+      await this.#removeUnclaimed(resources);
+      await this.#registerOwn(resources);
     } catch (error) {
-      if (!(error instanceof ProviderUnavailable)) throw error;
+      if (!(error instanceof ProviderUnavailable || isNotLeading(error))) throw error;
       log.warn({ err: error }, 'sweep of registrations failed');
     }
+  }
+
+  /** One that is found in two sweeps goes: a tenant made in between would claim it by then. */
+  async #removeUnclaimed(resources: readonly RegisteredResource[]): Promise<void> {
+    const { directory, provider, log, beforeChange, addressing } = this.#options;
+    if (!directory.synced) return;
+    const found = unclaimed(resources, directory.knownTenants(), addressing);
+    const again = found.filter(({ id }) => this.#unclaimed.has(id));
+    this.#unclaimed = new Set(found.map(({ id }) => id));
+    for (const { id, uri } of again) {
+      beforeChange();
+      await provider.removeResource(id);
+      log.warn({ url: uri }, 'registration that no tenant claims removed');
+    }
+  }
+
+  async #registerOwn(resources: readonly RegisteredResource[]): Promise<void> {
+    const { ownUrl, provider, beforeChange } = this.#options;
+    if (ownUrl === undefined || resources.some(({ uri }) => uri === ownUrl)) return;
+    beforeChange();
+    await provider.registerResource(ownUrl);
   }
 }
 
@@ -102,7 +135,13 @@ function relevant({ metadata, status }: Tenant): string {
     metadata.deletionTimestamp,
     metadata.finalizers,
     status?.endpoints,
+    status?.domains?.map(({ state, mcp, api }) => [state, mcp, api]),
     status?.authorization,
     status?.conditions?.find(({ type }) => type === 'AuthorizationReady'),
   ]);
+}
+
+/** Whether the lease is lost: what was left undone is another replica's now. */
+function isNotLeading(error: unknown): boolean {
+  return error instanceof KubeError && error.reason === 'NotLeading';
 }

@@ -1,29 +1,26 @@
-import type { Verdict } from '../../crds/conditions.ts';
 import { finalizers } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
-import type { KubeClient } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
-import { type KubeObject, kinds } from '../../kube/resources.ts';
-import { fieldManager } from '../field-manager.ts';
 import { type IdentityProvider, ProviderUnavailable } from '../identity/provider.ts';
-import { plan, type Registration, registrationsOf, statusToWrite, urlsOf } from './plan.ts';
+import { isRefusal } from '../identity/workos-connection.ts';
+import { say, setFinalizers, setOrganization, type Writing } from './own-status.ts';
+import { type Invitee, type MadeOrganization, type Plan, plan, type Registration, registrationsOf, urlsOf } from './plan.ts';
 
-/** Milliseconds until an organization that was not there is looked for again. */
-const organizationRetryMs = 60_000;
+/** Milliseconds until what WorkOS refused is tried again: somebody may have put it right there. */
+const refusedRetryMs = 60_000;
 
-export interface Context {
-  readonly client: KubeClient;
+/** Role of a tenant's first administrator. */
+export const adminRole = 'tenant-admin';
+
+export interface Context extends Writing {
   readonly provider: IdentityProvider;
-  readonly now: () => Date;
   /** Called before each change at WorkOS; what it throws ends the pass. */
   readonly beforeChange: () => void;
-  /** Told of every Tenant written, before the watch shows it. */
-  readonly wrote: (tenant: Tenant) => void;
 }
 
 /**
- * One pass over one tenant: its URLs are OAuth resources of the authorization server, or are none any more. Any pass may be cut off
- * anywhere: the next one finds what was registered and finishes.
+ * One pass over one tenant: it has its organization, and its URLs are OAuth resources of the authorization server, or are none any more.
+ * Any pass may be cut off anywhere: the next one finds what was made and finishes.
  *
  * @returns milliseconds after which to look again; undefined for when the tenant changes.
  * @throws ProviderUnavailable after saying so in the condition; KubeError.
@@ -41,9 +38,13 @@ export async function reconcile(
     case 'claim':
       context.wrote(await setFinalizers(tenant, [...(tenant.metadata.finalizers ?? []), finalizers.authorization], context, signal));
       return 0;
-    case 'unauthorized':
-      await say(tenant, { status: 'True', reason: 'NoOrganization', message: noOrganization }, [], context, signal);
+    case 'unauthorized': {
+      const nothing = { resources: [], organization: undefined };
+      await say(tenant, { status: 'True', reason: 'NoOrganization', message: noOrganization }, nothing, context, signal);
       return undefined;
+    }
+    case 'organize':
+      return organize(tenant, next, context, signal);
     case 'release':
       return release(tenant, context, signal);
     case 'register':
@@ -53,21 +54,45 @@ export async function reconcile(
 
 const noOrganization = 'The tenant has no organization: API keys work, sign-in does not.';
 
+/** Makes the organization, or finds the one an earlier pass has made, and sets its identifier. Who is invited comes later. */
+async function organize(
+  tenant: Tenant,
+  { name, externalId }: Extract<Plan, { kind: 'organize' }>,
+  context: Context,
+  signal: AbortSignal,
+): Promise<number> {
+  const recorded = { resources: registrationsOf(tenant), organization: tenant.status?.authorization?.organization };
+  try {
+    context.beforeChange();
+    const id = await context.provider.ensureOrganization(name, externalId);
+    context.wrote(await setOrganization(tenant, id, context, signal));
+    return 0;
+  } catch (error) {
+    if (!(error instanceof ProviderUnavailable)) throw error;
+    if (!isRefusal(error)) return giveUp(tenant, error, recorded, context, signal);
+    const message = `WorkOS refused to create the organization (HTTP ${error.status}). Correct spec.organization.`;
+    await say(tenant, { status: 'False', reason: 'OrganizationRefused', message }, recorded, context, signal);
+    return refusedRetryMs;
+  }
+}
+
 async function register(
   tenant: Tenant,
-  { organizationId, keep, missing, stale }: Extract<ReturnType<typeof plan>, { kind: 'register' }>,
+  { organizationId, keep, missing, stale, invite }: Extract<Plan, { kind: 'register' }>,
   context: Context,
   signal: AbortSignal,
 ): Promise<number | undefined> {
   // In the order of the endpoints, so that the same registrations are always written the same way.
   const urls = urlsOf(tenant);
   const resources: Registration[] = [...keep];
+  let organization = tenant.status?.authorization?.organization;
   const ordered = () => resources.toSorted((a, b) => urls.indexOf(a.url) - urls.indexOf(b.url));
+  const unfinished = () => ({ resources: [...ordered(), ...stale], organization });
   try {
     if (!(await context.provider.organizationExists(organizationId))) {
       const message = `WorkOS has no organization ${organizationId}. Create the tenant again with the right organizationId.`;
-      await say(tenant, { status: 'False', reason: 'OrganizationNotFound', message }, [...ordered(), ...stale], context, signal);
-      return organizationRetryMs;
+      await say(tenant, { status: 'False', reason: 'OrganizationNotFound', message }, unfinished(), context, signal);
+      return refusedRetryMs;
     }
     for (const url of missing) {
       context.beforeChange();
@@ -77,14 +102,37 @@ async function register(
       context.beforeChange();
       await context.provider.removeResource(one.id);
     }
+    if (invite !== undefined) organization = await invited(invite, organizationId, organization, context);
   } catch (error) {
     if (!(error instanceof ProviderUnavailable)) throw error;
-    await sayUnavailable(tenant, error, [...ordered(), ...stale], context, signal);
-    throw error;
+    if (!(error instanceof InvitationRefused)) return giveUp(tenant, error, unfinished(), context, signal);
+    const message = `WorkOS refused to invite the first administrator (HTTP ${error.status}). Correct spec.organization.admin.email, and see that the role ${adminRole} exists: tenantry workos check.`;
+    await say(tenant, { status: 'False', reason: 'InvitationRefused', message }, { resources: ordered(), organization }, context, signal);
+    return refusedRetryMs;
   }
   const message = `Users of organization ${organizationId} can sign in.`;
-  await say(tenant, { status: 'True', reason: 'Registered', message }, ordered(), context, signal);
+  await say(tenant, { status: 'True', reason: 'Registered', message }, { resources: ordered(), organization }, context, signal);
   return undefined;
+}
+
+/** The invitation, not the rest of the pass, is what WorkOS refused. */
+class InvitationRefused extends ProviderUnavailable {}
+
+/** Invites the first administrator, unless the organization is another than the one made for the tenant: its people are others' business. */
+async function invited(
+  { email, externalId }: Invitee,
+  organizationId: string,
+  before: MadeOrganization | undefined,
+  { provider, beforeChange }: Context,
+): Promise<MadeOrganization | undefined> {
+  if ((await provider.findOrganization(externalId)) !== organizationId) return before;
+  beforeChange();
+  try {
+    return { id: organizationId, invitationId: await provider.ensureInvitation(email, organizationId, adminRole) };
+  } catch (error) {
+    if (isRefusal(error)) throw new InvitationRefused('sending an invitation', error.status, { cause: error });
+    throw error;
+  }
 }
 
 /** Removes the tenant's resources and then our finalizer. The finalizer stays until WorkOS has confirmed every removal. */
@@ -101,8 +149,7 @@ async function release(tenant: Tenant, context: Context, signal: AbortSignal): P
     }
   } catch (error) {
     if (!(error instanceof ProviderUnavailable)) throw error;
-    await sayUnavailable(tenant, error, recorded, context, signal);
-    throw error;
+    return giveUp(tenant, error, { resources: recorded, organization: tenant.status?.authorization?.organization }, context, signal);
   }
   const rest = (tenant.metadata.finalizers ?? []).filter((finalizer) => finalizer !== finalizers.authorization);
   try {
@@ -113,40 +160,17 @@ async function release(tenant: Tenant, context: Context, signal: AbortSignal): P
   return undefined;
 }
 
-function sayUnavailable(
+/** Says that WorkOS did not answer, and has the pass tried again. */
+async function giveUp(
   tenant: Tenant,
   error: ProviderUnavailable,
-  resources: readonly Registration[],
+  recorded: { readonly resources: readonly Registration[]; readonly organization: MadeOrganization | undefined },
   context: Context,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<never> {
   const waiting =
     tenant.metadata.deletionTimestamp === undefined ? 'Registration is' : 'The OAuth resources are not removed yet; removal is';
   const message = `${error.message}. ${waiting} tried again.`;
-  return say(tenant, { status: 'False', reason: 'ProviderUnavailable', message }, resources, context, signal);
-}
-
-/** Writes condition and registrations, unless the Tenant shows them already. */
-async function say(
-  tenant: Tenant,
-  verdict: Omit<Extract<Verdict, { type: 'AuthorizationReady' }>, 'type'>,
-  resources: readonly Registration[],
-  { client, now, wrote }: Context,
-  signal: AbortSignal,
-): Promise<void> {
-  const own = statusToWrite(tenant, { type: 'AuthorizationReady', ...verdict }, resources, now);
-  if (own === undefined) return;
-  const { name, uid } = tenant.metadata;
-  const object: KubeObject & { status: object } = {
-    // With the UID a namesake created meanwhile is a Conflict and not a victim.
-    metadata: uid === undefined ? { name } : { name, uid },
-    status: { conditions: [own.condition], ...(own.resources.length === 0 ? {} : { authorization: { resources: own.resources } }) },
-  };
-  wrote(await client.apply<Tenant>(kinds.Tenant, object, { fieldManager, subresource: 'status', signal }));
-}
-
-function setFinalizers(tenant: Tenant, wanted: readonly string[], { client }: Context, signal: AbortSignal): Promise<Tenant> {
-  const { name, uid, resourceVersion } = tenant.metadata;
-  // The list is replaced whole, so that a finalizer another controller added meanwhile must make this a Conflict.
-  return client.patch<Tenant>(kinds.Tenant, name, { metadata: { uid, resourceVersion, finalizers: wanted } }, { fieldManager, signal });
+  await say(tenant, { status: 'False', reason: 'ProviderUnavailable', message }, recorded, context, signal);
+  throw error;
 }

@@ -1,6 +1,6 @@
 import { ConflictException, NotFoundException } from '@workos-inc/node';
 import { ExpiringCache } from './expiring-cache.ts';
-import { ProviderUnavailable, statusOf, type WorkosConnection } from './workos-connection.ts';
+import { codeOf, ProviderUnavailable, statusOf, type WorkosConnection } from './workos-connection.ts';
 
 export { ProviderUnavailable } from './workos-connection.ts';
 
@@ -18,6 +18,9 @@ export interface RegisteredResource {
 
 const resourcesPath = '/user_management/authkit_oauth_resources';
 const organizationMs = 300_000;
+
+/** Recorded in place of an invitation's identifier for somebody who was a member already, and must not be invited when they have gone. */
+export const notNeeded = 'not-needed';
 
 /** What Tenantry changes at WorkOS, and what it looks up to do so. Every failure to answer is a ProviderUnavailable. */
 export class IdentityProvider {
@@ -41,6 +44,55 @@ export class IdentityProvider {
         }
       });
     return this.#organizations.get(id, ask, (exists) => (exists ? organizationMs : 0));
+  }
+
+  /** The identifier of the organization that carries the external id. */
+  findOrganization(externalId: string): Promise<string | undefined> {
+    return this.#connection.read('finding an organization', async (sdk) => {
+      try {
+        return (await sdk.organizations.getOrganizationByExternalId(externalId)).id;
+      } catch (error) {
+        if (error instanceof NotFoundException) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  /** Creates an organization unless one carries the external id already. @returns its identifier. */
+  async ensureOrganization(name: string, externalId: string): Promise<string> {
+    const known = await this.findOrganization(externalId);
+    if (known !== undefined) return known;
+    const created = await this.#connection.write('creating an organization', async (sdk) => {
+      try {
+        return (await sdk.organizations.createOrganization({ name, externalId })).id;
+      } catch (error) {
+        if (codeOf(error) === 'external_id_already_used' || error instanceof ConflictException) return undefined;
+        throw error;
+      }
+    });
+    const id = created ?? (await this.findOrganization(externalId));
+    if (id === undefined) throw new ProviderUnavailable('creating an organization', 409);
+    return id;
+  }
+
+  /**
+   * Invites somebody to an organization, unless that was done before: then that invitation counts, whatever became of it.
+   * @returns the invitation's identifier, or `notNeeded` for who is a member already.
+   */
+  async ensureInvitation(email: string, organizationId: string, roleSlug: string): Promise<string> {
+    const before = await this.#connection.read('finding an invitation', async (sdk) => {
+      const { data } = await sdk.userManagement.listInvitations({ email, organizationId, limit: 1, order: 'asc' });
+      return data.find((one) => one.organizationId === organizationId)?.id;
+    });
+    if (before !== undefined) return before;
+    return this.#connection.write('sending an invitation', async (sdk) => {
+      try {
+        return (await sdk.userManagement.sendInvitation({ email, organizationId, roleSlug })).id;
+      } catch (error) {
+        if (codeOf(error) === 'user_already_organization_member') return notNeeded;
+        throw error;
+      }
+    });
   }
 
   /** Registers a URL as OAuth resource. One that is registered already, by a pass that did not get to record it, is found again. */

@@ -117,6 +117,16 @@ export function statusOf(error: unknown): number | undefined {
   return error instanceof Error && 'status' in error && typeof error.status === 'number' ? error.status : undefined;
 }
 
+/** Whether WorkOS understood and refused what was asked; asking again changes nothing. */
+export function isRefusal(error: unknown): error is ProviderUnavailable {
+  return error instanceof ProviderUnavailable && [400, 404, 409, 422].includes(error.status ?? 0);
+}
+
+/** WorkOS's own word for what went wrong, as its errors carry it. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
 /** Whether the same request may well succeed a moment later: no answer, or a failure of WorkOS itself. */
 function isPassing(error: unknown): boolean {
   const status = statusOf(error);

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { WorkOS } from '@workos-inc/node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { reconcile } from '../../control-plane/authorization/reconcile.ts';
@@ -133,7 +134,113 @@ describe('OAuth resources of tenants', () => {
   });
 });
 
+describe('an organization made for the tenant', () => {
+  const wanted = (email?: string) => ({
+    name: 'Acme Inc.',
+    externalId: randomUUID(),
+    ...(email === undefined ? {} : { admin: { email } }),
+  });
+
+  function create(name: string, organization: ReturnType<typeof wanted>) {
+    return createTenant(cluster, name, undefined, { organization });
+  }
+
+  test('is created, set, and its first administrator invited once', async () => {
+    const organization = wanted('ada@acme.example');
+    await create('organized', organization);
+    const tenant = await settled('organized', 'Registered');
+    const made = workos.findOrganization(organization.externalId);
+    expect(made).toMatchObject({ name: 'Acme Inc.' });
+    expect(tenant.spec.organizationId).toBe(made?.id);
+    const { data: invitations } = await rest().userManagement.listInvitations({ organizationId: made?.id ?? '' });
+    expect(invitations).toEqual([expect.objectContaining({ email: 'ada@acme.example', state: 'pending', roleSlug: 'tenant-admin' })]);
+    expect(tenant.status?.authorization?.organization).toEqual({ id: made?.id, invitationId: invitations[0]?.id });
+    expect(workos.resources()).toContain(`${baseUrl}/t/organized/mcp`);
+  });
+
+  test('is found again by a pass that follows one cut off after creating it, and so is the invitation', async () => {
+    const organization = wanted('grace@globex.example');
+    const made = workos.createOrganization({ name: 'Acme Inc.', externalId: organization.externalId });
+    const sent = await rest().userManagement.sendInvitation({
+      email: 'grace@globex.example',
+      organizationId: made.id,
+      roleSlug: 'tenant-admin',
+    });
+    await rest().userManagement.revokeInvitation(sent.id);
+    await create('found-again', organization);
+    const tenant = await settled('found-again', 'Registered');
+    expect(tenant.spec.organizationId).toBe(made.id);
+    // Revoked meanwhile by somebody: it is not sent again.
+    expect(tenant.status?.authorization?.organization).toEqual({ id: made.id, invitationId: sent.id });
+    expect((await rest().userManagement.listInvitations({ organizationId: made.id })).data).toHaveLength(1);
+  });
+
+  test('whose first administrator is a member already invites nobody', async () => {
+    const organization = wanted('already@acme.example');
+    const made = workos.createOrganization({ name: 'Acme Inc.', externalId: organization.externalId });
+    const user = await workos.createUser({ email: 'already@acme.example' });
+    workos.createMembership({ userId: user.id, organizationId: made.id });
+    await create('member-already', organization);
+    const tenant = await settled('member-already', 'Registered');
+    expect(tenant.status?.authorization?.organization).toEqual({ id: made.id, invitationId: 'not-needed' });
+  });
+
+  test('waits for WorkOS and is made when it is back', async () => {
+    const organization = wanted();
+    await outage(async () => {
+      await create('organized-later', organization);
+      await settled('organized-later', 'ProviderUnavailable');
+    });
+    await settled('organized-later', 'Registered');
+    expect((await read('organized-later'))?.spec.organizationId).toBe(workos.findOrganization(organization.externalId)?.id);
+  });
+
+  test('stays when the tenant goes: people are in it', async () => {
+    const organization = wanted();
+    await create('leaves-organization', organization);
+    await settled('leaves-organization', 'Registered');
+    await cluster.client.delete(kinds.Tenant, 'leaves-organization');
+    await eventually('the tenant is gone', async () => (await read('leaves-organization')) === undefined);
+    expect(workos.findOrganization(organization.externalId)).toBeDefined();
+  });
+});
+
+describe('custom domains', () => {
+  test('are registered once proved, and removed with the proof', async () => {
+    await createTenant(cluster, 'domained', organizationId);
+    await settled('domained', 'Registered');
+    const url = 'https://mcp.domained.example/mcp';
+    await publish(cluster, 'domained', `${baseUrl}/t/domained/mcp`, [domain('Pending')]);
+    await publish(cluster, 'domained', `${baseUrl}/t/domained/mcp`, [domain('Verified')]);
+    await eventually('it is recorded', async () => recorded(await read('domained')).includes(url));
+    expect(workos.resources()).toContain(url);
+    await publish(cluster, 'domained', `${baseUrl}/t/domained/mcp`, []);
+    await eventually('it is recorded no more', async () => !recorded(await read('domained')).includes(url));
+    expect(workos.resources()).not.toContain(url);
+    expect(workos.resources()).toContain(`${baseUrl}/t/domained/mcp`);
+  });
+
+  const recorded = (tenant: Tenant | undefined) => tenant?.status?.authorization?.resources?.map(({ url }) => url) ?? [];
+  const domain = (state: 'Pending' | 'Verified') => ({
+    domain: 'mcp.domained.example',
+    state,
+    record: { name: '_tenantry-challenge.mcp.domained.example', type: 'TXT' as const, value: 'tenantry=00' },
+    mcp: 'https://mcp.domained.example/mcp',
+    message: '',
+  });
+});
+
 describe('cut off and broken', () => {
+  test('a registration of a tenant that went without its finalizer is swept, others stay', async () => {
+    const others = ['https://elsewhere.example/mcp', `${baseUrl}/other`];
+    const orphan = `${baseUrl}/t/orphan/mcp`;
+    for (const uri of [...others, orphan]) await rest().post('/user_management/authkit_oauth_resources', { uri });
+    await createTenant(cluster, 'beside-orphan', organizationId);
+    await settled('beside-orphan', 'Registered');
+    await eventually('the orphan is gone', async () => !workos.resources().includes(orphan));
+    expect(workos.resources()).toEqual(expect.arrayContaining([...others, `${baseUrl}/t/beside-orphan/mcp`]));
+  });
+
   test('a pass cut off between registering and recording is finished by the next', async () => {
     const url = `${baseUrl}/t/cut-off/mcp`;
     await rest().post('/user_management/authkit_oauth_resources', { uri: url });

@@ -7,7 +7,7 @@ import { pino } from 'pino';
 import { parseAllDocuments } from 'yaml';
 import { type ControlPlane, startControlPlane } from '../../control-plane/start.ts';
 import { labels, namespaceOf, pod } from '../../crds/names.ts';
-import type { Tenant } from '../../crds/tenant.ts';
+import type { Tenant, TenantSpec } from '../../crds/tenant.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { type KubeObject, kinds, type Resource } from '../../kube/resources.ts';
 import { ensureAuditKey } from '../../local/audit-key.ts';
@@ -127,18 +127,28 @@ export function openWorkos(cluster: Cluster, port = 0): Promise<WorkosStandIn> {
 }
 
 /** A Tenant as kubectl would make it, with the endpoints the operator would give it. */
-export async function createTenant(cluster: Cluster, name: string, organizationId?: string): Promise<Tenant> {
-  const spec = { template: { name: 'plain' }, ...(organizationId === undefined ? {} : { organizationId }) };
+export async function createTenant(
+  cluster: Cluster,
+  name: string,
+  organizationId?: string,
+  more: Partial<TenantSpec> = {},
+): Promise<Tenant> {
+  const spec = { template: { name: 'plain' }, ...(organizationId === undefined ? {} : { organizationId }), ...more };
   await cluster.client.create(kinds.Tenant, { metadata: { name }, ...{ spec } });
   return publish(cluster, name, `${baseUrl}/t/${name}/mcp`);
 }
 
 /** Does what the operator does when it publishes a tenant. */
-export function publish(cluster: Cluster, name: string, mcp: string): Promise<Tenant> {
+export function publish(
+  cluster: Cluster,
+  name: string,
+  mcp: string,
+  domains: NonNullable<Tenant['status']>['domains'] = [],
+): Promise<Tenant> {
   const endpoints = { mcp, metadata: `${mcp}/metadata` };
   return cluster.client.apply<Tenant>(
     kinds.Tenant,
-    { metadata: { name }, ...{ status: { endpoints } } },
+    { metadata: { name }, ...{ status: { endpoints, domains } } },
     { fieldManager: 'tenantry-operator', subresource: 'status' },
   );
 }
