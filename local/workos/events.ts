@@ -58,16 +58,15 @@ export class Events {
 
   list(filter: EventFilter): WorkosEvent[] {
     this.#forgetOld();
+    const { events, organizationId, from, until } = filter;
     return this.#entries
-      .filter(({ event, organizationId }) => {
-        const time = Date.parse(event.created_at);
-        return (
-          (filter.events === undefined || filter.events.includes(event.event)) &&
-          (filter.organizationId === undefined || organizationId === filter.organizationId) &&
-          (filter.from === undefined || time >= filter.from) &&
-          (filter.until === undefined || time <= filter.until)
-        );
-      })
+      .filter(
+        (entry) =>
+          (events === undefined || events.includes(entry.event.event)) &&
+          (organizationId === undefined || entry.organizationId === organizationId) &&
+          (from === undefined || Date.parse(entry.event.created_at) >= from) &&
+          (until === undefined || Date.parse(entry.event.created_at) <= until),
+      )
       .map(({ event }) => event);
   }
 

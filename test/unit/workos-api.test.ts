@@ -81,6 +81,13 @@ describe('organizations, users and memberships, through the SDK', () => {
     await sdk.userManagement.createUser({ email: 'once@example.com' });
     await expect(sdk.userManagement.createUser({ email: 'Once@example.com' })).rejects.toMatchObject({ status: 400 });
   });
+
+  test('an e-mail address belongs to one user even when two ask at once', async () => {
+    const ask = () => sdk.userManagement.createUser({ email: 'race@example.com', password: 'a good password' });
+    const outcomes = await Promise.allSettled([ask(), ask(), ask()]);
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    expect((await sdk.userManagement.listUsers({ email: 'race@example.com' })).data).toHaveLength(1);
+  });
 });
 
 describe('sessions', () => {

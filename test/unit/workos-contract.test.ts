@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { WorkOS } from '@workos-inc/node';
+import { type EventName, WorkOS } from '@workos-inc/node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { approveDeviceByScript } from '../../local/workos/approve-device-by-script.ts';
 import { signInByScript } from '../../local/workos/sign-in-by-script.ts';
@@ -305,6 +305,8 @@ describe('requests and answers are as the published document has them', () => {
       for (const kind of ['invitation.accepted', 'invitation.revoked', 'role.updated', 'permission.deleted', 'session.created']) {
         expect([...kinds]).toContain(kind);
       }
+      const all = await events.listEvents({ events: [...kinds] as EventName[], limit: 100 });
+      expect(new Set(all.data.map(({ event }) => event))).toEqual(kinds);
       const since = { rangeStart: new Date(Date.now() - 60_000).toISOString() };
       await events.listEvents({ events: ['user.created', 'user.deleted'], organizationId: 'org_01NONE', ...since });
       expect(await refusal(events.listEvents({ events: ['user.created'], rangeStart: 'yesterday' }))).toBe(400);

@@ -39,7 +39,7 @@ export class Users {
 
   async create(wanted: NewUser): Promise<User> {
     const email = wanted.email.toLowerCase();
-    if (this.byEmail(email) !== undefined) {
+    if (this.#byEmail.has(email)) {
       throw new Refusal(400, {
         code: 'user_creation_error',
         message: 'Could not create user.',
