@@ -32,6 +32,8 @@ export interface StackOptions {
   readonly log: Log;
   /** WorkOS environment to use; the stand-in when undefined. */
   readonly identity: Identity | undefined;
+  /** DNS servers (`address:port`) that are asked for the records of custom domains; those of the machine when left out. */
+  readonly dnsServers?: readonly string[];
   /** Told when a part begins to start. */
   readonly onPart?: (part: string) => void;
   readonly signal?: AbortSignal;
@@ -142,6 +144,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           TENANTRY_OPERATOR_SUBJECT: 'User:tenantry-operator',
           TENANTRY_DATABASE_URL: postgres.url,
           TENANTRY_INGRESS_CLASS: 'tenantry-local',
+          TENANTRY_DNS_SERVERS: (options.dnsServers ?? []).join(','),
           // The router drops a pod the moment it begins to end.
           TENANTRY_DRAIN_SECONDS: '0',
           TENANTRY_LEASE: `${systemNamespace}/tenantry-operator`,

@@ -29,7 +29,7 @@ const gateway = z
     return { namespace, name, ...(section === undefined ? {} : { section }) };
   });
 
-interface GatewayReference {
+export interface GatewayReference {
   readonly namespace: string;
   readonly name: string;
   /** One listener of it; any that fits when left out. */
@@ -57,6 +57,23 @@ const address = z
   })
   .refine(({ port }) => port >= 1 && port <= 65535, 'must have a port from 1 to 65535');
 
+/** Addresses with ports, separated by commas; node:dns takes no names. */
+const dnsServers = z
+  .string()
+  .default('')
+  .transform((text) =>
+    text
+      .split(',')
+      .map((server) => server.trim())
+      .filter((server) => server !== ''),
+  )
+  .refine((servers) => servers.every(isDnsServer), 'must be addresses such as 10.0.0.2:53 or [fd00::2]:53, separated by commas');
+
+function isDnsServer(text: string): boolean {
+  const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text);
+  return match !== null && isIP(match[1] ?? match[2] ?? '') !== 0 && Number(match[3] ?? 53) <= 65535;
+}
+
 /** How the tenants' public URLs are reached from inside. */
 export const verifySettings = {
   /** `host:port` that the verification dials in place of the public host's own address. */
@@ -78,6 +95,10 @@ const environment = z.object({
   /** JSON object of annotations for each tenant's Ingress. */
   TENANTRY_INGRESS_ANNOTATIONS: annotations.default({}),
   ...verifySettings,
+  /** DNS servers that are asked for the records of custom domains; those of the machine where none are named. */
+  TENANTRY_DNS_SERVERS: dnsServers,
+  /** ClusterIssuer of cert-manager for the certificates of custom domains; none are asked for without one. */
+  TENANTRY_DOMAIN_ISSUER: z.string().min(1).optional(),
   /** Image of the MCP sidecar. */
   TENANTRY_SIDECAR_IMAGE: z.string().min(1),
   TENANTRY_IMAGE_PULL_POLICY: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent'),
@@ -140,6 +161,8 @@ export interface Settings {
   readonly ingressClass: string | undefined;
   readonly ingressAnnotations: Readonly<Record<string, string>>;
   readonly verify: { readonly address: { readonly host: string; readonly port: number } | undefined; readonly caFile: string | undefined };
+  readonly dnsServers: readonly string[];
+  readonly domainIssuer: string | undefined;
   readonly lease: LeaseReference | undefined;
   readonly replica: string;
   readonly templatesDir: string | undefined;
@@ -178,6 +201,8 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     ingressClass: value.TENANTRY_INGRESS_CLASS,
     ingressAnnotations: value.TENANTRY_INGRESS_ANNOTATIONS,
     verify: { address: value.TENANTRY_VERIFY_ADDRESS, caFile: value.TENANTRY_VERIFY_CA_FILE },
+    dnsServers: value.TENANTRY_DNS_SERVERS,
+    domainIssuer: value.TENANTRY_DOMAIN_ISSUER,
     lease: value.TENANTRY_LEASE,
     replica: value.POD_NAME,
     templatesDir: value.TENANTRY_TEMPLATES_DIR,

@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { inject } from 'vitest';
@@ -149,6 +151,13 @@ export class World {
       const pid = Number(/^process:\/\/(\d+)/.exec(running?.containerID ?? '')?.[1]);
       return Number.isInteger(pid) ? pid : undefined;
     });
+  }
+
+  /** Enters TXT records of a name into the DNS that the operator asks, or removes them. */
+  setTxt(name: string, ...texts: string[]): void {
+    const file = join(this.context.folder, 'dns', name);
+    if (texts.length === 0) rmSync(file, { force: true });
+    else writeFileSync(file, texts.join('\n'));
   }
 
   /** Runs one query as PostgreSQL's superuser. */

@@ -72,3 +72,9 @@ export function child(tenant: Tenant, resource: Resource, name: string, body: ob
     },
   };
 }
+
+/** The child with annotations of its own. */
+export function annotated(child: Child, annotations: Readonly<Record<string, string>>): Child {
+  if (Object.keys(annotations).length === 0) return child;
+  return { ...child, object: { ...child.object, metadata: { ...child.object.metadata, annotations } } };
+}

@@ -6,6 +6,9 @@ import { type Blueprint, type Child, child } from './blueprint.ts';
 const named = (namespace: string): object => ({ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } } });
 const tcp = (port: number): object => ({ protocol: 'TCP', port });
 
+/** Port of the pod by which cert-manager shows an authority that it answers for a host: https://cert-manager.io/docs/configuration/acme/http01/ */
+const solverPort = 8089;
+
 /** Nothing may reach the pods or be reached by them but what is opened here. */
 export function renderNetworkPolicy(blueprint: Blueprint): Child {
   const { settings, tenant } = blueprint;
@@ -15,7 +18,12 @@ export function renderNetworkPolicy(blueprint: Blueprint): Child {
       podSelector: {},
       policyTypes: ['Ingress', 'Egress'],
       // The gateway for traffic, the others for metrics, which the same port serves.
-      ingress: [{ from: callers.map(named), ports: [tcp(pod.sidecarPort)] }],
+      ingress: [
+        { from: callers.map(named), ports: [tcp(pod.sidecarPort)] },
+        ...(settings.domainIssuer !== undefined && blueprint.domains.length > 0
+          ? [{ from: [named(settings.gatewayNamespace)], ports: [tcp(solverPort)] }]
+          : []),
+      ],
       egress: [
         { to: [named('kube-system')], ports: [{ protocol: 'UDP', port: 53 }, tcp(53)] },
         { to: [named(settings.systemNamespace)], ports: [tcp(portOf(settings.controlPlaneUrl))] },

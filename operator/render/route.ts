@@ -1,7 +1,8 @@
 import { isIP } from 'node:net';
 import { type Endpoints, metadataUrl, pod } from '../../crds/names.ts';
 import { kinds } from '../../kube/resources.ts';
-import { type Blueprint, type Child, child } from './blueprint.ts';
+import type { GatewayReference } from '../settings.ts';
+import { annotated, type Blueprint, type Child, child } from './blueprint.ts';
 
 interface PublicPath {
   readonly path: string;
@@ -30,41 +31,43 @@ export function renderRoute(blueprint: Blueprint): Child {
 function renderIngress({ tenant, settings, endpoints }: Blueprint): Child {
   const { protocol } = new URL(endpoints.mcp);
   const host = hostOf(endpoints);
-  const backend = { service: { name: 'stack', port: { name: 'mcp' } } };
-  const { ingressClass, ingressAnnotations: annotations } = settings;
+  const { ingressClass, ingressAnnotations } = settings;
   const ingress = child(tenant, kinds.Ingress, 'stack', {
     spec: {
       ...(ingressClass === undefined ? {} : { ingressClassName: ingressClass }),
       // Without the name of a Secret the controller's own certificate serves: one for all tenants of the domain.
       ...(protocol === 'https:' && host !== undefined ? { tls: [{ hosts: [host] }] } : {}),
-      rules: [
-        {
-          ...(host === undefined ? {} : { host }),
-          http: { paths: publicPaths(endpoints).map(({ path, below }) => ({ path, pathType: below ? 'Prefix' : 'Exact', backend })) },
-        },
-      ],
+      rules: [ingressRule(endpoints, host)],
     },
   });
-  if (Object.keys(annotations).length === 0) return ingress;
-  return { ...ingress, object: { ...ingress.object, metadata: { ...ingress.object.metadata, annotations } } };
+  return annotated(ingress, ingressAnnotations);
+}
+
+/** The rule of an Ingress that leads to the endpoints; for any host without `host`. */
+export function ingressRule(endpoints: Endpoints, host: string | undefined): object {
+  const backend = { service: { name: 'stack', port: { name: 'mcp' } } };
+  return {
+    ...(host === undefined ? {} : { host }),
+    http: { paths: publicPaths(endpoints).map(({ path, below }) => ({ path, pathType: below ? 'Prefix' : 'Exact', backend })) },
+  };
+}
+
+function renderHttpRoute({ tenant, endpoints }: Blueprint, gateway: GatewayReference): Child {
+  return child(tenant, kinds.HTTPRoute, 'stack', { spec: httpRouteSpec(gateway, endpoints, hostOf(endpoints)) });
 }
 
 /** https://gateway-api.sigs.k8s.io/reference/spec/#httproute */
-function renderHttpRoute({ tenant, endpoints }: Blueprint, gateway: { namespace: string; name: string; section?: string }): Child {
-  const { namespace, name, section } = gateway;
-  const host = hostOf(endpoints);
-  return child(tenant, kinds.HTTPRoute, 'stack', {
-    spec: {
-      parentRefs: [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', namespace, name, ...(section ? { sectionName: section } : {}) }],
-      ...(host === undefined ? {} : { hostnames: [host] }),
-      rules: [
-        {
-          matches: publicPaths(endpoints).map(({ path, below }) => ({ path: { type: below ? 'PathPrefix' : 'Exact', value: path } })),
-          backendRefs: [{ name: 'stack', port: pod.sidecarPort }],
-        },
-      ],
-    },
-  });
+export function httpRouteSpec({ namespace, name, section }: GatewayReference, endpoints: Endpoints, host: string | undefined): object {
+  return {
+    parentRefs: [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', namespace, name, ...(section ? { sectionName: section } : {}) }],
+    ...(host === undefined ? {} : { hostnames: [host] }),
+    rules: [
+      {
+        matches: publicPaths(endpoints).map(({ path, below }) => ({ path: { type: below ? 'PathPrefix' : 'Exact', value: path } })),
+        backendRefs: [{ name: 'stack', port: pod.sidecarPort }],
+      },
+    ],
+  };
 }
 
 /** Rules cannot be made for an address, and `localhost` is one in other words: such a route is for any host. */

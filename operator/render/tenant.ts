@@ -1,4 +1,5 @@
 import type { Blueprint, Child } from './blueprint.ts';
+import { renderDomainRoutes } from './domain-route.ts';
 import { renderLimits, renderNamespace, renderQuota, renderSecretsAccess, renderServiceAccount } from './namespace.ts';
 import { renderNetworkPolicy } from './network.ts';
 import { renderRoute } from './route.ts';
@@ -24,6 +25,7 @@ export function renderTenant(blueprint: Blueprint): Rendered {
       renderNetworkPolicy(blueprint),
       renderService(blueprint),
       renderRoute(blueprint),
+      ...renderDomainRoutes(blueprint),
     ],
     migration: renderMigration(blueprint),
     workload: [renderDeployment(blueprint)],

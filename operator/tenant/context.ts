@@ -5,6 +5,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
 import type { DatabaseServer } from '../database/server.ts';
+import type { Domains } from '../domains/domains.ts';
 import type { EventRecorder } from '../runtime/events.ts';
 import type { SecretsState } from '../secrets/secrets.ts';
 import type { Settings } from '../settings.ts';
@@ -27,6 +28,7 @@ export interface Context {
   readonly templates: Templates;
   /** ApiKeys in the namespace of a tenant, whoever made them. */
   readonly apiKeys: (tenant: string) => readonly ApiKey[];
+  readonly domains: Pick<Domains, 'claim' | 'claimsOf' | 'proof'>;
   readonly database: DatabaseServer | undefined;
   /** For the tenants' public URLs. */
   readonly publicFetch: typeof globalThis.fetch;
@@ -86,16 +88,15 @@ export async function writeStatus(
   }
 }
 
-const sameKeys = (live: object | undefined, wanted: object | undefined): boolean =>
-  Object.keys(live ?? {})
-    .sort()
-    .join() ===
-  Object.keys(wanted ?? {})
-    .sort()
-    .join();
+function sameKeys(live: unknown, wanted: unknown): boolean {
+  if (live === null || typeof live !== 'object' || wanted === null || typeof wanted !== 'object')
+    return (live === undefined) === (wanted === undefined);
+  const keys = [...new Set([...Object.keys(live), ...Object.keys(wanted)])];
+  return keys.every((key) => sameKeys((live as Record<string, unknown>)[key], (wanted as Record<string, unknown>)[key]));
+}
 
 /** Whether a field we once wrote and no longer write is still there; only ours are compared. */
 function sameShape(live: TenantStatus | undefined, wanted: TenantStatus): boolean {
-  const optional = ['endpoints', 'template', 'database', 'server', 'secrets'] as const;
+  const optional = ['endpoints', 'template', 'database', 'server', 'secrets', 'domains'] as const;
   return optional.every((field) => sameKeys(live?.[field], wanted[field]));
 }

@@ -6,6 +6,8 @@ import { Controller } from '../../kube/controller.ts';
 import { Reflector } from '../../kube/reflector.ts';
 import { isOlder, kinds, type Resource } from '../../kube/resources.ts';
 import type { DatabaseServer } from '../database/server.ts';
+import { Domains } from '../domains/domains.ts';
+import { lookUpAt } from '../domains/proof.ts';
 import { publicFetch } from '../public-fetch.ts';
 import { EventRecorder } from '../runtime/events.ts';
 import type { Metrics } from '../runtime/metrics.ts';
@@ -22,6 +24,7 @@ export class TenantController {
   readonly #controller: Controller;
   readonly #tenants: Reflector<Tenant>;
   readonly #templates: TemplateRevisions;
+  readonly #domains: Domains;
   readonly #apiKeys: ApiKeys;
   readonly #children: Children;
   /** Tenants as our own writes returned them, which the watch may not have told yet. */
@@ -65,6 +68,17 @@ export class TenantController {
       },
       onError,
     });
+    this.#domains = new Domains({
+      client,
+      settings,
+      registry: metrics.registry,
+      log,
+      lookUp: lookUpAt(settings.dnsServers),
+      tenant: (key) => this.#latest(key),
+      tenants: () => this.#tenants.list(),
+      onChange: (tenant) => this.#controller.add(tenant),
+      onError,
+    });
     this.#apiKeys = new ApiKeys(
       client,
       (tenant) => this.#controller.add(tenant),
@@ -78,6 +92,7 @@ export class TenantController {
       log,
       children: this.#children,
       templates: this.#templates,
+      domains: this.#domains,
       apiKeys: (tenant) => this.#apiKeys.of(tenant),
       learn: (tenant) => this.#written.set(tenant.metadata.name, tenant),
       publicFetch: publicFetch(settings.verify),
@@ -89,20 +104,25 @@ export class TenantController {
   }
 
   get ready(): boolean {
-    return [this.#tenants, this.#templates, this.#apiKeys, this.#children].every(({ synced }) => synced);
+    return this.#caches.every(({ synced }) => synced);
+  }
+
+  get #caches(): readonly { synced: boolean; start: (signal: AbortSignal) => Promise<void> }[] {
+    return [this.#tenants, this.#templates, this.#domains, this.#apiKeys, this.#children];
   }
 
   /** Fills the caches, waits for `leading`, then works until `signal` aborts, and ends once the reconciles under way are through. */
   async run(signal: AbortSignal, leading: () => Promise<void>): Promise<void> {
     // The workers start when all caches are filled: what is missing from half a cache looks deleted.
-    await Promise.all([this.#tenants, this.#templates, this.#apiKeys, this.#children].map((cache) => cache.start(signal)));
+    await Promise.all(this.#caches.map((cache) => cache.start(signal)));
     this.#log.info({ tenants: this.#tenants.list().length }, 'caches are filled');
     // A replica that stands by keeps its caches filled, so that it can take over at once.
     await leading();
-    await Promise.all([this.#controller.run(signal), this.#templates.run(signal)]);
+    await Promise.all([this.#controller, this.#templates, this.#domains].map((worker) => worker.run(signal)));
   }
 
   #onTenant(key: string, current: Tenant | undefined, previous: Tenant | undefined): void {
+    this.#domains.consider(current, previous);
     if (current === undefined) {
       this.#written.delete(key);
       for (const known of Object.values(this.#context.memory)) known.delete(previous?.metadata.uid ?? '');

@@ -3,6 +3,7 @@ import type { Tenant } from '../../crds/tenant.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
 import { type Again, type Context, fieldManager, writeStatus } from './context.ts';
+import { releaseDomains } from './domains.ts';
 import { deletingStatus } from './status.ts';
 
 /**
@@ -16,6 +17,7 @@ export async function finalize(tenant: Tenant, context: Context, signal: AbortSi
     // The watch tells when it is gone; this is for a namespace whose deletion hangs.
     return 30_000;
   }
+  await releaseDomains(tenant, context, signal, true);
   const problem = await settleData(tenant, context);
   if (problem !== undefined) {
     await writeStatus(tenant, deletingStatus(tenant, 'the database', problem, context.now), context, signal);

@@ -4,13 +4,17 @@ import { revisionOf } from '../../crds/stack-template.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
+import { originOf } from '../domains/addressing.ts';
+import { type DomainStatus, domainsOf } from '../domains/state.ts';
 import type { Blueprint } from '../render/blueprint.ts';
+import { domainRouteName } from '../render/domain-route.ts';
 import { renderNamespace, renderSecretsAccess } from '../render/namespace.ts';
 import { renderTenant } from '../render/tenant.ts';
 import { rotationStatus } from '../secrets/rotation.ts';
 import { resolveTemplate } from '../templates/resolve.ts';
 import { type Again, type Context, fieldManager, sweepMs, writeStatus } from './context.ts';
 import { ensureDatabase } from './database.ts';
+import { releaseDomains } from './domains.ts';
 import { covers, marked } from './drift.ts';
 import { finalize } from './finalize.ts';
 import { type Action, plan } from './plan.ts';
@@ -70,12 +74,18 @@ async function advance(
 ): Promise<{ findings: Findings; again: Again }> {
   const { settings, children } = context;
   const { name, uid = '' } = tenant.metadata;
+  await releaseDomains(tenant, context, signal);
   const resolved = resolveTemplate(tenant, context.templates);
   if ('reason' in resolved) return { findings: { ...keep(tenant, context), blocked: resolved }, again: undefined };
   const { template, parameters } = resolved;
   const endpoints = endpointsOf(name, settings.addressing, template.spec.publicApi ?? false);
   const revision = revisionOf(template.spec);
-  const base: Findings = { ...keep(tenant, context), endpoints, revision };
+  const told = (): DomainStatus[] =>
+    domainsOf(tenant, context.domains, settings.addressing, template.spec.publicApi ?? false, (domain) =>
+      routeOf(name, context, domainRouteName(domain)),
+    );
+  const domains = told();
+  const base: Findings = { ...keep(tenant, context), endpoints, revision, domains };
   learned(base);
 
   const wantsDatabase = template.spec.database !== undefined && tenant.spec.database?.mode !== 'none';
@@ -105,7 +115,7 @@ async function advance(
     revision,
     parameters,
     endpoints,
-    domains: [],
+    domains: domains.filter(({ state }) => state === 'Verified').map(({ domain }) => originOf(domain, settings.addressing)),
     settings,
     database: server !== undefined,
     generatedKeys: secrets.generatedKeys,
@@ -125,6 +135,7 @@ async function advance(
     workload,
     route: routeOf(name, context),
     rotation,
+    domains: told(),
   };
   const verified = await currentVerification(tenant, found, secrets, context, signal);
   const findings = verified.verification ? { ...found, verification: verified.verification } : found;
@@ -149,8 +160,8 @@ function keep(tenant: Tenant, context: Context): Findings {
   };
 }
 
-function routeOf(tenant: string, { children, settings }: Context): RouteState | undefined {
-  return routeState(children.find(tenant, routeKind(settings), namespaceOf(tenant), 'stack'), settings);
+function routeOf(tenant: string, { children, settings }: Context, route = 'stack'): RouteState | undefined {
+  return routeState(children.find(tenant, routeKind(settings), namespaceOf(tenant), route), settings);
 }
 
 async function ensureNamespace(tenant: Tenant, context: Context, signal: AbortSignal): Promise<Blocked | KubeObject> {

@@ -34,6 +34,7 @@ export interface Findings {
   readonly workload?: WorkloadState;
   readonly route?: RouteState | undefined;
   readonly rotation?: TenantStatus['secrets'];
+  readonly domains?: NonNullable<TenantStatus['domains']>;
   readonly verification?: Verification;
 }
 
@@ -44,6 +45,7 @@ export function statusOf(tenant: Tenant, findings: Findings, now: () => Date): T
   const server = findings.verification?.state === 'succeeded' ? findings.verification.server : tenant.status?.server;
   const revision = findings.workload?.settled ? findings.revision : tenant.status?.template?.revision;
   const secrets = findings.rotation ?? tenant.status?.secrets;
+  const domains = findings.domains ?? tenant.status?.domains;
   return {
     phase: phaseOf(tenant, conditions),
     observedGeneration: tenant.metadata.generation,
@@ -58,6 +60,7 @@ export function statusOf(tenant: Tenant, findings: Findings, now: () => Date): T
         : {}),
     ...(server ? { server } : {}),
     ...(secrets ? { secrets } : {}),
+    ...(domains && domains.length > 0 ? { domains } : {}),
   };
 }
 

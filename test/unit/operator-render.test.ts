@@ -254,6 +254,60 @@ describe('the route', () => {
   });
 });
 
+describe('the route of a custom domain', () => {
+  const environment = { TENANTRY_BASE_URL: 'https://tenants.example.com', TENANTRY_DOMAIN_ISSUER: 'letsencrypt' };
+  const domains = ['https://mcp.acme.com'];
+  const template = { publicApi: true };
+  const routesOf = (resource: Resource, options: Parameters<typeof blueprint>[0]) =>
+    renderTenant(blueprint(options))
+      .foundation.filter((child) => child.resource === resource)
+      .map(({ object }) => object as unknown as { metadata: { name: string; annotations?: object }; spec: Record<string, unknown> });
+
+  test('is an Ingress of its own with a certificate of its own', () => {
+    const [own, custom, ...more] = routesOf(kinds.Ingress, { environment, domains, template });
+    expect(more).toEqual([]);
+    expect(own?.metadata).not.toHaveProperty('annotations');
+    expect(custom?.metadata.annotations).toEqual({ 'cert-manager.io/cluster-issuer': 'letsencrypt' });
+    const name = custom?.metadata.name;
+    expect(name).toMatch(/^domain-[0-9a-f]{10}$/);
+    expect(custom?.spec).toMatchObject({
+      tls: [{ hosts: ['mcp.acme.com'], secretName: `${name}-tls` }],
+      rules: [{ host: 'mcp.acme.com' }],
+    });
+    const paths = JSON.stringify(custom?.spec['rules']);
+    for (const path of ['/mcp', '/api', '/.well-known/oauth-protected-resource/mcp', '/.well-known/oauth-protected-resource/api'])
+      expect(paths).toContain(`"path":"${path}"`);
+  });
+
+  test('opens the network for the proof that a certificate needs, and only then', () => {
+    const ports = (options: Parameters<typeof blueprint>[0]): unknown =>
+      rendered<{ spec: { ingress: { ports: object[] }[] } }>(kinds.NetworkPolicy, options).spec.ingress.map((rule) => rule.ports);
+    expect(ports({ environment, domains })).toEqual([[{ protocol: 'TCP', port: 8001 }], [{ protocol: 'TCP', port: 8089 }]]);
+    expect(ports({ environment })).toHaveLength(1);
+    expect(ports({ domains })).toHaveLength(1);
+  });
+
+  test('is an HTTPRoute where there is a Gateway, and asks for no certificate without an issuer', () => {
+    const viaGateway = { ...environment, TENANTRY_ROUTE_KIND: 'gateway', TENANTRY_GATEWAY: 'gateways/public' };
+    expect(routesOf(kinds.HTTPRoute, { environment: viaGateway, domains })[1]?.spec).toMatchObject({ hostnames: ['mcp.acme.com'] });
+    const withoutIssuer = { TENANTRY_BASE_URL: 'https://tenants.example.com' };
+    const custom = routesOf(kinds.Ingress, { environment: withoutIssuer, domains })[1];
+    expect(custom?.metadata).not.toHaveProperty('annotations');
+    expect(custom?.spec['tls']).toEqual([{ hosts: ['mcp.acme.com'] }]);
+  });
+
+  test.each([
+    ['10.0.0.2:53,[fd00::2]:53', ['10.0.0.2:53', '[fd00::2]:53']],
+    ['', []],
+  ])('is proved at the DNS servers %j', (text, servers) => {
+    expect(settingsWith({ TENANTRY_DNS_SERVERS: text }).dnsServers).toEqual(servers);
+  });
+
+  test('is proved at no DNS server that is only a name', () => {
+    expect(() => settingsWith({ TENANTRY_DNS_SERVERS: 'dns.example.com:53' })).toThrow('TENANTRY_DNS_SERVERS: must be addresses');
+  });
+});
+
 describe('suspension', () => {
   test('stops the pods and keeps everything else', () => {
     const spec = { suspended: true, replicas: 2 };

@@ -1,0 +1,149 @@
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import type { DomainClaim } from '../../crds/domains.ts';
+import { annotations, apiVersion, labels } from '../../crds/names.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { Controller } from '../../kube/controller.ts';
+import { KubeError } from '../../kube/errors.ts';
+import { Reflector } from '../../kube/reflector.ts';
+import { type KubeObject, kinds } from '../../kube/resources.ts';
+import type { Settings } from '../settings.ts';
+import { fieldManager } from '../tenant/context.ts';
+import { isInstallations } from './addressing.ts';
+import type { LookUp, Proof } from './proof.ts';
+
+/** A record that was asked for is often entered within minutes; one that is not may never be. */
+const patience = { firstMs: 30_000, tries: 10, longestMs: 600_000 };
+
+export interface DomainsOptions {
+  readonly client: KubeClient;
+  readonly settings: Settings;
+  readonly registry: Registry;
+  readonly log: Logger;
+  readonly lookUp: LookUp;
+  readonly tenant: (name: string) => Tenant | undefined;
+  readonly tenants: () => readonly Tenant[];
+  /** Told of a tenant for whose domains something came out. */
+  readonly onChange: (tenant: string) => void;
+  readonly onError: (kind: string, error: unknown) => void;
+}
+
+/** Looks for the DNS records of tenants' custom domains, and claims each domain for the tenant that has proved it to be its own. */
+export class Domains {
+  readonly #options: DomainsOptions;
+  readonly #controller: Controller;
+  readonly #claims: Reflector<DomainClaim>;
+  readonly #byTenant = new Map<string, Map<string, DomainClaim>>();
+  /** By `<tenant UID>/<domain>`: what the last look said, and how often there was no proof. */
+  readonly #proofs = new Map<string, { readonly proof: Proof; readonly tries: number }>();
+
+  constructor(options: DomainsOptions) {
+    this.#options = options;
+    const { client, registry, log, onChange, onError, tenants } = options;
+    this.#controller = new Controller({
+      name: 'domain',
+      registry,
+      log,
+      workers: 4,
+      reconcile: (key, signal) => this.#reconcile(key, signal),
+    });
+    this.#claims = new Reflector<DomainClaim>({
+      client,
+      resource: kinds.DomainClaim,
+      onError: (error) => onError('DomainClaim', error),
+      onChange: (domain, current, previous) => {
+        this.#index(domain, current, previous);
+        for (const { metadata, spec } of tenants()) {
+          if (!spec.domains?.includes(domain)) continue;
+          this.#controller.add(`${metadata.name}/${domain}`);
+          onChange(metadata.name);
+        }
+      },
+    });
+  }
+
+  /** Resolves once all claims are listed. */
+  start(signal: AbortSignal): Promise<void> {
+    return this.#claims.start(signal);
+  }
+
+  get synced(): boolean {
+    return this.#claims.synced;
+  }
+
+  run(signal: AbortSignal): Promise<void> {
+    return this.#controller.run(signal);
+  }
+
+  /** Has a tenant's domains looked up at once where something about them changed. */
+  consider(current: Tenant | undefined, previous: Tenant | undefined): void {
+    const { uid, name } = (current ?? previous)?.metadata ?? { name: '' };
+    const asked = (tenant: Tenant | undefined): string =>
+      JSON.stringify([tenant?.metadata.uid, tenant?.spec.domains ?? [], tenant?.metadata.annotations?.[annotations.verifyDomains]]);
+    if (asked(current) === asked(previous)) return;
+    for (const domain of new Set([...(previous?.spec.domains ?? []), ...(current?.spec.domains ?? [])])) {
+      this.#proofs.delete(`${uid}/${domain}`);
+      if (current?.spec.domains?.includes(domain)) this.#controller.add(`${name}/${domain}`);
+    }
+  }
+
+  claim(domain: string): DomainClaim | undefined {
+    return this.#claims.get(domain);
+  }
+
+  claimsOf(tenantUid: string): DomainClaim[] {
+    return [...(this.#byTenant.get(tenantUid)?.values() ?? [])];
+  }
+
+  /** What the last look at the DNS said; undefined before the first one of this process. */
+  proof(tenantUid: string, domain: string): Proof | undefined {
+    return this.#proofs.get(`${tenantUid}/${domain}`)?.proof;
+  }
+
+  #index(domain: string, current: DomainClaim | undefined, previous: DomainClaim | undefined): void {
+    const uid = (current ?? previous)?.spec.tenantUid ?? '';
+    const claims = this.#byTenant.get(uid) ?? new Map<string, DomainClaim>();
+    if (current) claims.set(domain, current);
+    else claims.delete(domain);
+    if (claims.size > 0) this.#byTenant.set(uid, claims);
+    else this.#byTenant.delete(uid);
+  }
+
+  async #reconcile(key: string, signal: AbortSignal): Promise<number | undefined> {
+    const [name = '', domain = ''] = key.split('/');
+    const { client, settings, lookUp, log, onChange } = this.#options;
+    const tenant = this.#options.tenant(name);
+    const { uid = '', deletionTimestamp, annotations: set } = tenant?.metadata ?? {};
+    const wanted = tenant?.spec.domains?.includes(domain) && deletionTimestamp === undefined && set?.[annotations.reconcile] !== 'paused';
+    if (!tenant || !wanted || this.claim(domain) || isInstallations(domain, settings.addressing)) return undefined;
+    const before = this.#proofs.get(`${uid}/${domain}`);
+    const proof = await lookUp(uid, domain, signal);
+    const tries = (before?.tries ?? 0) + 1;
+    this.#proofs.set(`${uid}/${domain}`, { proof, tries });
+    if (proof === 'proved') {
+      try {
+        await client.create(kinds.DomainClaim, claimFor(tenant, domain), { fieldManager, signal });
+        log.info({ tenant: name, domain }, 'domain claimed');
+      } catch (error) {
+        // Another tenant was faster; the watch tells.
+        if (!(error instanceof KubeError) || error.reason !== 'AlreadyExists') throw error;
+      }
+      return patience.firstMs;
+    }
+    if (JSON.stringify(before?.proof) !== JSON.stringify(proof)) onChange(name);
+    return Math.min(patience.longestMs, patience.firstMs * 2 ** Math.max(0, tries - patience.tries));
+  }
+}
+
+/** Owned by the Tenant, so that it goes even if somebody strips the Tenant's finalizers. */
+function claimFor({ metadata: { name, uid = '' } }: Tenant, domain: string): KubeObject & { spec: DomainClaim['spec'] } {
+  return {
+    metadata: {
+      name: domain,
+      labels: { [labels.managedBy]: 'tenantry', [labels.tenant]: name, [labels.tenantUid]: uid },
+      ownerReferences: [{ apiVersion, kind: 'Tenant', name, uid }],
+    },
+    spec: { tenant: name, tenantUid: uid },
+  };
+}

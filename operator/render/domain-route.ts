@@ -1,0 +1,34 @@
+import { createHash } from 'node:crypto';
+import { kinds } from '../../kube/resources.ts';
+import { endpointsAt } from '../domains/addressing.ts';
+import { annotated, type Blueprint, type Child, child } from './blueprint.ts';
+import { httpRouteSpec, ingressRule } from './route.ts';
+
+/** Name of a custom domain's route: a host name may be longer than what refers to it. */
+export function domainRouteName(domain: string): string {
+  return `domain-${createHash('sha256').update(domain).digest('hex').slice(0, 10)}`;
+}
+
+/** A route of its own for each custom domain, so that its certificate comes and goes with it. */
+export function renderDomainRoutes(blueprint: Blueprint): Child[] {
+  return blueprint.domains.map((origin) => {
+    const endpoints = endpointsAt(origin, blueprint.endpoints.api !== undefined);
+    const { protocol, hostname: host } = new URL(origin);
+    const name = domainRouteName(host);
+    const { tenant, settings } = blueprint;
+    if (settings.gateway !== undefined)
+      return child(tenant, kinds.HTTPRoute, name, { spec: httpRouteSpec(settings.gateway, endpoints, host) });
+    const { ingressClass, ingressAnnotations, domainIssuer: issuer } = settings;
+    const secured = protocol === 'https:';
+    const ingress = child(tenant, kinds.Ingress, name, {
+      spec: {
+        ...(ingressClass === undefined ? {} : { ingressClassName: ingressClass }),
+        ...(secured ? { tls: [{ hosts: [host], ...(issuer === undefined ? {} : { secretName: `${name}-tls` }) }] } : {}),
+        rules: [ingressRule(endpoints, host)],
+      },
+    });
+    // https://cert-manager.io/docs/usage/ingress/
+    const certificate = secured && issuer !== undefined ? { 'cert-manager.io/cluster-issuer': issuer } : {};
+    return annotated(ingress, { ...ingressAnnotations, ...certificate });
+  });
+}
