@@ -10,6 +10,7 @@ import { invitationPageRoutes } from './oauth/invitation-routes.ts';
 import type { DemoAccount } from './oauth/pages.ts';
 import type { Registration } from './oauth/registration.ts';
 import { expired, signInRoutes } from './oauth/sign-in-routes.ts';
+import { OrganizationChoice } from './organization-choice.ts';
 import type { Outages } from './outages.ts';
 import { Refusal, TooManyRequests, unavailable } from './refusal.ts';
 import type { RequestLog } from './request-log.ts';
@@ -108,11 +109,12 @@ export function createApp(parts: Parts): FastifyInstance {
     if (params.clientId !== environment.clientId) throw new Refusal(404, { message: `Client not found: '${params.clientId}'.` });
     return { keys: [publicKeyOf(environment.sessionKey)] };
   });
-  signInRoutes(app, provider, directory, accounts);
-  authorizeRoutes(app, environment, directory, sessions, accounts);
+  const choice = new OrganizationChoice(directory, vault);
+  signInRoutes(app, { provider, directory, choice, accounts });
+  authorizeRoutes(app, environment, directory, choice, sessions, accounts);
   authenticateRoutes(app, environment, directory, sessions, devices, vault);
   invitationPageRoutes(app, directory);
-  deviceRoutes(app, { issuer, clientId: environment.clientId, devices, directory, vault, accounts });
+  deviceRoutes(app, { issuer, clientId: environment.clientId, devices, directory, choice, accounts });
   app.register(async (api) => {
     api.addHook('onRequest', async (request) => {
       if (!sameText(request.headers.authorization ?? '', `Bearer ${environment.apiKey}`)) {

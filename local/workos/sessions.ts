@@ -22,8 +22,10 @@ export interface SessionClaims {
   readonly expiresInSeconds?: number | undefined;
 }
 
-interface Code {
+export interface Code {
   readonly userId: string;
+  /** Chosen while signing in. */
+  readonly organizationId?: string | undefined;
   readonly redirectUri: string;
   readonly challenge?: string | undefined;
 }
@@ -125,8 +127,8 @@ export class Sessions {
     return value;
   }
 
-  /** The user a code was issued for. `verifier` proves that the caller started the flow, where PKCE was used. */
-  redeemCode(value: string, verifier: string | undefined): string {
+  /** Whom a code was issued for. `verifier` proves that the caller started the flow, where PKCE was used. */
+  redeemCode(value: string, verifier: string | undefined): Code {
     const code = this.#vault.take<Code>(`code:${digest(value)}`);
     if (code === undefined) throw oauthRefusal('invalid_grant', `The code '${value.slice(0, 4)}...' has expired or is invalid.`);
     if (code.challenge !== undefined) {
@@ -135,7 +137,7 @@ export class Sessions {
         .digest('base64url');
       if (expected !== code.challenge) throw oauthRefusal('invalid_grant', 'Invalid code verifier.');
     }
-    return code.userId;
+    return code;
   }
 }
 

@@ -3,14 +3,15 @@ const maxSteps = 10;
 
 /**
  * Signs in the way a browser does, without one: follows an authorization URL to the sign-in page, posts e-mail and password to its
- * form with the cookies it was given, and follows on until the redirect that leaves for the client.
+ * form with the cookies it was given, and follows on until the redirect that leaves for the client. A member of several organizations
+ * chooses the one named, or the one the page has chosen.
  *
  * @returns the client's redirect URL, with `code` and `state`, or with `error` where the authorization was refused.
  * @throws when a page answers with an error, such as a wrong password (403 or 400) or an unknown redirect URI.
  */
 export async function signInByScript(
   authorizationUrl: string | URL,
-  credentials: { readonly email: string; readonly password: string },
+  { organizationId, ...credentials }: { readonly email: string; readonly password: string; readonly organizationId?: string },
   signal: AbortSignal = AbortSignal.timeout(10_000),
 ): Promise<URL> {
   const cookies = new Map<string, string>();
@@ -34,12 +35,14 @@ export async function signInByScript(
       const next = new URL(location, request.url);
       if (next.origin !== origin) return next;
       request = { url: next };
-    } else if (response.ok && request.body === undefined) {
+    } else if (response.ok && (request.body === undefined || text.includes('name="organization_id"'))) {
       const action = /<form method="post" action="([^"]+)"/.exec(text)?.[1];
       if (action === undefined) throw new Error(`no sign-in form at ${request.url.pathname}`);
+      const preselected = /name="organization_id" value="([^"]+)" checked/.exec(text)?.[1];
+      const answers = preselected === undefined ? credentials : { organization_id: organizationId ?? preselected };
       const hidden = [...text.matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)">/g)];
       const fields = hidden.map(([, name = '', value = '']): [string, string] => [name, value.replaceAll('&amp;', '&')]);
-      request = { url: new URL(action, request.url), body: new URLSearchParams([...fields, ...Object.entries(credentials)]) };
+      request = { url: new URL(action, request.url), body: new URLSearchParams([...fields, ...Object.entries(answers)]) };
     } else {
       const said = /role="alert">([^<]+)</.exec(text)?.[1] ?? /<h1>[^<]*<\/h1><p>([^<]+)</.exec(text)?.[1] ?? 'no reason given';
       throw new Error(`sign-in refused with ${response.status}: ${said}`);

@@ -69,6 +69,15 @@ async function held(run: () => Promise<void>): Promise<void> {
   expect(made.flatMap((exchange) => document.faults(exchange))).toEqual([]);
 }
 
+const authorizationUrl = (verifier: string): string =>
+  sdk.userManagement.getAuthorizationUrl({
+    clientId: workos.clientId,
+    provider: 'authkit',
+    redirectUri: 'http://127.0.0.1:40000/callback',
+    codeChallenge: createHash('sha256').update(verifier).digest('base64url'),
+    codeChallengeMethod: 'S256',
+  });
+
 const person = (email: string) => sdk.userManagement.createUser({ email, password, firstName: 'Ann', emailVerified: true });
 
 describe('requests and answers are as the published document has them', () => {
@@ -193,16 +202,19 @@ describe('requests and answers are as the published document has them', () => {
       await expect(userManagement.authenticateWithRefreshToken({ clientId, refreshToken: session.refreshToken })).rejects.toThrow();
       expect(await refusal(userManagement.authenticateWithPassword({ clientId, email, password: 'wrong' }))).toBe(400);
 
+      const verifier = randomBytes(32).toString('base64url');
+      const chosen = await signInByScript(authorizationUrl(verifier), { email, password, organizationId });
+      const opened = await userManagement.authenticateWithCode({
+        clientId,
+        code: chosen.searchParams.get('code') ?? '',
+        codeVerifier: verifier,
+      });
+      expect(opened.organizationId).toBe(organizationId);
+
       const lone = await person('lone@example.com');
       await userManagement.authenticateWithPassword({ clientId, email: lone.email, password });
       const codeVerifier = randomBytes(32).toString('base64url');
-      const url = userManagement.getAuthorizationUrl({
-        clientId,
-        provider: 'authkit',
-        redirectUri: 'http://127.0.0.1:40000/callback',
-        codeChallenge: createHash('sha256').update(codeVerifier).digest('base64url'),
-        codeChallengeMethod: 'S256',
-      });
+      const url = authorizationUrl(codeVerifier);
       expect((await recorded(url)).status).toBe(200);
       const code = (await signInByScript(url, { email: lone.email, password })).searchParams.get('code') ?? '';
       await userManagement.authenticateWithCode({ clientId, code, codeVerifier });

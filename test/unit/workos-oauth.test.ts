@@ -66,14 +66,16 @@ class Client implements OAuthClientProvider {
   readonly redirectUrl = 'http://127.0.0.1:33418/callback';
   readonly clientMetadata = { client_name: 'Test client', redirect_uris: [this.redirectUrl], token_endpoint_auth_method: 'none' };
   readonly email: string;
+  readonly organizationId: string | undefined;
   registered: StoredOAuthClientInformation | undefined;
   saved: StoredOAuthTokens | undefined;
   answer: URL | undefined;
   #verifier = '';
   #discovery: OAuthDiscoveryState | undefined;
 
-  constructor(email: string) {
+  constructor(email: string, organizationId?: string) {
     this.email = email;
+    this.organizationId = organizationId;
   }
 
   clientInformation() {
@@ -101,7 +103,8 @@ class Client implements OAuthClientProvider {
     return this.#discovery;
   }
   async redirectToAuthorization(url: URL) {
-    this.answer = await signInByScript(url, { email: this.email, password });
+    const choice = this.organizationId === undefined ? {} : { organizationId: this.organizationId };
+    this.answer = await signInByScript(url, { email: this.email, password, ...choice });
   }
 
   /** The whole flow: discovery, registration, sign-in, token. */
@@ -165,6 +168,25 @@ describe('members', () => {
     workos.deactivate(membership.id);
     expect(await refresh(client, token)).toEqual({ status: 400, error: 'invalid_grant' });
     await expect(new Client('gone@acme.example').authorize()).rejects.toThrow('Every membership of this user is deactivated');
+  });
+
+  test('a member of two organizations chooses one, for which every token of the grant is', async () => {
+    const user = await workos.createUser({ email: 'two@acme.example', password });
+    const second = workos.createOrganization({ name: 'Second' }).id;
+    workos.createMembership({ userId: user.id, organizationId });
+    const membership = workos.createMembership({ userId: user.id, organizationId: second });
+    const client = new Client('two@acme.example', second);
+    const { access_token: first } = await client.authorize();
+    expect(await verify(first)).toMatchObject({ org_id: second });
+    expect(await auth(client, { serverUrl: protectedServer.url })).toBe('AUTHORIZED');
+    expect(await verify(client.saved?.access_token ?? '')).toMatchObject({ org_id: second });
+    expect(await verify((await new Client('two@acme.example', organizationId).authorize()).access_token)).toMatchObject({
+      org_id: organizationId,
+    });
+    const other = workos.createOrganization({ name: 'Not theirs' }).id;
+    await expect(new Client('two@acme.example', other).authorize()).rejects.toThrow('You are not a member of that organization');
+    workos.deleteMembership(membership.id);
+    expect(await refresh(client, client.saved?.refresh_token ?? '')).toEqual({ status: 400, error: 'invalid_grant' });
   });
 
   test('a user without any membership signs in, without an organization', async () => {

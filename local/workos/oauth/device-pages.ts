@@ -24,24 +24,3 @@ ${error === undefined ? '' : `<p class="error" role="alert">${html(error)}</p>`}
 ${accountTable(accounts)}`,
   );
 }
-
-/** Where a member of several organizations says which one the device is for. */
-export function organizationPage(page: {
-  readonly ticket: string;
-  readonly organizations: readonly { readonly id: string; readonly name: string }[];
-}): string {
-  const options = page.organizations
-    .map(
-      ({ id, name }, index) =>
-        `<label><input type="radio" name="organization_id" value="${html(id)}"${index === 0 ? ' checked' : ''}> ${html(name)}</label>`,
-    )
-    .join('\n');
-  return document(
-    'Choose an organization',
-    `<h1>Choose an organization</h1>
-<form method="post" action="/device/organization"><input type="hidden" name="ticket" value="${html(page.ticket)}">
-${options}
-<button type="submit">Continue</button>
-</form>`,
-  );
-}

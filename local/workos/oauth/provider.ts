@@ -9,6 +9,7 @@ import { metadataFetch } from './metadata-fetch.ts';
 import { errorPage } from './pages.ts';
 import type { Registration } from './registration.ts';
 
+const grantSeconds = 30 * 86_400;
 const scopes = ['openid', 'profile', 'email', 'offline_access'];
 
 export interface OAuthOptions {
@@ -91,7 +92,7 @@ export function createProvider(options: OAuthOptions): Provider {
       IdToken: 3600,
       Interaction: 3600,
       RefreshToken: 30 * 86_400,
-      Grant: 30 * 86_400,
+      Grant: grantSeconds,
       Session: 3600,
     },
     issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
@@ -108,12 +109,16 @@ export function createProvider(options: OAuthOptions): Provider {
     },
     extraTokenClaims: (_ctx, token) => {
       if (!('accountId' in token)) return machineClaims(token.clientId);
+      const chosen = token.grantId === undefined ? undefined : vault.get<string>(`grant-organization:${token.grantId}`);
       const active = directory.memberships.all({ userId: token.accountId, statuses: ['active'] });
-      // Which organization is meant is known only where there is one; at WorkOS the user chooses.
-      const organization = active.length === 1 ? active[0]?.organization_id : undefined;
+      if (chosen !== undefined && !active.some((one) => one.organization_id === chosen)) {
+        throw new errors.InvalidGrant('the user is no longer a member of the organization this was granted for');
+      }
+      // A grant made before the user became a member has none.
+      const organization = chosen ?? (active.length === 1 ? active[0]?.organization_id : undefined);
       return { sid: sessionOf(token.grantId ?? token.accountId), ...(organization === undefined ? {} : { org_id: organization }) };
     },
-    loadExistingGrant: grantWhatWasAsked,
+    loadExistingGrant: (ctx) => grantWhatWasAsked(ctx, vault),
     interactions: { policy: askAlways(), url: (_ctx, interaction) => `/oauth2/sign-in/${interaction.uid}` },
     renderError: (ctx, out) => {
       ctx.type = 'html';
@@ -147,7 +152,7 @@ export function createProvider(options: OAuthOptions): Provider {
 }
 
 /** The sign-in page names the client and what it asks for, and signing in there is the consent. */
-async function grantWhatWasAsked(ctx: KoaContextWithOIDC) {
+async function grantWhatWasAsked(ctx: KoaContextWithOIDC, vault: Vault) {
   const { client, session, params, provider, resourceServers } = ctx.oidc;
   if (client === undefined || session?.accountId === undefined) return undefined;
   const grant = new provider.Grant({ clientId: client.clientId, accountId: session.accountId });
@@ -156,7 +161,9 @@ async function grantWhatWasAsked(ctx: KoaContextWithOIDC) {
     .filter((scope) => scopes.includes(scope));
   grant.addOIDCScope(asked.join(' '));
   for (const resource of Object.keys(resourceServers ?? {})) grant.addResourceScope(resource, scopes.join(' '));
-  await grant.save();
+  const grantId = await grant.save();
+  const organizationId = ctx.oidc.result?.['organizationId'];
+  if (typeof organizationId === 'string') vault.put(`grant-organization:${grantId}`, organizationId, grantSeconds);
   return grant;
 }
 

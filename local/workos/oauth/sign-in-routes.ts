@@ -1,15 +1,32 @@
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Provider } from 'oidc-provider';
 import { z } from 'zod';
 import type { Directory } from '../directory.ts';
+import type { OrganizationChoice } from '../organization-choice.ts';
 import { Refusal } from '../refusal.ts';
+import { organizationForm, organizationPage } from './organization-page.ts';
 import type { DemoAccount } from './pages.ts';
 import { errorPage, signInPage } from './pages.ts';
 
 const credentials = z.object({ email: z.string(), password: z.string() });
 
-/** The page an OAuth authorization stops at: `GET /oauth2/sign-in/:uid` shows the form, `POST` there signs in and goes on to the client. */
-export function signInRoutes(app: FastifyInstance, provider: Provider, directory: Directory, accounts: readonly DemoAccount[]): void {
+interface Parts {
+  readonly provider: Provider;
+  readonly directory: Directory;
+  readonly choice: OrganizationChoice;
+  readonly accounts: readonly DemoAccount[];
+}
+
+/** What a person who chooses an organization has signed in for. */
+interface Purpose {
+  readonly uid: string;
+}
+
+/**
+ * The page an OAuth authorization stops at: `GET /oauth2/sign-in/:uid` shows the form, `POST` there signs in and goes on to the client, by way of
+ * `POST .../organization` for a member of several organizations.
+ */
+export function signInRoutes(app: FastifyInstance, { provider, directory, choice, accounts }: Parts): void {
   async function show(
     reply: FastifyReply,
     status: number,
@@ -35,17 +52,34 @@ export function signInRoutes(app: FastifyInstance, provider: Provider, directory
     return show(reply, 200, interaction);
   });
 
+  app.post('/oauth2/sign-in/:uid/organization', async (request, reply) => {
+    const interaction = await provider.interactionDetails(request.raw, reply.raw);
+    const sent = organizationForm.safeParse(request.body);
+    const chosen = sent.success ? choice.take<Purpose>(sent.data.ticket, sent.data.organization_id) : undefined;
+    if (chosen?.purpose.uid !== interaction.uid) {
+      return show(reply, 400, interaction, { error: 'You are not a member of that organization, or took too long. Sign in again.' });
+    }
+    return goOn(request, reply, chosen.userId, chosen.organizationId);
+  });
+
+  async function goOn(request: FastifyRequest, reply: FastifyReply, userId: string, organizationId: string | undefined) {
+    const next = await provider.interactionResult(request.raw, reply.raw, {
+      login: { accountId: userId, remember: false },
+      consent: {},
+      organizationId,
+    });
+    return reply.redirect(next, 303);
+  }
+
   app.post('/oauth2/sign-in/:uid', async (request, reply) => {
     const interaction = await provider.interactionDetails(request.raw, reply.raw);
     const form = credentials.safeParse(request.body);
     if (!form.success) return show(reply, 400, interaction, { error: 'Enter an e-mail and a password.' });
     try {
       const user = await directory.users.signIn(form.data.email, form.data.password);
-      const next = await provider.interactionResult(request.raw, reply.raw, {
-        login: { accountId: user.id, remember: false },
-        consent: {},
-      });
-      return reply.redirect(next, 303);
+      const offer = choice.offer<Purpose>(user.id, { uid: interaction.uid });
+      if (offer !== undefined) return page(reply, organizationPage(`/oauth2/sign-in/${interaction.uid}/organization`, offer));
+      return goOn(request, reply, user.id, choice.only(user.id));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       return show(reply, error.status, interaction, { email: form.data.email, error: error.message });

@@ -98,8 +98,11 @@ export function authenticateRoutes(
         return sessions.open(user, invited(user, wanted.invitation_token) ?? chosen(user, 'Password'), 'Password');
       }
       case 'authorization_code': {
-        const user = directory.users.one(sessions.redeemCode(wanted.code, wanted.code_verifier));
-        return sessions.open(user, invited(user, wanted.invitation_token) ?? chosen(user, 'Password'), 'Password');
+        const { userId, organizationId } = sessions.redeemCode(wanted.code, wanted.code_verifier);
+        const user = directory.users.one(userId);
+        const accepted = invited(user, wanted.invitation_token);
+        const chosenThere = organizationId === undefined ? undefined : membershipIn(userId, organizationId);
+        return sessions.open(user, accepted ?? chosenThere ?? chosen(user, 'Password'), 'Password');
       }
       case 'urn:workos:oauth:grant-type:organization-selection': {
         const pending = vault.take<Pending>(`pending:${wanted.pending_authentication_token}`);

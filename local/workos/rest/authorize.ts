@@ -1,8 +1,10 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { Directory } from '../directory.ts';
+import { organizationForm, organizationPage } from '../oauth/organization-page.ts';
 import { type DemoAccount, errorPage, signInPage } from '../oauth/pages.ts';
 import { page } from '../oauth/sign-in-routes.ts';
+import type { OrganizationChoice } from '../organization-choice.ts';
 import { Refusal } from '../refusal.ts';
 import type { Sessions } from '../sessions.ts';
 import type { Environment } from '../store.ts';
@@ -15,6 +17,7 @@ const request = z.object({
   code_challenge: z.string().optional(),
   code_challenge_method: z.literal('S256').optional(),
 });
+type Asked = z.infer<typeof request>;
 const form = request.extend({ email: z.string(), password: z.string() });
 
 /** Sign-in of an application's own users, `/user_management/authorize`, ending with a code for `authenticate`. Leads back to registered URIs and to this machine. */
@@ -22,13 +25,14 @@ export function authorizeRoutes(
   app: FastifyInstance,
   environment: Environment,
   directory: Directory,
+  choice: OrganizationChoice,
   sessions: Sessions,
   accounts: readonly DemoAccount[],
 ): void {
   const path = '/user_management/authorize';
 
   /** Answers with a page that names the fault: a redirect to a URI nobody vouches for would be an open door. */
-  function refused(reply: FastifyReply, asked: z.infer<typeof request>): FastifyReply | undefined {
+  function refused(reply: FastifyReply, asked: Asked): FastifyReply | undefined {
     const host = new URL(asked.redirect_uri).hostname;
     if (asked.client_id !== environment.clientId) return page(reply.status(400), errorPage('invalid_client', 'Invalid client ID.'));
     const registered = directory.origins.redirectUris().some(({ uri }) => uri === asked.redirect_uri);
@@ -38,11 +42,28 @@ export function authorizeRoutes(
     return undefined;
   }
 
-  function show(reply: FastifyReply, asked: z.infer<typeof request>, again: { email?: string; error?: string } = {}) {
+  function show(reply: FastifyReply, asked: Asked, again: { email?: string; error?: string } = {}) {
     return page(
       reply,
       signInPage({ action: path, client: new URL(asked.redirect_uri).host, resources: [], accounts, fields: hidden(asked), ...again }),
     );
+  }
+
+  app.post(`${path}/organization`, async ({ body }, reply) => {
+    const sent = organizationForm.safeParse(body);
+    const chosen = sent.success ? choice.take<Asked>(sent.data.ticket, sent.data.organization_id) : undefined;
+    if (chosen === undefined) {
+      return page(reply.status(400), errorPage('invalid_request', 'You are not a member of that organization, or took too long.'));
+    }
+    return goOn(reply, chosen.purpose, chosen.userId, chosen.organizationId);
+  });
+
+  function goOn(reply: FastifyReply, asked: Asked, userId: string, organizationId: string | undefined) {
+    const target = new URL(asked.redirect_uri);
+    const code = sessions.issueCode({ userId, organizationId, redirectUri: asked.redirect_uri, challenge: asked.code_challenge });
+    target.searchParams.set('code', code);
+    if (asked.state !== undefined) target.searchParams.set('state', asked.state);
+    return reply.redirect(target.href, 303);
   }
 
   app.get(path, async ({ query }, reply) => {
@@ -59,13 +80,9 @@ export function authorizeRoutes(
     if (refusal !== undefined) return refusal;
     try {
       const user = await directory.users.signIn(email, password);
-      const target = new URL(asked.redirect_uri);
-      target.searchParams.set(
-        'code',
-        sessions.issueCode({ userId: user.id, redirectUri: asked.redirect_uri, challenge: asked.code_challenge }),
-      );
-      if (asked.state !== undefined) target.searchParams.set('state', asked.state);
-      return reply.redirect(target.href, 303);
+      const offer = choice.offer<Asked>(user.id, asked);
+      if (offer !== undefined) return page(reply, organizationPage(`${path}/organization`, offer));
+      return goOn(reply, asked, user.id, choice.only(user.id));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       return show(reply.status(error.status), asked, { email, error: error.message });
@@ -73,6 +90,6 @@ export function authorizeRoutes(
   });
 }
 
-function hidden(asked: z.infer<typeof request>): Record<string, string> {
+function hidden(asked: Asked): Record<string, string> {
   return Object.fromEntries(Object.entries(asked).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }

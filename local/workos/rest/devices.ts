@@ -2,12 +2,12 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { Devices } from '../devices.ts';
 import type { Directory } from '../directory.ts';
-import { newSecret } from '../identifiers.ts';
-import { devicePage, organizationPage } from '../oauth/device-pages.ts';
+import { devicePage } from '../oauth/device-pages.ts';
+import { organizationForm, organizationPage } from '../oauth/organization-page.ts';
 import { type DemoAccount, donePage } from '../oauth/pages.ts';
 import { page } from '../oauth/sign-in-routes.ts';
+import type { OrganizationChoice } from '../organization-choice.ts';
 import { oauthRefusal, Refusal } from '../refusal.ts';
-import type { Vault } from '../vault.ts';
 
 const form = z.object({
   user_code: z.string(),
@@ -15,11 +15,9 @@ const form = z.object({
   password: z.string(),
   decision: z.enum(['allow', 'deny']).default('allow'),
 });
-const choice = z.object({ ticket: z.string(), organization_id: z.string() });
 
-/** Somebody who has signed in and has yet to choose an organization. */
-interface Ticket {
-  readonly userId: string;
+/** What a person who chooses an organization has signed in for. */
+interface Purpose {
   readonly userCode: string;
 }
 
@@ -28,14 +26,15 @@ interface Parts {
   readonly clientId: string;
   readonly devices: Devices;
   readonly directory: Directory;
-  readonly vault: Vault;
+  readonly choice: OrganizationChoice;
   readonly accounts: readonly DemoAccount[];
 }
 
+const notTheirs = 'You are not a member of that organization, or took too long. Sign in again.';
 const gone = 'No device waits under this code. Start again at the device.';
 
 /** `/user_management/authorize/device`, where a device begins, and `/device`, where its user signs in. */
-export function deviceRoutes(app: FastifyInstance, { issuer, clientId, devices, directory, vault, accounts }: Parts): void {
+export function deviceRoutes(app: FastifyInstance, { issuer, clientId, devices, directory, choice, accounts }: Parts): void {
   app.post('/user_management/authorize/device', async ({ body }) => {
     const asked = z.object({ client_id: z.string() }).safeParse(body);
     if (!asked.success) throw oauthRefusal('invalid_request', 'client_id is missing.');
@@ -66,14 +65,9 @@ export function deviceRoutes(app: FastifyInstance, { issuer, clientId, devices, 
     try {
       const user = await directory.users.signIn(email, password);
       if (decision === 'deny') return finish(reply, devices.decide(userCode, { outcome: 'denied' }), 'The device was refused.');
-      const active = directory.memberships.all({ userId: user.id, statuses: ['active'] });
-      if (active.length > 1) {
-        const ticket = newSecret();
-        vault.put<Ticket>(`device-ticket:${ticket}`, { userId: user.id, userCode }, 600);
-        const organizations = active.map(({ organization_id: id, organization_name: name }) => ({ id, name }));
-        return page(reply, organizationPage({ ticket, organizations }));
-      }
-      return approve(reply, userCode, user.id, active[0]?.organization_id);
+      const offer = choice.offer<Purpose>(user.id, { userCode });
+      if (offer !== undefined) return page(reply, organizationPage('/device/organization', offer));
+      return approve(reply, userCode, user.id, choice.only(user.id));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       return show(reply.status(error.status), { userCode, email, error: error.message });
@@ -81,14 +75,10 @@ export function deviceRoutes(app: FastifyInstance, { issuer, clientId, devices, 
   });
 
   app.post('/device/organization', async ({ body }, reply) => {
-    const sent = choice.safeParse(body);
-    const ticket = sent.success ? vault.take<Ticket>(`device-ticket:${sent.data.ticket}`) : undefined;
-    if (!sent.success || ticket === undefined) return show(reply.status(400), { error: gone });
-    const { userId } = ticket;
-    const chosen = directory.memberships.all({ userId, organizationId: sent.data.organization_id, statuses: ['active'] })[0];
-    if (chosen === undefined)
-      return show(reply.status(403), { userCode: ticket.userCode, error: 'You are not a member of that organization.' });
-    return approve(reply, ticket.userCode, userId, chosen.organization_id);
+    const sent = organizationForm.safeParse(body);
+    const chosen = sent.success ? choice.take<Purpose>(sent.data.ticket, sent.data.organization_id) : undefined;
+    if (chosen === undefined) return show(reply.status(400), { error: notTheirs });
+    return approve(reply, chosen.purpose.userCode, chosen.userId, chosen.organizationId);
   });
 
   const approve = (reply: FastifyReply, userCode: string, userId: string, organizationId: string | undefined) =>
