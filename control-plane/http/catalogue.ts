@@ -14,6 +14,7 @@ export const catalogue = {
   unauthenticated: { status: 401, title: 'A valid token is required' },
   forbidden: { status: 403, title: 'The token lacks a permission' },
   'route-not-found': { status: 404, title: 'There is nothing at this path' },
+  'no-tenant': { status: 404, title: 'The user has no tenant' },
   'tenant-not-found': { status: 404, title: 'There is no such tenant' },
   'service-not-found': { status: 404, title: 'The template has no such service' },
   'domain-not-found': { status: 404, title: 'The tenant has no such domain' },

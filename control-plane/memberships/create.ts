@@ -23,5 +23,5 @@ export function createMemberships(connection: WorkosConnection, store: Store, lo
   const listing = new OrganizationListing(store, mirror, source);
   const memberships = new Memberships({ store, mirror, listing, source, timing: tuning.timing, now: () => performance.now() });
   const poll = new EventPoll({ store, mirror, source, log, everyMs: tuning.pollMs });
-  return { memberships, mirror, poll };
+  return { memberships, mirror, source, poll };
 }

@@ -40,6 +40,18 @@ export class MembershipSource {
     return records.filter((record) => record.userId === userId && record.organizationId === organizationId);
   }
 
+  /** Active memberships of a user in all organizations. @throws ProviderUnavailable */
+  async activeOf(userId: string): Promise<MembershipRecord[]> {
+    const all: MembershipRecord[] = [];
+    let after: string | undefined;
+    do {
+      const page = await this.#list({ userId, order: 'asc', ...(after === undefined ? {} : { after }) });
+      all.push(...page.records);
+      after = page.next;
+    } while (after !== undefined);
+    return all.filter((record) => record.userId === userId && record.status === 'active');
+  }
+
   /** The next events, oldest first; fewer than asked for means the end. @throws ProviderUnavailable, PositionLost */
   async events(position: Position): Promise<{ readonly events: ProviderEvent[]; readonly more: boolean }> {
     const place = 'after' in position ? { after: position.after } : { rangeStart: position.since.toISOString() };

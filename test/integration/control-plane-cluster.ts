@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { parseAllDocuments } from 'yaml';
+import type { Settings } from '../../control-plane/settings.ts';
 import { type ControlPlane, startControlPlane } from '../../control-plane/start.ts';
 import { labels, namespaceOf, pod } from '../../crds/names.ts';
 import type { Tenant, TenantSpec } from '../../crds/tenant.ts';
@@ -88,6 +89,8 @@ const read = (file: string): KubeObject => readAll(file)[0] as KubeObject;
 export async function startPlane(
   cluster: Cluster,
   workos: Pick<WorkosStandIn, 'apiUrl' | 'apiKey' | 'clientId' | 'adminIssuer' | 'issuer'>,
+  change: Partial<Settings> = {},
+  tuning: Parameters<typeof startControlPlane>[2] = {},
 ) {
   const lines: string[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => lines.push(line) });
@@ -114,9 +117,10 @@ export async function startPlane(
       lease: undefined,
       replica: 'test',
       logLevel: 'debug',
+      ...change,
     },
     log,
-    { sweepMs: 1_000 },
+    { sweepMs: 1_000, ...tuning },
   );
   await eventually('the control plane is ready', async () => (await fetch(`${plane.url}/readyz`)).ok);
   return { ...plane, lines };
