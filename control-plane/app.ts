@@ -6,7 +6,7 @@ import { isDeeperThan, maxDepth } from '../crds/parameters.ts';
 import { type AdminParts, adminRoutes } from './admin/routes.ts';
 import type { AuditPart } from './audit/create.ts';
 import { type AuthConfig, authConfigRoute } from './auth-config.ts';
-import { type AuthTenantParts, authTenantRoutes } from './auth-tenant/routes.ts';
+import { completeDocument } from './http/document.ts';
 import { refuseUnknown } from './http/method-not-allowed.ts';
 import { invalid } from './http/problem.ts';
 import { renderErrors } from './http/render-errors.ts';
@@ -30,7 +30,6 @@ export interface AppParts {
   readonly toolAccess: ToolAccessByRole;
   readonly keys: OAuthKeys;
   readonly webhooks: WebhookParts;
-  readonly authTenant: AuthTenantParts;
   readonly authConfig: AuthConfig;
   /** Whether reads are served from complete copies. */
   readonly ready: () => boolean;
@@ -93,19 +92,17 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
       components: {
         securitySchemes: {
           session: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'AuthKit session access token.' },
-          oauth: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'OAuth access token of the AuthKit domain.' },
           pod: { type: 'http', scheme: 'bearer', description: "A pod's projected ServiceAccount token." },
         },
       },
     },
     transform: createJsonSchemaTransform({ skipList: ['/openapi.json', '/metrics'] }),
-    transformObject: jsonSchemaTransformObject,
+    transformObject: (input) => completeDocument(jsonSchemaTransformObject(input)),
   });
   adminRoutes(app, parts.admin);
   parts.audit.routes(app);
   podRoutes(app, parts.identity, parts.memberships, parts.toolAccess, parts.keys);
   webhookRoutes(app, parts.webhooks);
-  authTenantRoutes(app, parts.authTenant);
   authConfigRoute(app, parts.authConfig);
   app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }));
   app.get('/readyz', { schema: { hide: true } }, async (_request, reply) =>

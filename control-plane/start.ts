@@ -1,3 +1,4 @@
+import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { KubeClient } from '../kube/client.ts';
 import { countRequests } from '../kube/controller.ts';
@@ -7,11 +8,9 @@ import { createApp } from './app.ts';
 import { Audit } from './audit/actions.ts';
 import { type AuditTuning, auditTuning, createAudit } from './audit/create.ts';
 import { Ledger } from './audit/ledger.ts';
-import { Callers } from './auth-tenant/callers.ts';
 import { AuthorizationController } from './authorization/controller.ts';
 import { Admins } from './identity/admins.ts';
 import { OAuthKeys } from './identity/oauth-keys.ts';
-import { OAuthTokens } from './identity/oauth-tokens.ts';
 import { IdentityProvider } from './identity/provider.ts';
 import { SessionTokens } from './identity/session-tokens.ts';
 import { WorkosConnection } from './identity/workos-connection.ts';
@@ -31,12 +30,23 @@ export interface ControlPlane {
   stop(): Promise<void>;
 }
 
+export interface Tuning {
+  readonly sweepMs?: number;
+  readonly memberships?: MembershipTuning;
+  readonly audit?: AuditTuning;
+}
+
 /** Starts serving at once; `/readyz` turns 200 when tenants and templates have been read. */
-export async function startControlPlane(
+export async function startControlPlane(settings: Settings, log: Logger, tuning: Tuning = {}): Promise<ControlPlane> {
+  return (await prepareControlPlane(settings, log, tuning)).start();
+}
+
+/** Puts everything together without asking anybody anything: what its API is, is known before it starts. */
+export async function prepareControlPlane(
   settings: Settings,
   log: Logger,
-  tuning: { readonly sweepMs?: number; readonly memberships?: MembershipTuning; readonly audit?: AuditTuning } = {},
-): Promise<ControlPlane> {
+  tuning: Tuning = {},
+): Promise<{ readonly app: FastifyInstance; start(): Promise<ControlPlane> }> {
   const stopping = new AbortController();
   const metrics = createMetrics();
   const { kubeconfig, lease, replica } = settings;
@@ -53,7 +63,7 @@ export async function startControlPlane(
   });
   const provider = new IdentityProvider(connection);
   const store = new Store({ url: settings.storeUrl, log, connections: 10 });
-  const { memberships, mirror, source, poll } = createMemberships(connection, store, log, tuning.memberships ?? membershipTuning);
+  const { memberships, mirror, poll } = createMemberships(connection, store, log, tuning.memberships ?? membershipTuning);
   const directory: TenantDirectory = new TenantDirectory({
     client,
     onTenant: (name, current, previous) => controller.changed(name, current, previous),
@@ -70,9 +80,8 @@ export async function startControlPlane(
     registry: metrics.registry,
     ...(tuning.sweepMs === undefined ? {} : { sweepMs: tuning.sweepMs }),
   });
-  const sessions = new SessionTokens({ keysUrl: connection.sessionKeysUrl, issuer: settings.adminIssuer });
   const admins = new Admins({
-    tokens: sessions,
+    tokens: new SessionTokens({ keysUrl: connection.sessionKeysUrl, issuer: settings.adminIssuer }),
     memberships,
     platformOrganizationId: settings.platformOrganizationId,
   });
@@ -110,14 +119,6 @@ export async function startControlPlane(
     toolAccess: settings.toolAccess,
     keys: new OAuthKeys(settings.oauthIssuer),
     webhooks: { webhooks: connection.sdk.webhooks, secret: settings.workos.webhookSecret, mirror },
-    authTenant: {
-      callers: new Callers(sessions, new OAuthTokens({ issuer: settings.oauthIssuer })),
-      directory,
-      source,
-      addressing: settings.addressing,
-      ownUrl: settings.adminUrl,
-      defaultTenant: settings.defaultTenant,
-    },
     authConfig: {
       clientId: settings.workos.clientId,
       workosUrl: settings.workos.apiUrl,
@@ -126,31 +127,34 @@ export async function startControlPlane(
     },
     ready: () => directory.synced && store.migrated && !stopping.signal.aborted,
   });
-  auditPart.loadKey();
-  const url = await app.listen({ host: settings.host, port: settings.port });
-  const lead = async (): Promise<void> => {
-    await election?.lead(stopping.signal);
-    await Promise.all([controller.run(stopping.signal), poll.run(stopping.signal), auditPart.lead(stopping.signal)]);
+  const start = async (): Promise<ControlPlane> => {
+    auditPart.loadKey();
+    const url = await app.listen({ host: settings.host, port: settings.port });
+    const lead = async (): Promise<void> => {
+      await election?.lead(stopping.signal);
+      await Promise.all([controller.run(stopping.signal), poll.run(stopping.signal), auditPart.lead(stopping.signal)]);
+    };
+    const working = Promise.allSettled([
+      directory.start(stopping.signal),
+      admin.events.start(stopping.signal),
+      store.run(stopping.signal),
+      lead(),
+    ]);
+    log.info({ url }, 'control plane started');
+    return {
+      url,
+      lost: election?.lost,
+      stop: async () => {
+        stopping.abort();
+        await app.close();
+        await working;
+        await audit.close();
+        await store.close();
+        await election?.release();
+        for (const each of [client, leadingClient, leaseClient]) await each.close();
+        log.info('control plane stopped');
+      },
+    };
   };
-  const working = Promise.allSettled([
-    directory.start(stopping.signal),
-    admin.events.start(stopping.signal),
-    store.run(stopping.signal),
-    lead(),
-  ]);
-  log.info({ url }, 'control plane started');
-  return {
-    url,
-    lost: election?.lost,
-    stop: async () => {
-      stopping.abort();
-      await app.close();
-      await working;
-      await audit.close();
-      await store.close();
-      await election?.release();
-      for (const each of [client, leadingClient, leaseClient]) await each.close();
-      log.info('control plane stopped');
-    },
-  };
+  return { app, start };
 }

@@ -7,11 +7,11 @@ import { freemem, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
+import { type AdminApiClient, adminApiClient, dataOf } from '../control-plane/client/client.ts';
 import { clientConfigurations } from '../control-plane/client/connections.ts';
 import { isTrue } from '../crds/conditions.ts';
 import { type KubeObject, kinds } from '../kube/resources.ts';
 import { isReady, untilTenant } from '../kube/until-tenant.ts';
-import { AdminClient } from './admin-client.ts';
 import { findBinaries } from './binaries.ts';
 import { demoPassword, demoTenants, seed } from './demo.ts';
 import { writePrivate } from './files.ts';
@@ -63,7 +63,7 @@ function preflight(): void {
 /** Creates a tenant as an admin does, unless an earlier start has, and shows its conditions until it is Ready. */
 async function make(
   stack: Stack,
-  admin: AdminClient,
+  admin: AdminApiClient,
   demo: (typeof demoTenants)[number],
   organizationId: string | undefined,
   signal: AbortSignal,
@@ -71,11 +71,13 @@ async function make(
   const body = {
     name: demo.name,
     displayName: demo.displayName,
-    organizationId,
+    ...(organizationId === undefined ? {} : { organizationId }),
     template: { name: 'toolbridge' },
-    deletionPolicy: 'delete',
+    deletionPolicy: 'delete' as const,
   };
-  const { status } = await admin.call('POST', '/admin/tenants', body, [201, 409]);
+  const answer = await admin.POST('/admin/tenants', { body });
+  const { status } = answer.response;
+  if (status !== 409) dataOf(answer);
   done(
     `POST /admin/tenants {"name":"${demo.name}", ...} answered ${status === 201 ? '201 Created' : '409: it is there from an earlier start'}`,
   );
@@ -101,8 +103,9 @@ async function make(
 }
 
 /** Deletes the tenants as an admin does, and proves that nothing is left. */
-async function unmake(stack: Stack, admin: AdminClient, made: readonly TenantWithKey[], signal: AbortSignal): Promise<void> {
-  for (const { tenant } of made) await admin.call('DELETE', `/admin/tenants/${tenant.metadata.name}?data=delete`);
+async function unmake(stack: Stack, admin: AdminApiClient, made: readonly TenantWithKey[], signal: AbortSignal): Promise<void> {
+  for (const { tenant } of made)
+    dataOf(await admin.DELETE('/admin/tenants/{name}', { params: { path: { name: tenant.metadata.name }, query: { data: 'delete' } } }));
   for (const { tenant } of made) {
     await untilTenant(stack.client, tenant.metadata.name, (current) => current === undefined, { timeoutMs: readyTimeoutMs, signal });
     const left = await leftovers(stack, tenant);
@@ -134,7 +137,7 @@ function explain(stack: Stack, made: readonly TenantWithKey[]): void {
 /** Shows two tenants of the stand-in's organizations. @returns what scripts may want to know, and how to take the tenants away again. */
 async function showDemo(stack: Stack, signal: AbortSignal): Promise<Show> {
   const demo = await seed(standing(stack.workos));
-  const admin = new AdminClient(stack.adminUrl, demo.adminToken);
+  const admin = adminApiClient({ baseUrl: stack.adminUrl, token: () => demo.adminToken });
   const made = await Promise.all(demoTenants.map((tenant) => make(stack, admin, tenant, demo.organizationIds[tenant.name], signal)));
   const steps = demoTenants.map((tenant, index) => ({ demo: tenant, tenant: (made[index] as TenantWithKey).tenant }));
   const [first, second] = steps;

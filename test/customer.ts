@@ -28,9 +28,9 @@ export async function newCustomer(world: World, create: Create): Promise<Custome
 }
 
 export const viaApi: Create = async (world, name, organizationId) => {
-  const body = { name, displayName: `Story ${name}`, organizationId, template: { name: 'toolbridge' }, deletionPolicy: 'delete' };
-  const { status } = await world.admin.call('POST', '/admin/tenants', body);
-  expect(status).toBe(201);
+  const body = { name, displayName: `Story ${name}`, organizationId, template: { name: 'toolbridge' }, deletionPolicy: 'delete' } as const;
+  const { response } = await world.admin.POST('/admin/tenants', { body });
+  expect(response.status).toBe(201);
 };
 
 export const viaKubectl: Create = async (world, name, organizationId) => {

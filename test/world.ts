@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { inject } from 'vitest';
+import { type AdminApiClient, adminApiClient } from '../control-plane/client/client.ts';
 import { namespaceOf } from '../crds/names.ts';
 import type { Tenant } from '../crds/tenant.ts';
 import { KubeClient } from '../kube/client.ts';
 import { type KubeObject, kinds, type Resource } from '../kube/resources.ts';
 import { isReady, untilTenant } from '../kube/until-tenant.ts';
-import { AdminClient } from '../local/admin-client.ts';
 import { findBinaries } from '../local/binaries.ts';
 import type { TestContext } from './context.ts';
 
@@ -27,7 +27,7 @@ export interface Member {
 export class World {
   readonly context: TestContext = inject('tenantry');
   readonly kube: KubeClient = KubeClient.fromConfig({ kubeconfig: this.context.kubeconfig, userAgent: 'tenantry-test' });
-  readonly admin: AdminClient = new AdminClient(this.context.adminUrl, this.context.adminToken);
+  readonly admin: AdminApiClient = adminApiClient({ baseUrl: this.context.adminUrl, token: () => this.context.adminToken });
 
   /** A tenant's name that no other test uses. */
   name(prefix: string): string {

@@ -42,7 +42,7 @@ export const byTemplate = z.object({
 /** `true` or `false` in a query, where everything is text. */
 const flag = z
   .enum(['true', 'false'])
-  .default('false')
+  .optional()
   .transform((text) => text === 'true')
   .meta({ type: 'boolean', enum: [true, false], default: false });
 

@@ -4,6 +4,10 @@ import { digestOf } from '../http/entity-tags.ts';
 import type { TenantEvent } from './events.ts';
 import { labels } from './labels.ts';
 
+// One component each in the OpenAPI document, wherever they are used.
+z.globalRegistry.add(tenantSpec, { ...tenantSpec.meta(), id: 'TenantSpec' });
+z.globalRegistry.add(tenantStatus, { ...tenantStatus.meta(), id: 'TenantStatus' });
+
 const { organization: _storedOrganization, ...fields } = tenantSpec.shape;
 
 const newOrganization = z

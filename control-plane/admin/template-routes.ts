@@ -10,6 +10,8 @@ import type { Templates } from './templates.ts';
 
 const tags = ['templates'];
 
+z.globalRegistry.add(stackTemplateSpec, { ...stackTemplateSpec.meta(), id: 'TemplateSpec' });
+
 const revisionHash = z.string().describe('Hash of the contents; a tenant stays with one by spec.template.revision.');
 const template = z
   .object({

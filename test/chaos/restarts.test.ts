@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { adminApiClient, dataOf } from '../../control-plane/client/client.ts';
 import { type ConditionType, isTrue } from '../../crds/conditions.ts';
 import { namespaceOf } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
 import { isReady, untilTenant } from '../../kube/until-tenant.ts';
-import { AdminClient } from '../../local/admin-client.ts';
 import { type Demo, seed } from '../../local/demo.ts';
 import { leftovers } from '../../local/leftovers.ts';
 import { connectWithToken } from '../../local/sign-in.ts';
@@ -60,9 +60,11 @@ async function kill(...words: string[]): Promise<void> {
 }
 
 async function create(name: string): Promise<void> {
-  const admin = new AdminClient(stack.adminUrl, demo.adminToken);
-  const organizationId = demo.organizationIds['acme'];
-  await admin.call('POST', '/admin/tenants', { name, organizationId, template: { name: 'toolbridge' }, deletionPolicy: 'delete' }, [201]);
+  const admin = adminApiClient({ baseUrl: stack.adminUrl, token: () => demo.adminToken });
+  const { acme: organizationId = '' } = demo.organizationIds;
+  dataOf(
+    await admin.POST('/admin/tenants', { body: { name, organizationId, template: { name: 'toolbridge' }, deletionPolicy: 'delete' } }),
+  );
 }
 
 /** Waits for Ready and calls `strike` once at each of `moments`, as soon as that condition is true. */

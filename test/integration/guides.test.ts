@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { dataOf } from '../../control-plane/client/client.ts';
 import { findBinaries } from '../../local/binaries.ts';
 import { World } from '../world.ts';
 
@@ -36,7 +37,7 @@ test('docs/guides/your-own-api.md does what it says, command by command', { time
 
 test('README.md does what it says, command by command', { timeout: 180_000 }, async () => {
   const name = world.name('readme');
-  await world.admin.call('POST', '/admin/tenants', { name, template: { name: 'toolbridge' }, deletionPolicy: 'delete' });
+  dataOf(await world.admin.POST('/admin/tenants', { body: { name, template: { name: 'toolbridge' }, deletionPolicy: 'delete' } }));
   const tenant = await world.ready(name);
   const { apiKey } = await world.secret(name, 'tenantry-credentials');
   const local = join(world.context.folder, 'readme.json');
