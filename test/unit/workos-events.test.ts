@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EventName } from '@workos-inc/node';
@@ -118,15 +118,26 @@ describe('the list', () => {
     await expect(newestFrom({ rangeStart: 'yesterday' })).rejects.toMatchObject({ status: 400 });
   });
 
-  test('survives a restart', async () => {
+  test('survives a restart, but for what is older than 30 days or was not written to its end', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'workos-'));
     try {
       const first = await startEnvironment({ dir });
+      first.workos.createOrganization({ name: 'Old' });
       first.workos.createOrganization({ name: 'Lasting' });
-      const before = first.workos.events();
+      const [old, lasting] = first.workos.events({ events: ['organization.created'] });
       await first[Symbol.asyncDispose]();
-      await using second = await startEnvironment({ dir });
-      expect(second.workos.events()).toEqual(before);
+      const file = join(dir, 'events.jsonl');
+      const monthAgo = new Date(Date.now() - 31 * 86_400_000).toISOString();
+      const lines = [{ event: { ...old, created_at: monthAgo } }, { event: lasting }].map((line) => JSON.stringify(line));
+      await writeFile(file, `${lines.join('\n')}\n${lines[1]?.slice(0, 20)}`);
+      const second = await startEnvironment({ dir });
+      expect(second.workos.events()).toEqual([lasting]);
+      second.workos.createOrganization({ name: 'Later' });
+      const later = second.workos.events();
+      await second[Symbol.asyncDispose]();
+      await using third = await startEnvironment({ dir });
+      expect(third.workos.events()).toEqual(later);
+      expect(later).toHaveLength(2);
     } finally {
       await rm(dir, { recursive: true });
     }
