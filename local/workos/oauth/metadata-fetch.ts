@@ -7,14 +7,14 @@ const thisMachine = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /**
  * Fetches what oidc-provider asks for. Its own guard against addresses that are not public stays, but for this machine's names, which
- * are reached directly.
+ * are reached directly by HTTPS.
  * @param ca PEM of an authority to trust for this machine's names, beside those of Node.
  */
 export function metadataFetch(ca: string | undefined): Fetch {
   const dispatcher = new Agent(ca === undefined ? {} : { connect: { ca } });
   return async (input, init) => {
     const url = new URL(input instanceof Request ? input.url : input);
-    if (!thisMachine.has(url.hostname)) return fetch(input, init);
+    if (url.protocol !== 'https:' || !thisMachine.has(url.hostname)) return fetch(input, init);
     const response = await undiciFetch(url, {
       method: init?.method ?? 'GET',
       headers: [...new Headers(init?.headers)],
