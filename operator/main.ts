@@ -5,6 +5,7 @@ import { countRequests } from '../kube/controller.ts';
 import { KubeError } from '../kube/errors.ts';
 import { LeaderElection } from '../kube/leader-election.ts';
 import { DatabaseServer } from './database/server.ts';
+import { OperatorAudit } from './runtime/audit.ts';
 import { serveHealth } from './runtime/health.ts';
 import { createMetrics } from './runtime/metrics.ts';
 import { watchedKinds } from './runtime/routing.ts';
@@ -30,6 +31,8 @@ const beforeWrite = election?.assertLeading ?? (() => {});
 const client = KubeClient.fromConfig({ userAgent, onRequest: countRequests(metrics.registry), beforeWrite });
 const database = settings.databaseUrl === undefined ? undefined : new DatabaseServer('default', settings.databaseUrl, beforeWrite);
 
+const audit = openAudit(settings);
+
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(new Error(signal)));
 // Another replica may begin at any moment: nothing is finished, nothing is tidied up.
@@ -41,6 +44,15 @@ election?.lost.addEventListener('abort', () => {
 let controller: TenantController | undefined;
 const health = await serveHealth(settings.host, settings.port, metrics.registry, () => controller?.ready ?? false);
 log.info({ port: health.port, ...settings.addressing }, 'operator started');
+
+function openAudit({ auditSpoolDir: spoolDir, controlPlaneUrl, controlPlaneTokenFile: tokenFile }: Settings): OperatorAudit {
+  try {
+    return new OperatorAudit({ spoolDir, controlPlaneUrl, tokenFile, log, now: Date.now });
+  } catch (error) {
+    console.error(`TENANTRY_AUDIT_SPOOL_DIR: ${spoolDir} cannot be used: ${(error as Error).message}`);
+    process.exit(2);
+  }
+}
 
 /** Repeats what fails only because the API server is away. */
 async function untilAnswered<T>(attempt: () => Promise<T>): Promise<T> {
@@ -57,7 +69,7 @@ async function untilAnswered<T>(attempt: () => Promise<T>): Promise<T> {
 
 async function run(): Promise<void> {
   const watched = await untilAnswered(() => watchedKinds(client, settings, stop.signal));
-  controller = new TenantController({ client, settings, database, watched, metrics, log });
+  controller = new TenantController({ client, settings, database, watched, metrics, audit, log });
   await controller.run(stop.signal, async () => {
     await election?.lead(stop.signal);
     const folder = settings.templatesDir;
@@ -65,12 +77,15 @@ async function run(): Promise<void> {
   });
 }
 
+const telling = audit.run(stop.signal);
 await run().catch((error: unknown) => {
   if (stop.signal.aborted) return;
   log.fatal({ err: error }, 'operator cannot go on');
   process.exit(1);
 });
 await election?.release();
+await telling;
+await audit.close(AbortSignal.timeout(3_000));
 health.server.close();
 await database?.close();
 await client.close();

@@ -106,6 +106,10 @@ const environment = z.object({
   TENANTRY_OAUTH_ISSUER: z.url(),
   /** Where the pods reach the control plane. */
   TENANTRY_CONTROL_PLANE_URL: z.url(),
+  /** File with a token of the operator's account for the control plane, which takes its records for the audit. */
+  TENANTRY_CONTROL_PLANE_TOKEN_FILE: z.string().min(1),
+  /** Folder of this replica alone in which those records wait. */
+  TENANTRY_AUDIT_SPOOL_DIR: z.string().min(1),
   /**
    * PostgreSQL server for tenants' databases and nothing else, as a role that may create databases and roles: PUBLIC loses its way into
    * the databases postgres and template1 there. Either this or the file that holds it.
@@ -156,6 +160,8 @@ export interface Settings {
   readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
   readonly oauthIssuer: string;
   readonly controlPlaneUrl: string;
+  readonly controlPlaneTokenFile: string;
+  readonly auditSpoolDir: string;
   readonly databaseUrl: string | undefined;
   readonly databaseCidr: string | undefined;
   readonly ingressClass: string | undefined;
@@ -196,6 +202,8 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     imagePullPolicy: value.TENANTRY_IMAGE_PULL_POLICY,
     oauthIssuer: value.TENANTRY_OAUTH_ISSUER,
     controlPlaneUrl: value.TENANTRY_CONTROL_PLANE_URL,
+    controlPlaneTokenFile: value.TENANTRY_CONTROL_PLANE_TOKEN_FILE,
+    auditSpoolDir: value.TENANTRY_AUDIT_SPOOL_DIR,
     databaseUrl: databaseUrlOf(value),
     databaseCidr: value.TENANTRY_DATABASE_CIDR,
     ingressClass: value.TENANTRY_INGRESS_CLASS,

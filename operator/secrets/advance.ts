@@ -28,11 +28,15 @@ export async function switchLogin(tenant: Tenant, server: DatabaseServer, store:
   if (contents) await store.settle(secretNames.database, database, contents);
 }
 
-/** The next keys become the keys. Resolves with whether there were any. */
-export async function finish(tenant: Tenant, store: SecretStore, now: Date): Promise<boolean> {
+/**
+ * The next keys become the keys. Resolves with whether there were any. `tell` is called before, because nobody would tell of it after this if
+ * the operator ended in between.
+ */
+export async function finish(tenant: Tenant, store: SecretStore, now: Date, tell: () => void): Promise<boolean> {
   const credentials = await store.read(secretNames.credentials);
   const contents = credentials && promoted(credentials, tenant, now);
   if (!contents) return false;
+  tell();
   await store.settle(secretNames.credentials, credentials, contents);
   return true;
 }

@@ -29,6 +29,7 @@ export class SecretStore {
   readonly #client: KubeClient;
   readonly #tenant: Tenant;
   readonly #signal: AbortSignal;
+  readonly #read = new Set<string>();
 
   constructor(client: KubeClient, tenant: Tenant, signal: AbortSignal) {
     this.#client = client;
@@ -38,7 +39,13 @@ export class SecretStore {
 
   async read(name: string): Promise<StoredSecret | undefined> {
     const found = await this.#client.find<SecretObject>(kinds.Secret, name, { namespace: this.#namespace, signal: this.#signal });
+    if (found) this.#read.add(name);
     return found && storedOf(found);
+  }
+
+  /** Names of the Secrets that were read by this. */
+  get wereRead(): string[] {
+    return [...this.#read];
   }
 
   /** Writes `wanted` where `found` does not say it yet; creates the Secret where there was none. */

@@ -6,6 +6,7 @@ import { isNotFound } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
 import type { DatabaseServer } from '../database/server.ts';
 import type { Domains } from '../domains/domains.ts';
+import type { OperatorAudit } from '../runtime/audit.ts';
 import type { EventRecorder } from '../runtime/events.ts';
 import type { SecretsState } from '../secrets/secrets.ts';
 import type { Settings } from '../settings.ts';
@@ -33,6 +34,7 @@ export interface Context {
   /** For the tenants' public URLs. */
   readonly publicFetch: typeof globalThis.fetch;
   readonly events: EventRecorder;
+  readonly audit: Pick<OperatorAudit, 'rotated' | 'secretsRead'>;
   readonly memory: Memory;
   readonly log: Logger;
   readonly now: () => Date;

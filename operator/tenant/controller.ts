@@ -39,9 +39,10 @@ export class TenantController {
     /** Kinds of children that this cluster has. */
     watched: readonly Resource[];
     metrics: Metrics;
+    audit: Context['audit'];
     log: Logger;
   }) {
-    const { client, settings, database, watched, metrics, log } = options;
+    const { client, settings, database, watched, metrics, audit, log } = options;
     this.#log = log;
     this.#metrics = metrics;
     this.#controller = new Controller({
@@ -97,6 +98,7 @@ export class TenantController {
       learn: (tenant) => this.#written.set(tenant.metadata.name, tenant),
       publicFetch: publicFetch(settings.verify),
       events: new EventRecorder(client),
+      audit,
       memory: { secrets: new Map(), databases: new Map(), refused: new Map(), verified: new Map() },
       now: () => new Date(),
       random: Math.random,

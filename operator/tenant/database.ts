@@ -30,7 +30,11 @@ export async function ensureDatabase(
   if (trusted && !secrets.staged) return { placed };
   try {
     if (!trusted) await server.ensure(names, username, password);
-    if (secrets.staged) await switchLogin(tenant, server, new SecretStore(context.client, tenant, signal));
+    if (secrets.staged) {
+      const store = new SecretStore(context.client, tenant, signal);
+      await switchLogin(tenant, server, store);
+      context.audit.secretsRead({ name: tenant.metadata.name, uid }, store.wereRead, 'rotation');
+    }
   } catch (error) {
     if (error instanceof KubeError) throw error;
     context.log.warn({ tenant: tenant.metadata.name, err: error }, 'database not provisioned');

@@ -4,6 +4,7 @@ import type { Tenant } from '../../crds/tenant.ts';
 import { KubeError } from '../../kube/errors.ts';
 import type { KubeObject } from '../../kube/resources.ts';
 import type { DatabaseServer } from '../database/server.ts';
+import { secretNames } from '../render/blueprint.ts';
 import { finish, retire, rotationStep } from '../secrets/advance.ts';
 import { recordOfObject, validKeys } from '../secrets/key-file.ts';
 import { dueRotation, nextRotation } from '../secrets/rotation.ts';
@@ -31,8 +32,11 @@ export async function currentSecrets(
   const store = new SecretStore(context.client, tenant, signal);
   const wanted = { tenant, template, server, keys, now: now() };
   const state = await whenAccessible(() => ensureSecrets(wanted, store), signal);
+  const audited = { name: tenant.metadata.name, uid: key };
+  context.audit.secretsRead(audited, store.wereRead, 'sweep');
   memory.secrets.set(key, { state, contents, until: now().getTime() + sweepMs * (0.7 + 0.2 * context.random()) });
   if (state.created.length > 0 && isTrue(tenant.status?.conditions, 'SecretsReady')) {
+    context.audit.rotated(audited, state.created, 'lost');
     await context.events.record(
       tenant,
       'Warning',
@@ -57,7 +61,7 @@ export async function advanceRotation(
   context: Context,
   signal: AbortSignal,
 ): Promise<Again> {
-  const { client, children, events, memory, now } = context;
+  const { client, children, events, audit, memory, now } = context;
   const { name, uid = '' } = tenant.metadata;
   const rolled = isRolled(workload, children.podsOf(name), secrets.fingerprint, tenant.spec.suspended === true);
   const step = rotationStep(secrets, rolled, now());
@@ -66,16 +70,34 @@ export async function advanceRotation(
     return due.length === 0 ? undefined : Math.max(1_000, Math.min(...due) - now().getTime());
   }
   const store = new SecretStore(client, tenant, signal);
+  const audited = { name, uid };
   if (step === 'finish') {
-    if (await finish(tenant, store, now()))
-      await events.record(tenant, 'Normal', 'SecretsRotated', `The secrets were rotated (${secrets.rotation.current?.id}).`);
+    const { id, request } = secrets.rotation.current ?? {};
+    const names = replacedBy(secrets);
+    const tell = (outcome: string) => () => audit.rotated(audited, names, request === undefined ? 'schedule' : 'request', outcome);
+    const finished = await finish(tenant, store, now(), tell('ok')).catch((error: unknown) => {
+      tell('failed')();
+      throw error;
+    });
+    if (finished) await events.record(tenant, 'Normal', 'SecretsRotated', `The secrets were rotated (${id}).`);
   } else {
     await retire(tenant, server, store, now());
+    audit.rotated(audited, replacedBy(secrets), 'expired-overlap');
     await events.record(tenant, 'Normal', 'SecretsRetired', 'Secrets that were replaced are valid no more.');
   }
+  audit.secretsRead(audited, store.wereRead, 'rotation');
   memory.secrets.delete(uid);
   // The file of keys and the status follow.
   return 1;
+}
+
+/** Names of what a rotation replaces. */
+function replacedBy({ generatedKeys, login }: SecretsState): string[] {
+  return [
+    ...['apiKey', 'probeKey'].map((key) => `${secretNames.credentials}/${key}`),
+    ...Object.keys(generatedKeys).map((name) => `${secretNames.generated}/${name}`),
+    ...(login ? [`${secretNames.database}/password`] : []),
+  ];
 }
 
 /** Retries while the rights given by the RoleBinding a moment ago spread to the API server's authorizer. */

@@ -130,6 +130,25 @@ describe('a rotation', () => {
     for (const value of secrets.filter((text) => text.length > 20)) expect(JSON.stringify(items)).not.toContain(value);
   });
 
+  test('is on record, with why and without what', async () => {
+    type Records = { items: { action: string; outcome: string; details: Record<string, unknown> }[] };
+    const ofRotation = (kind: string) => async (): Promise<Records['items'] | undefined> => {
+      const { adminUrl, adminToken } = world.context;
+      const url = `${adminUrl}/admin/audit?tenant=${customer.name}&kind=${kind}`;
+      const response = await fetch(url, { headers: { authorization: `Bearer ${adminToken}` } });
+      const { items = [] } = (await response.json()) as Partial<Records>;
+      return items.length >= 3 ? items : undefined;
+    };
+    const rotations = await world.eventually('records of rotations', 30_000, ofRotation('rotation'));
+    const told = JSON.stringify(rotations);
+    for (const word of ['request', 'expired-overlap', 'tenantry-database/password', 'tenantry-credentials/apiKey'])
+      expect(told).toContain(word);
+    const reads = await world.eventually('records of reads', 30_000, ofRotation('secret-read'));
+    expect(JSON.stringify(reads)).toContain('tenantry-credentials');
+    const { apiKey = '', probeKey = '' } = await world.secret(customer.name, 'tenantry-credentials');
+    for (const value of [apiKey, probeKey]) expect(told + JSON.stringify(reads)).not.toContain(value);
+  });
+
   test('comes by itself when the period is over', async () => {
     const { name } = customer;
     const before = await world.tenant(name);

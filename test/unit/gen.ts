@@ -12,6 +12,8 @@ const environment = {
   TENANTRY_SIDECAR_IMAGE: 'tenantry/tenant:1',
   TENANTRY_OAUTH_ISSUER: 'http://localhost:8090',
   TENANTRY_CONTROL_PLANE_URL: 'http://127.0.0.1:8091',
+  TENANTRY_CONTROL_PLANE_TOKEN_FILE: '/var/run/secrets/tenantry/token',
+  TENANTRY_AUDIT_SPOOL_DIR: '/var/spool/tenantry/audit',
   TENANTRY_OPERATOR_SUBJECT: 'User:tenantry-operator',
   TENANTRY_DATABASE_URL: 'postgres://admin:secret@127.0.0.1:5432/postgres',
 };
