@@ -1,0 +1,34 @@
+import { mirroredEvents } from '../memberships/news.ts';
+
+/** A permission of administrators, as it is made at WorkOS. */
+export interface NeededPermission {
+  readonly slug: string;
+  readonly name: string;
+}
+
+export interface NeededRole {
+  readonly slug: string;
+  readonly name: string;
+  readonly permissions: readonly string[];
+}
+
+/** Permissions and roles of a WorkOS environment that Tenantry works with; docs/guides/workos.md shows them as a table. */
+export const neededPermissions: readonly NeededPermission[] = [
+  { slug: 'tenants:read', name: 'Read tenants' },
+  { slug: 'tenants:write', name: 'Create and change tenants' },
+  { slug: 'tenants:delete', name: 'Delete tenants' },
+  { slug: 'tenants:rotate', name: 'Rotate secrets of tenants' },
+  { slug: 'audit:read', name: 'Read the audit' },
+  { slug: 'templates:write', name: 'Apply templates' },
+];
+
+export const neededRoles: readonly NeededRole[] = [
+  { slug: 'platform-admin', name: 'Platform admin', permissions: neededPermissions.map(({ slug }) => slug) },
+  { slug: 'platform-viewer', name: 'Platform viewer', permissions: ['tenants:read', 'audit:read'] },
+  { slug: 'tenant-admin', name: 'Tenant admin', permissions: ['tenants:read', 'tenants:write', 'tenants:rotate', 'audit:read'] },
+  { slug: 'member', name: 'Member', permissions: [] },
+  { slug: 'viewer', name: 'Viewer', permissions: [] },
+];
+
+/** Events of the webhook endpoint. */
+export const neededEvents: readonly string[] = mirroredEvents;
