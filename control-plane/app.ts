@@ -1,3 +1,4 @@
+import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { createJsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
@@ -6,6 +7,7 @@ import { isDeeperThan, maxDepth } from '../crds/parameters.ts';
 import { type AdminParts, adminRoutes } from './admin/routes.ts';
 import type { AuditPart } from './audit/create.ts';
 import { type AuthConfig, authConfigRoute } from './auth-config.ts';
+import { answerClientError } from './http/client-errors.ts';
 import { completeDocument } from './http/document.ts';
 import { refuseUnknown } from './http/method-not-allowed.ts';
 import { invalid } from './http/problem.ts';
@@ -21,6 +23,8 @@ import type { ToolAccessByRole } from './pods/tool-access.ts';
 import { type WebhookParts, webhookRoutes } from './webhooks/routes.ts';
 
 export interface AppParts {
+  /** Addresses and ranges of proxies in front whose X-Forwarded-For counts. */
+  readonly trustedProxies: string | undefined;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly admin: AdminParts;
@@ -49,6 +53,9 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     genReqId: requestIdOf,
     bodyLimit,
     requestTimeout: 30_000,
+    handlerTimeout: 25_000,
+    clientErrorHandler: answerClientError,
+    trustProxy: parts.trustedProxies ?? false,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 300 },
   });
@@ -81,6 +88,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
       request.log.info({ method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request answered');
   });
 
+  await app.register(rateLimit, { global: false, cache: 20_000 });
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import type { Addressing } from '../crds/names.ts';
 import { type LeaseReference, leaseReference } from '../kube/leader-election.ts';
+import type { RateLimitSettings } from './http/rate-limits.ts';
 
 const origin = z
   .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
@@ -51,6 +52,9 @@ const environment = z.object({
   TENANTRY_ADMIN_URL: origin.optional(),
   TENANTRY_DEFAULT_TENANT: z.string().min(1).optional(),
   TENANTRY_TOOL_ACCESS: toolAccess.prefault('viewer=read,*=all'),
+  TENANTRY_ADMIN_RATE_LIMIT: z.coerce.number().int().min(1).default(3_000),
+  TENANTRY_REFUSED_RATE_LIMIT: z.coerce.number().int().min(1).default(300),
+  TENANTRY_TRUSTED_PROXIES: z.string().min(1).optional(),
   TENANTRY_LEASE: leaseReference.optional(),
   POD_NAME: z.string().min(1).default(hostname()),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -88,6 +92,10 @@ export interface Settings {
   readonly defaultTenant: string | undefined;
   /** Access to tools by role; `*` stands for all others. */
   readonly toolAccess: ReadonlyMap<string, ToolAccess>;
+  /** Most requests a minute at one replica: of an administrator, and from an address whose tokens are refused. */
+  readonly rateLimits: RateLimitSettings;
+  /** Addresses and ranges of proxies in front, comma-separated, whose X-Forwarded-For counts; none when undefined. */
+  readonly trustedProxies: string | undefined;
   /** `iss` of the session access tokens of administrators. */
   readonly adminIssuer: string;
   /** The AuthKit domain, issuer of the tenants' users' tokens. */
@@ -128,6 +136,8 @@ export function readSettings(variables: Readonly<Record<string, string | undefin
     adminUrl: env.TENANTRY_ADMIN_URL,
     defaultTenant: env.TENANTRY_DEFAULT_TENANT,
     toolAccess: env.TENANTRY_TOOL_ACCESS,
+    rateLimits: { perAdmin: env.TENANTRY_ADMIN_RATE_LIMIT, perAddress: env.TENANTRY_REFUSED_RATE_LIMIT },
+    trustedProxies: env.TENANTRY_TRUSTED_PROXIES,
     adminIssuer: env.TENANTRY_ADMIN_ISSUER,
     oauthIssuer: env.TENANTRY_OAUTH_ISSUER,
     lease: env.TENANTRY_LEASE,

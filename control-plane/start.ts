@@ -94,6 +94,7 @@ export async function prepareControlPlane(
     audit,
     organizationExists: (id) => provider.organizationExists(id),
     addressing: settings.addressing,
+    rateLimits: settings.rateLimits,
     log,
     now: () => new Date(),
   });
@@ -110,6 +111,7 @@ export async function prepareControlPlane(
     tuning: tuning.audit ?? auditTuning,
   });
   const app = await createApp({
+    trustedProxies: settings.trustedProxies,
     log,
     metrics,
     admin,

@@ -175,6 +175,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           TENANTRY_OPERATOR_ACCOUNT: `${operatorAccount.namespace}/${operatorAccount.account}`,
           TENANTRY_BASE_URL: routerUrl,
           TENANTRY_ADMIN_URL: `http://localhost:${ports.controlPlane}`,
+          // Tests and benchmarks call as one administrator.
+          TENANTRY_ADMIN_RATE_LIMIT: '1000000',
+          TENANTRY_REFUSED_RATE_LIMIT: '1000000',
           TENANTRY_LEASE: `${systemNamespace}/tenantry-control-plane`,
           POD_NAME: 'local',
         },

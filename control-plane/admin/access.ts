@@ -1,6 +1,7 @@
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Tenant } from '../../crds/tenant.ts';
 import type { Action, Audit } from '../audit/actions.ts';
+import type { RateLimits } from '../http/rate-limits.ts';
 import { codeOf } from '../http/render-errors.ts';
 import { type Admin, type Admins, type Permission, requirePermission, requirePlatform } from '../identity/admins.ts';
 
@@ -17,11 +18,13 @@ export interface Deed {
 export class Access {
   readonly #admins: Admins;
   readonly #audit: Audit;
+  readonly #limits: RateLimits;
   readonly #known = new WeakMap<FastifyRequest, Admin>();
 
-  constructor(admins: Admins, audit: Audit) {
+  constructor(admins: Admins, audit: Audit, limits: RateLimits) {
     this.#admins = admins;
     this.#audit = audit;
+    this.#limits = limits;
   }
 
   /**
@@ -29,10 +32,16 @@ export class Access {
    * @param action what the route does, whose refusal is recorded; left out where it only reads.
    * @param scope `platform` where administrators of tenants may not, whatever their permissions.
    */
-  allow(permission: Permission, action?: Action, scope: 'any' | 'platform' = 'any'): (request: FastifyRequest) => Promise<void> {
-    return async (request) => {
-      const admin = await this.#admins.authenticate(request.headers.authorization);
+  allow(
+    permission: Permission,
+    action?: Action,
+    scope: 'any' | 'platform' = 'any',
+  ): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
+    return async (request, reply) => {
+      await this.#limits.beforeAuthentication(request);
+      const admin = await this.#authenticate(request);
       this.#known.set(request, admin);
+      await this.#limits.count(request, reply, `${admin.organizationId}/${admin.userId}`);
       try {
         requirePermission(admin, permission);
         if (scope === 'platform') requirePlatform(admin);
@@ -42,6 +51,15 @@ export class Access {
         throw error;
       }
     };
+  }
+
+  async #authenticate(request: FastifyRequest): Promise<Admin> {
+    try {
+      return await this.#admins.authenticate(request.headers.authorization);
+    } catch (error) {
+      if (codeOf(error) === 'unauthenticated') await this.#limits.refused(request);
+      throw error;
+    }
   }
 
   /** Who asks, in a route with `allow`. */

@@ -519,10 +519,11 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Default Response */
+                /** @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it. */
                 503: {
                     headers: {
                         "X-Request-Id": components["headers"]["XRequestId"];
+                        "Retry-After": components["headers"]["RetryAfter"];
                         [name: string]: unknown;
                     };
                     content: {
@@ -640,10 +641,11 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Default Response */
+                /** @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it. */
                 503: {
                     headers: {
                         "X-Request-Id": components["headers"]["XRequestId"];
+                        "Retry-After": components["headers"]["RetryAfter"];
                         [name: string]: unknown;
                     };
                     content: {
@@ -723,10 +725,11 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Default Response */
+                /** @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it. */
                 503: {
                     headers: {
                         "X-Request-Id": components["headers"]["XRequestId"];
+                        "Retry-After": components["headers"]["RetryAfter"];
                         [name: string]: unknown;
                     };
                     content: {
@@ -819,10 +822,11 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Default Response */
+                /** @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it. */
                 503: {
                     headers: {
                         "X-Request-Id": components["headers"]["XRequestId"];
+                        "Retry-After": components["headers"]["RetryAfter"];
                         [name: string]: unknown;
                     };
                     content: {
@@ -964,10 +968,11 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Default Response */
+                /** @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it. */
                 503: {
                     headers: {
                         "X-Request-Id": components["headers"]["XRequestId"];
+                        "Retry-After": components["headers"]["RetryAfter"];
                         [name: string]: unknown;
                     };
                     content: {
@@ -2240,7 +2245,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -2405,7 +2412,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -2524,7 +2533,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -2694,7 +2705,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -2872,7 +2885,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -3026,7 +3041,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -3180,7 +3197,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -3325,7 +3344,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -3425,7 +3446,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -3589,7 +3612,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -3689,7 +3714,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -3850,7 +3877,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -4001,7 +4030,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -4159,7 +4190,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -4259,7 +4292,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -4359,7 +4394,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -4504,7 +4541,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -4638,7 +4677,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -4722,7 +4763,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -4841,7 +4884,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -5026,7 +5071,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -5126,7 +5173,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -5232,7 +5281,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -5337,7 +5388,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -5442,7 +5495,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -5551,7 +5606,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -5635,7 +5692,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
              *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
              *
@@ -5687,6 +5746,17 @@ export interface operations {
             };
             /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
             429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it. */
+            503: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];

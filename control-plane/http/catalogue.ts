@@ -93,6 +93,12 @@ export const catalogue = {
   'too-many-requests': { status: 429, title: 'Too many requests', remedy: 'Wait as many seconds as Retry-After says.' },
   'headers-too-large': { status: 431, title: 'The headers are too large', remedy: 'Send smaller headers.' },
   internal: { status: 500, title: 'The control plane failed', remedy: 'Look for the id in instance in the logs of the control plane.' },
+  overloaded: {
+    status: 503,
+    title: 'The answer took too long',
+    remedy: 'Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.',
+    retryAfter: 5,
+  },
   'kubernetes-unavailable': {
     status: 503,
     title: 'Kubernetes cannot be reached',

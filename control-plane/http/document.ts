@@ -12,7 +12,7 @@ interface Operation extends Json {
 const methods = new Set(['get', 'put', 'post', 'delete', 'patch']);
 
 /** Problems of every operation: nobody is so near the limits that it cannot meet them. */
-const ofAll: readonly Code[] = ['malformed-request', 'too-many-requests'];
+const ofAll: readonly Code[] = ['malformed-request', 'too-many-requests', 'overloaded'];
 const ofSessions: readonly Code[] = [
   'unauthenticated',
   'forbidden',

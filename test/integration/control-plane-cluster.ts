@@ -108,6 +108,8 @@ export async function startPlane(
       addressing: { baseUrl, mode: 'path' },
       adminUrl: undefined,
       defaultTenant: undefined,
+      rateLimits: { perAdmin: 100_000, perAddress: 100_000 },
+      trustedProxies: undefined,
       toolAccess: new Map([
         ['viewer', 'read'],
         ['*', 'all'],

@@ -1,0 +1,76 @@
+import type { CreateRateLimitOptions } from '@fastify/rate-limit';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Problem } from './problem.ts';
+
+export interface RateLimitSettings {
+  /** Requests a minute of one administrator, at one replica. */
+  readonly perAdmin: number;
+  /** Requests a minute from one address whose token is refused, at one replica. */
+  readonly perAddress: number;
+}
+
+type Limiter = ReturnType<FastifyRequest['server']['createRateLimit']>;
+type Outcome = Extract<Awaited<ReturnType<Limiter>>, { isAllowed: false }>;
+
+const windowMs = 60_000;
+
+/**
+ * Limits how often the Admin API is asked: each administrator by itself, and before it is known who asks, addresses that send tokens
+ * which are refused. Whoever is served does not count for its address, because behind a gateway many have the same one.
+ * Each replica counts for itself.
+ */
+export class RateLimits {
+  readonly #settings: RateLimitSettings;
+  readonly #limiters = new Map<string, Limiter>();
+
+  constructor(settings: RateLimitSettings) {
+    this.#settings = settings;
+  }
+
+  /** To be asked before a token is looked at. @throws Problem too-many-requests */
+  async beforeAuthentication(request: FastifyRequest): Promise<void> {
+    const outcome = await this.#address(request)(request, { increment: false });
+    // Reading does not count, so the limit is reached where nothing remains.
+    if (!outcome.isAllowed && outcome.remaining === 0) throw tooMany(outcome, 'from your address with tokens that are refused');
+  }
+
+  /** Counts a refused token. */
+  async refused(request: FastifyRequest): Promise<void> {
+    await this.#address(request)(request);
+  }
+
+  /** Counts a request of a known administrator, and tells it what is left. @throws Problem too-many-requests */
+  async count(request: FastifyRequest, reply: FastifyReply, admin: string): Promise<void> {
+    const keyGenerator = (one: FastifyRequest): string => this.#names.get(one) ?? '';
+    this.#names.set(request, admin);
+    const outcome = await this.#limiter(request, 'admin', { max: this.#settings.perAdmin, timeWindow: windowMs, keyGenerator })(request);
+    if (outcome.isAllowed) return;
+    reply.headers(headersOf(outcome));
+    if (outcome.isExceeded) throw tooMany(outcome, 'of yours');
+  }
+
+  readonly #names = new WeakMap<FastifyRequest, string>();
+
+  #address(request: FastifyRequest): Limiter {
+    return this.#limiter(request, 'address', { max: this.#settings.perAddress, timeWindow: windowMs });
+  }
+
+  #limiter({ server }: FastifyRequest, name: string, options: CreateRateLimitOptions): Limiter {
+    const known = this.#limiters.get(name);
+    if (known !== undefined) return known;
+    const made = server.createRateLimit(options);
+    this.#limiters.set(name, made);
+    return made;
+  }
+}
+
+function headersOf({ max, remaining, ttlInSeconds }: Outcome): Record<string, string> {
+  return { 'ratelimit-limit': String(max), 'ratelimit-remaining': String(remaining), 'ratelimit-reset': String(ttlInSeconds) };
+}
+
+function tooMany(outcome: Outcome, whose: string): Problem {
+  const { max, ttlInSeconds } = outcome;
+  return new Problem('too-many-requests', `There were more than ${max} requests a minute ${whose}. Wait ${ttlInSeconds} s.`, {
+    headers: { ...headersOf(outcome), 'retry-after': String(ttlInSeconds) },
+  });
+}
