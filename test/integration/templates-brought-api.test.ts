@@ -202,6 +202,16 @@ it('keeps its tools when the document breaks', async () => {
   expect((await client.listTools()).tools).toHaveLength(6);
 });
 
+it('ends a call that nobody waits for, and records it', async () => {
+  const impatient = new AbortController();
+  const running = client.callTool({ name: 'slow', arguments: {} }, { signal: impatient.signal });
+  await eventually('call has arrived', async () => seen.some(({ url }) => url === '/v2/slow'));
+  impatient.abort();
+  await expect(running).rejects.toThrow();
+  await eventually('its record', async () => [...controlPlane.records.values()].some(({ outcome }) => outcome === 'cancelled'));
+  expect(stack.mcp?.output).not.toContain('API not reached');
+});
+
 it('finishes a running call when it is told to stop, takes no new one, and exits with 0', async () => {
   const running = call('slow');
   await eventually('call has arrived', async () => seen.some(({ url }) => url === '/v2/slow'));

@@ -16,6 +16,8 @@ export const spoolBytes = 48 * 1024 * 1024;
 /** Longest time records wait for others to travel with them, and between two attempts while the control plane is away, in milliseconds. */
 const lingerMs = 300;
 const maxPauseMs = 10_000;
+/** How long no tool is called after a record could not be written, in milliseconds. */
+export const brokenMs = 5_000;
 /** How often uses of keys are told when no records travel. */
 const keyUsesMs = 5_000;
 /** How many of them the control plane takes at a time. */
@@ -50,6 +52,7 @@ export class AuditTrail {
   readonly #spool: Spool<ToolCallRecord>;
   readonly #sender: SpoolSender<ToolCallRecord>;
   readonly #redactor = new ArgumentRedactor();
+  #brokenUntil = 0;
 
   /** @throws {ConfigurationError} when the folder cannot be used. */
   constructor(options: AuditTrailOptions) {
@@ -68,9 +71,9 @@ export class AuditTrail {
     });
   }
 
-  /** Whether no more calls may be made: there is room for those under way alone. */
+  /** Whether no more calls may be made: there is room for those under way alone, or the disk has just failed. */
   get full(): boolean {
-    return this.#spool.full;
+    return this.#spool.full || this.#options.clock() < this.#brokenUntil;
   }
 
   get bytes(): number {
@@ -101,6 +104,8 @@ export class AuditTrail {
     try {
       this.#append(record);
     } catch (error) {
+      // What has been called cannot be undone: after one such call, no other is made until the disk may work again.
+      this.#brokenUntil = now + brokenMs;
       this.#options.logger.error({ record, err: error }, 'audit record not written');
       throw error;
     }

@@ -19,6 +19,8 @@ export type Outcome =
   | 'unreachable'
   | 'timeout'
   | 'too_large'
+  /** The caller did not wait for the answer. */
+  | 'cancelled'
   /** Our own fault. */
   | 'failed'
   /** Refused, or its answer withheld, because it could not be recorded. */
@@ -99,7 +101,7 @@ export class ToolCaller {
     return { outcome: 'ok', result: resultOf(answer.status, type, json, text) };
   }
 
-  #failure(error: unknown, timeout: AbortSignal, { tool, requestId }: ToolCall): CallEnd {
+  #failure(error: unknown, timeout: AbortSignal, { tool, requestId, signal }: ToolCall): CallEnd {
     const { logger, onDoubt } = this.#options;
     const changes = tool.annotations.readOnlyHint ? '' : ' It is not known whether the change was made: check before you repeat it.';
     if (error instanceof AnswerTooLarge) {
@@ -112,6 +114,7 @@ export class ToolCaller {
     if (timeout.aborted) {
       return { outcome: 'timeout', result: errorResult(`The API did not answer within ${callTimeoutMs / 1000} s.${changes}`) };
     }
+    if (signal.aborted) return { outcome: 'cancelled', result: errorResult(`The call was cancelled.${changes}`) };
     onDoubt();
     logger.warn({ rid: requestId, tool: tool.name, err: error }, 'API not reached');
     const refusedAtOnce = error instanceof UpstreamUnreachable && error.code === 'ECONNREFUSED';
@@ -133,7 +136,7 @@ export function unrecorded(tool: Tool, called: boolean): ToolResult {
   return errorResult(
     called
       ? `The call of ${tool.name} could not be recorded, so its answer is withheld.${made}`
-      : `The record of calls is full because the control plane cannot be reached, so ${tool.name} was not called. Try again in a few minutes.`,
+      : `Calls cannot be recorded at the moment, so ${tool.name} was not called. Try again in a few minutes.`,
   );
 }
 
