@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { SigningKey } from '../../audit/keys.ts';
@@ -71,6 +72,7 @@ export function createAudit(parts: AuditParts): AuditPart {
       loaded();
     },
     async lead(signal) {
+      while (!store.migrated && !signal.aborted) await delay(250, undefined, { signal }).catch(() => {});
       const signing = { db, key: loaded(), assertLeading };
       const signer = new HeadSigner({ ...signing, log });
       const retention = new Retention({ ...signing, days: settings.audit.retentionDays, batch: 1_000 });

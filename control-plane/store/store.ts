@@ -45,6 +45,8 @@ export class Store {
     });
     // An idle connection that the server ends is replaced at the next query; without a listener it would end the process.
     pool.on('error', () => {});
+    // So is one that is ended between two statements of a transaction: the next statement fails, and that is enough.
+    pool.on('connect', (connection) => connection.on('error', () => {}));
     this.db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
     this.listener = new Listener(url, log);
     this.#log = log;
