@@ -13,7 +13,7 @@ export interface MembershipTiming {
   readonly answerMs: number;
   /** Nothing is answered from what was complete longer ago. */
   readonly evidenceMs: number;
-  /** What was asked at WorkOS so recently is not asked again. */
+  /** What WorkOS was asked so recently it is not asked again. */
   readonly confirmMs: number;
 }
 
@@ -44,6 +44,8 @@ interface Answer {
   readonly membership: Membership;
   /** When what it rests on was known to be complete. */
   readonly asOf: number;
+  /** Whether WorkOS was asked for it, and not only the mirror. */
+  readonly asked: boolean;
 }
 
 /** Answers held in memory: some 200 bytes each. */
@@ -80,7 +82,7 @@ export class Memberships {
    */
   async confirm(userId: string, organizationId: string): Promise<Membership> {
     const known = await this.#current(userId, organizationId);
-    if (this.#options.now() - known.asOf < this.#options.timing.confirmMs) return known.membership;
+    if (known.asked && this.#options.now() - known.asOf < this.#options.timing.confirmMs) return known.membership;
     return (await this.#once(`confirm ${organizationId} ${userId}`, () => this.#ask(userId, organizationId))).membership;
   }
 
@@ -98,21 +100,18 @@ export class Memberships {
   }
 
   async #find(userId: string, organizationId: string): Promise<Answer> {
-    const { listing, timing } = this.#options;
     const first = await this.#read(userId, organizationId);
-    if (first.finding.removed) return this.#remember(userId, organizationId, first);
+    if (first.finding.removed) return this.#remember(userId, organizationId, first, true);
     if (!this.#isFresh(first.finding)) {
-      await listing.run(organizationId);
+      await this.#options.listing.run(organizationId);
       const second = await this.#read(userId, organizationId);
       // Slower than evidence may be old: nobody can tell.
       if (!this.#isFresh(second.finding)) throw new ProviderUnavailable('listing memberships', undefined);
-      return this.#remember(userId, organizationId, second);
+      return this.#remember(userId, organizationId, second, true);
     }
-    if (first.finding.roles === undefined && (first.finding.age ?? 0) > timing.confirmMs) {
-      // Perhaps a member of some seconds ago. Members themselves cost no request; strangers that hold a token for here are few.
-      return this.#ask(userId, organizationId);
-    }
-    return this.#remember(userId, organizationId, first);
+    // Perhaps a member of some seconds ago. Members themselves cost no request; strangers that hold a token for here are few.
+    if (first.finding.roles === undefined) return this.#ask(userId, organizationId);
+    return this.#remember(userId, organizationId, first, false);
   }
 
   /** Asks WorkOS for this one user and enters the answer. */
@@ -129,7 +128,7 @@ export class Memberships {
       since,
     );
     const finding = { ...(await mirror.find(userId, organizationId)), age: this.#options.now() - at };
-    return this.#remember(userId, organizationId, { finding, at: this.#options.now(), begun });
+    return this.#remember(userId, organizationId, { finding, at: this.#options.now(), begun }, true);
   }
 
   async #read(userId: string, organizationId: string): Promise<Reading> {
@@ -143,13 +142,13 @@ export class Memberships {
     return age !== undefined && age <= this.#options.timing.evidenceMs;
   }
 
-  #remember(userId: string, organizationId: string, { finding, at, begun }: Reading): Answer {
+  #remember(userId: string, organizationId: string, { finding, at, begun }: Reading, asked: boolean): Answer {
     const { answerMs, evidenceMs } = this.#options.timing;
     const { roles, removed, age = 0 } = finding;
     const [role] = roles ?? [];
     const membership: Membership = removed || roles === undefined || role === undefined ? { member: false } : { member: true, role, roles };
     const asOf = at - age;
-    const answer = { membership, asOf };
+    const answer = { membership, asOf, asked };
     this.#answers.put(organizationId, userId, answer, Math.min(this.#options.now() + answerMs, asOf + evidenceMs), begun);
     return answer;
   }
