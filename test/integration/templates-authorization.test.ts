@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
-import { generateKeyPair, SignJWT } from 'jose';
+import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ControlPlanePeer, eventually, issuer, type Postgres, Stack, startPostgres } from './templates-stack.ts';
 
@@ -99,7 +99,9 @@ describe('OAuth tokens', () => {
     ['signed by a stranger with his key id', async () => token({}, { kid: 'evil', key: (await generateKeyPair('RS256')).privateKey })],
     ['with its claims changed', async () => tampered(await token())],
     ['without signature', async () => unsigned(await token())],
-    ['signed by a shared secret', () => symmetric()],
+    ['signed by a shared secret', () => symmetric(new TextEncoder().encode('first'.repeat(10)))],
+    ['signed by the public key as if it was a shared secret', async () => symmetric(await publicKey())],
+    ['with a key of its own in its header', () => selfSigned()],
     ['that is no token', async () => 'abc'],
     ['that is empty but for dots', async () => '..'],
   ])('%s are refused with a challenge', async (_case, make) => {
@@ -117,6 +119,12 @@ describe('OAuth tokens', () => {
     controlPlane.members.add('user_stranger');
     expect((await ask(bearer(stranger))).status).toBe(403);
     await eventually('the new member is let in', async () => (await ask(bearer(stranger))).status === 200);
+  });
+
+  it('are judged by membership, not by the organization they name', async () => {
+    expect((await ask(bearer(await token({ org_id: 'org_other' })))).status).toBe(200);
+    const sub = 'user_of_another_organization';
+    expect((await ask(bearer(await token({ sub, org_id: 'org_acme' })))).status).toBe(403);
   });
 
   it('of a new signing key are accepted, once the keys may be fetched again', async () => {
@@ -412,8 +420,24 @@ function unsigned(jwt: string): string {
   return [Buffer.from('{"alg":"none"}').toString('base64url'), jwt.split('.')[1], ''].join('.');
 }
 
-async function symmetric(): Promise<string> {
+/** Everybody has it: a verifier that lets the token choose the algorithm would take it for a secret. */
+async function publicKey(): Promise<Uint8Array> {
+  const response = await fetch(`${controlPlane.url}/pods/v1/jwks`, { headers: bearer(controlPlane.token) });
+  const { keys } = (await response.json()) as { keys: [JWK] };
+  return new TextEncoder().encode(await exportSPKI((await importJWK(keys[0], 'RS256', { extractable: true })) as CryptoKey));
+}
+
+async function selfSigned(): Promise<string> {
+  const { privateKey, publicKey: own } = await generateKeyPair('ES256');
+  controlPlane.members.add('user_x');
+  return await new SignJWT({ iss: issuer, aud: stack.mcpUrl, sub: 'user_x', exp: seconds() + 300 })
+    .setProtectedHeader({ alg: 'ES256', jwk: await exportJWK(own), jku: 'http://evil.example/jwks' })
+    .sign(privateKey);
+}
+
+async function symmetric(secret: Uint8Array): Promise<string> {
+  controlPlane.members.add('user_x');
   return await new SignJWT({ iss: issuer, aud: stack.mcpUrl, sub: 'user_x', exp: seconds() + 300 })
     .setProtectedHeader({ alg: 'HS256', kid: 'first' })
-    .sign(new TextEncoder().encode('first'.repeat(10)));
+    .sign(secret);
 }
