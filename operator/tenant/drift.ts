@@ -7,6 +7,9 @@ import type { Child } from '../render/blueprint.ts';
 /** Carries the hash of what was applied last: a key removed from the plan shows only there. */
 const appliedAnnotation = 'tenantry.dev/applied';
 
+/** Tells what was applied last to a live object; undefined where nothing was. */
+export const appliedTo = (live: KubeObject | undefined): string | undefined => live?.metadata.annotations?.[appliedAnnotation];
+
 /** The child as it is sent to the API server. */
 export function marked(child: Child): KubeObject {
   const { metadata } = child.object;

@@ -15,7 +15,7 @@ import { resolveTemplate } from '../templates/resolve.ts';
 import { type Again, type Context, fieldManager, sweepMs, writeStatus } from './context.ts';
 import { ensureDatabase } from './database.ts';
 import { releaseDomains } from './domains.ts';
-import { covers, marked } from './drift.ts';
+import { appliedTo, covers, marked } from './drift.ts';
 import { finalize } from './finalize.ts';
 import { type Action, plan } from './plan.ts';
 import { type RouteState, routeKind, routeState } from './route.ts';
@@ -137,7 +137,7 @@ async function advance(
     rotation,
     domains: told(),
   };
-  const verified = await currentVerification(tenant, found, secrets, context, signal);
+  const verified = await currentVerification(tenant, found, appliedTo(deployment), secrets, context, signal);
   const findings = verified.verification ? { ...found, verification: verified.verification } : found;
   const sweep = wasReady(tenant) && !workload.available && !tenant.spec.suspended ? recoveryMs : sweepMs * (0.8 + 0.4 * context.random());
   const rotated = await advanceRotation(tenant, secrets, server, workload, context, signal);

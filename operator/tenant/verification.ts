@@ -9,20 +9,24 @@ import { verify } from './verify.ts';
 const verifyEveryMs = 60 * 60_000;
 const verifyRetryMs = { first: 250, longest: 30_000 };
 
-/** Verifies after a change of template, route or secret, after a failure, and else once an hour. Never before all else holds. */
+/**
+ * Verifies after a change of route or secret or of what the pods are made of, after a failure, and else once an hour. Never before all else
+ * holds. `applied` names what the pods are made of.
+ */
 export async function currentVerification(
   tenant: Tenant,
   found: Findings,
+  applied: string | undefined,
   secrets: SecretsState,
   { memory, now, settings, random, log, publicFetch }: Context,
   signal: AbortSignal,
 ): Promise<{ verification?: Verification; again: Again }> {
   const uid = tenant.metadata.uid ?? '';
-  const { endpoints, workload, migration, revision } = found;
+  const { endpoints, workload, migration } = found;
   const prepared = migration === 'none' || migration === 'succeeded';
   if (tenant.spec.suspended || !endpoints || !workload?.settled || !prepared) return { again: undefined };
   if (!wasReady(tenant) && !isTrue(tenant.status?.conditions, 'AuthorizationReady')) return { again: undefined };
-  const fingerprint = canonicalJson([revision, endpoints, secrets.fingerprint, secrets.probeKey, tenant.spec.organizationId ?? '']);
+  const fingerprint = canonicalJson([applied ?? '', endpoints, secrets.probeKey]);
   const known = memory.verified.get(uid);
   const time = now().getTime();
   if (known?.fingerprint === fingerprint && known.until > time) return { verification: known.verification, again: known.until - time };
