@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { ApiKeyRecord } from '../../crds/api-keys.ts';
 import { rfc3339 } from '../../crds/conditions.ts';
 import { annotations } from '../../crds/names.ts';
@@ -72,11 +73,16 @@ export function dueRotation(tenant: Tenant, rotation: Rotation, now: Date): { re
   return next !== undefined && next <= now.getTime() ? {} : undefined;
 }
 
-/** When the timer asks for a rotation, in milliseconds since the epoch; undefined where the period is zero. */
+/** Share of the period by which rotations are spread, so that tenants that were made together are not all rolled at the same moment. */
+const spread = 0.05;
+
+/** When the timer asks for a rotation, in milliseconds since the epoch: when the period ends or a little before. Undefined where it is zero. */
 export function nextRotation(tenant: Tenant, rotation: Rotation): number | undefined {
   const period = millisecondsOf(tenant.spec.secrets?.rotationPeriod ?? '2160h');
   const since = historyOf(tenant, rotation).last ?? tenant.metadata.creationTimestamp;
-  return period === 0 || since === undefined ? undefined : Date.parse(since) + period;
+  if (period === 0 || since === undefined) return undefined;
+  const digest = createHash('sha256').update(`${tenant.metadata.uid}/${since}`).digest();
+  return Date.parse(since) + Math.round(period * (1 - spread * (digest.readUInt32BE() / 2 ** 32)));
 }
 
 export function overlapOf(tenant: Tenant): number {

@@ -116,7 +116,7 @@ describe('a rotation', () => {
     expect((await world.tenant(name)).status?.secrets?.lastRotation).toBe(status?.secrets?.lastRotation);
   });
 
-  test('is told of in events and metrics, which say no secret', async () => {
+  test('is told of in events, which say no secret', async () => {
     const { items } = await world.kube.list<KubeObject & { reason: string; message: string }>(kinds.Event, {
       namespace: 'default',
       fieldSelector: `involvedObject.name=${customer.name}`,

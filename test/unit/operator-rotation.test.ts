@@ -276,7 +276,7 @@ describe('when secrets are rotated', () => {
   const at = (days: number): Date => new Date(start + days * 24 * hour);
 
   test.each<[string, Tenant, Parameters<typeof dueRotation>[1], number, object | undefined]>([
-    ['not before ninety days, where nothing is said', made(undefined), {}, 89, undefined],
+    ['not long before ninety days, where nothing is said', made(undefined), {}, 85, undefined],
     ['after ninety days', made(undefined), {}, 90, {}],
     ['ninety days after the last', made(undefined), { last: '2026-02-01T00:00:00Z' }, 90, undefined],
     ['as often as the tenant says', made({ rotationPeriod: '24h' }), {}, 1, {}],
@@ -301,7 +301,20 @@ describe('when secrets are rotated', () => {
   });
 
   test('the status says when the next one is', () => {
-    expect(nextRotation(made({ rotationPeriod: '24h' }), { last: '2026-01-03T00:00:00Z' })).toBe(at(3).getTime());
-    expect(rotationStatus(made({ rotationPeriod: '24h' }), {})).toEqual({ nextRotation: '2026-01-02T00:00:00Z' });
+    const daily = made({ rotationPeriod: '24h' });
+    const next = nextRotation(daily, { last: '2026-01-03T00:00:00Z' }) ?? 0;
+    expect(next).toBeGreaterThan(at(2.94).getTime());
+    expect(next).toBeLessThanOrEqual(at(3).getTime());
+    expect(nextRotation(daily, { last: '2026-01-03T00:00:00Z' })).toBe(next);
+    const { nextRotation: told = '' } = rotationStatus(daily, {}) ?? {};
+    expect(Date.parse(told)).toBe(Math.floor((nextRotation(daily, {}) ?? 0) / 1000) * 1000);
+  });
+
+  test('tenants that were made together are not rotated together', () => {
+    const times = Array.from({ length: 100 }, (_, index) => {
+      const owner = made(undefined);
+      return nextRotation({ ...owner, metadata: { ...owner.metadata, uid: `uid-${index}` } }, {}) ?? 0;
+    });
+    expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(3 * 24 * hour);
   });
 });
