@@ -5,6 +5,8 @@ import { faultsOf } from '../http/validation.ts';
 import type { NewRecord } from './ledger.ts';
 import { redact } from './redaction.ts';
 
+export const toolCallAction = 'tools.call';
+
 /** Text that PostgreSQL can keep: no control characters, no halves of surrogate pairs. */
 const text = z
   .string()
@@ -56,7 +58,7 @@ export function takeToolCalls(given: readonly unknown[], { metadata, spec }: Ten
     time: record.time,
     actor: record.subject,
     ...(record.organizationId === undefined ? {} : { organizationId: record.organizationId }),
-    action: 'tools.call',
+    action: toolCallAction,
     outcome: record.outcome,
     tenant: { name, uid },
     tenantOrganizationId: spec.organizationId,

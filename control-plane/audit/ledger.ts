@@ -2,7 +2,9 @@ import { type Kysely, sql, type Transaction } from 'kysely';
 import { type ChainedRecord, genesis, hashOf, platformChain } from '../../audit/chain.ts';
 import { canonicalJson } from '../../audit/json.ts';
 import type { AuditRecord } from '../../audit/record.ts';
+import { Problem } from '../http/problem.ts';
 import type { AuditTables } from './tables.ts';
+import { Turns } from './turns.ts';
 
 /** A record that has no place in a chain yet. */
 export type NewRecord = Omit<AuditRecord, 'received'> & {
@@ -24,9 +26,17 @@ export function chainOf({ tenant }: Pick<AuditRecord, 'tenant'>): string {
   return tenant?.uid ?? platformChain;
 }
 
-/** Appends records to their chains. */
+/** Transactions of one ledger at a time, and batches that may wait for their turn. */
+const mostTransactions = 4;
+const mostWaiting = 500;
+
+/**
+ * Appends records to their chains. Batches for a chain take turns here already: waiting for one another in the database, they would
+ * hold the connections that everybody else needs.
+ */
 export class Ledger {
   readonly #db: Kysely<AuditTables>;
+  readonly #turns = new Turns(mostTransactions);
 
   constructor(db: Kysely<AuditTables>) {
     this.#db = db;
@@ -34,11 +44,13 @@ export class Ledger {
 
   /**
    * Appends all of them or none, in the order given; those whose id a chain has already are left out.
-   * @returns how many were new. @throws what the driver throws.
+   * @returns how many were new. @throws what the driver throws; Problem `store-unavailable` when too many wait.
    */
   async append(records: readonly NewRecord[]): Promise<number> {
     if (records.length === 0) return 0;
-    return await this.#db.transaction().execute((transaction) => appendIn(transaction, records));
+    if (this.#turns.waiting >= mostWaiting) throw new Problem('store-unavailable', 'Too many records wait to be stored. Send them again.');
+    const chains = new Set(records.map(chainOf));
+    return await this.#turns.take([...chains], () => this.#db.transaction().execute((transaction) => appendIn(transaction, records)));
   }
 }
 

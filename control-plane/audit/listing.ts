@@ -1,9 +1,10 @@
-import { type Kysely, sql } from 'kysely';
+import { type Kysely, type Selectable, type SelectQueryBuilder, sql } from 'kysely';
 import type { ChainedRecord } from '../../audit/chain.ts';
 import { platformChain } from '../../audit/chain.ts';
 import type { RecordKind } from '../../audit/record.ts';
 import { Problem } from '../http/problem.ts';
 import { chainedRecordOf, chainsIn, type Scope } from './archive.ts';
+import { toolCallAction } from './intake.ts';
 import type { AuditTables } from './tables.ts';
 
 export interface Filter {
@@ -33,32 +34,8 @@ export class Listing {
 
   /** @throws Problem `invalid-query` for a cursor that is none. */
   async page(scope: Scope, filter: Filter, limit: number, cursor: string | undefined): Promise<{ items: ChainedRecord[]; next?: string }> {
-    const { actor, action, outcome, kind, requestId, from, to } = filter;
     const place = cursor === undefined ? undefined : readCursor(cursor);
-    let query = this.#db.selectFrom('audit_records').selectAll();
-    if (scope.organizationId !== undefined || scope.tenant !== undefined) {
-      const chains = chainsIn(this.#db, scope).select('chain');
-      const { tenant, organizationId } = scope;
-      query = query.where(({ or, and, eb }) =>
-        // What was intended for a tenant before it was there is in the platform's chain.
-        tenant !== undefined && organizationId === undefined
-          ? or([eb('chain', 'in', chains), and([eb('chain', '=', platformChain), eb('tenant_name', '=', tenant)])])
-          : eb('chain', 'in', chains),
-      );
-    }
-    if (actor !== undefined) query = query.where('actor', '=', actor);
-    if (action !== undefined) query = query.where('action', '=', action);
-    if (outcome !== undefined) query = query.where('outcome', '=', outcome);
-    if (kind !== undefined) query = query.where('kind', '=', kind);
-    if (requestId !== undefined) query = query.where('request_id', '=', requestId);
-    if (from !== undefined) query = query.where('received', '>=', from);
-    if (to !== undefined) query = query.where('received', '<', to);
-    if (place !== undefined) query = query.where(sql<boolean>`(received, position) < (${place.received}, ${place.position}::bigint)`);
-    const rows = await query
-      .orderBy('received', 'desc')
-      .orderBy('position', 'desc')
-      .limit(limit + 1)
-      .execute();
+    const rows = await this.#rows(scope, filter, place, limit + 1);
     const items = rows.slice(0, limit);
     const last = items.at(-1);
     return {
@@ -66,6 +43,48 @@ export class Listing {
       ...(rows.length > limit && last !== undefined ? { next: writeCursor(last) } : {}),
     };
   }
+
+  async #rows(scope: Scope, filter: Filter, place: Place | undefined, limit: number): Promise<Selectable<AuditTables['audit_records']>[]> {
+    const wanted = newestFirst(matching(this.#db.selectFrom('audit_records').selectAll('audit_records'), filter, place), limit);
+    const { tenant, organizationId } = scope;
+    if (organizationId === undefined && tenant === undefined) return await wanted.execute();
+    const named = chainsIn(this.#db, scope).select('chain');
+    // What was intended for a tenant before it was there is in the platform's chain.
+    const withPlatform = tenant !== undefined && organizationId === undefined;
+    const chains = withPlatform ? named.unionAll(this.#db.selectNoFrom(sql<string>`${platformChain}`.as('chain'))) : named;
+    const ofTenant = withPlatform
+      ? wanted.where(({ or, eb }) => or([eb('audit_records.chain', '<>', platformChain), eb('audit_records.tenant_name', '=', tenant)]))
+      : wanted;
+    // The newest of each chain by its own index, then the newest of these.
+    const each = this.#db
+      .selectFrom(chains.as('readable'))
+      .innerJoinLateral(ofTenant.whereRef('audit_records.chain', '=', sql.ref('readable.chain')).as('found'), (join) => join.onTrue())
+      .selectAll('found');
+    return await each.orderBy('found.received', 'desc').orderBy('found.position', 'desc').limit(limit).execute();
+  }
+}
+
+type Query = SelectQueryBuilder<AuditTables, 'audit_records', Selectable<AuditTables['audit_records']>>;
+
+function newestFirst(query: Query, limit: number): Query {
+  return query.orderBy('audit_records.received', 'desc').orderBy('audit_records.position', 'desc').limit(limit);
+}
+
+function matching(query: Query, { actor, action, outcome, kind, requestId, from, to }: Filter, place: Place | undefined): Query {
+  let found = query;
+  if (actor !== undefined) found = found.where('actor', '=', actor);
+  if (action !== undefined) found = found.where('action', '=', action);
+  // Few records are no tool calls: they have an index of their own.
+  if (action !== undefined && action !== toolCallAction) found = found.where(sql<boolean>`kind <> 'tool-call'`);
+  if (outcome !== undefined) found = found.where('outcome', '=', outcome);
+  if (kind !== undefined) found = found.where('kind', '=', kind);
+  if (requestId !== undefined) found = found.where('request_id', '=', requestId);
+  if (from !== undefined) found = found.where('received', '>=', from);
+  if (to !== undefined) found = found.where('received', '<', to);
+  if (place !== undefined) {
+    found = found.where(sql<boolean>`(audit_records.received, audit_records.position) < (${place.received}, ${place.position}::bigint)`);
+  }
+  return found;
 }
 
 function writeCursor({ received, position }: Place): string {

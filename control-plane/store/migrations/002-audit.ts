@@ -51,6 +51,7 @@ export const audit: Migration = {
     await db.schema.createIndex('audit_records_received').on('audit_records').columns(['received', 'position']).execute();
     await db.schema.createIndex('audit_records_chain').on('audit_records').columns(['chain', 'received', 'position']).execute();
     await db.schema.createIndex('audit_records_actor').on('audit_records').columns(['actor', 'received', 'position']).execute();
+    await sql`CREATE INDEX audit_records_deeds ON audit_records (received, position) WHERE kind <> 'tool-call'`.execute(db);
     await db.schema
       .createTable('audit_signed_heads')
       .addColumn('chain', 'text', (column) => column.notNull())
