@@ -223,6 +223,25 @@ describe('API keys', () => {
     }
   });
 
+  it('that are revoked end the streams they have opened', async () => {
+    const key = await added(['mcp']);
+    await accepted(key);
+    const client = await stack.connect(key);
+    const subscription = await client.listen({ toolsListChanged: true });
+    let ended: string | undefined;
+    void subscription.closed.then((how) => {
+      ended = how;
+    });
+    const opened = Date.now();
+    const id = key.split('_')[1] ?? '';
+    // Who may stay is not cut off.
+    await eventually('another check', async () => Date.parse(controlPlane.keyUses.get(id) ?? '') > opened + 1000);
+    expect(ended).toBeUndefined();
+    await stack.revokeKeys();
+    expect(await eventually('stream ends', async () => ended)).toBe('remote');
+    await client.close();
+  });
+
   it('are revoked by the file alone, and unreadable files let nobody in', async () => {
     const key = await added(['mcp']);
     await accepted(key);

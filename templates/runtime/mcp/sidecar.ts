@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { requestIdHeader, requestIdOf } from '../request-id.ts';
+import { sendMetadata, sendNothing, sendProblem } from './answers.ts';
 import type { Authorizer } from './authorizer.ts';
 import { sendJson } from './http-body.ts';
 import type { McpEndpoint } from './mcp-endpoint.ts';
@@ -73,7 +74,7 @@ export class Sidecar {
 
   /** Subscriptions never end by themselves, so they are not waited for. */
   #settle(): void {
-    if ([...this.#running].every(({ method }) => method === 'subscriptions/listen')) this.#draining?.();
+    if ([...this.#running].every(({ method }) => method === subscription)) this.#draining?.();
   }
 
   async #exchange(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -142,7 +143,7 @@ export class Sidecar {
       guard.check(request.headers);
       return await this.#serveApi(request, response, path, api, exchange);
     }
-    sendNothing(response, exchange);
+    sendNothing(response, exchange.id);
   }
 
   async #serveMcp(request: IncomingMessage, response: ServerResponse, mcp: ServedResource, exchange: Exchange): Promise<void> {
@@ -152,7 +153,23 @@ export class Sidecar {
     if (source.tools === undefined) throw starting();
     await endpoint.serve(request, response, authorized, exchange.id, (method) => {
       exchange.method = method;
+      if (method === subscription) this.#endWithRight(request, response, mcp, exchange);
     });
+  }
+
+  /** A stream that never ends by itself must not outlive the right to it: it is cut when it would not be opened any more. */
+  #endWithRight({ headers }: IncomingMessage, response: ServerResponse, mcp: ServedResource, { id }: Exchange): void {
+    const { authorizer, logger } = this.#options;
+    const check = async () => {
+      try {
+        await authorizer.authorize(headers, mcp);
+      } catch (error) {
+        logger.info({ rid: id, reason: error instanceof Refusal ? error.reason : String(error) }, 'subscription ended');
+        response.destroy();
+      }
+    };
+    const timer = setInterval(() => void check(), subscriptionCheckMs);
+    response.once('close', () => clearInterval(timer));
   }
 
   async #serveApi(
@@ -170,7 +187,7 @@ export class Sidecar {
       throw new Refusal('read_only', `${limits} ${method} may make changes, so it was not passed on.`);
     }
     const target = upstreamPath(path, api.path);
-    if (target === undefined || this.#isClosed(method, target)) return sendNothing(response, exchange);
+    if (target === undefined || this.#isClosed(method, target)) return sendNothing(response, exchange.id);
     await publicApi.serve(request, response, target + url.slice(path.length), caller, exchange.id);
   }
 
@@ -223,6 +240,10 @@ export class Sidecar {
   }
 }
 
+const subscription = 'subscriptions/listen';
+/** With the 30 s of a cached membership and the 20 s that the control plane believes its own, a removed user is out within 60 s. */
+const subscriptionCheckMs = 5_000;
+
 /** Those that HTTP calls safe, but for TRACE: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1 */
 const readingMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
@@ -231,30 +252,3 @@ function starting(): Refusal {
 }
 
 const titles = { 401: 'Not authorized', 403: 'Forbidden', 503: 'Temporarily unavailable' } as const;
-
-function sendProblem(response: ServerResponse, requestId: string, status: number, title: string, detail: string): void {
-  sendJson(response, status, { type: 'about:blank', title, status, detail, requestId }, 'application/problem+json');
-}
-
-function sendNothing(response: ServerResponse, { id }: Exchange): void {
-  sendProblem(response, id, 404, 'Not found', 'There is nothing here. See the URLs in the status of the tenant.');
-}
-
-/** Public, and readable by pages of any origin: clients that run in browsers start here. */
-function sendMetadata(request: IncomingMessage, response: ServerResponse, metadata: unknown): void {
-  response.setHeader('access-control-allow-origin', '*');
-  if (request.method === 'OPTIONS') {
-    response.writeHead(204, {
-      'access-control-allow-methods': 'GET, OPTIONS',
-      'access-control-allow-headers': '*',
-      'access-control-max-age': '86400',
-    });
-    response.end();
-  } else if (request.method === 'GET' || request.method === 'HEAD') {
-    response.setHeader('cache-control', 'public, max-age=60');
-    sendJson(response, 200, metadata);
-  } else {
-    response.writeHead(405, { allow: 'GET, OPTIONS' });
-    response.end();
-  }
-}
