@@ -1,7 +1,14 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError, Option } from 'commander';
+import { auditCommands } from './commands/audit.ts';
 import { contextCommand } from './commands/contexts.ts';
 import { diagnoseCommand } from './commands/diagnose.ts';
+import { domainCommands } from './commands/domains.ts';
+import { keyCommands } from './commands/keys.ts';
+import { serviceCommands } from './commands/services.ts';
+import { sessionCommands } from './commands/session.ts';
+import { templateCommands } from './commands/templates.ts';
+import { tenantCommands } from './commands/tenants/tenants.ts';
 import type { Outcome } from './exit-codes.ts';
 import { Ended, Failure } from './failure.ts';
 import { explain } from './output/explain.ts';
@@ -24,6 +31,18 @@ Exit codes:
 
 Without a context the local mode's control plane is used, in the folder of a running \`npm start\` or below it.`;
 
+const commands = [
+  tenantCommands,
+  serviceCommands,
+  domainCommands,
+  keyCommands,
+  templateCommands,
+  diagnoseCommand,
+  auditCommands,
+  sessionCommands,
+  contextCommand,
+];
+
 /** The whole command line. Help and version go to standard output, complaints to standard error. */
 export function createProgram(terminal: Terminal): Command {
   const program = new Command('tenantry')
@@ -34,7 +53,7 @@ export function createProgram(terminal: Terminal): Command {
     .addOption(new Option('--context <name>', 'context to use instead of the current one'))
     .addHelpText('after', epilogue);
   const workplace = (command: Command): Workplace => new Workplace(terminal, command.optsWithGlobals());
-  for (const add of [diagnoseCommand, contextCommand]) add(program, workplace);
+  for (const add of commands) add(program, workplace);
   return settle(program, terminal);
 }
 

@@ -1,10 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { writeBundle } from '../diagnose/bundle.ts';
-import { prepare } from '../diagnose/prepare.ts';
-import { Redactor } from '../diagnose/redact.ts';
-import { secretsOf } from '../diagnose/secrets.ts';
-import { type Step, type Walk, walk } from '../diagnose/walk.ts';
+import type { Step, Walk } from '../diagnose/walk.ts';
 import { Ended, Failure } from '../failure.ts';
 import type { Printer } from '../output/printer.ts';
 import { oneLine } from '../output/text.ts';
@@ -53,6 +49,8 @@ export function diagnoseCommand(program: Command, workplaceOf: (command: Command
       const workplace = workplaceOf(command);
       const { terminal, printer } = workplace;
       const token = await clientToken(workplace, options.tokenFile);
+      // The clients of Kubernetes and MCP take most of a second to load, and no other command needs them.
+      const { prepare, Redactor, secretsOf, walk, writeBundle } = await import('../diagnose/diagnose.ts');
       const scene = await prepare(workplace, {
         what,
         domain: options.domain,

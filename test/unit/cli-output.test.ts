@@ -84,7 +84,7 @@ describe('the command line', () => {
       const { terminal, written } = recorder();
       expect(await run(terminal, [...path, '--help'])).toBe('ok');
       const [, listed = ''] = /Commands:\n([\s\S]*?)(?:\n\n|$)/.exec(written.out) ?? [];
-      const names = [...listed.matchAll(/^ {2}([a-z]\S*)/gm)].map((match) => match[1] ?? '').filter((name) => name !== 'help');
+      const names = [...listed.matchAll(/^ {2}([a-z]+)/gm)].map((match) => match[1] ?? '').filter((name) => name !== 'help');
       if (names.length === 0) {
         commands.push(path);
         expect(written.out, path.join(' ')).toMatch(/Examples?:\n {2}/);
@@ -92,7 +92,7 @@ describe('the command line', () => {
       for (const name of names) await collect([...path, name]);
     };
     await collect([]);
-    expect(commands.length).toBeGreaterThan(3);
+    expect(commands.length).toBeGreaterThan(30);
   });
 
   test('an option that is nearly right is told which', async () => {

@@ -1,0 +1,86 @@
+import { type AdminApiClient, adminApiClient, type Problem } from '../control-plane/client/client.ts';
+import { causeOf } from './diagnose/cause.ts';
+import type { Outcome } from './exit-codes.ts';
+import { Failure } from './failure.ts';
+import type { Workplace } from './workplace.ts';
+
+/** Milliseconds until an answer must have begun; what streams may go on for as long as it does. */
+const timeoutMs = 60_000;
+
+/** The Admin API of the control plane that was chosen. Requests throw a Failure where nothing answers or nobody is signed in. */
+export function adminApi(workplace: Workplace): AdminApiClient {
+  const connection = workplace.requireConnection();
+  const { signal } = workplace.terminal;
+  return adminApiClient({
+    baseUrl: connection.url,
+    token: async () => {
+      const token = await workplace.token(connection);
+      if (token !== undefined) return token;
+      throw new Failure('notAuthorized', `Nobody is signed in at ${connection.url}.`, {
+        remedy: `Sign in: tenantry login ${connection.url}\nIn CI: set TENANTRY_TOKEN`,
+      });
+    },
+    fetch: async (request) => {
+      const begun = new AbortController();
+      const timer = setTimeout(() => begun.abort(new DOMException('no answer in time', 'TimeoutError')), timeoutMs);
+      try {
+        // A redirect would carry the token to wherever it leads.
+        return await fetch(new Request(request, { signal: AbortSignal.any([signal, begun.signal]), redirect: 'error' }));
+      } catch (error) {
+        signal.throwIfAborted();
+        throw new Failure('unavailable', `${connection.url} does not answer: ${causeOf(error)}`, {
+          remedy:
+            connection.source === 'local mode'
+              ? 'Does `npm start` still run?'
+              : 'Look whether the control plane runs and this machine can reach it, then try again.',
+        });
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+  });
+}
+
+interface Answer<T> {
+  readonly data?: T;
+  readonly error?: unknown;
+  readonly response: Response;
+}
+
+/** The body of a success. @throws Failure with what the problem document says */
+export async function dataOf<T>(answer: Promise<Answer<T>>): Promise<T> {
+  const { data, error, response } = await answer;
+  if (response.ok) return data as T;
+  throw failureOf(response, error);
+}
+
+/** A problem document (RFC 9457) as a failure: what is wrong, each fault with its pointer, what to do. */
+export function failureOf(response: Response, body: unknown): Failure {
+  const { status } = response;
+  const problem = (typeof body === 'object' && body !== null ? body : {}) as Partial<Problem>;
+  const message =
+    problem.title === undefined
+      ? `The control plane answered ${status}, without saying why.`
+      : `${problem.title}. ${problem.detail ?? ''}`.trim();
+  const faults = (problem.errors ?? []).map(({ pointer, message: fault }) => `${pointer === '' ? '/' : pointer}  ${fault}`);
+  const request = problem.instance ?? response.headers.get('x-request-id');
+  const remedy = remedyOf(status, response.headers.get('retry-after'));
+  return new Failure(outcomeOf(status), message, {
+    details: [...faults, ...(status >= 500 && request ? [`request ${request}, as the control plane's log has it`] : [])],
+    ...(remedy === undefined ? {} : { remedy }),
+  });
+}
+
+function outcomeOf(status: number): Exclude<Outcome, 'ok'> {
+  if (status === 401 || status === 403) return 'notAuthorized';
+  if (status === 404 || status === 410) return 'notFound';
+  if (status === 409 || status === 412) return 'conflict';
+  if (status === 429 || status === 502 || status === 503 || status === 504) return 'unavailable';
+  return status < 500 ? 'invalid' : 'failed';
+}
+
+function remedyOf(status: number, retryAfter: string | null): string | undefined {
+  if (status === 401) return 'Sign in again: tenantry login';
+  if (retryAfter !== null && (status === 429 || status === 503)) return `Try again in ${retryAfter} s.`;
+  return undefined;
+}

@@ -1,0 +1,20 @@
+import type { Command } from 'commander';
+import type { Workplace } from '../workplace.ts';
+
+export type WorkplaceOf = (command: Command) => Workplace;
+
+/** An action as commander calls it, with its workplace before its options and arguments. */
+export function action<Options, Arguments extends readonly unknown[]>(
+  workplaceOf: WorkplaceOf,
+  act: (workplace: Workplace, options: Options, ...args: Arguments) => Promise<void> | void,
+): (...all: unknown[]) => Promise<void> {
+  return async (...all) => {
+    const command = all.at(-1) as Command;
+    await act(workplaceOf(command), all.at(-2) as Options, ...(all.slice(0, -2) as unknown as Arguments));
+  };
+}
+
+/** Examples, as `--help` shows them. */
+export function examples(...lines: string[]): string {
+  return `\n${lines.length === 1 ? 'Example' : 'Examples'}:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+}

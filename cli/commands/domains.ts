@@ -1,0 +1,84 @@
+import type { Command } from 'commander';
+import type { Schemas } from '../../control-plane/client/client.ts';
+import { adminApi, dataOf } from '../admin-api.ts';
+import { table } from '../output/table.ts';
+import { oneLine } from '../output/text.ts';
+import { action, examples, type WorkplaceOf } from './action.ts';
+
+type Domain = Schemas['Domain'];
+
+function shown(domains: readonly Domain[]): string {
+  const pending = domains.filter(({ state }) => state === 'Pending');
+  const records = pending.map(
+    ({ domain, record }) => `  ${oneLine(record.name)}  ${record.type}  "${oneLine(record.value)}"   (for ${oneLine(domain)})\n`,
+  );
+  return (
+    table(domains, {
+      DOMAIN: ({ domain }) => domain,
+      STATE: ({ state }) => state,
+      MCP: ({ mcp }) => mcp ?? '',
+      MESSAGE: ({ message }) => message,
+    }) +
+    (records.length === 0 ? '' : `\nTo enter at the DNS provider, and the domain itself as CNAME or A to the gateway:\n${records.join('')}`)
+  );
+}
+
+/** `tenantry domains ...`: host names of a tenant's own. */
+export function domainCommands(program: Command, workplaceOf: WorkplaceOf): void {
+  const domains = program.command('domains').description('Custom host names of a tenant.');
+
+  domains
+    .command('list')
+    .argument('<tenant>')
+    .description('List the domains of a tenant and how far each has come.')
+    .addHelpText('after', examples('tenantry domains list acme'))
+    .action(
+      action<object, [string]>(workplaceOf, async (workplace, _options, name) => {
+        const { items } = await dataOf(adminApi(workplace).GET('/admin/tenants/{name}/domains', { params: { path: { name } } }));
+        workplace.printer.result(items, () => shown(items));
+      }),
+    );
+
+  domains
+    .command('add')
+    .argument('<tenant>')
+    .argument('<domain>')
+    .description('Add a domain; shows the DNS record that proves it is yours.')
+    .addHelpText('after', examples('tenantry domains add acme mcp.acme.com'))
+    .action(
+      action<object, [string, string]>(workplaceOf, async (workplace, _options, name, domain) => {
+        const added = await dataOf(
+          adminApi(workplace).POST('/admin/tenants/{name}/domains', { params: { path: { name } }, body: { domain } }),
+        );
+        workplace.printer.result(added, () => shown([added]));
+      }),
+    );
+
+  domains
+    .command('verify')
+    .argument('<tenant>')
+    .argument('<domain>')
+    .description('Look for the DNS record now instead of in a while.')
+    .addHelpText('after', examples('tenantry domains verify acme mcp.acme.com'))
+    .action(
+      action<object, [string, string]>(workplaceOf, async (workplace, _options, name, domain) => {
+        const api = adminApi(workplace);
+        const asked = await dataOf(api.POST('/admin/tenants/{name}/domains/{domain}/verify', { params: { path: { name, domain } } }));
+        workplace.printer.note(`The operator has been asked to look. See: tenantry domains list ${name}`);
+        workplace.printer.result(asked, () => shown([asked]));
+      }),
+    );
+
+  domains
+    .command('remove')
+    .argument('<tenant>')
+    .argument('<domain>')
+    .description('Remove a domain; it stops serving.')
+    .addHelpText('after', examples('tenantry domains remove acme mcp.acme.com'))
+    .action(
+      action<object, [string, string]>(workplaceOf, async (workplace, _options, name, domain) => {
+        await dataOf(adminApi(workplace).DELETE('/admin/tenants/{name}/domains/{domain}', { params: { path: { name, domain } } }));
+        workplace.printer.note(`${domain} is removed from ${name}.`);
+      }),
+    );
+}

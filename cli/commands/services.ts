@@ -1,0 +1,53 @@
+import type { Command } from 'commander';
+import type { Schemas } from '../../control-plane/client/client.ts';
+import { adminApi, dataOf } from '../admin-api.ts';
+import { table } from '../output/table.ts';
+import { action, examples, type WorkplaceOf } from './action.ts';
+
+type Service = Schemas['Service'];
+
+const tableOf = (services: readonly Service[]): string =>
+  table(services, {
+    SERVICE: ({ name }) => name,
+    ENABLED: ({ enabled }) => (enabled ? 'yes' : 'no'),
+    DEFAULT: (service) => (service.default ? 'yes' : 'no'),
+    DESCRIPTION: ({ title, description }) => title ?? description ?? '',
+  });
+
+/** `tenantry services ...`: the switches of a tenant's services. */
+export function serviceCommands(program: Command, workplaceOf: WorkplaceOf): void {
+  const services = program.command('services').description('Switch services of a tenant on and off.');
+
+  services
+    .command('list')
+    .argument('<tenant>')
+    .description('List the services of a tenant.')
+    .addHelpText('after', examples('tenantry services list acme'))
+    .action(
+      action<object, [string]>(workplaceOf, async (workplace, _options, name) => {
+        const { items } = await dataOf(adminApi(workplace).GET('/admin/tenants/{name}/services', { params: { path: { name } } }));
+        workplace.printer.result(items, () => tableOf(items));
+      }),
+    );
+
+  for (const [verb, enabled, description] of [
+    ['enable', true, 'Switch a service on.'],
+    ['disable', false, 'Switch a service off: its tools and its part of the API are gone until it is on again.'],
+  ] as const) {
+    services
+      .command(verb)
+      .argument('<tenant>')
+      .argument('<service>')
+      .description(description)
+      .addHelpText('after', examples(`tenantry services ${verb} acme comments`))
+      .action(
+        action<object, [string, string]>(workplaceOf, async (workplace, _options, name, service) => {
+          const api = adminApi(workplace);
+          const state = await dataOf(
+            api.PUT('/admin/tenants/{name}/services/{service}', { params: { path: { name, service } }, body: { enabled } }),
+          );
+          workplace.printer.result(state, () => tableOf([state]));
+        }),
+      );
+  }
+}

@@ -1,0 +1,95 @@
+import type { Command } from 'commander';
+import type { Schemas } from '../../control-plane/client/client.ts';
+import { adminApi, dataOf } from '../admin-api.ts';
+import { fieldsOf, readDocument } from '../documents.ts';
+import { Failure } from '../failure.ts';
+import { table } from '../output/table.ts';
+import { ago } from '../output/text.ts';
+import { action, examples, type WorkplaceOf } from './action.ts';
+
+type Template = Schemas['Template'];
+
+const tableOf = (templates: readonly Template[], now: Date): string =>
+  table(templates, {
+    NAME: ({ name }) => name,
+    REVISION: ({ revision }) => revision,
+    AGE: ({ createdAt }) => ago(createdAt, now),
+    TITLE: ({ spec }) => spec.displayName ?? '',
+  });
+
+interface ApplyOptions {
+  readonly file: string;
+  readonly dryRun?: boolean;
+  readonly force?: boolean;
+}
+
+/** `tenantry templates ...`: what tenants are made of. */
+export function templateCommands(program: Command, workplaceOf: WorkplaceOf): void {
+  const templates = program.command('templates').description('What tenants are made of.');
+
+  templates
+    .command('list')
+    .description('List templates.')
+    .addHelpText('after', examples('tenantry templates list'))
+    .action(
+      action<object, []>(workplaceOf, async (workplace) => {
+        const { items } = await dataOf(adminApi(workplace).GET('/admin/templates'));
+        workplace.printer.result(items, () => tableOf(items, workplace.terminal.now()));
+      }),
+    );
+
+  templates
+    .command('get')
+    .argument('<name>')
+    .description('Show a template.')
+    .addHelpText('after', examples('tenantry templates get toolbridge --output yaml'))
+    .action(
+      action<object, [string]>(workplaceOf, async (workplace, _options, name) => {
+        const template = await dataOf(adminApi(workplace).GET('/admin/templates/{name}', { params: { path: { name } } }));
+        workplace.printer.result(template, () => tableOf([template], workplace.terminal.now()));
+      }),
+    );
+
+  templates
+    .command('apply')
+    .description('Create or replace a template. Whoever may do that decides which code runs.')
+    .requiredOption('-f, --file <file>', 'a StackTemplate in YAML or JSON; - reads standard input')
+    .option('--force', 'take fields over that another manager owns, such as a GitOps tool')
+    .option('--dry-run', 'check everything and store nothing')
+    .addHelpText('after', examples('tenantry templates apply -f template.yaml --dry-run', 'tenantry templates apply -f template.yaml'))
+    .action(
+      action<ApplyOptions, []>(workplaceOf, async (workplace, options) => {
+        const { labels: _labels, name, ...spec } = fieldsOf(await readDocument(workplace.terminal, options.file), 'StackTemplate');
+        if (typeof name !== 'string')
+          throw new Failure('usage', 'The template has no name.', { remedy: 'Give a StackTemplate with metadata.name.' });
+        const query = {
+          ...(options.force === true ? { force: true as const } : {}),
+          ...(options.dryRun === true ? { dryRun: true as const } : {}),
+        };
+        // The control plane names every fault of the fields, with pointers.
+        const body = spec as unknown as Template['spec'];
+        const applied = await dataOf(adminApi(workplace).PUT('/admin/templates/{name}', { params: { path: { name }, query }, body }));
+        if (options.dryRun === true) workplace.printer.note('Nothing was stored: this is what it would be.');
+        workplace.printer.result(applied, () => tableOf([applied], workplace.terminal.now()));
+      }),
+    );
+
+  templates
+    .command('revisions')
+    .argument('<name>')
+    .description('List the revisions of a template; a tenant stays with one by template.revision.')
+    .addHelpText('after', examples('tenantry templates revisions toolbridge'))
+    .action(
+      action<object, [string]>(workplaceOf, async (workplace, _options, name) => {
+        const { items } = await dataOf(adminApi(workplace).GET('/admin/templates/{name}/revisions', { params: { path: { name } } }));
+        const now = workplace.terminal.now();
+        workplace.printer.result(items, () =>
+          table(items, {
+            REVISION: ({ revision }) => revision,
+            CURRENT: ({ current }) => (current ? 'yes' : ''),
+            AGE: ({ createdAt }) => ago(createdAt, now),
+          }),
+        );
+      }),
+    );
+}

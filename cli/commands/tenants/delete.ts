@@ -1,0 +1,57 @@
+import { type Command, Option } from 'commander';
+import type { Tenant } from '../../../control-plane/client/client.ts';
+import { adminApi, dataOf } from '../../admin-api.ts';
+import { Failure } from '../../failure.ts';
+import { oneLine } from '../../output/text.ts';
+import { tenantTable } from '../../tenants/show.ts';
+import { waitFor } from '../../tenants/wait.ts';
+import type { Workplace } from '../../workplace.ts';
+import { action, examples, type WorkplaceOf } from '../action.ts';
+import { type Waiting, waiting } from './options.ts';
+
+export function deleteCommand(tenants: Command, workplaceOf: WorkplaceOf): void {
+  waiting(tenants.command('delete').alias('rm'), 'wait until nothing of it is left')
+    .argument('<name>')
+    .description('Delete a tenant. What becomes of its data has to be said.')
+    .addOption(
+      new Option('--data <fate>', 'retain keeps the database, locked; delete drops it with everything in it').choices(['retain', 'delete']),
+    )
+    .addHelpText(
+      'after',
+      examples(
+        'tenantry tenants delete acme --data retain',
+        'tenantry tenants delete acme --data delete --wait',
+        'tenantry tenants delete acme      # asks, on a terminal',
+      ),
+    )
+    .action(
+      action<Waiting & { data?: 'retain' | 'delete' }, [string]>(workplaceOf, async (workplace, options, name) => {
+        const { printer, terminal } = workplace;
+        const api = adminApi(workplace);
+        const before = await dataOf(api.GET('/admin/tenants/{name}', { params: { path: { name } } }));
+        const data = options.data ?? (await askFate(workplace, before));
+        const deleted = await dataOf(api.DELETE('/admin/tenants/{name}', { params: { path: { name }, query: { data } } }));
+        if (options.wait === true) {
+          await waitFor(workplace, api, name, (tenant) => tenant?.uid !== before.uid, {
+            seconds: options.timeout,
+            goal: 'is still being deleted',
+          });
+          printer.note(`${name} is gone; its data was ${data === 'delete' ? 'deleted' : 'kept'}.`);
+        } else printer.note(`${name} is being deleted; its data is ${data === 'delete' ? 'deleted' : 'kept'}.`);
+        printer.result(deleted, () => tenantTable([deleted], terminal.now()));
+      }),
+    );
+}
+
+async function askFate({ terminal }: Workplace, tenant: Tenant): Promise<'retain' | 'delete'> {
+  const said = new Failure('usage', `What becomes of the data of ${tenant.name}?`, {
+    remedy: 'Say --data retain (the database is kept, locked) or --data delete (it is dropped with everything in it).',
+  });
+  if (!terminal.interactive) throw said;
+  terminal.err(
+    `Deleting ${tenant.name} removes its pods, secrets, API keys and URLs.\nIts database${tenant.status.database === undefined ? '' : ` ${oneLine(tenant.status.database.name)}`} can be kept (retain) or dropped with everything in it (delete).\n`,
+  );
+  const answer = (await terminal.ask('retain, delete, or nothing to leave the tenant as it is: ')).trim();
+  if (answer === 'retain' || answer === 'delete') return answer;
+  throw new Failure('usage', `${tenant.name} was left as it is.`);
+}

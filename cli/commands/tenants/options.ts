@@ -1,0 +1,38 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Filter } from '../../tenants/watch.ts';
+
+const phases = ['Pending', 'Provisioning', 'Ready', 'Degraded', 'Stalled', 'Suspended', 'Deleting'] as const;
+/** Gathers the values of an option that may be given several times. */
+export const collect = (value: string, previous: readonly string[] | undefined): string[] => [...(previous ?? []), value];
+
+/** A number of seconds, also as 90s, 5m or 1h. */
+export function seconds(text: string): number {
+  const match = /^(\d{1,6})(s|m|h)?$/.exec(text);
+  if (match === null) throw new InvalidArgumentError('It is a time such as 90s, 5m or 1h.');
+  return Number(match[1]) * { s: 1, m: 60, h: 3600 }[(match[2] ?? 's') as 's' | 'm' | 'h'];
+}
+
+export interface Waiting {
+  readonly wait?: boolean;
+  readonly timeout: number;
+}
+
+export const waiting = (command: Command, what: string): Command =>
+  command.option('--wait', what).addOption(new Option('--timeout <time>', 'how long to wait').argParser(seconds).default(300, '5m'));
+export const filtering = (command: Command): Command =>
+  command
+    .option('-l, --selector <labels>', 'labels, as kubectl takes them: tier=gold,region in (eu,us)')
+    .option('--template <name>', 'only those of this template')
+    .addOption(new Option('--phase <phase>', 'only those in this phase').choices(phases));
+
+export interface FilterOptions {
+  readonly selector?: string;
+  readonly template?: string;
+  readonly phase?: (typeof phases)[number];
+}
+
+export const filterOf = ({ selector, template, phase }: FilterOptions): Filter => ({
+  ...(selector === undefined ? {} : { labelSelector: selector }),
+  ...(template === undefined ? {} : { template }),
+  ...(phase === undefined ? {} : { phase }),
+});
