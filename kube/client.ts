@@ -8,6 +8,10 @@ interface Common {
 interface InNamespace extends Common {
   readonly namespace?: string | undefined;
 }
+interface Read extends InNamespace {
+  /** Only metadata: nothing of the object's contents comes over. */
+  readonly metadataOnly?: boolean;
+}
 interface Write extends InNamespace {
   /** Asks the server to check and admit the object without storing it. */
   readonly dryRun?: boolean;
@@ -65,12 +69,14 @@ export class KubeClient {
     return new KubeClient(Transport.fromConfig(options));
   }
 
-  async get<T extends KubeObject>(resource: Resource, name: string, options: InNamespace = {}): Promise<T> {
-    return this.#transport.json<T>({ method: 'GET', path: pathOf(resource, options.namespace, name), signal: options.signal });
+  async get<T extends KubeObject>(resource: Resource, name: string, options: Read = {}): Promise<T> {
+    const { namespace, signal, metadataOnly } = options;
+    const accept = metadataOnly ? { accept: partialObject } : {};
+    return this.#transport.json<T>({ method: 'GET', path: pathOf(resource, namespace, name), signal, ...accept });
   }
 
   /** Like get, but undefined where there is no such object. */
-  async find<T extends KubeObject>(resource: Resource, name: string, options: InNamespace = {}): Promise<T | undefined> {
+  async find<T extends KubeObject>(resource: Resource, name: string, options: Read = {}): Promise<T | undefined> {
     try {
       return await this.get<T>(resource, name, options);
     } catch (error) {

@@ -25,6 +25,8 @@ export interface SecretsState {
   /** Where in their Secret the template's secrets are, by name. */
   readonly generatedKeys: Values;
   readonly rotation: Rotation;
+  /** Versions of the Secrets by name: as long as they are the same, so is all of this. */
+  readonly versions: Values;
   /** When what was replaced stops being valid, in milliseconds since the epoch; undefined when nothing is left of it. */
   readonly retireAt: number | undefined;
   /** Names of the Secrets that had to be created in this pass. */
@@ -59,7 +61,9 @@ export async function ensureSecrets({ tenant, template, server, keys, now }: Sec
   };
   const credentials = await settle(secretNames.credentials, before, wantedCredentials(before, tenant, now));
   const rotation = rotationOf(credentials);
-  await settle(secretNames.apiKeys, file, { values: { 'keys.json': JSON.stringify([...recordsOf(credentials, tenant), ...keys]) } });
+  const keyFile = await settle(secretNames.apiKeys, file, {
+    values: { 'keys.json': JSON.stringify([...recordsOf(credentials, tenant), ...keys]) },
+  });
   const generated =
     wanted.length > 0 ? await settle(secretNames.generated, generatedBefore, wantedSecrets(generatedBefore, wanted, rotation)) : undefined;
   const database = server
@@ -74,6 +78,9 @@ export async function ensureSecrets({ tenant, template, server, keys, now }: Sec
     staged: rotation.current && stagedLogin(database, tenant),
     generatedKeys: keysOf(generated, wanted),
     rotation,
+    versions: Object.fromEntries(
+      [credentials, keyFile, generated, database].flatMap((secret) => (secret ? [[secret.name, secret.resourceVersion ?? '']] : [])),
+    ),
     retireAt: leftOver ? (rotation.last === undefined ? now.getTime() : Date.parse(rotation.last) + overlapOf(tenant)) : undefined,
     created,
   };

@@ -43,6 +43,18 @@ export class SecretStore {
     return found && storedOf(found);
   }
 
+  /** Whether the Secrets still are of these versions, by name. Nothing of what they hold is read for it. */
+  async areStill(versions: Values): Promise<boolean> {
+    const options = { namespace: this.#namespace, metadataOnly: true, signal: this.#signal };
+    const found = await Promise.all(
+      Object.entries(versions).map(async ([name, version]) => {
+        const { metadata } = (await this.#client.find<KubeObject>(kinds.Secret, name, options)) ?? {};
+        return metadata?.resourceVersion === version;
+      }),
+    );
+    return found.every((same) => same);
+  }
+
   /** Names of the Secrets that were read by this. */
   get wereRead(): string[] {
     return [...this.#read];

@@ -27,14 +27,20 @@ export async function currentSecrets(
   const keys = validKeys(context.apiKeys(tenant.metadata.name), key, namespace.metadata.creationTimestamp ?? '').map(recordOfObject);
   const contents = canonicalJson([namespace.metadata.uid, template.secrets ?? [], server?.name ?? '', keys, tenant.spec.secrets ?? {}]);
   const known = memory.secrets.get(key);
-  const fresh = known && known.until > now().getTime() && known.contents === contents;
-  if (fresh && !known.state.staged && !dueRotation(tenant, known.state.rotation, now())) return known.state;
   const store = new SecretStore(context.client, tenant, signal);
+  const until = (): number => now().getTime() + sweepMs * (0.7 + 0.2 * context.random());
+  if (known && known.contents === contents && !known.state.staged && !dueRotation(tenant, known.state.rotation, now())) {
+    if (known.until > now().getTime()) return known.state;
+    if (await whenAccessible(() => store.areStill(known.state.versions), signal)) {
+      memory.secrets.set(key, { ...known, until: until() });
+      return known.state;
+    }
+  }
   const wanted = { tenant, template, server, keys, now: now() };
   const state = await whenAccessible(() => ensureSecrets(wanted, store), signal);
   const audited = { name: tenant.metadata.name, uid: key };
-  context.audit.secretsRead(audited, store.wereRead, 'sweep');
-  memory.secrets.set(key, { state, contents, until: now().getTime() + sweepMs * (0.7 + 0.2 * context.random()) });
+  if (store.wereRead.length > 0) context.audit.secretsRead(audited, store.wereRead, 'sweep');
+  memory.secrets.set(key, { state, contents, until: until() });
   if (state.created.length > 0 && isTrue(tenant.status?.conditions, 'SecretsReady')) {
     context.audit.rotated(audited, state.created, 'lost');
     await context.events.record(

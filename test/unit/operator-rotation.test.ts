@@ -11,6 +11,8 @@ import { finish, retire, rotationStep, switchLogin } from '../../operator/secret
 import { dueRotation, nextRotation, rotationStatus } from '../../operator/secrets/rotation.ts';
 import { ensureSecrets, type SecretsState } from '../../operator/secrets/secrets.ts';
 import { SecretStore } from '../../operator/secrets/stored-secret.ts';
+import type { Context } from '../../operator/tenant/context.ts';
+import { currentSecrets } from '../../operator/tenant/secrets.ts';
 import { template, tenant } from './gen.ts';
 
 const hour = 3_600_000;
@@ -30,6 +32,7 @@ class World {
   now = start;
   owner: Tenant;
   writes = 0;
+  reads = 0;
   killAfter = Number.POSITIVE_INFINITY;
 
   constructor() {
@@ -52,7 +55,10 @@ class World {
   }
 
   readonly client = {
-    find: async (_resource: Resource, name: string) => this.#object(name),
+    find: async (_resource: Resource, name: string, { metadataOnly = false }: { metadataOnly?: boolean } = {}) => {
+      if (!metadataOnly) this.reads++;
+      return this.#object(name);
+    },
     create: async (_resource: Resource, object: KubeObject & { stringData: Record<string, string> }) => {
       this.#write(() => {
         const annotations = { ...object.metadata.annotations };
@@ -265,6 +271,48 @@ describe('a rotation', () => {
       expect([...world.roles.values()].filter((password) => password !== undefined)).toHaveLength(1);
     },
   );
+});
+
+describe('the sweep', () => {
+  test('reads no Secret that is as it was, and mends one that is not', async () => {
+    const world = new World();
+    const told: string[][] = [];
+    const context = {
+      client: world.client,
+      apiKeys: () => [],
+      memory: { secrets: new Map() },
+      now: () => new Date(world.now),
+      random: () => 0.5,
+      events: { record: async () => {} },
+      audit: { rotated: () => {}, secretsRead: (_tenant: object, secrets: string[]) => told.push(secrets) },
+    } as unknown as Context;
+    const namespace = { metadata: { name: 'tenant-acme', uid: 'n', creationTimestamp: '2026-01-01T00:00:00Z' } };
+    const pass = () => currentSecrets(world.owner, stack, namespace, world.server, context, new AbortController().signal);
+    const first = await pass();
+    // What was made in this pass was not read.
+    expect(told).toEqual([]);
+    const { reads, writes } = world;
+    for (let sweep = 0; sweep < 10; sweep++) {
+      world.now += 10 * 60_000;
+      expect(await pass()).toBe(first);
+    }
+    expect([world.reads, world.writes]).toEqual([reads, writes]);
+
+    const file = world.secrets.get('tenantry-api-keys');
+    if (!file) throw new Error('no file of keys');
+    const before = file.data['keys.json'];
+    Object.assign(file, { data: { 'keys.json': '[]' }, resourceVersion: file.resourceVersion + 1 });
+    world.now += 10 * 60_000;
+    expect((await pass()).fingerprint).toBe(first.fingerprint);
+    expect(world.secrets.get('tenantry-api-keys')?.data['keys.json']).toBe(before);
+    expect(told).toHaveLength(1);
+    expect(told[0]).toEqual(expect.arrayContaining(['tenantry-credentials', 'tenantry-database']));
+
+    world.secrets.delete('tenantry-database');
+    world.now += 10 * 60_000;
+    expect((await pass()).fingerprint).not.toBe(first.fingerprint);
+    expect(world.secrets.has('tenantry-database')).toBe(true);
+  });
 });
 
 describe('when secrets are rotated', () => {
