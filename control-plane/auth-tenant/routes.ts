@@ -2,7 +2,8 @@ import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Addressing } from '../../crds/names.ts';
-import { Problem, problemDetails } from '../http/problem.ts';
+import type { Code } from '../http/catalogue.ts';
+import { Problem } from '../http/problem.ts';
 import { ExpiringCache } from '../identity/expiring-cache.ts';
 import { unauthenticated } from '../identity/unauthenticated.ts';
 import type { MembershipSource } from '../memberships/source.ts';
@@ -38,6 +39,15 @@ export interface AuthTenantParts {
   readonly defaultTenant: string | undefined;
 }
 
+const codes: readonly Code[] = [
+  'unauthenticated',
+  'no-tenant',
+  'kubernetes-unavailable',
+  'store-unavailable',
+  'identity-provider-unavailable',
+];
+const problems = { 'x-problems': codes };
+
 /** A user who has just signed in asks again and again while a page loads. */
 const rolesMs = 10_000;
 
@@ -62,11 +72,13 @@ export function authTenantRoutes(server: FastifyInstance, parts: AuthTenantParts
     '/v1/auth/tenant',
     {
       schema: {
-        tags: ['auth'],
+        operationId: 'findTenant',
+        tags: ['sign-in'],
         security: [{ session: [] }, { oauth: [] }],
         summary: 'Find the tenant of a signed-in user',
         description: 'Takes an AuthKit session token, or an OAuth access token issued for the URL of a tenant or of the control plane.',
-        response: { 200: resolution, 401: problemDetails, 404: problemDetails, 503: problemDetails },
+        response: { 200: resolution },
+        ...problems,
       },
     },
     async (request, reply) => {

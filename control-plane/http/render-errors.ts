@@ -1,4 +1,4 @@
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { KubeError } from '../../kube/errors.ts';
 import { ProviderUnavailable } from '../identity/provider.ts';
 import { isStoreUnavailable } from '../store/failures.ts';
@@ -19,14 +19,18 @@ const fromFastify: Readonly<Record<string, readonly [Code, string]>> = {
 
 /** Makes every failure a problem document; what nobody expected is logged and hidden. */
 export function renderErrors(app: FastifyInstance): void {
-  app.setErrorHandler((error, request, reply) => {
-    const problem = problemOf(error, request.log);
-    return reply
-      .status(problem.status)
-      .headers(problem.headers)
-      .type('application/problem+json; charset=utf-8')
-      .send(problem.render(request.id));
-  });
+  app.setErrorHandler(answerError);
+}
+
+/** Also for what fails before there is a route: fastify's `frameworkErrors`. */
+export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem = problemOf(error, request.log);
+  return reply
+    .status(problem.status)
+    .headers({ 'x-request-id': request.id, ...problem.headers })
+    .type('application/problem+json; charset=utf-8')
+    .serializer((body: unknown) => JSON.stringify(body))
+    .send(problem.render(request.id));
 }
 
 /** Code of the problem that a request which fails with `error` is answered with. */
@@ -37,7 +41,8 @@ export function codeOf(error: unknown): Code {
 function problemOf(error: unknown, log: Pick<FastifyBaseLogger, 'warn' | 'error'>): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof ProviderUnavailable) {
-    log.warn({ err: error }, 'identity provider unavailable');
+    // Without the stack: every request says so during an outage.
+    log.warn({ reason: error.message }, 'identity provider unavailable');
     return new Problem('identity-provider-unavailable', 'WorkOS did not answer. Nothing was changed; try again.');
   }
   if (error instanceof KubeError && (error.status === 0 || error.status === 429 || error.status >= 500)) {

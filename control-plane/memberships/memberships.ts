@@ -13,6 +13,8 @@ export interface MembershipTiming {
   readonly answerMs: number;
   /** Nothing is answered from what was complete longer ago. */
   readonly evidenceMs: number;
+  /** A no is given again for so long at most. */
+  readonly noMs: number;
   /** What WorkOS was asked so recently it is not asked again. */
   readonly confirmMs: number;
 }
@@ -28,7 +30,7 @@ export interface MembershipTiming {
  * answer in memory ends within 10 s. Without the Events API: a webhook drops the answer at once, and once the last poll is 20 s old an
  * organization is listed before anybody is told yes. With WorkOS silent: yes for at most 20 s more, then 503.
  */
-export const membershipTiming: MembershipTiming = { answerMs: 10_000, evidenceMs: 20_000, confirmMs: 2_000 };
+export const membershipTiming: MembershipTiming = { answerMs: 10_000, evidenceMs: 20_000, noMs: 3_000, confirmMs: 2_000 };
 
 export interface MembershipsOptions {
   readonly store: Pick<Store, 'listener'>;
@@ -109,9 +111,12 @@ export class Memberships {
       if (!this.#isFresh(second.finding)) throw new ProviderUnavailable('listing memberships', undefined);
       return this.#remember(userId, organizationId, second, true);
     }
+    if (first.finding.roles !== undefined) return this.#remember(userId, organizationId, first, false);
     // Perhaps a member of some seconds ago. Members themselves cost no request; strangers that hold a token for here are few.
-    if (first.finding.roles === undefined) return this.#ask(userId, organizationId);
-    return this.#remember(userId, organizationId, first, false);
+    return this.#ask(userId, organizationId).catch((error: unknown) => {
+      if (error instanceof ProviderUnavailable) return this.#remember(userId, organizationId, first, false);
+      throw error;
+    });
   }
 
   /** Asks WorkOS for this one user and enters the answer. */
@@ -143,13 +148,19 @@ export class Memberships {
   }
 
   #remember(userId: string, organizationId: string, { finding, at, begun }: Reading, asked: boolean): Answer {
-    const { answerMs, evidenceMs } = this.#options.timing;
+    const { answerMs, evidenceMs, noMs } = this.#options.timing;
     const { roles, removed, age = 0 } = finding;
     const [role] = roles ?? [];
     const membership: Membership = removed || roles === undefined || role === undefined ? { member: false } : { member: true, role, roles };
     const asOf = at - age;
     const answer = { membership, asOf, asked };
-    this.#answers.put(organizationId, userId, answer, Math.min(this.#options.now() + answerMs, asOf + evidenceMs), begun);
+    this.#answers.put(
+      organizationId,
+      userId,
+      answer,
+      Math.min(this.#options.now() + (membership.member ? answerMs : noMs), asOf + evidenceMs),
+      begun,
+    );
     return answer;
   }
 }

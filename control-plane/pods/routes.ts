@@ -3,7 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Tenant } from '../../crds/tenant.ts';
 import { bearerToken } from '../http/bearer.ts';
-import { problemDetails } from '../http/problem.ts';
+import type { Code } from '../http/catalogue.ts';
 import type { OAuthKeys } from '../identity/oauth-keys.ts';
 import type { Memberships } from '../memberships/memberships.ts';
 import type { PodIdentity } from './identity.ts';
@@ -20,7 +20,8 @@ const membership = z.union([
   z.object({ member: z.literal(false) }),
 ]);
 const keySet = z.object({ keys: z.array(z.record(z.string(), z.unknown())) });
-const problems = { 401: problemDetails, 503: problemDetails };
+const codes: readonly Code[] = ['unauthenticated', 'kubernetes-unavailable', 'store-unavailable', 'identity-provider-unavailable'];
+const problems = { 'x-problems': codes };
 
 /** What sidecars ask: the keys of users' tokens, and whether a user is a member of the tenant's organization. */
 export function podRoutes(
@@ -39,7 +40,10 @@ export function podRoutes(
 
   app.get(
     '/pods/v1/jwks',
-    { onRequest, schema: { ...route, summary: "Keys of the users' tokens", response: { 200: keySet, ...problems } } },
+    {
+      onRequest,
+      schema: { ...route, operationId: 'getUserKeys', summary: "Keys of the users' tokens", response: { 200: keySet }, ...problems },
+    },
     async (_request, reply) => reply.header('cache-control', 'max-age=300').send(await keys.current()),
   );
 
@@ -49,9 +53,11 @@ export function podRoutes(
       onRequest,
       schema: {
         ...route,
+        operationId: 'getMember',
         summary: "Whether a user is a member of the pod's tenant",
         params: user,
-        response: { 200: membership, ...problems },
+        response: { 200: membership },
+        ...problems,
       },
     },
     async (request, reply) => {

@@ -2,7 +2,8 @@ import type { WorkOS } from '@workos-inc/node';
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { ZodError, z } from 'zod';
-import { Problem, problemDetails } from '../http/problem.ts';
+import type { Code } from '../http/catalogue.ts';
+import { Problem } from '../http/problem.ts';
 import type { Mirror } from '../memberships/mirror.ts';
 import type { ProviderEvent } from '../memberships/news.ts';
 
@@ -15,6 +16,9 @@ const outcome = z.object({
 const signature = z.looseObject({
   'workos-signature': z.string().max(1000).optional().describe('`t=<milliseconds>, v1=<HMAC-SHA256 of time and body>`.'),
 });
+
+const codes: readonly Code[] = ['webhook-refused', 'route-not-found', 'store-unavailable'];
+const problems = { 'x-problems': codes };
 
 export interface WebhookParts {
   readonly webhooks: Pick<WorkOS['webhooks'], 'constructEvent'>;
@@ -33,11 +37,14 @@ export function webhookRoutes(server: FastifyInstance, { webhooks, secret, mirro
       '/webhooks/workos',
       {
         schema: {
+          operationId: 'receiveWebhook',
           tags: ['webhooks'],
+          security: [],
           summary: 'Receive an event of WorkOS',
           description: 'For WorkOS alone. The body is an event as https://workos.com/docs/events describes it.',
           headers: signature,
-          response: { 200: outcome, 400: problemDetails, 404: problemDetails, 413: problemDetails, 503: problemDetails },
+          response: { 200: outcome },
+          ...problems,
         },
       },
       async (request, reply) => {

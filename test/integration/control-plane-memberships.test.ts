@@ -20,7 +20,7 @@ import { eventually } from './control-plane-cluster.ts';
 
 const silent = pino({ level: 'silent' });
 /** A tenth of the real times, so that the tests need not last minutes. */
-const timing = { answerMs: 1_000, evidenceMs: 2_000, confirmMs: 200 };
+const timing = { answerMs: 1_000, evidenceMs: 2_000, noMs: 500, confirmMs: 200 };
 const pollMs = 300;
 const reads = 'GET /user_management/organization_memberships';
 
@@ -228,7 +228,7 @@ describe('with one path broken, a removed member is out in time', () => {
   });
 
   test('another replica is told by NOTIFY long before its answer would have ended', async () => {
-    const patient = { answerMs: 60_000, evidenceMs: 60_000, confirmMs: 200 };
+    const patient = { answerMs: 60_000, evidenceMs: 60_000, noMs: 500, confirmMs: 200 };
     const [teller, told] = [await replica({ polling: false }), await replica({ polling: false, times: patient })];
     const { organizationId, userId, membershipId } = await organizationWithMember();
     expect(await told.memberships.lookup(userId, organizationId)).toEqual(yes());
@@ -239,7 +239,7 @@ describe('with one path broken, a removed member is out in time', () => {
   });
 
   test('a listening connection that is lost is made anew, and what was remembered before is not believed', async () => {
-    const patient = { answerMs: 60_000, evidenceMs: 60_000, confirmMs: 200 };
+    const patient = { answerMs: 60_000, evidenceMs: 60_000, noMs: 500, confirmMs: 200 };
     const told = await replica({ polling: false, times: patient });
     const { organizationId, userId, membershipId } = await organizationWithMember();
     expect(await told.memberships.lookup(userId, organizationId)).toEqual(yes());
@@ -272,6 +272,14 @@ describe('while WorkOS is away', () => {
     expect(performance.now() - begun).toBeLessThan(timing.evidenceMs + 500);
     workos.outage('down', 0);
     expect(await eventually('it heals', async () => one.memberships.lookup(userId, organizationId))).toEqual(yes());
+  });
+
+  test('who is known to be no member is none as long as what is known is fresh', async () => {
+    const one = await replica();
+    const { organizationId } = await organizationWithMember();
+    expect(await one.memberships.lookup('user_01STRANGER', organizationId)).toEqual(no);
+    workos.outage('down', 60);
+    expect(await one.memberships.lookup('user_01OTHER', organizationId)).toEqual(no);
   });
 
   test('it is asked by a trickle, however many want to know', async () => {
@@ -375,7 +383,7 @@ test('10,000 active users of 100 organizations stay far below the 1,000 reads Wo
     }),
   );
   // The real times, and two replicas.
-  const times = { answerMs: 10_000, evidenceMs: 20_000, confirmMs: 2_000 };
+  const times = { answerMs: 10_000, evidenceMs: 20_000, noMs: 500, confirmMs: 2_000 };
   const both = [await replica({ times }), await replica({ times, polling: false })];
   const before = workos.requests()[reads] ?? 0;
   for (let round = 0; round < 2; round++) {
@@ -403,7 +411,7 @@ test('beyond its share of the limit the mirror says so instead of asking on', as
 
 test('without the database what is remembered lives out its time, then nobody can tell; it heals by itself', async () => {
   // Longer than PostgreSQL takes to stop.
-  const one = await replica({ polling: false, times: { answerMs: 4_000, evidenceMs: 5_000, confirmMs: 200 } });
+  const one = await replica({ polling: false, times: { answerMs: 4_000, evidenceMs: 5_000, noMs: 500, confirmMs: 200 } });
   const { organizationId, userId } = await organizationWithMember();
   expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
   await postgres.stop();

@@ -8,9 +8,9 @@ import type { WorkosStandIn } from '../../local/workos/start.ts';
 import { type Cluster, createTenant, eventually, openWorkos, startCluster, startPlane } from './control-plane-cluster.ts';
 
 /** Nothing ends by itself while a test lasts: what changes, a webhook or NOTIFY has changed. */
-const still = { pollMs: 3_600_000, timing: { answerMs: 600_000, evidenceMs: 3_600_000, confirmMs: 600_000 } };
+const still = { pollMs: 3_600_000, timing: { answerMs: 600_000, evidenceMs: 3_600_000, noMs: 500, confirmMs: 600_000 } };
 /** A tenth of the real times, as in control-plane-memberships.test.ts. */
-const quick = { pollMs: 300, timing: { answerMs: 1_000, evidenceMs: 2_000, confirmMs: 200 } };
+const quick = { pollMs: 300, timing: { answerMs: 1_000, evidenceMs: 2_000, noMs: 500, confirmMs: 200 } };
 
 type Plane = Awaited<ReturnType<typeof startPlane>>;
 
