@@ -18,9 +18,6 @@ interface Head {
   readonly hash: string;
 }
 
-/** Rows a statement inserts: PostgreSQL takes 65,535 values. */
-const rowsAStatement = 1_000;
-
 /** The chain a record belongs to. */
 export function chainOf({ tenant }: Pick<AuditRecord, 'tenant'>): string {
   return tenant?.uid ?? platformChain;
@@ -73,12 +70,7 @@ export async function appendIn(transaction: Transaction<AuditTables>, records: r
   }
   if (ends.length === 0) return 0;
   await advance(transaction, ends);
-  for (let from = 0; from < added.length; from += rowsAStatement) {
-    await transaction
-      .insertInto('audit_records')
-      .values(added.slice(from, from + rowsAStatement).map(rowOf))
-      .execute();
-  }
+  await insert(transaction, added);
   return added.length;
 }
 
@@ -195,22 +187,30 @@ function organizationOf(records: readonly NewRecord[]): string | null {
   );
 }
 
-function rowOf({ chain, month, sequence, previous, hash, record }: ChainedRecord) {
-  return {
-    ...{ chain, month, sequence, previous, hash },
-    id: record.id,
-    kind: record.kind,
-    time: new Date(record.time),
-    received: new Date(record.received),
-    actor: record.actor,
-    organization_id: record.organizationId ?? null,
-    action: record.action,
-    outcome: record.outcome,
-    tenant_name: record.tenant?.name ?? null,
-    tenant_uid: record.tenant?.uid ?? null,
-    request_id: record.requestId ?? null,
-    details: canonicalJson(record.details),
-  };
+/** One statement whatever the number: a column is one value, an array. */
+async function insert(transaction: Transaction<AuditTables>, added: readonly ChainedRecord[]): Promise<void> {
+  const column = (read: (chained: ChainedRecord) => string | number | null | undefined) => added.map((one) => read(one) ?? null);
+  await sql`
+    INSERT INTO audit_records (chain, month, sequence, previous, hash, id, kind, time, received, actor, organization_id, action, outcome,
+      tenant_name, tenant_uid, request_id, details)
+    SELECT * FROM unnest(
+      ${column(({ chain }) => chain)}::text[],
+      ${column(({ month }) => month)}::text[],
+      ${column(({ sequence }) => sequence)}::bigint[],
+      ${column(({ previous }) => previous)}::text[],
+      ${column(({ hash }) => hash)}::text[],
+      ${column(({ record }) => record.id)}::uuid[],
+      ${column(({ record }) => record.kind)}::text[],
+      ${column(({ record }) => record.time)}::timestamptz[],
+      ${column(({ record }) => record.received)}::timestamptz[],
+      ${column(({ record }) => record.actor)}::text[],
+      ${column(({ record }) => record.organizationId)}::text[],
+      ${column(({ record }) => record.action)}::text[],
+      ${column(({ record }) => record.outcome)}::text[],
+      ${column(({ record }) => record.tenant?.name)}::text[],
+      ${column(({ record }) => record.tenant?.uid)}::text[],
+      ${column(({ record }) => record.requestId)}::text[],
+      ${column(({ record }) => canonicalJson(record.details))}::json[])`.execute(transaction);
 }
 
 function byName([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number {
