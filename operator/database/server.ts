@@ -120,6 +120,8 @@ export class DatabaseServer {
     const url = new URL(this.#url);
     url.pathname = `/${encodeURIComponent(database)}`;
     const connection = new pg.Client({ connectionString: url.href, connectionTimeoutMillis: 5_000 });
+    // The query fails when the server ends the connection; without a listener the process would end, too.
+    connection.on('error', () => {});
     await connection.connect();
     try {
       this.#beforeWrite();

@@ -115,8 +115,9 @@ export class Domains {
     const { client, settings, lookUp, log, onChange } = this.#options;
     const tenant = this.#options.tenant(name);
     const { uid = '', deletionTimestamp, annotations: set } = tenant?.metadata ?? {};
-    const wanted = tenant?.spec.domains?.includes(domain) && deletionTimestamp === undefined && set?.[annotations.reconcile] !== 'paused';
+    const wanted = tenant?.spec.domains?.includes(domain) && deletionTimestamp === undefined;
     if (!tenant || !wanted || this.claim(domain) || isInstallations(domain, settings.addressing)) return undefined;
+    if (set?.[annotations.reconcile] === 'paused') return patience.firstMs;
     const before = this.#proofs.get(`${uid}/${domain}`);
     const proof = await lookUp(uid, domain, signal);
     const tries = (before?.tries ?? 0) + 1;
