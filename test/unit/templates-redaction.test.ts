@@ -77,6 +77,14 @@ describe('arguments in the audit', () => {
     });
   });
 
+  it('leave out all of an operation or a body that is marked', () => {
+    expect(redactor.redact(toolOf(object({ n: { type: 'integer' } }), { 'x-sensitive': true }), { n: 1 })).toBe('[redacted]');
+    const body = toolOf({ ...object({ n: { type: 'integer' } }), 'x-sensitive': true }, { parameters: [{ name: 'page', in: 'query' }] });
+    expect(redactor.redact(body, { n: 1, page: 2 })).toEqual({ n: '[redacted]', page: 2 });
+    const part = { allOf: [object({ a: { type: 'integer' } }, { writeOnly: true }), object({ b: { type: 'integer' } })] };
+    expect(redactor.redact(toolOf(part), { a: 1, b: 2 })).toEqual({ a: '[redacted]', b: 2 });
+  });
+
   it('leave out what has the name of a secret, but for flags', () => {
     for (const name of ['password', 'userPassword', 'API-Key', 'api_key', 'accessToken', 'client_secret', 'pin', 'otpCode', 'tokens']) {
       expect(of({}, 123456, name), name).toBe('[redacted]');

@@ -24,8 +24,9 @@ const secretText = /^(tnt_|eyJ|sk[-_]|pk[-_]|rk[-_]|gh[a-z]_|github_|glpat-|xox[
  * - Kept: numbers, booleans, null, values that the schema lists (`enum`, `const`), dates, UUIDs, and identifiers: texts of at most 64
  *   characters, of an argument in the path or named `…id`, that look like one.
  * - Every other text becomes its length, `[123 characters]`: it is what people wrote, and where a secret lands by mistake.
- * - `[redacted]`: what the schema marks (`writeOnly`, `format: password`, `x-sensitive: true`), what has a name that speaks of secrets
- *   (booleans excepted), what looks like a key, and what no schema declares, since nobody can say what it is.
+ * - `[redacted]`: what the document marks (`writeOnly`, `format: password`, or `x-sensitive: true`, also on a parameter or a whole
+ *   operation), what has a name that speaks of secrets (booleans excepted), what looks like a key, and what no schema declares, since
+ *   nobody can say what it is.
  *
  * Values are judged by what they are, not by what the schema says of them alone: calls with faulty arguments are recorded too.
  */

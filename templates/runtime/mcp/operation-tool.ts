@@ -58,6 +58,7 @@ export function toolOf(source: OperationSource): Tool {
     description,
     inputSchema: {
       type: 'object',
+      ...(operation['x-sensitive'] === true && { 'x-sensitive': true }),
       properties: gathered.properties,
       ...(gathered.required.length > 0 && { required: gathered.required }),
       ...(!body?.open && { additionalProperties: false }),
@@ -250,7 +251,17 @@ function shapeOf(given: JsonSchema, definitions: Readonly<Record<string, JsonSch
   if (Array.isArray(schema['required'])) for (const name of schema['required']) required.add(String(name));
   // A map of free keys tells an LLM nothing when it is laid flat.
   if (Object.keys(properties).length === 0) return undefined;
-  return { properties, required: [...required], open };
+  return { properties: isMarked(schema) ? marked(properties) : properties, required: [...required], open };
+}
+
+/** Whether the document says that the audit must not keep such values. */
+function isMarked(schema: JsonSchema): boolean {
+  return schema['x-sensitive'] === true || schema['writeOnly'] === true;
+}
+
+/** What is said of an object is true of its parts when they are arguments of their own. */
+function marked(properties: Readonly<Record<string, JsonSchema>>): Record<string, JsonSchema> {
+  return Object.fromEntries(Object.entries(properties).map(([name, property]) => [name, { ...property, 'x-sensitive': true }]));
 }
 
 /** A name no other argument has, of characters every client accepts; a clash is settled by naming the place. */
