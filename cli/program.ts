@@ -9,6 +9,7 @@ import { serviceCommands } from './commands/services.ts';
 import { sessionCommands } from './commands/session.ts';
 import { templateCommands } from './commands/templates.ts';
 import { tenantCommands } from './commands/tenants/tenants.ts';
+import { workosCommands } from './commands/workos.ts';
 import type { Outcome } from './exit-codes.ts';
 import { Ended, Failure } from './failure.ts';
 import { explain } from './output/explain.ts';
@@ -39,6 +40,7 @@ const commands = [
   templateCommands,
   diagnoseCommand,
   auditCommands,
+  workosCommands,
   sessionCommands,
   contextCommand,
 ];

@@ -11,7 +11,7 @@ const allowed: Readonly<Record<string, { readonly folders: readonly string[]; re
   audit: { folders: [] },
   operator: { folders: ['crds', 'kube', 'audit'] },
   'control-plane': { folders: ['crds', 'kube', 'audit'] },
-  cli: { folders: ['crds', 'kube', 'control-plane', 'audit'] },
+  cli: { folders: ['crds', 'kube', 'audit', 'control-plane/client', 'control-plane/identity'] },
   local: { folders: ['crds', 'kube', 'control-plane/client'] },
   templates: { folders: ['crds', 'audit'], never: ['@kubernetes/client-node'] },
 };
