@@ -6,11 +6,15 @@ const keySet = z.object({ keys: z.array(z.record(z.string(), z.unknown())) });
 export type KeySet = z.infer<typeof keySet>;
 
 const freshMs = 60_000;
+/** A domain that does not answer is not asked again so soon, while older keys serve. */
+const pauseMs = 5_000;
 
 /** The public keys of the AuthKit domain, for pods, which have no way to the internet. */
 export class OAuthKeys {
   readonly #url: string;
   readonly #cache = new ExpiringCache<KeySet>();
+  /** Monotonic milliseconds until which the last keys are given without asking. */
+  #pausedUntil = 0;
 
   constructor(issuer: string) {
     this.#url = `${issuer}/oauth2/jwks`;
@@ -18,6 +22,8 @@ export class OAuthKeys {
 
   /** The key set, at most a minute old; an older one while the domain does not answer, as keys outlive an outage. */
   async current(): Promise<KeySet> {
+    const known = this.#cache.last(this.#url);
+    if (known !== undefined && performance.now() < this.#pausedUntil) return known;
     try {
       return await this.#cache.get(
         this.#url,
@@ -26,8 +32,9 @@ export class OAuthKeys {
       );
     } catch (error) {
       const last = this.#cache.last(this.#url);
-      if (last !== undefined) return last;
-      throw error;
+      if (last === undefined) throw error;
+      this.#pausedUntil = performance.now() + pauseMs;
+      return last;
     }
   }
 

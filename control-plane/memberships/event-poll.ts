@@ -13,6 +13,8 @@ const staleDays = 7;
 /** After so long without a poll the events in between may be gone. */
 const gapDays = 25;
 const pruneEveryMs = 3_600_000;
+/** Every so many polls the overlap is read again: WorkOS does not promise to tell events in the order of their identifiers. */
+const overlapEvery = 12;
 
 const hourMs = 3_600_000;
 
@@ -42,9 +44,9 @@ export class EventPoll {
   async run(signal: AbortSignal): Promise<void> {
     const { log, everyMs, mirror } = this.#options;
     let pruned = performance.now();
-    for (let failures = 0; !signal.aborted; ) {
+    for (let polls = 0, failures = 0; !signal.aborted; polls++) {
       try {
-        await this.poll(signal);
+        await this.poll(signal, polls % overlapEvery === 0);
         failures = 0;
         if (performance.now() - pruned > pruneEveryMs) {
           pruned = performance.now();
@@ -57,10 +59,13 @@ export class EventPoll {
     }
   }
 
-  /** Reads to the end once, and notes that what is known was complete when this began. */
-  async poll(signal: AbortSignal): Promise<void> {
+  /**
+   * Reads to the end once, and notes that what is known was complete when this began.
+   * @param overlap whether to read the last minutes again.
+   */
+  async poll(signal: AbortSignal, overlap = false): Promise<void> {
     const begun = performance.now();
-    let position = await this.#position();
+    let position = await this.#position(overlap);
     for (let more = true; more && !signal.aborted; ) {
       let page: Awaited<ReturnType<MembershipSource['events']>>;
       try {
@@ -69,7 +74,7 @@ export class EventPoll {
         if (!(error instanceof PositionLost)) throw error;
         this.#options.log.warn({ err: error }, 'place in the events of WorkOS lost, listing all organizations again');
         await this.#startOver();
-        position = await this.#position();
+        position = await this.#position(false);
         continue;
       }
       for (const event of page.events) await this.#apply(event);
@@ -107,14 +112,14 @@ export class EventPoll {
   }
 
   /** Where to go on; at the very start, or after a gap too long to read up, from a little while ago, with nothing taken for known. */
-  async #position(): Promise<Position> {
+  async #position(overlap: boolean): Promise<Position> {
     const cursor = await this.#db.selectFrom('membership_cursors').selectAll().where('name', '=', 'events').executeTakeFirst();
     if (cursor === undefined || Date.now() - cursor.since.getTime() > gapDays * 24 * hourMs) {
       await this.#startOver();
-      return this.#position();
+      return this.#position(false);
     }
     const { event_id: after, event_at: at, since } = cursor;
-    const usable = after !== null && at !== null && Date.now() - at.getTime() < staleDays * 24 * hourMs;
+    const usable = !overlap && after !== null && at !== null && Date.now() - at.getTime() < staleDays * 24 * hourMs;
     return usable ? { after } : { since };
   }
 

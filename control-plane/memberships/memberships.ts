@@ -105,7 +105,8 @@ export class Memberships {
     const first = await this.#read(userId, organizationId);
     if (first.finding.removed) return this.#remember(userId, organizationId, first, true);
     if (!this.#isFresh(first.finding)) {
-      await this.#options.listing.run(organizationId);
+      // Too large to wait for: WorkOS is asked for this one user meanwhile.
+      if (!(await this.#options.listing.run(organizationId))) return this.#ask(userId, organizationId);
       const second = await this.#read(userId, organizationId);
       // Slower than evidence may be old: nobody can tell.
       if (!this.#isFresh(second.finding)) throw new ProviderUnavailable('listing memberships', undefined);

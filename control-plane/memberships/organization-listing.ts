@@ -11,12 +11,18 @@ const turnSeconds = 15;
 const patienceMs = 4_000;
 const lookAgainMs = 100;
 
+interface Running {
+  readonly listing: Promise<void>;
+  /** Monotonic milliseconds. */
+  readonly since: number;
+}
+
 /** Lists organizations' memberships into the mirror: one replica at a time an organization, while the others wait for the outcome. */
 export class OrganizationListing {
   readonly #db: Store['db'];
   readonly #mirror: Mirror;
   readonly #source: MembershipSource;
-  readonly #running = new Map<string, Promise<void>>();
+  readonly #running = new Map<string, Running>();
 
   constructor(store: Pick<Store, 'db'>, mirror: Mirror, source: MembershipSource) {
     this.#db = store.db;
@@ -25,24 +31,28 @@ export class OrganizationListing {
   }
 
   /**
-   * Lists the organization, or waits for who does already. A listing that takes longer than callers can wait goes on without them.
-   * @throws ProviderUnavailable when WorkOS does not answer, or not in time; what the store throws.
+   * Lists the organization, or waits for who does already. A listing that takes longer than callers can wait, as the first of an
+   * organization with thousands of members may, goes on without them.
+   * @returns false when the listing is not complete yet.
+   * @throws ProviderUnavailable when WorkOS does not answer; what the store throws.
    */
-  async run(organizationId: string): Promise<void> {
-    const running = this.#running.get(organizationId) ?? this.#start(organizationId);
+  async run(organizationId: string): Promise<boolean> {
+    const { listing, since } = this.#running.get(organizationId) ?? this.#start(organizationId);
     const waiting = new AbortController();
-    const late = delay(patienceMs, 'late' as const, { signal: waiting.signal }).catch(() => undefined);
+    const patience = Math.max(0, since + patienceMs - performance.now());
+    const late = delay(patience, 'late' as const, { signal: waiting.signal }).catch(() => undefined);
     try {
-      if ((await Promise.race([running, late])) === 'late') throw new ProviderUnavailable('listing memberships', undefined);
+      return (await Promise.race([listing, late])) !== 'late';
     } finally {
       waiting.abort();
     }
   }
 
-  #start(organizationId: string): Promise<void> {
-    const running = this.#list(organizationId).finally(() => this.#running.delete(organizationId));
+  #start(organizationId: string): Running {
+    const listing = this.#list(organizationId).finally(() => this.#running.delete(organizationId));
     // Who waits hears of a failure; with nobody waiting any more it must not end the process.
-    running.catch(() => {});
+    listing.catch(() => {});
+    const running = { listing, since: performance.now() };
     this.#running.set(organizationId, running);
     return running;
   }
@@ -100,7 +110,8 @@ export class OrganizationListing {
   }
 
   async #waitForOther(organizationId: string, before: number): Promise<void> {
-    const end = performance.now() + patienceMs;
+    // As long as the other may fall silent: callers stop waiting earlier.
+    const end = performance.now() + turnSeconds * 1000;
     while (performance.now() < end) {
       await delay(lookAgainMs);
       if ((await this.#syncedAt(organizationId)) > before) return;

@@ -162,6 +162,30 @@ describe('a lookup', () => {
   });
 });
 
+test('while an organization is too large to be listed in time, its members are asked for one by one', async () => {
+  const { organizationId, userId } = await organizationWithMember();
+  let release = (): void => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const one = await replica({
+    polling: false,
+    between: (source) =>
+      Object.assign(Object.create(source) as MembershipSource, {
+        async *ofOrganization(id: string) {
+          await held;
+          yield* source.ofOrganization(id);
+        },
+        ofUser: (user: string, id: string) => source.ofUser(user, id),
+      }),
+  });
+  expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+  expect(await one.memberships.lookup('user_01STRANGER', organizationId)).toEqual(no);
+  expect((await one.mirror.find(userId, organizationId)).age).toBeUndefined();
+  release();
+  await eventually('the listing is complete', async () => (await one.mirror.find(userId, organizationId)).age !== undefined);
+});
+
 describe('every way a member goes', () => {
   test.each<[string, (one: Awaited<ReturnType<typeof organizationWithMember>>) => void]>([
     ['deactivated', ({ membershipId }) => workos.deactivate(membershipId)],
