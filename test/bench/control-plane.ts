@@ -115,6 +115,7 @@ async function bench(cluster: Cluster): Promise<void> {
     },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
+  const ended = new Promise((resolve) => plane.once('exit', resolve));
   const pool = new Pool(url, { connections: admins, pipelining: 1 });
   try {
     await eventually('the control plane is ready', async () => (await fetch(`${url}/readyz`)).ok, 60_000);
@@ -185,7 +186,6 @@ async function bench(cluster: Cluster): Promise<void> {
     if (rows.some(([, { errors }]) => errors > 0)) process.exitCode = 1;
   } finally {
     await pool.close();
-    const ended = new Promise((resolve) => plane.once('exit', resolve));
     plane.kill('SIGTERM');
     await ended;
     await workos.close();
