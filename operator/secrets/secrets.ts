@@ -29,6 +29,8 @@ export interface SecretsState {
   readonly versions: Values;
   /** When what was replaced stops being valid, in milliseconds since the epoch; undefined when nothing is left of it. */
   readonly retireAt: number | undefined;
+  /** Names the state of the file of keys where it was written in this pass: mounted copies of it are old. */
+  readonly keysWritten: string | undefined;
   /** Names of the Secrets that had to be created in this pass. */
   readonly created: readonly string[];
 }
@@ -82,6 +84,7 @@ export async function ensureSecrets({ tenant, template, server, keys, now }: Sec
       [credentials, keyFile, generated, database].flatMap((secret) => (secret ? [[secret.name, secret.resourceVersion ?? '']] : [])),
     ),
     retireAt: leftOver ? (rotation.last === undefined ? now.getTime() : Date.parse(rotation.last) + overlapOf(tenant)) : undefined,
+    keysWritten: keyFile.resourceVersion === file?.resourceVersion ? undefined : keyFile.resourceVersion,
     created,
   };
 }

@@ -1,8 +1,9 @@
 import { isTrue } from '../../crds/conditions.ts';
+import { labels, namespaceOf } from '../../crds/names.ts';
 import { canonicalJson, type StackTemplateSpec } from '../../crds/stack-template.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { KubeError } from '../../kube/errors.ts';
-import type { KubeObject } from '../../kube/resources.ts';
+import { type KubeObject, kinds } from '../../kube/resources.ts';
 import type { DatabaseServer } from '../database/server.ts';
 import { secretNames } from '../render/blueprint.ts';
 import { finish, retire, rotationStep } from '../secrets/advance.ts';
@@ -12,6 +13,8 @@ import { ensureSecrets, type SecretsState } from '../secrets/secrets.ts';
 import { SecretStore } from '../secrets/stored-secret.ts';
 import { type Again, type Context, sweepMs } from './context.ts';
 import { isRolled, type WorkloadState } from './workload.ts';
+
+const keysAnnotation = 'tenantry.dev/keys';
 
 /** A tenant's Secrets as they are, looked at every few minutes and whenever something about them changed. */
 export async function currentSecrets(
@@ -41,6 +44,7 @@ export async function currentSecrets(
   const audited = { name: tenant.metadata.name, uid: key };
   if (store.wereRead.length > 0) context.audit.secretsRead(audited, store.wereRead, 'sweep');
   memory.secrets.set(key, { state, contents, until: until() });
+  if (state.keysWritten !== undefined) await nudgePods(tenant, state.keysWritten, context, signal);
   if (state.created.length > 0 && isTrue(tenant.status?.conditions, 'SecretsReady')) {
     context.audit.rotated(audited, state.created, 'lost');
     await context.events.record(
@@ -56,6 +60,33 @@ export async function currentSecrets(
     await context.events.record(tenant, 'Normal', 'SecretsRotating', `The secrets are being rotated (${current.id}): ${why}.`);
   }
   return state;
+}
+
+/**
+ * Has the kubelets look at the pods of the tenant, and so at the file of keys, at once: by themselves they do once a minute or later, and a
+ * revoked key would work as long.
+ */
+async function nudgePods(
+  { metadata: { name } }: Tenant,
+  keys: string,
+  { client, children, log }: Context,
+  signal: AbortSignal,
+): Promise<void> {
+  const namespace = namespaceOf(name);
+  const pods = children.podsOf(name).filter(({ metadata }) => metadata.labels?.[labels.component] === 'stack');
+  await Promise.all(
+    pods.map(({ metadata }) =>
+      client
+        .patch(
+          kinds.Pod,
+          metadata.name,
+          { metadata: { uid: metadata.uid, annotations: { [keysAnnotation]: keys } } },
+          { namespace, signal },
+        )
+        // It is gone, or its kubelet will look by itself.
+        .catch((error: unknown) => log.debug({ tenant: name, err: error }, 'pod not nudged')),
+    ),
+  );
 }
 
 /** Finishes a rotation once all pods have its secrets, and ends what it replaced once the overlap is over. */

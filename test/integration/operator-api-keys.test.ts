@@ -61,6 +61,13 @@ test('a key is in the Secret within a second of its creation and out within a se
   await world.kube.delete(kinds.ApiKey, made.name, { namespace });
   await listed(made.sha256, false);
   await answers(made.key, 401);
+  // A kubelet looks at a pod's files when the pod changes, and else once a minute.
+  const { metadata } = await world.kube.get<KubeObject>(kinds.Secret, 'tenantry-api-keys', { namespace });
+  await world.eventually('a changed pod', 5_000, async () => {
+    const { items } = await world.kube.list<KubeObject>(kinds.Pod, { namespace, labelSelector: 'app.kubernetes.io/component=stack' });
+    const [pod, ...more] = items;
+    return more.length === 0 && pod?.metadata.annotations?.['tenantry.dev/keys'] === metadata.resourceVersion ? true : undefined;
+  });
   expect(await deploymentGeneration()).toBe(generation);
 });
 

@@ -283,6 +283,7 @@ describe('the sweep', () => {
       memory: { secrets: new Map() },
       now: () => new Date(world.now),
       random: () => 0.5,
+      children: { podsOf: () => [] },
       events: { record: async () => {} },
       audit: { rotated: () => {}, secretsRead: (_tenant: object, secrets: string[]) => told.push(secrets) },
     } as unknown as Context;
