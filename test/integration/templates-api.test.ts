@@ -1,5 +1,9 @@
 import { generateKeyPair, SignJWT } from 'jose';
+import { sql } from 'kysely';
+import pg from 'pg';
+import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isUnavailable, openDatabase } from '../../templates/runtime/api/database.ts';
 import { AssertionSigner } from '../../templates/runtime/mcp/assertion-signer.ts';
 import { eventually, type Postgres, Program, Stack, startPostgres } from './templates-stack.ts';
 
@@ -561,6 +565,44 @@ describe('operation', () => {
     await eventually('ready', async () => (await fetch(`${stack.apiOrigin}/readyz`)).ok);
     expect((await call('GET', '/v1/notes')).status).toBe(200);
     expect(stack.api?.output).not.toContain('sesame');
+  });
+
+  it('outlives connections that the server ends in the middle of a transaction', async () => {
+    const note = await create('notes', { title: 'a' });
+    // Two, because a transaction sees the list of connections as it was when it first looked.
+    const [holder, watcher] = [new pg.Client(postgres.url('acme')), new pg.Client(postgres.url('acme'))];
+    await Promise.all([holder.connect(), watcher.connect()]);
+    await holder.query('begin');
+    await holder.query('select * from items where uid = $1 for update', [note.uid]);
+    const waiting = Promise.all(Array.from({ length: 3 }, () => call('PATCH', `/v1/notes/${note.uid}`, { title: 'b' })));
+    await eventually('they wait for the row', async () => {
+      const { rows } = await watcher.query(
+        `select from pg_stat_activity where application_name = 'tenantry-api' and wait_event_type = 'Lock'`,
+      );
+      return rows.length === 3;
+    });
+    await watcher.query(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'tenantry-api'`);
+    expect((await waiting).map(({ status }) => status)).toEqual([503, 503, 503]);
+    await Promise.all([holder.end(), watcher.end()]);
+    expect((await call('PATCH', `/v1/notes/${note.uid}`, { title: 'c' })).status).toBe(200);
+    expect(stack.api?.process.exitCode).toBeNull();
+  });
+
+  it('loses no more than the transaction when its connection ends between two statements', async () => {
+    const db = openDatabase({ DATABASE_URL: postgres.url('acme') }, 'between', pino({ level: 'silent' }));
+    const failed = await db
+      .transaction()
+      .execute(async (transaction) => {
+        const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(transaction);
+        // Nobody reads an answer when the end comes, and an error without a listener would be the end of the process.
+        await sql`select pg_terminate_backend(${rows[0]?.pid}, 5000)`.execute(db);
+        await new Promise(setImmediate);
+        await sql`select 1`.execute(transaction);
+      })
+      .catch((error: unknown) => error);
+    expect(isUnavailable(failed), String(failed)).toBe(true);
+    await sql`select 1`.execute(db);
+    await db.destroy();
   });
 
   it('finishes what it has begun when it is told to stop', async () => {

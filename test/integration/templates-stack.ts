@@ -50,6 +50,8 @@ function ownAddress(): string {
 export interface Postgres {
   readonly createDatabase: (name: string) => Promise<string>;
   readonly port: number;
+  /** Of the superuser. */
+  readonly url: (database: string) => string;
   readonly stop: () => Promise<void>;
   readonly start: () => Promise<void>;
   readonly remove: () => Promise<void>;
@@ -73,11 +75,13 @@ export async function startPostgres(): Promise<Postgres> {
   });
   await postgres.initialise();
   await postgres.start();
+  const url = (database: string) => `postgres://postgres:sesame-street@127.0.0.1:${port}/${database}`;
   return {
     port,
+    url,
     createDatabase: async (name) => {
       await postgres.createDatabase(name);
-      return `postgres://postgres:sesame-street@127.0.0.1:${port}/${name}`;
+      return url(name);
     },
     stop: () => postgres.stop(),
     start: () => postgres.start(),

@@ -45,6 +45,8 @@ export function openDatabase(environment: Environment, program: string, logger: 
   });
   // Without a listener, an idle connection cut by the server ends the process.
   pool.on('error', (error) => logger.warn({ err: error }, 'idle database connection lost'));
+  // So does one that is in use, between two statements of a transaction: the next statement fails, and that is enough.
+  pool.on('connect', (connection) => connection.on('error', () => {}));
   return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
 }
 
