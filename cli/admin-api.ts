@@ -11,6 +11,24 @@ const timeoutMs = 60_000;
 export function adminApi(workplace: Workplace): AdminApiClient {
   const connection = workplace.requireConnection();
   const { signal } = workplace.terminal;
+  const send = async (request: Request): Promise<Response> => {
+    const begun = new AbortController();
+    const timer = setTimeout(() => begun.abort(new DOMException('no answer in time', 'TimeoutError')), timeoutMs);
+    try {
+      // A redirect would carry the token to wherever it leads.
+      return await fetch(new Request(request, { signal: AbortSignal.any([signal, begun.signal]), redirect: 'error' }));
+    } catch (error) {
+      signal.throwIfAborted();
+      throw new Failure('unavailable', `${connection.url} does not answer: ${causeOf(error)}`, {
+        remedy:
+          connection.source === 'local mode'
+            ? 'Does `npm start` still run?'
+            : 'Look whether the control plane runs and this machine can reach it, then try again.',
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  };
   return adminApiClient({
     baseUrl: connection.url,
     token: async () => {
@@ -20,23 +38,18 @@ export function adminApi(workplace: Workplace): AdminApiClient {
         remedy: `Sign in: tenantry login ${connection.url}\nIn CI: set TENANTRY_TOKEN`,
       });
     },
-    fetch: async (request) => {
-      const begun = new AbortController();
-      const timer = setTimeout(() => begun.abort(new DOMException('no answer in time', 'TimeoutError')), timeoutMs);
-      try {
-        // A redirect would carry the token to wherever it leads.
-        return await fetch(new Request(request, { signal: AbortSignal.any([signal, begun.signal]), redirect: 'error' }));
-      } catch (error) {
-        signal.throwIfAborted();
-        throw new Failure('unavailable', `${connection.url} does not answer: ${causeOf(error)}`, {
-          remedy:
-            connection.source === 'local mode'
-              ? 'Does `npm start` still run?'
-              : 'Look whether the control plane runs and this machine can reach it, then try again.',
-        });
-      } finally {
-        clearTimeout(timer);
-      }
+    fetch: async (input, init) => {
+      const request = new Request(input, init);
+      const again = connection.context === undefined ? undefined : request.clone();
+      const response = await send(request);
+      if (response.status !== 401 || again === undefined) return response;
+      // A session whose role has changed goes on with a token that says so.
+      const refused = again.headers.get('authorization')?.replace(/^Bearer /, '') ?? '';
+      const renewed = await workplace.token(connection, refused);
+      if (renewed === undefined || renewed === refused) return response;
+      await response.body?.cancel();
+      again.headers.set('authorization', `Bearer ${renewed}`);
+      return send(again);
     },
   });
 }

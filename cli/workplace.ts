@@ -33,10 +33,10 @@ export class Workplace {
     return requireConnection(this.#sources());
   }
 
-  /** The token for requests to a control plane; undefined where nobody is signed in there. */
-  token(connection: Connection): Promise<string | undefined> {
+  /** The token for requests to a control plane, another one than `refused`; undefined where nobody is signed in there. */
+  token(connection: Connection, refused?: string): Promise<string | undefined> {
     const { now, signal } = this.terminal;
-    return sessionToken({ connection, contexts: this.contexts, now, signal });
+    return sessionToken({ connection, contexts: this.contexts, now, signal, ...(refused === undefined ? {} : { refused }) });
   }
 
   #sources(): ConnectionSources {

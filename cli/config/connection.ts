@@ -30,8 +30,7 @@ export function findConnection({ env, contexts, wanted, localMode }: ConnectionS
   const url = env['TENANTRY_URL'] || undefined;
   if (wanted === undefined && url !== undefined) {
     const base = baseUrl(url, 'TENANTRY_URL');
-    const name = Object.entries(contexts.all()).find(([, context]) => context.url === base)?.[0];
-    return { url: base, source: 'environment', context: token === undefined ? name : undefined, token };
+    return { url: base, source: 'environment', context: token === undefined ? contextOf(contexts, base) : undefined, token };
   }
   const name = wanted ?? contexts.current;
   if (name !== undefined) {
@@ -45,14 +44,15 @@ export function findConnection({ env, contexts, wanted, localMode }: ConnectionS
     }
   }
   const local = localMode();
-  return (
-    local && {
-      url: baseUrl(local.adminUrl, '.tenantry/local.json'),
-      source: 'local mode',
-      context: undefined,
-      token: token ?? local.adminToken,
-    }
-  );
+  if (local === undefined) return undefined;
+  const base = baseUrl(local.adminUrl, 'local.json');
+  const given = token ?? local.adminToken;
+  return { url: base, source: 'local mode', context: given === undefined ? contextOf(contexts, base) : undefined, token: given };
+}
+
+/** Name of a context that was made for this URL. */
+function contextOf(contexts: Contexts, url: string): string | undefined {
+  return Object.entries(contexts.all()).find(([, context]) => context.url === url)?.[0];
 }
 
 /** @throws Failure where there is none. */

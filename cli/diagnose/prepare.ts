@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { KubeError } from '../../kube/errors.ts';
+import { baseUrl } from '../config/connection.ts';
 import { Failure } from '../failure.ts';
 import type { Workplace } from '../workplace.ts';
 import { causeOf } from './cause.ts';
@@ -104,7 +105,9 @@ interface Opened {
 async function openCluster(workplace: Workplace, { kubeconfig, useCluster }: Subject): Promise<Opened> {
   const { env, signal } = workplace.terminal;
   if (!useCluster) return { cluster: undefined, because: '--no-cluster' };
-  const local = workplace.connection()?.source === 'local mode' ? workplace.localMode()?.kubeconfig : undefined;
+  const running = workplace.localMode();
+  const local =
+    running !== undefined && workplace.connection()?.url === baseUrl(running.adminUrl, 'local.json') ? running.kubeconfig : undefined;
   const home = join(env['HOME'] ?? homedir(), '.kube', 'config');
   // KUBECONFIG may be a list of files; the first that exists decides, as with one.
   const named = env['KUBECONFIG']?.split(':').find((path) => path !== '' && existsSync(path));

@@ -11,15 +11,18 @@ export interface TokenOptions {
   readonly connection: Connection;
   readonly contexts: Contexts;
   readonly now: () => Date;
+  /** A token that was refused just now: replaced even where it would go on for a while, as after a change of role. */
+  readonly refused?: string;
   readonly signal: AbortSignal;
 }
 
 /** The token for requests to the connection's control plane, refreshed where it is about to end. Undefined where there is none. */
-export async function sessionToken({ connection, contexts, now, signal }: TokenOptions): Promise<string | undefined> {
+export async function sessionToken({ connection, contexts, now, refused, signal }: TokenOptions): Promise<string | undefined> {
   const { token, context } = connection;
   if (token !== undefined || context === undefined) return token;
   const session = contexts.find(context)?.session;
-  if (session === undefined || endsAfter(session.accessToken, now().getTime() + marginMs)) return session?.accessToken;
+  if (session === undefined) return undefined;
+  if (session.accessToken !== refused && endsAfter(session.accessToken, now().getTime() + marginMs)) return session.accessToken;
   try {
     const next = await refresh(session, session.refreshToken, undefined, signal);
     contexts.keepSession(context, { ...session, accessToken: next.access_token, refreshToken: next.refresh_token });

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeJwt, SignJWT } from 'jose';
@@ -103,6 +103,20 @@ test('a session that is about to end is refreshed by itself; one that has ended 
   expect(ended.code).toBe(4);
 });
 
+test('a change of role takes effect without signing in again', async () => {
+  const who = new CommandLine(dir);
+  const person = await world.member(platform, 'platform-viewer');
+  await signIn(who, [adminUrl], person);
+  expect((await who.run(['tenants', 'create', world.name('x'), '--template', 'toolbridge', '--dry-run'])).code).toBe(4);
+  const path = '/user_management/organization_memberships';
+  const { data } = (await world.workos('GET', `${path}?user_id=${person.userId}`)) as unknown as { data: { id: string }[] };
+  await world.workos('PUT', `${path}/${data[0]?.id}`, { role_slug: 'platform-admin' });
+  await world.eventually('the new role', 60_000, async () => {
+    const { code } = await who.run(['tenants', 'create', world.name('x'), '--template', 'toolbridge', '--dry-run']);
+    return code === 0 ? true : undefined;
+  });
+}, 90_000);
+
 test('a member of several organizations chooses one, on the page or by its id', async () => {
   const who = new CommandLine(dir);
   const person = await world.member(platform, 'platform-admin');
@@ -148,7 +162,6 @@ test('a URL that is no control plane is told, and Ctrl-C gives up', async () => 
 
 test('local mode is found by itself, in its folder and below, and only where nothing else is configured', async () => {
   const who = new CommandLine(dir);
-  const { mkdirSync } = await import('node:fs');
   mkdirSync(join(who.home, '.tenantry'));
   writeFileSync(join(who.home, '.tenantry', 'local.json'), JSON.stringify({ adminUrl, adminToken, kubeconfig: world.context.kubeconfig }), {
     mode: 0o600,

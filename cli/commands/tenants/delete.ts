@@ -3,7 +3,6 @@ import type { Tenant } from '../../../control-plane/client/client.ts';
 import { adminApi, dataOf } from '../../admin-api.ts';
 import { Failure } from '../../failure.ts';
 import { oneLine } from '../../output/text.ts';
-import { tenantTable } from '../../tenants/show.ts';
 import { waitFor } from '../../tenants/wait.ts';
 import type { Workplace } from '../../workplace.ts';
 import { action, examples, type WorkplaceOf } from '../action.ts';
@@ -26,7 +25,7 @@ export function deleteCommand(tenants: Command, workplaceOf: WorkplaceOf): void 
     )
     .action(
       action<Waiting & { data?: 'retain' | 'delete' }, [string]>(workplaceOf, async (workplace, options, name) => {
-        const { printer, terminal } = workplace;
+        const { printer } = workplace;
         const api = adminApi(workplace);
         const before = await dataOf(api.GET('/admin/tenants/{name}', { params: { path: { name } } }));
         const data = options.data ?? (await askFate(workplace, before));
@@ -38,7 +37,7 @@ export function deleteCommand(tenants: Command, workplaceOf: WorkplaceOf): void 
           });
           printer.note(`${name} is gone; its data was ${data === 'delete' ? 'deleted' : 'kept'}.`);
         } else printer.note(`${name} is being deleted; its data is ${data === 'delete' ? 'deleted' : 'kept'}.`);
-        printer.result(deleted, () => tenantTable([deleted], terminal.now()));
+        printer.result(deleted, () => '');
       }),
     );
 }

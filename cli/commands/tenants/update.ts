@@ -53,8 +53,10 @@ export function updateCommand(tenants: Command, workplaceOf: WorkplaceOf): void 
         const api = adminApi(workplace);
         const changed = await dataOf(api.PATCH('/admin/tenants/{name}', { params: { path: { name }, query }, body }));
         if (options.dryRun === true) printer.note('Nothing was stored: this is what it would be.');
-        else if (options.wait === true) await waitFor(workplace, api, name, isReady, { seconds: options.timeout, goal: 'is not Ready' });
-        printer.result(changed, () => tenantPage(changed, terminal.now()));
+        const waits = options.wait === true && options.dryRun !== true;
+        const shown =
+          (waits ? await waitFor(workplace, api, name, isReady, { seconds: options.timeout, goal: 'is not Ready' }) : undefined) ?? changed;
+        printer.result(shown, () => tenantPage(shown, terminal.now()));
       }),
     );
 }
