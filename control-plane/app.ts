@@ -3,15 +3,14 @@ import swagger from '@fastify/swagger';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { createJsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
-import { isDeeperThan, maxDepth } from '../crds/parameters.ts';
 import { type AdminParts, adminRoutes } from './admin/routes.ts';
 import type { AuditPart } from './audit/create.ts';
 import { type AuthConfig, authConfigRoute } from './auth-config.ts';
+import { readJsonBodies } from './http/body.ts';
 import { answerClientError } from './http/client-errors.ts';
 import { completeDocument } from './http/document.ts';
 import { refuseUnknown } from './http/method-not-allowed.ts';
-import { invalid } from './http/problem.ts';
-import { renderErrors } from './http/render-errors.ts';
+import { answerError, renderErrors } from './http/render-errors.ts';
 import { requestIdOf } from './http/request-id.ts';
 import { validatorCompiler } from './http/validation.ts';
 import type { OAuthKeys } from './identity/oauth-keys.ts';
@@ -55,6 +54,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     requestTimeout: 30_000,
     handlerTimeout: 25_000,
     clientErrorHandler: answerClientError,
+    frameworkErrors: answerError,
     trustProxy: parts.trustedProxies ?? false,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 300 },
@@ -62,19 +62,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   app.setValidatorCompiler(validatorCompiler);
   // Bodies are built by our own code; a status field that a newer operator adds must not make a read fail.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
-  const parseJson = app.getDefaultJsonParser('error', 'error');
-  app.removeContentTypeParser(['application/json', 'text/plain']);
-  app.addContentTypeParser(['application/json', 'application/merge-patch+json'], { parseAs: 'string' }, (request, body, done) => {
-    // Many clients announce JSON with every request; a DELETE has no body to miss.
-    if (body === '' && request.method === 'DELETE') done(null, undefined);
-    else
-      parseJson(request, String(body), (error, value) => {
-        // Checks recurse into what they check.
-        if (error === null && isDeeperThan(value, maxDepth))
-          done(invalid([{ pointer: '', message: `is nested deeper than ${maxDepth} levels` }]), undefined);
-        else done(error, value);
-      });
-  });
+  readJsonBodies(app);
   renderErrors(app);
   refuseUnknown(app);
   app.addHook('onRequest', async (request, reply) => {

@@ -56,17 +56,21 @@ export const page = {
 
 export const sort = z.enum(sortOrders).default('name').describe('Order; with `-` descending.');
 
-const tags = '^(\\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$';
+/** Lists of entity tags: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3 */
+const strongTags = /^(\*|"[!#-~]*"( *, *"[!#-~]*")*)$/;
+const tags = /^(\*|(W\/)?"[!#-~]*"( *, *(W\/)?"[!#-~]*")*)$/;
 export const ifMatch = z
   .string()
+  .regex(strongTags, 'must be a list of ETags as this API gave them, such as "4711"')
   .optional()
   .describe('ETags, one of which the object must still have. Only the part before the hyphen, the resourceVersion, is compared.')
-  .meta({ pattern: tags.replaceAll('(W/)?', ''), examples: ['"4711-Jb2mfRhGZ0qt"'] });
+  .meta({ examples: ['"4711-Jb2mfRhGZ0qt"'] });
 export const ifNoneMatch = z
   .string()
+  .regex(tags, 'must be a list of ETags as this API gave them, such as "4711"')
   .optional()
   .describe('ETags the caller has: 304 where the object still has one of them.')
-  .meta({ pattern: tags, examples: ['"4711-Jb2mfRhGZ0qt"'] });
+  .meta({ examples: ['"4711-Jb2mfRhGZ0qt"'] });
 
 export const idempotencyKey = z
   .string()

@@ -1,5 +1,6 @@
 import { escapePointer, type Fault } from '../../crds/parameters.ts';
-import type { KubeError } from '../../kube/errors.ts';
+import { KubeError } from '../../kube/errors.ts';
+import { invalid } from '../http/problem.ts';
 
 /** The faults the CustomResourceDefinition itself found, as pointers into the body of the Admin API, where the spec's fields stand flat. */
 export function faultsOfRefusal(error: KubeError): Fault[] {
@@ -10,10 +11,21 @@ export function faultsOfRefusal(error: KubeError): Fault[] {
   }));
 }
 
+/**
+ * What the API server refuses although our own checks passed, as a Problem; anything else as it is. Rules of the custom resource definition,
+ * such as immutability, come as 422, text that is none as 400, and server-side apply says of duplicates that it has failed.
+ */
+export function refusalOf(error: unknown): unknown {
+  if (!(error instanceof KubeError)) return error;
+  if (error.reason === 'Invalid' || error.status === 400) return invalid(faultsOfRefusal(error));
+  const [, field, key] = /: \.(spec[^:]*): duplicate entries for key \[(.*)\]$/.exec(error.message) ?? [];
+  return field === undefined ? error : invalid([{ pointer: pointerOf(field, ''), message: `has more than one entry with ${key}` }]);
+}
+
 /** `spec.containers[api].env[0].name` -> `/containers/api/env/0/name`. */
 function pointerOf(field: string, message: string): string {
   const path = field
-    .replace(/\[([^\]]*)\]/g, '.$1')
+    .replace(/\[(?:[a-z]+=)?"?([^\]"]*)"?\]/g, '.$1')
     .split('.')
     .filter((part) => part !== '' && part !== '<nil>');
   if (path[0] === 'metadata') path.shift();

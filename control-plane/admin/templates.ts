@@ -8,7 +8,7 @@ import { fieldManager } from '../field-manager.ts';
 import { invalid, Problem } from '../http/problem.ts';
 import type { Admin } from '../identity/admins.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
-import { faultsOfRefusal } from './refusals.ts';
+import { faultsOfRefusal, refusalOf } from './refusals.ts';
 import type { Tenants } from './tenants.ts';
 
 export interface ApplyOptions {
@@ -90,7 +90,7 @@ export class Templates {
       if (!(error instanceof KubeError)) throw error;
       if (error.reason === 'Conflict' && error.causes.length > 0) throw managed(error);
       if (error.reason === 'Conflict') throw changed(name);
-      throw error.reason === 'Invalid' ? invalid(faultsOfRefusal(error)) : error;
+      throw refusalOf(error);
     }
   }
 }

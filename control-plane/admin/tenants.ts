@@ -16,7 +16,7 @@ import { consequences, type DataFate, policyOf, policyPatch } from './deletion.t
 import { labels } from './labels.ts';
 import { isObject, mergePatch } from './merge-patch.ts';
 import { foreignFields } from './ownership.ts';
-import { faultsOfRefusal } from './refusals.ts';
+import { refusalOf } from './refusals.ts';
 import { isDemanded, newTenant } from './representation.ts';
 import { requireOwnFields, visible } from './scope.ts';
 
@@ -249,9 +249,4 @@ function changed(name: string): Problem {
 
 function busy(name: string, cause: KubeError): Problem {
   return new Problem('conflict', `${name} is being changed all the time. Send the same request again.`, { cause });
-}
-
-/** What the API server refuses although our own checks passed: rules of the CRD such as immutability. */
-function refusalOf(error: unknown): unknown {
-  return error instanceof KubeError && error.reason === 'Invalid' ? invalid(faultsOfRefusal(error)) : error;
 }

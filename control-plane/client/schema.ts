@@ -519,6 +519,16 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+                431: {
+                    headers: {
+                        "X-Request-Id": components["headers"]["XRequestId"];
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
                 /** @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it. */
                 503: {
                     headers: {
@@ -635,6 +645,16 @@ export interface paths {
                     headers: {
                         "X-Request-Id": components["headers"]["XRequestId"];
                         "Retry-After": components["headers"]["RetryAfter"];
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+                431: {
+                    headers: {
+                        "X-Request-Id": components["headers"]["XRequestId"];
                         [name: string]: unknown;
                     };
                     content: {
@@ -1991,6 +2011,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /**
              * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
@@ -2158,6 +2188,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /**
              * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
@@ -2258,7 +2298,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you. */
+            /**
+             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             *
+             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2273,6 +2317,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2373,7 +2427,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you. */
+            /**
+             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             *
+             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2445,6 +2503,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2553,7 +2621,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you. */
+            /**
+             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             *
+             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2625,6 +2697,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2719,7 +2801,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you. */
+            /**
+             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             *
+             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2781,6 +2867,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2875,7 +2971,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you. */
+            /**
+             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             *
+             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2937,6 +3037,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3024,7 +3134,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you. */
+            /**
+             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             *
+             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3084,6 +3198,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3171,7 +3295,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you. */
+            /**
+             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             *
+             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3186,6 +3314,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3287,7 +3425,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             *
+             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
              *
              *     `service-not-found`: The template has no such service. Look the name up by GET /admin/tenants/{name}/services.
              */
@@ -3352,6 +3492,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3439,7 +3589,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you. */
+            /**
+             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             *
+             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3454,6 +3608,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3553,7 +3717,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you. */
+            /**
+             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             *
+             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3617,6 +3785,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3707,7 +3885,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             *
+             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
              *
              *     `domain-not-found`: The tenant has no such domain. Look the host name up by GET /admin/tenants/{name}/domains.
              */
@@ -3770,6 +3950,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3865,7 +4055,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             *
+             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
              *
              *     `domain-not-found`: The tenant has no such domain. Look the host name up by GET /admin/tenants/{name}/domains.
              */
@@ -3930,6 +4122,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4017,7 +4219,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you. */
+            /**
+             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             *
+             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4032,6 +4238,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4119,7 +4335,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you. */
+            /**
+             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             *
+             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4134,6 +4354,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4225,7 +4455,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you. */
+            /**
+             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             *
+             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4281,6 +4515,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4369,7 +4613,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             *
+             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
              *
              *     `api-key-not-found`: The tenant has no such API key. Look the id up by GET /admin/tenants/{name}/api-keys; it may be revoked already.
              */
@@ -4417,6 +4663,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4503,6 +4759,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4609,7 +4875,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `template-not-found`: There is no such template. Look the name up by GET /admin/templates. */
+            /**
+             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             *
+             *     `template-not-found`: There is no such template. Look the name up by GET /admin/templates.
+             */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4624,6 +4894,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4746,7 +5026,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `template-not-found`: There is no such template. Look the name up by GET /admin/templates. */
+            /**
+             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             *
+             *     `template-not-found`: There is no such template. Look the name up by GET /admin/templates.
+             */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4811,6 +5095,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4898,7 +5192,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `template-not-found`: There is no such template. Look the name up by GET /admin/templates. */
+            /**
+             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             *
+             *     `template-not-found`: There is no such template. Look the name up by GET /admin/templates.
+             */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4913,6 +5211,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5027,6 +5335,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /**
              * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
@@ -5134,6 +5452,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /**
              * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
@@ -5235,6 +5563,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5352,6 +5690,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /**
              * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
@@ -5438,6 +5786,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /**
              * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
              *
@@ -5511,6 +5869,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5596,11 +5964,31 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5665,6 +6053,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5774,6 +6172,16 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
                     [name: string]: unknown;
                 };
                 content: {

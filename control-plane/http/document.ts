@@ -12,7 +12,7 @@ interface Operation extends Json {
 const methods = new Set(['get', 'put', 'post', 'delete', 'patch']);
 
 /** Problems of every operation: nobody is so near the limits that it cannot meet them. */
-const ofAll: readonly Code[] = ['malformed-request', 'too-many-requests', 'overloaded'];
+const ofAll: readonly Code[] = ['malformed-request', 'too-many-requests', 'headers-too-large', 'overloaded'];
 const ofSessions: readonly Code[] = [
   'unauthenticated',
   'forbidden',
@@ -59,8 +59,8 @@ const limits = {
  */
 export function completeDocument<T extends object>(document: T): T {
   const { paths = {}, components = {} } = document as { paths?: Record<string, Record<string, Operation>>; components?: Json };
-  for (const path of Object.values(paths)) {
-    for (const [method, operation] of Object.entries(path)) if (methods.has(method)) complete(method, operation);
+  for (const [path, operations] of Object.entries(paths)) {
+    for (const [method, operation] of Object.entries(operations)) if (methods.has(method)) complete(path, method, operation);
   }
   components['headers'] = headers;
   const codes = Object.keys(catalogue) as Code[];
@@ -68,7 +68,7 @@ export function completeDocument<T extends object>(document: T): T {
   return withTidySchemas(withoutCustomResources({ ...document, components }) as T & { components: Json });
 }
 
-function complete(method: string, operation: Operation): void {
+function complete(path: string, method: string, operation: Operation): void {
   const { responses } = operation;
   const declared = (operation['x-answer-headers'] ?? {}) as Record<string, readonly string[]>;
   for (const [status, response] of Object.entries(responses)) {
@@ -80,17 +80,19 @@ function complete(method: string, operation: Operation): void {
         headers: { ...headerReferences({ 'X-Request-Id': 'XRequestId', ...limits }), ...named(declared[status] ?? []) },
       };
   }
-  const codes = codesOf(method, operation);
+  const codes = codesOf(path, method, operation);
   for (const [status, ofStatus] of Map.groupBy(codes, (code) => catalogue[code].status)) responses[status] = problem(status, ofStatus);
   for (const parameter of operation.parameters ?? []) if (parameter.in === 'header') parameter.name = title(parameter.name);
   delete operation['x-problems'];
   delete operation['x-answer-headers'];
 }
 
-function codesOf(method: string, operation: Operation): Code[] {
+function codesOf(path: string, method: string, operation: Operation): Code[] {
   const own = (operation['x-problems'] ?? []) as readonly Code[];
   const session = operation.security?.some((scheme) => 'session' in scheme) ?? false;
-  return [...new Set([...ofAll, ...(session ? ofSessions : []), ...(method === 'get' ? [] : ofWrites), ...own])];
+  // A parameter that cannot be is a path that is not there.
+  const ofPath: readonly Code[] = path.includes('{') ? ['route-not-found'] : [];
+  return [...new Set([...ofAll, ...ofPath, ...(session ? ofSessions : []), ...(method === 'get' ? [] : ofWrites), ...own])];
 }
 
 function problem(status: number, codes: readonly Code[]): Json {

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Problem } from './problem.ts';
 
 /** Tells a path that exists under other methods (405 with Allow) from one that does not exist (404). Register before the routes. */
@@ -14,11 +14,16 @@ export function refuseUnknown(app: FastifyInstance): void {
     }
     for (const one of [method].flat()) methods.add(one);
   });
-  app.setNotFoundHandler((request) => {
+  const refuse = (request: FastifyRequest): never => {
     const path = request.url.split('?')[0] ?? '';
     const allowed = routes.filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => [...methods]);
     if (allowed.length === 0) throw new Problem('route-not-found', 'There is nothing at this path. /openapi.json lists what there is.');
     const allow = [...new Set(allowed)].sort().join(', ');
     throw new Problem('method-not-allowed', `This path takes ${allow}.`, { headers: { allow } });
+  };
+  // Before fastify asks for the media type of a body that nobody reads.
+  app.addHook('preParsing', async (request) => {
+    if (request.is404) refuse(request);
   });
+  app.setNotFoundHandler(refuse);
 }

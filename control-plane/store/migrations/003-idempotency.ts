@@ -10,7 +10,8 @@ export const idempotency: Migration = {
       .addColumn('request_hash', 'text', (column) => column.notNull())
       .addColumn('attempt', 'uuid', (column) => column.notNull())
       .addColumn('locked_until', 'timestamptz', (column) => column.notNull())
-      .addColumn('answer', 'jsonb')
+      // As text: a jsonb takes no \u0000, which JSON may hold.
+      .addColumn('answer', 'json')
       .addColumn('created_at', 'timestamptz', (column) => column.notNull().defaultTo(sql`now()`))
       .addPrimaryKeyConstraint('idempotency_keys_key', ['caller', 'key'])
       .execute();
