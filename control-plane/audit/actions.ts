@@ -67,7 +67,7 @@ export class Audit {
   /** Records that the action is about to begin. @throws what the driver throws: then nothing may be changed. */
   async begin(intent: Intent): Promise<BegunAction> {
     const begun = this.#record(intent, 'intended', intent.details ?? {});
-    await this.#ledger.append([begun]);
+    await this.#ledger.join(begun);
     return {
       succeeded: (details = {}, tenant) =>
         this.#settle(this.#record(tenant === undefined ? intent : { ...intent, tenant }, 'ok', { intent: begun.id, ...asObject(details) })),
@@ -107,7 +107,7 @@ export class Audit {
 
   async #settle(record: NewRecord): Promise<void> {
     try {
-      await this.#ledger.append([record]);
+      await this.#ledger.join(record);
     } catch (err) {
       this.#log.warn({ err, action: record.action }, 'outcome of an action waits for the database');
       if (this.#waiting.length < mostWaiting) this.#waiting.push(record);

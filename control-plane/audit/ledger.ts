@@ -26,6 +26,13 @@ export function chainOf({ tenant }: Pick<AuditRecord, 'tenant'>): string {
 /** Transactions of one ledger at a time, and batches that may wait for their turn. */
 const mostTransactions = 4;
 const mostWaiting = 500;
+/** Records that share a transaction. */
+const mostShared = 500;
+
+interface Shared {
+  readonly records: NewRecord[];
+  readonly appended: Promise<number>;
+}
 
 /**
  * Appends records to their chains. Batches for a chain take turns here already: waiting for one another in the database, they would
@@ -34,6 +41,8 @@ const mostWaiting = 500;
 export class Ledger {
   readonly #db: Kysely<AuditTables>;
   readonly #turns = new Turns(mostTransactions);
+  /** By chain, what is yet to begin and may take further records. */
+  readonly #open = new Map<string, Shared>();
 
   constructor(db: Kysely<AuditTables>) {
     this.#db = db;
@@ -45,9 +54,42 @@ export class Ledger {
    */
   async append(records: readonly NewRecord[]): Promise<number> {
     if (records.length === 0) return 0;
+    this.#refuseWhenFull();
+    return await this.#inTurn(new Set(records.map(chainOf)), () => records);
+  }
+
+  /**
+   * Appends one record, in one transaction with whatever else waits for the same chain by then: many at once cost little more than one.
+   * @throws as append.
+   */
+  async join(record: NewRecord): Promise<void> {
+    const chain = chainOf(record);
+    const open = this.#open.get(chain);
+    if (open !== undefined && open.records.length < mostShared) {
+      open.records.push(record);
+      await open.appended;
+      return;
+    }
+    this.#refuseWhenFull();
+    const records = [record];
+    const appended = this.#inTurn(new Set([chain]), () => {
+      // From here on it is closed: another may have been opened since, when this was full.
+      if (this.#open.get(chain)?.records === records) this.#open.delete(chain);
+      return records;
+    });
+    this.#open.set(chain, { records, appended });
+    await appended;
+  }
+
+  #refuseWhenFull(): void {
     if (this.#turns.waiting >= mostWaiting) throw new Problem('store-unavailable', 'Too many records wait to be stored. Send them again.');
-    const chains = new Set(records.map(chainOf));
-    return await this.#turns.take([...chains], () => this.#db.transaction().execute((transaction) => appendIn(transaction, records)));
+  }
+
+  async #inTurn(chains: ReadonlySet<string>, take: () => readonly NewRecord[]): Promise<number> {
+    return await this.#turns.take([...chains], () => {
+      const records = take();
+      return this.#db.transaction().execute((transaction) => appendIn(transaction, records));
+    });
   }
 }
 

@@ -100,6 +100,31 @@ describe('a chain', () => {
     }
   });
 
+  test('takes many single records at once in few transactions, each record once and in the order they came', async () => {
+    const acme = tenant();
+    const ledger = new Ledger(store.db);
+    const records = Array.from({ length: 300 }, () => toolCall(acme));
+    await Promise.all(records.map((record) => ledger.join(record)));
+    const chained = await rows(acme.uid);
+    expect(chained.map(({ id }) => id)).toEqual(records.map(({ id }) => id));
+    // A transaction has one time for all it appends.
+    expect(new Set(chained.map(({ received }) => received.getTime())).size).toBeLessThan(5);
+    await ledger.join(toolCall(acme));
+    expect(await rows(acme.uid)).toHaveLength(301);
+  });
+
+  test('that the database did not take, for everybody who waited, takes the next', async () => {
+    const acme = tenant();
+    const lone = await postgres.open();
+    const ledger = new Ledger(lone.db);
+    await lone.close();
+    const outcomes = await Promise.allSettled([ledger.join(toolCall(acme)), ledger.join(toolCall(acme))]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    await expect(ledger.join(toolCall(acme))).rejects.toThrow();
+    await new Ledger(store.db).join(toolCall(acme));
+    expect(await rows(acme.uid)).toHaveLength(1);
+  });
+
   test('of the next month continues from the last record of the month before, and never goes back', async () => {
     const acme = tenant();
     const ledger = new Ledger(store.db);
