@@ -24,7 +24,6 @@ export interface ReflectorOptions<T extends KubeObject> {
 }
 
 const pageSize = 500;
-/** Ten seconds are little for an API server that is away, and much for whoever waits for a repair once it is back. */
 /** Ten seconds spare an API server that is away, and are not long for a repair to wait once it is back. */
 const backOff = { firstMs: 200, maxMs: 10_000 };
 /** A watch that ends sooner than this without having said anything counts as a failure, or it would be a busy loop. */

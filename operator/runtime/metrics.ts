@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 /** Metrics of the process and of tenants; those of the control loop are in kube/controller.ts. */
 export function createMetrics() {
@@ -8,6 +8,12 @@ export function createMetrics() {
   return {
     registry,
     ready: new Gauge({ name: 'tenantry_tenant_ready', help: '1 while the tenant is Ready.', labelNames: ['tenant'], registers }),
+    rotations: new Counter({
+      name: 'tenantry_secret_rotations_total',
+      help: "Rotations of tenants' secrets that were finished, by cause.",
+      labelNames: ['cause'],
+      registers,
+    }),
     provisioning: new Histogram({
       name: 'tenantry_tenant_provisioning_seconds',
       help: 'From creation of a Tenant to its first Ready.',

@@ -8,6 +8,7 @@ import type { DatabaseServer } from '../database/server.ts';
 import type { Domains } from '../domains/domains.ts';
 import type { OperatorAudit } from '../runtime/audit.ts';
 import type { EventRecorder } from '../runtime/events.ts';
+import type { Metrics } from '../runtime/metrics.ts';
 import type { SecretsState } from '../secrets/secrets.ts';
 import type { Settings } from '../settings.ts';
 import type { Templates } from '../templates/resolve.ts';
@@ -35,6 +36,7 @@ export interface Context {
   readonly publicFetch: typeof globalThis.fetch;
   readonly events: EventRecorder;
   readonly audit: Pick<OperatorAudit, 'rotated' | 'secretsRead'>;
+  readonly metrics: Pick<Metrics, 'rotations'>;
   readonly memory: Memory;
   readonly log: Logger;
   readonly now: () => Date;

@@ -99,6 +99,7 @@ export class TenantController {
       publicFetch: publicFetch(settings.verify),
       events: new EventRecorder(client),
       audit,
+      metrics,
       memory: { secrets: new Map(), databases: new Map(), refused: new Map(), verified: new Map() },
       now: () => new Date(),
       random: Math.random,

@@ -98,7 +98,7 @@ export async function advanceRotation(
   context: Context,
   signal: AbortSignal,
 ): Promise<Again> {
-  const { client, children, events, audit, memory, now } = context;
+  const { client, children, events, audit, metrics, memory, now } = context;
   const { name, uid = '' } = tenant.metadata;
   const rolled = isRolled(workload, children.podsOf(name), secrets.fingerprint, tenant.spec.suspended === true);
   const step = rotationStep(secrets, rolled, now());
@@ -111,12 +111,16 @@ export async function advanceRotation(
   if (step === 'finish') {
     const { id, request } = secrets.rotation.current ?? {};
     const names = replacedBy(secrets);
-    const tell = (outcome: string) => () => audit.rotated(audited, names, request === undefined ? 'schedule' : 'request', outcome);
+    const cause = request === undefined ? 'schedule' : 'request';
+    const tell = (outcome: string) => () => audit.rotated(audited, names, cause, outcome);
     const finished = await finish(tenant, store, now(), tell('ok')).catch((error: unknown) => {
       tell('failed')();
       throw error;
     });
-    if (finished) await events.record(tenant, 'Normal', 'SecretsRotated', `The secrets were rotated (${id}).`);
+    if (finished) {
+      metrics.rotations.inc({ cause });
+      await events.record(tenant, 'Normal', 'SecretsRotated', `The secrets were rotated (${id}).`);
+    }
   } else {
     await retire(tenant, server, store, now());
     audit.rotated(audited, replacedBy(secrets), 'expired-overlap');

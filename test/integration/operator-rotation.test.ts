@@ -116,7 +116,7 @@ describe('a rotation', () => {
     expect((await world.tenant(name)).status?.secrets?.lastRotation).toBe(status?.secrets?.lastRotation);
   });
 
-  test('is told of in events, which say no secret', async () => {
+  test('is told of in events and metrics, which say no secret', async () => {
     const { items } = await world.kube.list<KubeObject & { reason: string; message: string }>(kinds.Event, {
       namespace: 'default',
       fieldSelector: `involvedObject.name=${customer.name}`,
@@ -127,7 +127,9 @@ describe('a rotation', () => {
       ...(await world.secret(customer.name, 'tenantry-database')),
       ...(await world.secret(customer.name, 'tenantry-credentials')),
     });
-    for (const value of secrets.filter((text) => text.length > 20)) expect(JSON.stringify(items)).not.toContain(value);
+    const metrics = await (await fetch(`${world.context.operatorUrl}/metrics`)).text();
+    expect(metrics).toMatch(/^tenantry_secret_rotations_total\{cause="request"\} [1-9]/m);
+    for (const value of secrets.filter((text) => text.length > 20)) expect(JSON.stringify(items) + metrics).not.toContain(value);
   });
 
   test('is on record, with why and without what', async () => {

@@ -7,7 +7,7 @@ import { tenantStatus } from '../../crds/tenant.ts';
 import { readSettings } from '../../operator/settings.ts';
 import { routeState } from '../../operator/tenant/route.ts';
 import { deletingStatus, type Findings, statusOf } from '../../operator/tenant/status.ts';
-import { workloadState } from '../../operator/tenant/workload.ts';
+import { isRolled, workloadState } from '../../operator/tenant/workload.ts';
 import { condition, settingsWith, tenant } from './gen.ts';
 
 const now = (): Date => new Date('2026-01-02T03:04:05Z');
@@ -149,6 +149,29 @@ describe('the workload', () => {
       status: { initContainerStatuses: [{ name: 'api', state: { waiting: { reason: 'ErrImageNeverPull', message: 'no such image' } } }] },
     };
     expect(workloadState(deployment({}) as never, [pod]).problem).toMatchObject({ reason: 'ImagePullFailed' });
+  });
+});
+
+describe('a rollout of new secrets', () => {
+  const pod = (fingerprint: string, component = 'stack') =>
+    ({
+      metadata: {
+        name: fingerprint,
+        labels: { 'app.kubernetes.io/component': component },
+        annotations: { 'tenantry.dev/secrets': fingerprint },
+      },
+    }) as never;
+  const settled = { available: true, settled: true };
+
+  test.each([
+    ['all pods are new', settled, [pod('new'), pod('new')], false, true],
+    ['an old one is still ending', settled, [pod('new'), pod('old')], false, false],
+    ['a new one is not ready', { available: true, settled: false }, [pod('new')], false, false],
+    ['the migration of another is there', settled, [pod('new'), pod('old', 'migration')], false, true],
+    ['the tenant is suspended', { available: false, settled: false }, [], true, true],
+    ['the suspended tenant still has a pod', { available: true, settled: false }, [pod('new')], true, false],
+  ])('when %s', (_what, workload, pods, suspended, expected) => {
+    expect(isRolled(workload, pods, 'new', suspended)).toBe(expected);
   });
 });
 
