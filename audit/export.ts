@@ -97,6 +97,7 @@ class ExportReading {
         return;
       }
       case 'month': {
+        if (this.#verification === undefined) throw new Error('a month stands outside its chain');
         this.#endMonth();
         const { chain, month } = line;
         const shipped = this.#shipped.filter((head) => head.chain === chain && head.month === month);
@@ -173,9 +174,9 @@ class ExportReading {
 
   #beginMonth(): void {
     if (this.#month === undefined) return;
-    if (this.#verification === undefined) throw new Error('a month stands outside its chain');
-    this.#verification.begin(this.#month);
+    const month = this.#month;
     this.#month = undefined;
+    this.#verification?.begin(month);
   }
 
   #endMonth(): void {

@@ -37,7 +37,9 @@ export class TrustedKeys {
   /** Whether the signature, in base64url, over the UTF-8 of the canonical JSON of `statement` is by that key. */
   verify(statement: object, keyId: string, signature: string): boolean {
     const known = this.#keys.get(keyId);
-    return known !== undefined && verify(null, Buffer.from(canonicalJson(statement)), known.key, Buffer.from(signature, 'base64url'));
+    // It may come from a file that anybody has written.
+    if (known === undefined || typeof signature !== 'string') return false;
+    return verify(null, Buffer.from(canonicalJson(statement)), known.key, Buffer.from(signature, 'base64url'));
   }
 }
 

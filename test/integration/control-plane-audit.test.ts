@@ -392,6 +392,36 @@ describe('a reader who trusts nobody', () => {
   });
 });
 
+describe('readings of whole chains', () => {
+  test('are few at a time, and end with their callers', async () => {
+    const blocker = await database.connect();
+    await blocker.query('BEGIN');
+    await blocker.query('LOCK TABLE audit_records IN ACCESS EXCLUSIVE MODE');
+    const gone = new AbortController();
+    const headers = { authorization: `Bearer ${tokens.platform}` };
+    const exports = Array.from({ length: 4 }, () =>
+      fetch(`${plane.url}/admin/audit/export`, { headers, signal: gone.signal }).catch(() => undefined),
+    );
+    const verify = () => fetch(`${plane.url}/admin/audit/verify?tenant=acme`, { headers });
+    try {
+      await eventually('all places are taken', async () => {
+        const { rowCount } = await database.query(
+          `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
+        );
+        return rowCount !== null && rowCount >= 4;
+      });
+      const refused = await verify();
+      expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '10']);
+    } finally {
+      gone.abort();
+      await blocker.query('ROLLBACK');
+      blocker.release();
+    }
+    await Promise.all(exports);
+    expect(await eventually('a place is free', async () => (await verify()).status === 200)).toBe(true);
+  });
+});
+
 describe('nothing is lost and nothing doubled', () => {
   test('when the control plane is killed before it has stored a batch, and when its answer is lost', async () => {
     const records = [call(), call()];
@@ -474,7 +504,13 @@ describe('nothing is lost and nothing doubled', () => {
       const { rows } = await database.query<{ id: string }>('SELECT id FROM audit_records WHERE id = ANY($1)', [promised]);
       expect(promised.length).toBeGreaterThan(300);
       expect(rows.map(({ id }) => id).sort()).toEqual(promised.toSorted());
-      expect((await get<{ ok: boolean }>('/admin/audit/verify?tenant=globex', tokens.platform)).body.ok).toBe(true);
+      const { body } = await get<{ ok: boolean; months: { signedThrough: number }[] }>(
+        '/admin/audit/verify?tenant=globex',
+        tokens.platform,
+      );
+      expect(body.ok).toBe(true);
+      // A control plane that starts and leads signs what it finds.
+      expect(body.months.at(-1)?.signedThrough).toBeGreaterThan(0);
     } finally {
       await stopped(plane.child);
       await postgres.stop();
