@@ -2,7 +2,9 @@ import type { Logger } from 'pino';
 import { newRecordId } from '../../audit/record.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import type { Code } from '../http/catalogue.ts';
+import { Problem } from '../http/problem.ts';
 import type { Admin } from '../identity/admins.ts';
+import { isStoreUnavailable } from '../store/failures.ts';
 import type { Ledger, NewRecord } from './ledger.ts';
 import { redact } from './redaction.ts';
 
@@ -128,18 +130,34 @@ export class Audit {
       await this.#ledger.append(records);
       this.#waiting.splice(0, records.length);
       this.#failures = 0;
-    } catch {
+    } catch (err) {
       this.#failures += 1;
+      // One that the database will never take must not hold up the others.
+      if (!isStoreUnavailable(err) && !(err instanceof Problem)) await this.#separately(this.#waiting.splice(0, records.length));
     }
     this.#retry = undefined;
     if (this.#waiting.length > 0) this.#retryLater();
   }
+
+  async #separately(records: readonly NewRecord[]): Promise<void> {
+    for (const record of records) {
+      await this.#ledger.append([record]).catch((err: unknown) => {
+        if (isStoreUnavailable(err) || err instanceof Problem) this.#waiting.push(record);
+        else this.#log.error({ err, record: { ...record, details: null } }, 'outcome of an action is not in the audit');
+      });
+    }
+  }
 }
 
 function recorded(tenant: Tenant | { readonly name: string }): Pick<NewRecord, 'tenant' | 'tenantOrganizationId'> {
-  if (!('metadata' in tenant)) return { tenant: { name: tenant.name } };
+  if (!('metadata' in tenant)) return { tenant: { name: storable(tenant.name) } };
   const { name, uid } = tenant.metadata;
   return { tenant: { name, ...(uid === undefined ? {} : { uid }) }, tenantOrganizationId: tenant.spec.organizationId };
+}
+
+/** What somebody asked for need not be a name, and PostgreSQL takes no character NUL and no half of a pair. */
+function storable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cs}]/gu, '\ufffd');
 }
 
 function asObject(details: unknown): object {

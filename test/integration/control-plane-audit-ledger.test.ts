@@ -204,6 +204,30 @@ describe('an action of an administrator', () => {
     ]);
   });
 
+  test('that was refused for a name that is none is recorded, too; what cannot be stored holds up nothing', async () => {
+    const errors: string[] = [];
+    const log = { warn() {}, error: (_fields: object, message: string) => errors.push(message) } as unknown as typeof silent;
+    const audit = new Audit({ ledger: new Ledger(store.db), log });
+    const requestId = randomUUID();
+    await audit.denied({ admin, action: 'tenants.delete', tenant: { name: 'a\u0000b\ud800' }, requestId }, 'forbidden');
+    const found = async () =>
+      (await store.db.selectFrom('audit_records').select(['tenant_name', 'action']).where('request_id', '=', requestId).execute()).map(
+        ({ tenant_name, action }) => [tenant_name, action],
+      );
+    expect(await found()).toEqual([['a\ufffdb\ufffd', 'tenants.delete']]);
+    // Nothing of ours is like this; it stands for what nobody has thought of.
+    const impossible = { ...admin, userId: 'user_\u0000' };
+    await Promise.all([
+      audit.denied({ admin: impossible, action: 'templates.apply', requestId }, 'forbidden'),
+      audit.denied({ admin, action: 'tenants.create', requestId }, 'forbidden'),
+    ]);
+    await expect.poll(found, { timeout: 10_000 }).toEqual([
+      ['a\ufffdb\ufffd', 'tenants.delete'],
+      [null, 'tenants.create'],
+    ]);
+    expect(errors).toEqual(['outcome of an action is not in the audit']);
+  });
+
   test('does not begin while PostgreSQL is away; an outcome waits for it, and is recorded once', async () => {
     const audit = new Audit({ ledger: new Ledger(store.db), log: silent });
     const target = { ...object, metadata: { name: 'acme', uid: randomUUID() } } as Tenant;
