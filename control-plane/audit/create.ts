@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
 import { SigningKey } from '../../audit/keys.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { Access } from '../admin/access.ts';
@@ -15,6 +16,7 @@ import { Archive } from './archive.ts';
 import { HeadSigner } from './head-signer.ts';
 import { Ledger } from './ledger.ts';
 import { Listing } from './listing.ts';
+import { createAuditMetrics } from './metrics.ts';
 import { OperatorIdentity } from './operator-identity.ts';
 import { Retention } from './retention.ts';
 import { auditRoutes } from './routes.ts';
@@ -38,6 +40,7 @@ export interface AuditParts {
   /** Throws once this replica does not lead any more. */
   readonly assertLeading: () => void;
   readonly log: Logger;
+  readonly registry: Registry;
   readonly tuning: AuditTuning;
 }
 
@@ -52,11 +55,12 @@ export interface AuditPart {
 
 /** Reads nothing yet. */
 export function createAudit(parts: AuditParts): AuditPart {
-  const { settings, store, client, directory, access, pods, assertLeading, log, tuning } = parts;
+  const { settings, store, client, directory, access, pods, assertLeading, log, registry, tuning } = parts;
   const { db } = store;
   const ledger = new Ledger(db);
   const usage = new ApiKeyUsage(db);
   const operator = new OperatorIdentity(client, settings.operatorAccount);
+  const metrics = createAuditMetrics(registry);
   let key: SigningKey | undefined;
   const loaded = (): SigningKey => {
     key ??= readKey(settings.audit.keyFile);
@@ -76,7 +80,7 @@ export function createAudit(parts: AuditParts): AuditPart {
       const signing = { db, key: loaded(), assertLeading };
       const signer = new HeadSigner({ ...signing, log });
       const retention = new Retention({ ...signing, days: settings.audit.retentionDays, batch: 1_000 });
-      await new Upkeep({ signer, retention, log, ...tuning }).run(signal);
+      await new Upkeep({ signer, retention, metrics, log, ...tuning }).run(signal);
     },
   };
 }

@@ -13,6 +13,14 @@ export interface HeadSignerOptions {
   readonly log: Logger;
 }
 
+/** What came of a signing. */
+export interface Signing {
+  /** Heads. */
+  readonly signed: number;
+  /** Months that are shorter than, or other than, their signed heads say. */
+  readonly contradictions: number;
+}
+
 /** Chains locked at a time: appends to them wait meanwhile. */
 const chainsAtATime = 50;
 
@@ -34,16 +42,19 @@ export class HeadSigner {
     this.#options = options;
   }
 
-  /** Signs what is due now. @returns how many heads it signed. @throws what the driver throws. */
-  async sign(): Promise<number> {
+  /** Signs what is due now. @throws what the driver throws. */
+  async sign(): Promise<Signing> {
     const { db, assertLeading } = this.#options;
     let signed = 0;
+    let contradictions = 0;
     for (let after = ''; ; ) {
       const chains = await this.#due(after);
       const last = chains.at(-1);
-      if (last === undefined) return signed;
+      if (last === undefined) return { signed, contradictions };
       assertLeading();
-      signed += await db.transaction().execute((transaction) => this.#signChains(transaction, chains));
+      const done = await db.transaction().execute((transaction) => this.#signChains(transaction, chains));
+      signed += done.signed;
+      contradictions += done.contradictions;
       after = last;
     }
   }
@@ -60,21 +71,22 @@ export class HeadSigner {
     return rows.map(({ chain }) => chain);
   }
 
-  async #signChains(transaction: Transaction<AuditTables>, chains: readonly string[]): Promise<number> {
+  async #signChains(transaction: Transaction<AuditTables>, chains: readonly string[]): Promise<Signing> {
     const { key } = this.#options;
     const received = await lockedChains(transaction, chains);
     const now = new Date(await databaseTime(transaction));
     const heads: SignedHead[] = [];
+    let contradictions = 0;
     for (const { chain, month, sequence, hash } of await openHeads(transaction, chains)) {
       // Nothing is received before what was received last, so a month before that one is over even if the clock was set back.
       const time = new Date(Math.max(now.getTime(), received.get(chain) ?? 0)).toISOString();
       const final = month < time.slice(0, 7);
-      if (!(await this.#isFollowed(transaction, { chain, month, sequence, hash }))) continue;
-      heads.push(signHead(key, { chain, month, sequence, hash, final, signedAt: now.toISOString() }));
+      if (await this.#isFollowed(transaction, { chain, month, sequence, hash })) {
+        heads.push(signHead(key, { chain, month, sequence, hash, final, signedAt: now.toISOString() }));
+      } else contradictions += 1;
     }
-    if (heads.length === 0) return 0;
-    await store(transaction, heads, now);
-    return heads.length;
+    if (heads.length > 0) await store(transaction, heads, now);
+    return { signed: heads.length, contradictions };
   }
 
   /** Whether the chain is where its newest signed head was, or further. One that is shorter was tampered with, and is not signed again. */
