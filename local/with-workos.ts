@@ -52,12 +52,12 @@ export async function removeAgain(stack: Stack, { tenant }: TenantWithKey, tell:
 /** What to do next, for people. */
 export function nextSteps({ adminUrl, identity }: Stack): string[] {
   return [
-    'Does the environment have what Tenantry needs? This tells, and the second makes what is missing (with WORKOS_API_KEY set):',
-    `    npx tenantry workos check --url ${adminUrl}`,
-    `    npx tenantry workos setup --url ${adminUrl}`,
+    'Does the environment have what Tenantry needs? The first tells, the second makes what is missing (with the same variables set):',
+    '    npx tenantry workos check',
+    '    npx tenantry workos setup',
     `Sign in as a member of ${identity.platformOrganizationId} whose role is platform-admin, then make a tenant with an organization:`,
-    `    npx tenantry login --url ${adminUrl}`,
-    '    npx tenantry tenants create initech --template toolbridge --organization-name Initech --admin-email <you> --wait',
+    `    npx tenantry login ${adminUrl}`,
+    '    npx tenantry tenants create initech --template toolbridge --new-organization Initech --admin-email <you> --wait',
     'WorkOS must take localhost URLs as OAuth resources for sign-in to end here; clients on other machines cannot reach them.',
   ];
 }
