@@ -35,7 +35,7 @@ export class Store {
       max: connections,
       min: 0,
       idleTimeoutMillis: 30_000,
-      connectionTimeoutMillis: 2_000,
+      connectionTimeoutMillis: 4_000,
       statement_timeout: statementTimeoutMs,
       // The server cannot end a statement over a connection that is dead.
       query_timeout: statementTimeoutMs + 1_000,
