@@ -108,6 +108,7 @@ export async function prepareControlPlane(
     pods,
     assertLeading: beforeWrite,
     log,
+    registry: metrics.registry,
     tuning: tuning.audit ?? auditTuning,
   });
   const app = await createApp({
