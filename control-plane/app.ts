@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { type AdminParts, adminRoutes } from './admin/routes.ts';
 import type { AuditPart } from './audit/create.ts';
 import { type AuthConfig, authConfigRoute } from './auth-config.ts';
+import { type AuthTenantParts, authTenantRoutes } from './auth-tenant/routes.ts';
 import { readJsonBodies } from './http/body.ts';
 import { answerClientError } from './http/client-errors.ts';
 import { completeDocument } from './http/document.ts';
@@ -33,6 +34,7 @@ export interface AppParts {
   readonly toolAccess: ToolAccessByRole;
   readonly keys: OAuthKeys;
   readonly webhooks: WebhookParts;
+  readonly authTenant: AuthTenantParts;
   readonly authConfig: AuthConfig;
   /** Whether reads are served from complete copies. */
   readonly ready: () => boolean;
@@ -88,6 +90,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
       components: {
         securitySchemes: {
           session: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'AuthKit session access token.' },
+          oauth: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'OAuth access token of the AuthKit domain.' },
           pod: { type: 'http', scheme: 'bearer', description: "A pod's projected ServiceAccount token." },
         },
       },
@@ -99,6 +102,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   parts.audit.routes(app);
   podRoutes(app, parts.identity, parts.memberships, parts.toolAccess, parts.keys);
   webhookRoutes(app, parts.webhooks);
+  authTenantRoutes(app, parts.authTenant);
   authConfigRoute(app, parts.authConfig);
   app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }));
   app.get('/readyz', { schema: { hide: true } }, async (_request, reply) =>

@@ -8,9 +8,11 @@ import { createApp } from './app.ts';
 import { Audit } from './audit/actions.ts';
 import { type AuditTuning, auditTuning, createAudit } from './audit/create.ts';
 import { Ledger } from './audit/ledger.ts';
+import { Callers } from './auth-tenant/callers.ts';
 import { AuthorizationController } from './authorization/controller.ts';
 import { Admins } from './identity/admins.ts';
 import { OAuthKeys } from './identity/oauth-keys.ts';
+import { OAuthTokens } from './identity/oauth-tokens.ts';
 import { IdentityProvider } from './identity/provider.ts';
 import { SessionTokens } from './identity/session-tokens.ts';
 import { WorkosConnection } from './identity/workos-connection.ts';
@@ -63,7 +65,7 @@ export async function prepareControlPlane(
   });
   const provider = new IdentityProvider(connection);
   const store = new Store({ url: settings.storeUrl, log, connections: 10 });
-  const { memberships, mirror, poll } = createMemberships(connection, store, log, tuning.memberships ?? membershipTuning);
+  const { memberships, mirror, source, poll } = createMemberships(connection, store, log, tuning.memberships ?? membershipTuning);
   const directory: TenantDirectory = new TenantDirectory({
     client,
     onTenant: (name, current, previous) => controller.changed(name, current, previous),
@@ -80,8 +82,9 @@ export async function prepareControlPlane(
     registry: metrics.registry,
     ...(tuning.sweepMs === undefined ? {} : { sweepMs: tuning.sweepMs }),
   });
+  const sessions = new SessionTokens({ keysUrl: connection.sessionKeysUrl, issuer: settings.adminIssuer });
   const admins = new Admins({
-    tokens: new SessionTokens({ keysUrl: connection.sessionKeysUrl, issuer: settings.adminIssuer }),
+    tokens: sessions,
     memberships,
     platformOrganizationId: settings.platformOrganizationId,
   });
@@ -122,6 +125,14 @@ export async function prepareControlPlane(
     toolAccess: settings.toolAccess,
     keys: new OAuthKeys(settings.oauthIssuer),
     webhooks: { webhooks: connection.sdk.webhooks, secret: settings.workos.webhookSecret, mirror },
+    authTenant: {
+      callers: new Callers(sessions, new OAuthTokens({ issuer: settings.oauthIssuer })),
+      directory,
+      source,
+      addressing: settings.addressing,
+      ownUrl: settings.adminUrl,
+      defaultTenant: settings.defaultTenant,
+    },
     authConfig: {
       clientId: settings.workos.clientId,
       workosUrl: settings.workos.apiUrl,
