@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError, Option } from 'commander';
-import { auditCommands } from './commands/audit.ts';
+import { auditCommands } from './commands/audit/audit.ts';
 import { contextCommand } from './commands/contexts.ts';
 import { diagnoseCommand } from './commands/diagnose.ts';
 import { domainCommands } from './commands/domains.ts';

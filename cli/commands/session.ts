@@ -21,8 +21,9 @@ export function sessionCommands(program: Command, workplaceOf: (command: Command
       '\nExamples:\n  tenantry login https://tenantry.example.com\n  tenantry login --organization org_01H945H0YD4F97JN9MATX7BYAG   # another organization',
     )
     .action(async (given: string | undefined, options: { organization?: string; name?: string }, command: Command) => {
-      const { terminal, printer, contexts, ...workplace } = spread(workplaceOf(command));
-      const url = given === undefined ? workplace.known() : baseUrl(given, 'The URL');
+      const workplace = workplaceOf(command);
+      const { terminal, printer, contexts } = workplace;
+      const url = given === undefined ? workplace.requireConnection().url : baseUrl(given, 'The URL');
       const { host } = new URL(url);
       const name = options.name ?? Object.entries(contexts.all()).find(([, context]) => context.url === url)?.[0] ?? host;
       const session = await login(await authClientOf(url, terminal.signal), {
@@ -49,7 +50,8 @@ export function sessionCommands(program: Command, workplaceOf: (command: Command
     .description('Forget the session of the current context.')
     .addHelpText('after', '\nExample:\n  tenantry logout')
     .action((_options: object, command: Command) => {
-      const { contexts, printer, ...workplace } = spread(workplaceOf(command));
+      const workplace = workplaceOf(command);
+      const { contexts, printer } = workplace;
       const connection = workplace.connection();
       if (connection?.context === undefined || contexts.find(connection.context)?.session === undefined)
         throw new Failure('notFound', 'Nobody is signed in.', { remedy: 'tenantry context list shows who is where.' });
@@ -92,14 +94,4 @@ export function sessionCommands(program: Command, workplaceOf: (command: Command
         }),
       );
     });
-}
-
-function spread(workplace: Workplace) {
-  return {
-    terminal: workplace.terminal,
-    printer: workplace.printer,
-    contexts: workplace.contexts,
-    connection: () => workplace.connection(),
-    known: () => workplace.requireConnection().url,
-  };
 }

@@ -1,17 +1,14 @@
 import { type Command, Option } from 'commander';
-import type { WorkosFinding, WorkosSetupOptions } from '../../control-plane/identity/workos-setup.ts';
+import type { WorkosFinding } from '../../control-plane/identity/workos-setup.ts';
 import { Ended, Failure } from '../failure.ts';
 import { table } from '../output/table.ts';
 import { oneLine } from '../output/text.ts';
+import { asked, type EnvironmentOptions } from '../workos/setup.ts';
 import type { Workplace } from '../workplace.ts';
 import { action, examples, type WorkplaceOf } from './action.ts';
 import { collect } from './tenants/options.ts';
 
-interface Options {
-  readonly clientId?: string;
-  readonly oauthIssuer?: string;
-  readonly redirectUri?: readonly string[];
-  readonly webhookUrl?: string;
+interface Options extends EnvironmentOptions {
   readonly yes?: boolean;
 }
 
@@ -94,78 +91,6 @@ function described(command: Command): Command {
     .option('--webhook-url <url>', 'https://<control plane>/webhooks/workos; left out where WorkOS cannot reach it');
 }
 
-interface Setup {
-  readonly module: typeof import('../../control-plane/identity/workos-setup.ts');
-  readonly options: WorkosSetupOptions;
-}
-
-/** Runs `ask` with everything it needs, and tells a refusal of WorkOS from its absence. */
-async function asked<T>(ask: (setup: Setup) => Promise<T>, workplace: Workplace, options: Options): Promise<T> {
-  const { terminal } = workplace;
-  const told = options.clientId === undefined || options.oauthIssuer === undefined ? await configOf(workplace) : {};
-  const clientId = options.clientId ?? told.clientId;
-  const oauthIssuer = options.oauthIssuer ?? told.authorizationServer;
-  if (clientId === undefined || oauthIssuer === undefined)
-    throw new Failure('usage', `${clientId === undefined ? 'The client ID' : 'The AuthKit domain'} is not known.`, {
-      remedy: 'Say --client-id client_... and --oauth-issuer https://<name>.authkit.app; both stand in the WorkOS Dashboard.',
-    });
-  // Loaded here, because WorkOS's SDK takes a while and no other command needs it.
-  const module = await import('../../control-plane/identity/workos-setup.ts');
-  try {
-    return await ask({
-      module,
-      options: {
-        apiKey: await apiKey(workplace),
-        clientId,
-        // Never from the control plane: whoever it is, it must not decide where the key is sent.
-        apiUrl: safeUrl(terminal.env['WORKOS_API_URL'] || 'https://api.workos.com', 'WORKOS_API_URL').origin,
-        oauthIssuer: httpUrl(oauthIssuer, '--oauth-issuer').href.replace(/\/+$/, ''),
-        redirectUris: options.redirectUri ?? [],
-        webhookUrl: options.webhookUrl === undefined ? undefined : httpUrl(options.webhookUrl, '--webhook-url').href,
-        signal: terminal.signal,
-      },
-    });
-  } catch (error) {
-    if (!(error instanceof module.ProviderUnavailable)) throw error;
-    const refused = error.status === 401 || error.status === 403;
-    throw new Failure(refused ? 'notAuthorized' : 'unavailable', error.message, {
-      remedy: refused
-        ? 'Take the API key from WorkOS Dashboard > API keys, of the environment that is meant.'
-        : 'Look whether this machine may reach WorkOS, and try again.',
-    });
-  }
-}
-
-async function apiKey({ terminal }: Workplace): Promise<string> {
-  const given =
-    terminal.env['WORKOS_API_KEY']?.trim() ||
-    (terminal.interactive ? (await terminal.ask('API key of the WorkOS environment (not shown): ', { secret: true })).trim() : '');
-  if (given !== '') return given;
-  throw new Failure('usage', 'There is no API key of WorkOS.', { remedy: 'Set WORKOS_API_KEY, from WorkOS Dashboard > API keys.' });
-}
-
-interface Told {
-  readonly clientId?: string;
-  readonly authorizationServer?: string;
-}
-
-/** What the control plane says, where one is configured and answers. */
-async function configOf(workplace: Workplace): Promise<Told> {
-  const connection = workplace.connection();
-  if (connection === undefined) return {};
-  const { signal } = workplace.terminal;
-  try {
-    const response = await fetch(`${connection.url}/v1/auth/config`, {
-      redirect: 'error',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]),
-    });
-    return response.ok ? ((await response.json()) as Told) : {};
-  } catch {
-    signal.throwIfAborted();
-    return {};
-  }
-}
-
 async function confirm({ terminal, printer }: Workplace, found: readonly WorkosFinding[]): Promise<void> {
   const missing = found.filter(({ state }) => state === 'missing' || state === 'unknown');
   if (missing.length === 0) return;
@@ -185,17 +110,4 @@ function shown(found: readonly WorkosFinding[]): string {
     table(found, { ITEM: ({ item }) => item, STATE: ({ state }) => state, DETAIL: ({ detail }) => detail }) +
     (remedies.length === 0 ? '\nNothing is missing.\n' : `\nWhat to do:\n${remedies.join('')}`)
   );
-}
-
-/** A URL that a key may be sent to: over TLS, or within this machine. */
-function safeUrl(text: string, where: string): URL {
-  const url = httpUrl(text, where);
-  if (url.protocol === 'https:' || /^(localhost|127\..*|\[::1\])$/.test(url.hostname)) return url;
-  throw new Failure('usage', `${where} must be https: a key is sent there.`);
-}
-
-function httpUrl(text: string, where: string): URL {
-  const url = URL.parse(text);
-  if (url !== null && /^https?:$/.test(url.protocol)) return url;
-  throw new Failure('usage', `${where} must be an http or https URL.`);
 }

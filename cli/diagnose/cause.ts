@@ -1,12 +1,17 @@
 /** Why a connection or request failed, in a few words that repeat nothing of what was sent. */
 export function causeOf(error: unknown): string {
   const { code } = (error as { cause?: { code?: unknown } })?.cause ?? {};
-  if (typeof code === 'string') return words(code);
+  if (isOfSystem(code)) return words(code);
   const own = (error as { code?: unknown })?.code;
-  if (typeof own === 'string') return words(own);
+  if (isOfSystem(own)) return words(own);
   const { name, message } = deepest(error);
   if (name === 'TimeoutError' || name === 'AbortError') return 'no answer in time';
   return message.split('\n')[0]?.slice(0, 200) ?? name;
+}
+
+/** Codes of Node, its TLS and undici; libraries have codes of their own, which say less than their messages. */
+function isOfSystem(code: unknown): code is string {
+  return typeof code === 'string' && /^(E[A-Z_]+$|ERR_|UND_|CERT_|DEPTH_|SELF_|UNABLE_|HOSTNAME_)/.test(code);
 }
 
 /** `fetch failed` says nothing; what it wraps does. */

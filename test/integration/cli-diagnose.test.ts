@@ -207,10 +207,10 @@ describe('a client’s token', () => {
   const forged = (claims: { exp: number; aud: string; iss: string }): Promise<string> =>
     new SignJWT({ sub: member.userId, ...claims }).setProtectedHeader({ alg: 'HS256' }).sign(new Uint8Array(32));
   const { issuer } = world.context.workos;
-  const soon = Math.floor(Date.now() / 1000) + 600;
+  const soon = (): number => Math.floor(Date.now() / 1000) + 600;
 
   test('that has expired is told by when', async () => {
-    expect(await fault(await forged({ exp: soon - 1200, aud: url, iss: issuer }))).toMatch(/has expired 10m ago/);
+    expect(await fault(await forged({ exp: soon() - 1200, aud: url, iss: issuer }))).toMatch(/has expired 10m ago/);
   });
 
   test('of another tenant is told by its audience', async () => {
@@ -219,13 +219,13 @@ describe('a client’s token', () => {
   });
 
   test('of another issuer is told by it', async () => {
-    expect(await fault(await forged({ exp: soon, aud: url, iss: 'https://elsewhere.example' }))).toContain(
+    expect(await fault(await forged({ exp: soon(), aud: url, iss: 'https://elsewhere.example' }))).toContain(
       'issuer https://elsewhere.example',
     );
   });
 
   test('that nobody signed is refused by the endpoint', async () => {
-    expect(await fault(await forged({ exp: soon, aud: url, iss: issuer }))).toContain('the token is refused: 401');
+    expect(await fault(await forged({ exp: soon(), aud: url, iss: issuer }))).toContain('the token is refused: 401');
   });
 
   test('of a user who is no member any more is told so', async () => {
@@ -239,7 +239,8 @@ describe('a client’s token', () => {
     // Sidecar and control plane remember a yes for a while.
     const told = await world.eventually('the refusal', 60_000, async () => {
       const { found } = await diagnose(operator, name, [], { TENANTRY_TENANT_TOKEN: accessToken });
-      return found.firstBroken;
+      // The answer may change in the midst of a walk.
+      return found.firstBroken?.name === 'token' ? found.firstBroken : undefined;
     });
     expect(told).toMatchObject({ name: 'token', fault: expect.stringContaining('may not use the tenant: 403') });
   }, 90_000);

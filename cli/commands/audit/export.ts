@@ -1,0 +1,61 @@
+import { createWriteStream, renameSync, rmSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Command } from 'commander';
+import { adminApi, failureOf } from '../../admin-api.ts';
+import { causeOf } from '../../diagnose/cause.ts';
+import { Failure } from '../../failure.ts';
+import { action, examples, type WorkplaceOf } from '../action.ts';
+import { given, type Range, ranged } from './options.ts';
+
+export function exportCommand(audit: Command, workplaceOf: WorkplaceOf): void {
+  ranged(audit.command('export'))
+    .description('Export chains with their hashes, signed heads and keys as JSON Lines, to be verified anywhere.')
+    .option('-f, --file <file>', 'where to write; standard output when left out')
+    .addHelpText(
+      'after',
+      examples('tenantry audit export --file audit.jsonl', 'tenantry audit export --tenant acme --from 2026-10 | gzip > acme.jsonl.gz'),
+    )
+    .action(
+      action<Range & { file?: string }, []>(workplaceOf, async (workplace, { file, ...range }) => {
+        const { terminal, printer } = workplace;
+        const { response, data, error } = await adminApi(workplace).GET('/admin/audit/export', {
+          params: { query: given(range) },
+          parseAs: 'stream',
+        });
+        if (!response.ok || data === undefined || data === null) throw failureOf(response, error);
+        const lines = Readable.fromWeb(data as Parameters<typeof Readable.fromWeb>[0]);
+        let end = '';
+        const kept = async function* (chunks: AsyncIterable<Uint8Array>) {
+          for await (const chunk of chunks) {
+            end = (end + Buffer.from(chunk).toString('utf8')).slice(-1000);
+            yield chunk;
+          }
+        };
+        try {
+          if (file === undefined) {
+            for await (const chunk of kept(lines)) terminal.out(Buffer.from(chunk).toString('utf8'));
+          } else await writeWhole(file, (target) => pipeline(lines, kept, target, { signal: terminal.signal }));
+        } catch (fault) {
+          terminal.signal.throwIfAborted();
+          throw fault instanceof Failure
+            ? fault
+            : new Failure('unavailable', `The export broke off: ${causeOf(fault)}`, { remedy: 'Try again.' });
+        }
+        if (!/"type":"end"/.test(end.trim().split('\n').at(-1) ?? ''))
+          throw new Failure('unavailable', 'The export broke off: its last line is missing.', { remedy: 'Try again.' });
+        if (file !== undefined) printer.note(`Written: ${file}. Verify it: tenantry audit verify ${file}`);
+      }),
+    );
+}
+
+/** A file that is there only when it is whole, and that only its owner can read. */
+async function writeWhole(file: string, write: (target: NodeJS.WritableStream) => Promise<void>): Promise<void> {
+  const temporary = `${file}.${process.pid}.tmp`;
+  try {
+    await write(createWriteStream(temporary, { mode: 0o600, flags: 'wx' }));
+    renameSync(temporary, file);
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+}
