@@ -20,7 +20,7 @@ export const membershipTuning: MembershipTuning = { pollMs: 5_000, timing: membe
 export function createMemberships(connection: WorkosConnection, store: Store, log: Logger, tuning: MembershipTuning) {
   const mirror = new Mirror(store);
   const source = new MembershipSource(connection, new ReadBudget(store));
-  const listing = new OrganizationListing(store, mirror, source);
+  const listing = new OrganizationListing(store, mirror, source, tuning.timing.evidenceMs / 4);
   const memberships = new Memberships({ store, mirror, listing, source, timing: tuning.timing, now: () => performance.now() });
   const poll = new EventPoll({ store, mirror, source, log, everyMs: tuning.pollMs });
   return { memberships, mirror, source, poll };

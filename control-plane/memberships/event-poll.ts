@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
 import type { Logger } from 'pino';
-import { ZodError } from 'zod';
 import type { Store } from '../store/store.ts';
 import type { Mirror } from './mirror.ts';
+import type { ProviderEvent } from './news.ts';
 import { type MembershipSource, type Position, PositionLost } from './source.ts';
 
 /** How far back events are read again where there is none to continue after: clocks differ, and WorkOS may tell some late. */
@@ -77,7 +77,7 @@ export class EventPoll {
         position = await this.#position(false);
         continue;
       }
-      for (const event of page.events) await this.#apply(event);
+      await this.#apply(page.events);
       const last = page.events.at(-1);
       if (last !== undefined) {
         position = { after: last.id };
@@ -100,15 +100,14 @@ export class EventPoll {
       .execute();
   }
 
-  async #apply(event: Parameters<Mirror['apply']>[0]): Promise<void> {
-    try {
-      await this.#options.mirror.apply(event);
-    } catch (error) {
-      if (!(error instanceof ZodError)) throw error;
-      // It said something of some membership that nobody understands: what WorkOS lists decides.
+  async #apply(events: readonly ProviderEvent[]): Promise<void> {
+    const misunderstood = await this.#options.mirror.applyAll(events);
+    if (misunderstood.length === 0) return;
+    // They said something of some memberships that nobody understands: what WorkOS lists decides.
+    for (const { event, error } of misunderstood) {
       this.#options.log.error({ err: error, event: event.id, kind: event.event }, 'event not understood, listing all organizations again');
-      await this.#forgetListings();
     }
+    await this.#forgetListings();
   }
 
   /** Where to go on; at the very start, or after a gap too long to read up, from a little while ago, with nothing taken for known. */

@@ -1,8 +1,9 @@
 import { sql, type Transaction } from 'kysely';
+import { ZodError } from 'zod';
 import type { Store } from '../store/store.ts';
 import type { Tables } from '../store/tables.ts';
 import { type Changed, channel, payloadOf } from './changed.ts';
-import { type MembershipRecord, newsOf, type ProviderEvent } from './news.ts';
+import { type MembershipRecord, type News, newsOf, type ProviderEvent } from './news.ts';
 
 /** What the mirror knows of one user in one organization. */
 export interface Finding {
@@ -12,6 +13,12 @@ export interface Finding {
   readonly age: number | undefined;
   /** The user or the organization was deleted at WorkOS. */
   readonly removed: boolean;
+}
+
+interface Identified {
+  /** Of the event. */
+  readonly id: string;
+  readonly news: News | undefined;
 }
 
 /** Tombstones and identifiers of events are kept longer than WorkOS can tell of them again. */
@@ -45,44 +52,73 @@ export class Mirror {
     return rows[0]?.now ?? new Date(0);
   }
 
-  /** Applies an event once. @returns false for one that has been applied before. @throws ZodError */
+  /** Applies an event once. @returns false for one that has been applied before. @throws ZodError for one that nobody understands. */
   async apply(event: ProviderEvent): Promise<boolean> {
     const news = newsOf(event);
+    return (await this.#applyOnce([{ id: event.id, news }])) > 0;
+  }
+
+  /** Applies a page of events, oldest first, each once. @returns those that nobody understands. */
+  async applyAll(events: readonly ProviderEvent[]): Promise<{ readonly event: ProviderEvent; readonly error: ZodError }[]> {
+    const misunderstood: { event: ProviderEvent; error: ZodError }[] = [];
+    const known: Identified[] = [];
+    for (const event of events) {
+      try {
+        known.push({ id: event.id, news: newsOf(event) });
+      } catch (error) {
+        if (!(error instanceof ZodError)) throw error;
+        misunderstood.push({ event, error });
+      }
+    }
+    await this.#applyOnce(known);
+    return misunderstood;
+  }
+
+  /** @returns how many had not been applied before. */
+  async #applyOnce(events: readonly Identified[]): Promise<number> {
+    if (events.length === 0) return 0;
     return this.#db.transaction().execute(async (transaction) => {
       const first = await transaction
         .insertInto('membership_events')
-        .values({ id: event.id, processed_at: sql`clock_timestamp()` })
+        .values(events.map(({ id }) => ({ id, processed_at: sql<Date>`clock_timestamp()` })))
         .onConflict((conflict) => conflict.column('id').doNothing())
         .returning('id')
-        .executeTakeFirst();
-      if (first === undefined) return false;
-      if (news?.kind === 'membership') await this.#applyRecord(transaction, news.record);
-      else if (news?.kind === 'user-removed') await this.#remove(transaction, news.userId, { userId: news.userId });
-      else if (news?.kind === 'organization-removed') {
-        await this.#remove(transaction, news.organizationId, { organizationId: news.organizationId });
+        .execute();
+      const fresh = new Set(first.map(({ id }) => id));
+      const news = events.filter(({ id }) => fresh.has(id)).flatMap((event) => event.news ?? []);
+      await this.#applyRecords(
+        transaction,
+        news.flatMap((one) => (one.kind === 'membership' ? [one.record] : [])),
+      );
+      for (const one of news) {
+        if (one.kind === 'user-removed') await this.#remove(transaction, one.userId, { userId: one.userId });
+        else if (one.kind === 'organization-removed') {
+          await this.#remove(transaction, one.organizationId, { organizationId: one.organizationId });
+        }
       }
-      return true;
+      return fresh.size;
     });
   }
 
   /** Writes what a listing gave, unless newer is known. */
   async record(records: readonly MembershipRecord[]): Promise<void> {
     if (records.length === 0) return;
-    await this.#db.transaction().execute((transaction) => this.#upsert(transaction, records));
+    await this.#db.transaction().execute((transaction) => this.#upsert(transaction, latestOf(records)));
   }
 
   /**
-   * Marks as deleted what a complete listing that began at `begun` did not show, of the whole organization or of one user in it. What was
-   * confirmed after the listing began is newer than the listing and stays.
+   * Marks as inactive what a complete listing that began at `begun` did not show, of the whole organization or of one user in it. What was
+   * confirmed after the listing began is newer than the listing and stays. Not as deleted, which is final: should a listing have come from
+   * a copy at WorkOS that lagged behind, the next one puts it right.
    */
   async forgetOthers(where: Changed & { organizationId: string }, listed: readonly string[], begun: Date): Promise<void> {
     await this.#db.transaction().execute(async (transaction) => {
       const gone = await transaction
         .updateTable('memberships')
-        .set({ status: 'deleted', seen_at: sql`clock_timestamp()` })
+        .set({ status: 'inactive', seen_at: sql`clock_timestamp()` })
         .where('organization_id', '=', where.organizationId)
         .$if(where.userId !== undefined, (query) => query.where('user_id', '=', where.userId ?? ''))
-        .where('status', '!=', 'deleted')
+        .where('status', 'in', ['active', 'pending'])
         .where('seen_at', '<', begun)
         .where(sql<boolean>`id <> ALL(${[...listed]}::text[])`)
         .returning(['organization_id as organizationId', 'user_id as userId'])
@@ -98,14 +134,17 @@ export class Mirror {
     await sql`DELETE FROM memberships WHERE status = 'deleted' AND seen_at ${old}`.execute(this.#db);
   }
 
-  async #applyRecord(transaction: Transaction<Tables>, record: MembershipRecord): Promise<void> {
+  async #applyRecords(transaction: Transaction<Tables>, records: readonly MembershipRecord[]): Promise<void> {
+    if (records.length === 0) return;
     // Of organizations that are no tenant's nothing is kept. One that is being listed for the first time is here already.
-    const mirrored = await transaction
+    const rows = await transaction
       .selectFrom('member_organizations')
       .select('id')
-      .where('id', '=', record.organizationId)
-      .executeTakeFirst();
-    if (mirrored !== undefined) await this.#upsert(transaction, [record]);
+      .where('id', 'in', [...new Set(records.map(({ organizationId }) => organizationId))])
+      .execute();
+    const mirrored = new Set(rows.map(({ id }) => id));
+    const kept = latestOf(records.filter(({ organizationId }) => mirrored.has(organizationId)));
+    if (kept.length > 0) await this.#upsert(transaction, kept);
   }
 
   async #upsert(transaction: Transaction<Tables>, records: readonly MembershipRecord[]): Promise<void> {
@@ -161,6 +200,17 @@ export class Mirror {
       .execute();
     await tell(transaction, [changed]);
   }
+}
+
+/** One record a membership: a deletion, or else the latest. In the order of identifiers, so that no two writers wait for each other. */
+function latestOf(records: readonly MembershipRecord[]): MembershipRecord[] {
+  const latest = new Map<string, MembershipRecord>();
+  for (const record of records) {
+    const before = latest.get(record.id);
+    const older = before !== undefined && (before.status === 'deleted' || before.updatedAt > record.updatedAt);
+    if (!older || record.status === 'deleted') latest.set(record.id, record);
+  }
+  return [...latest.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 async function tell(transaction: Transaction<Tables>, changed: readonly Changed[]): Promise<void> {

@@ -22,12 +22,15 @@ export class OrganizationListing {
   readonly #db: Store['db'];
   readonly #mirror: Mirror;
   readonly #source: MembershipSource;
+  readonly #recentMs: number;
   readonly #running = new Map<string, Running>();
 
-  constructor(store: Pick<Store, 'db'>, mirror: Mirror, source: MembershipSource) {
+  /** @param recentMs a listing that began so recently is not made again. */
+  constructor(store: Pick<Store, 'db'>, mirror: Mirror, source: MembershipSource, recentMs: number) {
     this.#db = store.db;
     this.#mirror = mirror;
     this.#source = source;
+    this.#recentMs = recentMs;
   }
 
   /**
@@ -89,14 +92,15 @@ export class OrganizationListing {
 
   /**
    * Enters the organization before anything is listed, so that from now on events of its memberships are kept: what happens during the
-   * listing is not missed. @returns when that was, or undefined while another replica is at it.
+   * listing is not missed. @returns when that was, or undefined while another replica is at it, or has just been.
    */
   async #takeTurn(organizationId: string): Promise<Date | undefined> {
     const { rows } = await sql<{ begun: Date }>`
       INSERT INTO member_organizations AS o (id, syncing_until)
       VALUES (${organizationId}, clock_timestamp() + make_interval(secs => ${turnSeconds}))
       ON CONFLICT (id) DO UPDATE SET syncing_until = excluded.syncing_until
-        WHERE o.syncing_until IS NULL OR o.syncing_until < clock_timestamp()
+        WHERE (o.syncing_until IS NULL OR o.syncing_until < clock_timestamp())
+          AND (o.synced_at IS NULL OR o.synced_at < clock_timestamp() - make_interval(secs => ${this.#recentMs / 1000}))
       RETURNING clock_timestamp() AS begun`.execute(this.#db);
     return rows[0]?.begun;
   }
@@ -113,14 +117,21 @@ export class OrganizationListing {
     // As long as the other may fall silent: callers stop waiting earlier.
     const end = performance.now() + turnSeconds * 1000;
     while (performance.now() < end) {
+      const { synced_at: synced, syncing_until: syncing } = (await this.#row(organizationId)) ?? {};
+      // It is over, whoever began it: now, or between the caller's look at the mirror and ours.
+      if (synced && (synced.getTime() > before || syncing === null)) return;
+      // The other has given up.
+      if (syncing === null) break;
       await delay(lookAgainMs);
-      if ((await this.#syncedAt(organizationId)) > before) return;
     }
     throw new ProviderUnavailable('listing memberships', undefined);
   }
 
   async #syncedAt(organizationId: string): Promise<number> {
-    const row = await this.#db.selectFrom('member_organizations').select('synced_at').where('id', '=', organizationId).executeTakeFirst();
-    return row?.synced_at?.getTime() ?? 0;
+    return (await this.#row(organizationId))?.synced_at?.getTime() ?? 0;
+  }
+
+  #row(organizationId: string) {
+    return this.#db.selectFrom('member_organizations').selectAll().where('id', '=', organizationId).executeTakeFirst();
   }
 }

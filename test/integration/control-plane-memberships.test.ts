@@ -64,7 +64,7 @@ async function replica({ polling = true, listening = true, times = timing, betwe
   const stopping = new AbortController();
   const mirror = new Mirror(store);
   const source = between(new MembershipSource(new WorkosConnection(workos), new ReadBudget(store)));
-  const listing = new OrganizationListing(store, mirror, source);
+  const listing = new OrganizationListing(store, mirror, source, times.evidenceMs / 4);
   const memberships = new Memberships({ store, mirror, listing, source, timing: times, now: () => performance.now() });
   const poll = new EventPoll({ store, mirror, source, log: silent, everyMs: pollMs });
   // The tables are there once `run` has made them; a replica that must not listen stops running then.
@@ -375,6 +375,15 @@ describe('news', () => {
     expect(await one.memberships.lookup(userId, organizationId)).toEqual(no);
   });
 
+  test('of a list that lagged behind locks nobody out', async () => {
+    const { organizationId, userId } = await organizationWithMember();
+    const one = await replica({ polling: false });
+    expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+    await one.mirror.forgetOthers({ organizationId }, [], await one.mirror.clock());
+    expect((await one.mirror.find(userId, organizationId)).roles).toBeUndefined();
+    expect(await eventually('in again', async () => one.memberships.lookup(userId, organizationId))).toEqual(yes());
+  });
+
   test('that was missed while the place in the events was lost is made good by listing', async () => {
     const { organizationId, userId, membershipId } = await organizationWithMember();
     let lost = false;
@@ -409,17 +418,22 @@ test('10,000 active users of 100 organizations stay far below the 1,000 reads Wo
   // The real times, and two replicas.
   const times = { answerMs: 10_000, evidenceMs: 20_000, noMs: 500, confirmMs: 2_000 };
   const both = [await replica({ times }), await replica({ times, polling: false })];
-  const before = workos.requests()[reads] ?? 0;
+  const sofar = () => Object.entries(workos.requests()).reduce((sum, [route, times]) => sum + (route.startsWith('GET ') ? times : 0), 0);
+  const counted: { at: number; reads: number }[] = [{ at: performance.now(), reads: sofar() }];
   for (let round = 0; round < 2; round++) {
-    for (let start = 0; start < members.length; start += 500) {
+    for (let start = 0; start < members.length; start += 100) {
       const answers = await Promise.all(
-        members.slice(start, start + 500).map(({ userId, organizationId }, i) => both[i % 2]?.memberships.lookup(userId, organizationId)),
+        members.slice(start, start + 100).map(({ userId, organizationId }, i) => both[i % 2]?.memberships.lookup(userId, organizationId)),
       );
       expect(answers.every((answer) => answer?.member)).toBe(true);
+      counted.push({ at: performance.now(), reads: sofar() });
     }
   }
-  // A page of 100 members an organization, and nothing more however often its members come.
-  expect((workos.requests()[reads] ?? 0) - before).toBeLessThanOrEqual(100);
+  const inTenSeconds = counted.map(({ at, reads: from }) =>
+    Math.max(...counted.filter((one) => one.at <= at + 10_000).map((one) => one.reads - from)),
+  );
+  // A page of 100 members an organization, those of events, and nothing more however often members come.
+  expect(Math.max(...inTenSeconds)).toBeLessThan(300);
 });
 
 test('beyond its share of the limit the mirror says so instead of asking on', async () => {
