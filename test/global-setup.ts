@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -6,6 +6,7 @@ import type { TestProject } from 'vitest/node';
 import { seed } from '../local/demo.ts';
 import { standing, startStack } from '../local/stack.ts';
 import { startDnsServer } from './dns-server.ts';
+import { LogWatch } from './log-watch.ts';
 
 /** Starts Tenantry once for all integration tests, in a folder of its own, and hands out how to reach it. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -21,6 +22,15 @@ export default async function setup(project: TestProject): Promise<() => Promise
     },
   );
   const demo = await seed(standing(stack.workos));
+  const watch = new LogWatch(
+    dir,
+    stack.client,
+    new Map([
+      [stack.identity.webhookSecret ?? '', 'the secret of the webhook'],
+      [new URL(stack.postgres.url).password, 'the password of PostgreSQL'],
+      [readFileSync(join(dir, 'store-password'), 'utf8').trim(), "the password of the control plane's database"],
+    ]),
+  );
   project.provide('tenantry', {
     kubeconfig: stack.kubernetes.kubeconfigs.admin,
     adminUrl: stack.adminUrl,
@@ -32,8 +42,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
     workos: stack.identity,
   });
   return async () => {
+    const found = watch.end();
     await stack.stop();
     await dns.stop();
     rmSync(dir, { recursive: true, force: true });
+    // Whatever the tests did, no log of the whole run may have a secret that was made in it.
+    if (found.length > 0) throw new Error(`secrets are in logs:\n${found.join('\n')}`);
   };
 }

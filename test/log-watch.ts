@@ -1,0 +1,98 @@
+import { linkSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { labels } from '../crds/names.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { Reflector } from '../kube/reflector.ts';
+import { type KubeObject, kinds } from '../kube/resources.ts';
+
+type SecretObject = KubeObject & { readonly data?: Readonly<Record<string, string>> };
+
+/** What is a credential by its form alone, whoever made it. */
+const forms: readonly [string, RegExp][] = [
+  ['an API key', /tnt_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}/],
+  ['a token', /eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20,}/],
+  ['a key of WorkOS', /sk_(test|live)_[\w-]{16,}/],
+  ['a private key', /BEGIN [A-Z ]*PRIVATE KEY/],
+  ['a URL with a password', /postgres(ql)?:\/\/[^:/@\s"]+:[^@\s"*[\]]{8,}@/],
+];
+
+/** Shorter values, such as the name of a user, say nothing when they are found. */
+const shortest = 16;
+
+/** Secrets found in the log files below a folder, each with where, never with its value. */
+export function secretsIn(folder: string, secrets: ReadonlyMap<string, string>): string[] {
+  const found = new Set<string>();
+  for (const file of logFiles(folder)) {
+    const text = readFileSync(file, 'utf8');
+    const place = relative(folder, file);
+    for (const [what, form] of forms) if (form.test(text)) found.add(`${place} has ${what}`);
+    for (const [value, what] of secrets) if (value.length >= shortest && text.includes(value)) found.add(`${place} has ${what}`);
+  }
+  return [...found].sort();
+}
+
+function logFiles(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.log'))
+    .map((file) => join(folder, file));
+}
+
+/**
+ * Watches a whole run: remembers every value of every Secret that Tenantry makes, and keeps the logs of pods that are gone by a second
+ * link to each file.
+ */
+export class LogWatch {
+  readonly #folder: string;
+  readonly #kept: string;
+  readonly #secrets = new Map<string, string>();
+  readonly #ending = new AbortController();
+  readonly #linked = new Set<number>();
+  readonly #made: Reflector<SecretObject>;
+  readonly #timer: NodeJS.Timeout;
+
+  /** @param folder of the stack. @param known further secrets, and what each is. */
+  constructor(folder: string, client: KubeClient, known: ReadonlyMap<string, string>) {
+    this.#folder = folder;
+    this.#kept = join(folder, 'kept-logs');
+    mkdirSync(this.#kept);
+    for (const [value, what] of known) this.#secrets.set(value, what);
+    this.#made = new Reflector<SecretObject>({
+      client,
+      resource: kinds.Secret,
+      labelSelector: `${labels.managedBy}=tenantry`,
+      onChange: (key, current) => this.#remember(key, current),
+    });
+    void this.#made.start(this.#ending.signal).catch(() => {});
+    this.#timer = setInterval(() => this.#keep(), 250);
+  }
+
+  /** Ends the watch. @returns what was found in any log of the run. @throws when the Secrets could never be read. */
+  end(): string[] {
+    if (!this.#made.synced) throw new Error('the Secrets of the run were not seen');
+    clearInterval(this.#timer);
+    this.#ending.abort();
+    this.#keep();
+    return secretsIn(this.#folder, this.#secrets);
+  }
+
+  #remember(key: string, secret: SecretObject | undefined): void {
+    for (const [name, value] of Object.entries(secret?.data ?? {})) {
+      if (!['url', 'username', 'keys.json'].includes(name)) this.#secrets.set(Buffer.from(value, 'base64').toString(), `${name} of ${key}`);
+    }
+  }
+
+  #keep(): void {
+    const pods = join(this.#folder, 'node');
+    for (const file of logFiles(pods)) {
+      try {
+        const { ino } = statSync(file);
+        if (this.#linked.has(ino)) continue;
+        linkSync(file, join(this.#kept, `${ino}.log`));
+        this.#linked.add(ino);
+      } catch (error) {
+        // Gone between the list and the link.
+        if (!(error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'EEXIST'))) throw error;
+      }
+    }
+  }
+}
