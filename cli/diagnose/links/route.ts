@@ -1,39 +1,9 @@
-import { type KubeObject, kinds } from '../../../kube/resources.ts';
+import { kinds } from '../../../kube/resources.ts';
 import type { Cluster } from '../cluster.ts';
 import { broken, type Finding, type Link, notChecked, ok } from '../link.ts';
 import type { Outside } from '../outside.ts';
 import type { Scene } from '../scene.ts';
-
-interface Ingress extends KubeObject {
-  readonly spec?: {
-    readonly ingressClassName?: string;
-    readonly rules?: readonly { readonly host?: string; readonly http?: { readonly paths?: readonly { readonly path?: string }[] } }[];
-  };
-}
-
-interface RouteCondition {
-  readonly type: string;
-  readonly status: string;
-  readonly reason?: string;
-  readonly message?: string;
-}
-
-interface HttpRoute extends KubeObject {
-  readonly spec?: {
-    readonly hostnames?: readonly string[];
-    readonly rules?: readonly { readonly matches?: readonly { readonly path?: { readonly value?: string } }[] }[];
-  };
-  readonly status?: { readonly parents?: readonly { readonly conditions?: readonly RouteCondition[] }[] };
-}
-
-/** A route as both kinds have it. */
-interface Route {
-  readonly kind: string;
-  readonly name: string;
-  readonly hosts: readonly string[];
-  readonly paths: readonly string[];
-  readonly refusals: readonly string[];
-}
+import { type HttpRoute, type Ingress, leadsTo, ofHttpRoute, ofIngress } from './routes.ts';
 
 /** Whether the gateway leads the tenant's URL to the tenant: what the cluster has for it, and what answers. */
 export const routeLink: Link = {
@@ -70,10 +40,7 @@ async function lookInside(cluster: Cluster, tenant: string, { url }: Scene): Pro
       seen,
     );
   const wanted = url === undefined ? undefined : new URL(url);
-  const leads = routes.some(
-    ({ hosts, paths }) =>
-      wanted === undefined || ((hosts.length === 0 || hosts.includes(wanted.hostname)) && paths.includes(wanted.pathname)),
-  );
+  const leads = wanted === undefined || routes.some((route) => leadsTo(route, wanted));
   return leads ? ok(...seen) : broken(`no route is for ${wanted?.hostname}${wanted?.pathname}`, again, seen);
 }
 
@@ -102,28 +69,4 @@ async function fromOutside(outside: Outside): Promise<Finding> {
       'MCP clients do not follow it: let the gateway serve the URL itself, by the scheme and host that the installation’s base URL has.',
     );
   return ok(said);
-}
-
-function ofIngress({ metadata, spec }: Ingress): Route {
-  return {
-    kind: 'Ingress',
-    name: metadata.name,
-    hosts: (spec?.rules ?? []).flatMap(({ host }) => host ?? []),
-    paths: (spec?.rules ?? []).flatMap(({ http }) => (http?.paths ?? []).flatMap(({ path }) => path ?? [])),
-    refusals: [],
-  };
-}
-
-function ofHttpRoute({ metadata, spec, status }: HttpRoute): Route {
-  const parents = status?.parents ?? [];
-  const refusals = parents.flatMap(({ conditions = [] }) =>
-    conditions.filter(({ status: holds }) => holds === 'False').map(({ type, reason, message }) => `${type}=False (${reason}) ${message}`),
-  );
-  return {
-    kind: 'HTTPRoute',
-    name: metadata.name,
-    hosts: spec?.hostnames ?? [],
-    paths: (spec?.rules ?? []).flatMap(({ matches }) => (matches ?? []).flatMap(({ path }) => path?.value ?? [])),
-    refusals: parents.length === 0 ? ['no gateway has looked at it'] : refusals,
-  };
 }
