@@ -714,6 +714,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/auth/tenant": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find the tenant of a signed-in user
+         * @description Takes an AuthKit session token, or an OAuth access token issued for the URL of a tenant or of the control plane.
+         */
+        get: operations["findTenant"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/auth/config": {
         parameters: {
             query?: never;
@@ -1707,6 +1727,23 @@ export interface components {
             sessionIssuer: string;
             /** @description The AuthKit domain, issuer of the tokens of tenants' users. */
             authorizationServer: string;
+        };
+        TenantEntry: {
+            name: string;
+            /** @description Name shown to people. */
+            displayName: string;
+            organizationId?: string;
+            /** @description URL that LLM clients connect to. */
+            mcp: string;
+            /** @description Slug of the user's role; left out where the user is no member. */
+            role?: string;
+        };
+        TenantResolution: {
+            /** @description The user's only tenant, or the installation's default one. */
+            tenant: components["schemas"]["TenantEntry"];
+        } | {
+            /** @description Tenants to choose from, by name. */
+            tenants: components["schemas"]["TenantEntry"][];
         };
         RefusedRecord: {
             /** @description Id of the record, as far as it has one. */
@@ -5965,6 +6002,112 @@ export interface operations {
                 };
             };
             /** @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *
+             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    findTenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "RateLimit-Limit": components["headers"]["RateLimitLimit"];
+                    "RateLimit-Remaining": components["headers"]["RateLimitRemaining"];
+                    "RateLimit-Reset": components["headers"]["RateLimitReset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantResolution"];
+                };
+            };
+            /** @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "WWW-Authenticate": components["headers"]["WWWAuthenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "WWW-Authenticate": components["headers"]["WWWAuthenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `no-tenant`: The user has no tenant. Ask an administrator of the tenant for an invitation to its organization. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
