@@ -8,6 +8,8 @@ import { resourceFaults } from './resources.ts';
 export interface Lookups {
   readonly template: (name: string) => Promise<{ readonly spec: StackTemplateSpec } | undefined>;
   readonly templateNames: () => readonly string[];
+  /** What the template was in that revision; undefined where there is no such one. */
+  readonly revision: (template: string, revision: string) => Promise<StackTemplateSpec | undefined>;
   readonly organizationExists: (id: string) => Promise<boolean>;
 }
 
@@ -30,16 +32,19 @@ async function templateFaults(fields: Record<string, unknown>, lookups: Lookups)
     const hint = known.length === 0 ? 'none exist' : `there are: ${known.join(', ')}`;
     return [{ pointer: '/template/name', message: `is not the name of a StackTemplate; ${hint}` }];
   }
+  const pinned = isObject(fields['template']) ? fields['template']['revision'] : undefined;
+  const hasRevision = typeof pinned === 'string' && /^[0-9a-f]{10}$/.test(pinned);
+  const spec = hasRevision ? await lookups.revision(name, pinned) : template.spec;
+  if (spec === undefined)
+    return [{ pointer: '/template/revision', message: `is no revision of it; GET /admin/templates/${name}/revisions lists them` }];
   const parameters = fields['parameters'];
   const check =
-    parameters === undefined || isObject(parameters)
-      ? checkParameters(template.spec.parameters, parameters, '/parameters')
-      : { ok: true as const };
+    parameters === undefined || isObject(parameters) ? checkParameters(spec.parameters, parameters, '/parameters') : { ok: true as const };
   return [
     ...(check.ok ? [] : check.faults),
-    ...containerFaults(template.spec, fields['containers'], '/containers'),
-    ...resourceFaults(template.spec, fields['containers']),
-    ...serviceFaults(template.spec, fields['services']),
+    ...containerFaults(spec, fields['containers'], '/containers'),
+    ...resourceFaults(spec, fields['containers']),
+    ...serviceFaults(spec, fields['services']),
   ];
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { group } from '../../crds/names.ts';
 import type { Fault } from '../../crds/parameters.ts';
-import type { StackTemplate } from '../../crds/stack-template.ts';
+import { revisionName, revisionOf, type StackTemplateRevision, type StackTemplateSpec } from '../../crds/stack-template.ts';
 import { type Tenant, tenantName, tenantSpec } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
@@ -59,6 +59,10 @@ export class Tenants {
     this.#lookups = {
       template: (name) => directory.template(name),
       templateNames: () => directory.templateNames(),
+      revision: async (template, revision) => {
+        const found = await client.find<StackTemplateRevision>(kinds.StackTemplateRevision, revisionName(template, revision));
+        return found !== undefined && revisionOf(found.spec.spec) === revision ? found.spec.spec : undefined;
+      },
       organizationExists,
     };
   }
@@ -74,9 +78,11 @@ export class Tenants {
     return admin.platform ? all : all.filter((tenant) => canSee(admin, tenant));
   }
 
-  /** The template of a tenant; undefined where it is gone. */
-  templateOf({ spec }: Tenant): Promise<StackTemplate | undefined> {
-    return this.#directory.template(spec.template.name);
+  /** What the tenant is made of: its template, or the revision of it that it stays with. Undefined where it is gone. */
+  async templateOf({ spec: { template } }: Tenant): Promise<{ readonly spec: StackTemplateSpec } | undefined> {
+    if (template.revision === undefined) return this.#directory.template(template.name);
+    const spec = await this.#lookups.revision(template.name, template.revision);
+    return spec && { spec };
   }
 
   /** @throws Problem forbidden, invalid, tenant-exists, tenant-deleting */

@@ -207,6 +207,21 @@ describe('a tenant', () => {
   });
 });
 
+describe('a revision of the template', () => {
+  test('can be stayed with, once the operator has kept it; another is pointed at', async () => {
+    const { body } = await call('GET', `/admin/templates/${template}`);
+    const revision = String(body['revision']);
+    await expect
+      .poll(async () => (await call('GET', `/admin/templates/${template}/revisions`)).body['items'], { timeout: 30_000 })
+      .toMatchObject([{ revision, current: true }]);
+    const pinned = await create(fresh('pinned'), { template: { name: template, revision }, parameters: { size: 3 } });
+    expect([pinned.status, pinned.body['spec']]).toEqual([201, expect.objectContaining({ template: { name: template, revision } })]);
+    const unknown = await create(fresh('unpinned'), { template: { name: template, revision: '0000000000' } });
+    expectProblem(unknown, 422, 'invalid');
+    expect(pointersOf(unknown)).toEqual(['/template/revision']);
+  });
+});
+
 describe('a field of another manager', () => {
   const gitops = (name: string, spec: object, labels: Record<string, string> = {}) =>
     client.apply(

@@ -56,6 +56,7 @@ describe('faults the form cannot see', () => {
         ? { spec: { containers: [{ name: 'api', image: 'x' }], parameters: { properties: { size: { type: 'integer' } } } } }
         : undefined,
     templateNames: () => ['toolbridge'],
+    revision: async () => undefined,
     organizationExists: async (id: string) => id === 'org_1',
   };
 
