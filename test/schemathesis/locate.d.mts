@@ -1,0 +1,2 @@
+/** The program of exactly these versions. */
+export function schemathesis(env: NodeJS.ProcessEnv): string;
