@@ -101,11 +101,11 @@ export class TenantDirectory {
   /** Tenants that this process has created and the watch has not shown yet. One that was deleted at once it may never show. */
   #justCreated(): Tenant[] {
     const unseen = [...this.#written.values()].filter(({ metadata }) => this.#tenants.get(metadata.name) === undefined);
-    const [fresh, forgotten] = [[] as Tenant[], [] as Tenant[]];
-    for (const tenant of unseen)
-      (Date.now() - Date.parse(tenant.metadata.creationTimestamp ?? '') < unseenMs ? fresh : forgotten).push(tenant);
-    for (const { metadata } of forgotten) this.#written.delete(metadata.name);
-    return fresh;
+    return unseen.filter(({ metadata }) => {
+      const fresh = Date.now() - Date.parse(metadata.creationTimestamp ?? '') < unseenMs;
+      if (!fresh) this.#written.delete(metadata.name);
+      return fresh;
+    });
   }
 
   async #listAll<T extends KubeObject>(resource: Resource): Promise<T[]> {

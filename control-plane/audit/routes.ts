@@ -121,6 +121,8 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
     '/admin/audit/verify',
     {
       onRequest,
+      // Whole chains take longer than other answers may.
+      handlerTimeout: 600_000,
       schema: operation({
         operationId: 'verifyAudit',
         tags,
@@ -148,6 +150,8 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
     '/admin/audit/export',
     {
       onRequest,
+      // Whole chains take longer than other answers may.
+      handlerTimeout: 600_000,
       schema: {
         produces: ['application/jsonl'],
         ...operation({

@@ -22,6 +22,8 @@ const windowMs = 60_000;
 export class RateLimits {
   readonly #settings: RateLimitSettings;
   readonly #limiters = new Map<string, Limiter>();
+  /** Whose request it is, once that is known. */
+  readonly #names = new WeakMap<FastifyRequest, string>();
 
   constructor(settings: RateLimitSettings) {
     this.#settings = settings;
@@ -48,8 +50,6 @@ export class RateLimits {
     reply.headers(headersOf(outcome));
     if (outcome.isExceeded) throw tooMany(outcome, 'of yours');
   }
-
-  readonly #names = new WeakMap<FastifyRequest, string>();
 
   #address(request: FastifyRequest): Limiter {
     return this.#limiter(request, 'address', { max: this.#settings.perAddress, timeWindow: windowMs });
