@@ -1,4 +1,3 @@
-import { KubeError } from '../../kube/errors.ts';
 import { type Finding, type Link, type LinkName, notChecked } from './link.ts';
 import { controlPlaneLink } from './links/control-plane.ts';
 import { databaseLink } from './links/database.ts';
@@ -9,6 +8,7 @@ import { podLink } from './links/pod.ts';
 import { routeLink } from './links/route.ts';
 import { tenantLink } from './links/tenant.ts';
 import { tokenLink } from './links/token.ts';
+import { asPermitted } from './permitted.ts';
 import type { Redactor } from './redact.ts';
 import type { Scene } from './scene.ts';
 
@@ -48,7 +48,7 @@ export async function walk(scene: Scene, redactor: Redactor, tell: (step: Step) 
     const cause = link.needs.map((name) => severed.get(name)).find((name) => name !== undefined);
     const outside =
       scene.outside === undefined || (['dns', 'tcp', 'tls'] as const).some((name) => severed.has(name)) ? 'unreachable' : 'reachable';
-    const finding = cause === undefined ? await look(link, scene, outside) : notChecked(`the link ${cause} is broken`);
+    const finding = cause === undefined ? await asPermitted(() => link.check(scene, outside)) : notChecked(`the link ${cause} is broken`);
     if (cause !== undefined) severed.set(link.name, cause);
     else if (finding.state === 'broken') severed.set(link.name, link.name);
     const step = redactor.values({ name: link.name, ...finding }) as Step;
@@ -63,15 +63,4 @@ export async function walk(scene: Scene, redactor: Redactor, tell: (step: Step) 
     steps,
     firstBroken: first?.state === 'broken' ? { name: first.name, fault: first.fault, remedy: first.remedy } : undefined,
   };
-}
-
-async function look(link: Link, scene: Scene, outside: 'reachable' | 'unreachable'): Promise<Finding> {
-  try {
-    return await link.check(scene, outside);
-  } catch (error) {
-    scene.signal.throwIfAborted();
-    if (error instanceof KubeError)
-      return notChecked(error.status === 403 ? `the kubeconfig does not permit it: ${error.message}` : error.message);
-    throw error;
-  }
 }

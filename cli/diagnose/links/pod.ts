@@ -1,6 +1,8 @@
 import { type KubeObject, kinds } from '../../../kube/resources.ts';
 import { type Cluster, type ContainerStatus, type Event, type Pod, timeOf } from '../cluster.ts';
 import { broken, type Finding, type Link, notChecked, ok } from '../link.ts';
+import { asPermitted } from '../permitted.ts';
+import type { Scene } from '../scene.ts';
 import { databaseFault } from './database.ts';
 
 interface Deployment extends KubeObject {
@@ -16,25 +18,29 @@ export const podLink: Link = {
   name: 'pod',
   needs: [],
   async check(scene, reachable) {
-    const { cluster, tenant, outside } = scene;
-    if (cluster !== undefined && tenant !== undefined) {
-      const finding = await lookInside(cluster, tenant.name);
-      if (finding.state !== 'broken' || databaseFault(tenant) === undefined) return finding;
-      return notChecked(`its database is not ready, and the pod waits for it: ${finding.fault}`, finding.seen);
-    }
-    if (outside === undefined || reachable === 'unreachable')
-      return notChecked(`no cluster is looked into (${scene.noClusterBecause}), and nothing answers from outside`);
-    const { status } = await outside.metadata().catch(() => ({ status: 0 }));
-    if (status === 404 || status === 0)
-      return notChecked(`no cluster is looked into (${scene.noClusterBecause}), and the route does not lead to the pod`);
-    if (status === 502 || status === 503 || status === 504)
-      return broken(
-        `the gateway answers ${status}: no pod of the tenant serves behind it`,
-        'Look into the cluster: tenantry diagnose with --kubeconfig, or kubectl get pods in the tenant’s namespace. A suspended tenant: tenantry tenants resume',
-      );
-    return ok('it answers; what it consists of takes a kubeconfig to see');
+    const { cluster, tenant } = scene;
+    if (cluster === undefined || tenant === undefined) return lookFromOutside(scene, reachable, scene.noClusterBecause);
+    const finding = await asPermitted(() => lookInside(cluster, tenant.name));
+    if (finding.state === 'not checked') return lookFromOutside(scene, reachable, finding.why);
+    if (finding.state !== 'broken' || databaseFault(tenant) === undefined) return finding;
+    return notChecked(`its database is not ready, and the pod waits for it: ${finding.fault}`, finding.seen);
   },
 };
+
+/** What can be told of the pod by what answers. `because`: why the cluster does not tell. */
+async function lookFromOutside({ outside }: Scene, reachable: 'reachable' | 'unreachable', because: string): Promise<Finding> {
+  const unseen = `the cluster is not looked into: ${because}`;
+  if (outside === undefined || reachable === 'unreachable') return notChecked(`nothing answers from outside, and ${unseen}`);
+  const { status } = await outside.metadata().catch(() => ({ status: 0 }));
+  if (status === 404 || status === 0) return notChecked(`the route does not lead to the pod, and ${unseen}`);
+  if (status === 502 || status === 503 || status === 504)
+    return broken(
+      `the gateway answers ${status}: no pod of the tenant serves behind it`,
+      'Look into the cluster: tenantry diagnose with --kubeconfig, or kubectl get pods in the tenant’s namespace. A suspended tenant: tenantry tenants resume',
+      [unseen],
+    );
+  return ok('it answers', unseen);
+}
 
 async function lookInside(cluster: Cluster, tenant: string): Promise<Finding> {
   const [all, deployment] = await Promise.all([cluster.pods(tenant), cluster.find<Deployment>(kinds.Deployment, 'stack', tenant)]);

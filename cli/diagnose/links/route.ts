@@ -2,6 +2,7 @@ import { kinds } from '../../../kube/resources.ts';
 import type { Cluster } from '../cluster.ts';
 import { broken, type Finding, type Link, notChecked, ok } from '../link.ts';
 import type { Outside } from '../outside.ts';
+import { asPermitted } from '../permitted.ts';
 import type { Scene } from '../scene.ts';
 import { type HttpRoute, type Ingress, leadsTo, ofHttpRoute, ofIngress } from './routes.ts';
 
@@ -10,10 +11,11 @@ export const routeLink: Link = {
   name: 'route',
   needs: ['dns', 'tcp', 'tls'],
   async check(scene, reachable) {
+    const { cluster, tenant } = scene;
     const inside =
-      scene.cluster === undefined || scene.tenant === undefined ? undefined : await lookInside(scene.cluster, scene.tenant.name, scene);
+      cluster === undefined || tenant === undefined ? undefined : await asPermitted(() => lookInside(cluster, tenant.name, scene));
     if (inside?.state === 'broken') return inside;
-    const seen = inside?.seen ?? [];
+    const seen = inside?.state === 'not checked' ? [`its object was not looked at: ${inside.why}`] : (inside?.seen ?? []);
     if (scene.outside === undefined || reachable === 'unreachable') return inside ?? notChecked('the tenant has no URL yet');
     const answered = await fromOutside(scene.outside);
     if (answered.state !== 'ok') return { ...answered, seen: [...seen, ...answered.seen] };
