@@ -10,6 +10,8 @@ const turnSeconds = 15;
 /** How long a caller waits for a listing, in milliseconds: it is a tenant's user in the midst of a request. */
 const patienceMs = 4_000;
 const lookAgainMs = 100;
+/** Listings at a time of this replica: others' statements must find a connection in the pool meanwhile. */
+const atOnce = 4;
 
 interface Running {
   readonly listing: Promise<void>;
@@ -24,6 +26,8 @@ export class OrganizationListing {
   readonly #source: MembershipSource;
   readonly #recentMs: number;
   readonly #running = new Map<string, Running>();
+  readonly #queue: (() => void)[] = [];
+  #active = 0;
 
   /** @param recentMs a listing that began so recently is not made again. */
   constructor(store: Pick<Store, 'db'>, mirror: Mirror, source: MembershipSource, recentMs: number) {
@@ -52,12 +56,24 @@ export class OrganizationListing {
   }
 
   #start(organizationId: string): Running {
-    const listing = this.#list(organizationId).finally(() => this.#running.delete(organizationId));
+    const listing = this.#inTurn(() => this.#list(organizationId)).finally(() => this.#running.delete(organizationId));
     // Who waits hears of a failure; with nobody waiting any more it must not end the process.
     listing.catch(() => {});
     const running = { listing, since: performance.now() };
     this.#running.set(organizationId, running);
     return running;
+  }
+
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    if (this.#active < atOnce) this.#active++;
+    else await new Promise<void>((resolve) => this.#queue.push(resolve));
+    try {
+      await work();
+    } finally {
+      const next = this.#queue.shift();
+      if (next === undefined) this.#active--;
+      else next();
+    }
   }
 
   async #list(organizationId: string): Promise<void> {
