@@ -77,7 +77,9 @@ export class LogWatch {
 
   #remember(key: string, secret: SecretObject | undefined): void {
     for (const [name, value] of Object.entries(secret?.data ?? {})) {
-      if (!['url', 'username', 'keys.json'].includes(name)) this.#secrets.set(Buffer.from(value, 'base64').toString(), `${name} of ${key}`);
+      // While a rotation is under way, the next login stands beside the present one.
+      if (!['url', 'username', 'keys.json'].includes(name.replace(/^next\./, '')))
+        this.#secrets.set(Buffer.from(value, 'base64').toString(), `${name} of ${key}`);
     }
   }
 
