@@ -85,19 +85,36 @@ export async function identityOfStandIn(workos: WorkosStandIn, controlPlaneUrl: 
   return { apiUrl, apiKey, clientId, issuer, adminIssuer, platformOrganizationId: platformOrganization(workos).id, webhookSecret: secret };
 }
 
-/** URIs registered as OAuth resources, all pages. */
-export async function registeredResources({ apiUrl, apiKey }: Identity): Promise<string[]> {
-  const all: string[] = [];
+const resourcesPath = '/user_management/authkit_oauth_resources';
+
+interface RegisteredResource {
+  readonly id: string;
+  readonly uri: string;
+}
+
+/** All OAuth resources of the environment. */
+export async function registeredResources({ apiUrl, apiKey }: Identity): Promise<RegisteredResource[]> {
+  const all: RegisteredResource[] = [];
   let after: string | null | undefined;
   do {
     const query = new URLSearchParams({ limit: '100', ...(after ? { after } : {}) });
-    const answer = await fetch(`${apiUrl}/user_management/authkit_oauth_resources?${query}`, {
+    const answer = await fetch(`${apiUrl}${resourcesPath}?${query}`, {
       headers: { authorization: `Bearer ${apiKey}` },
     });
     if (!answer.ok) throw new Error(`WorkOS answered ${answer.status} to a list of the OAuth resources`);
-    const page = (await answer.json()) as { data: { uri: string }[]; list_metadata?: { after?: string | null } };
-    all.push(...page.data.map(({ uri }) => uri));
+    const page = (await answer.json()) as { data: RegisteredResource[]; list_metadata?: { after?: string | null } };
+    all.push(...page.data);
     after = page.list_metadata?.after;
   } while (after);
   return all;
+}
+
+/** Takes back what an installation that is no more has registered for itself. */
+export async function removeResource(identity: Identity, uri: string): Promise<void> {
+  for (const { id } of (await registeredResources(identity)).filter((resource) => resource.uri === uri)) {
+    const headers = { authorization: `Bearer ${identity.apiKey}` };
+    const answer = await fetch(`${identity.apiUrl}${resourcesPath}/${id}`, { method: 'DELETE', headers });
+    if (!answer.ok && answer.status !== 404)
+      throw new Error(`WorkOS answered ${answer.status} to the removal of the OAuth resource ${uri}`);
+  }
 }

@@ -17,7 +17,7 @@ export async function leftovers(stack: Pick<Stack, 'client' | 'postgres' | 'iden
   found.push(...(await inPostgres(stack.postgres.url, uid)));
   const urls = Object.values(tenant.status?.endpoints ?? {});
   const registered = await registeredResources(stack.identity);
-  found.push(...registered.filter((uri) => urls.includes(uri)).map((uri) => `OAuth resource ${uri}`));
+  found.push(...registered.filter(({ uri }) => urls.includes(uri)).map(({ uri }) => `OAuth resource ${uri}`));
   return found;
 }
 

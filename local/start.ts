@@ -15,7 +15,7 @@ import { isReady, untilTenant } from '../kube/until-tenant.ts';
 import { findBinaries } from './binaries.ts';
 import { demoPassword, demoTenants, seed } from './demo.ts';
 import { writePrivate } from './files.ts';
-import { type Identity, identityOf } from './identity.ts';
+import { type Identity, identityOf, removeResource } from './identity.ts';
 import { leftovers } from './leftovers.ts';
 import { forget, type Stack, standing, startStack } from './stack.ts';
 import { tour } from './tour.ts';
@@ -211,6 +211,8 @@ async function main(signal: AbortSignal): Promise<number> {
     if (signal.aborted) say('\nStopping ...');
     rmSync(file, { force: true });
     await stack?.stop();
+    // The control plane's own URL, which nothing will answer at any more. The stand-in has gone with the stack.
+    if (once && identity !== undefined && stack !== undefined) await removeResource(identity, stack.adminUrl);
     if (once) await forget(dir);
   }
   if (once && !signal.aborted) done('everything has stopped and its folder is removed');
