@@ -38,7 +38,6 @@ export class Access {
     scope: 'any' | 'platform' = 'any',
   ): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
     return async (request, reply) => {
-      await this.#limits.beforeAuthentication(request);
       const admin = await this.#authenticate(request);
       this.#known.set(request, admin);
       await this.#limits.count(request, reply, `${admin.organizationId}/${admin.userId}`);

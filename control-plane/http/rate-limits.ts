@@ -15,9 +15,8 @@ type Outcome = Extract<Awaited<ReturnType<Limiter>>, { isAllowed: false }>;
 const windowMs = 60_000;
 
 /**
- * Limits how often the Admin API is asked: each administrator by itself, and before it is known who asks, addresses that send tokens
- * which are refused. Whoever is served does not count for its address, because behind a gateway many have the same one.
- * Each replica counts for itself.
+ * Limits how often the Admin API is asked: each administrator by itself, and addresses that send tokens which are refused. A good token
+ * is never refused for its address, because behind a gateway many have the same one, a stranger among them. Each replica counts for itself.
  */
 export class RateLimits {
   readonly #settings: RateLimitSettings;
@@ -29,16 +28,10 @@ export class RateLimits {
     this.#settings = settings;
   }
 
-  /** To be asked before a token is looked at. @throws Problem too-many-requests */
-  async beforeAuthentication(request: FastifyRequest): Promise<void> {
-    const outcome = await this.#address(request)(request, { increment: false });
-    // Reading does not count, so the limit is reached where nothing remains.
-    if (!outcome.isAllowed && outcome.remaining === 0) throw tooMany(outcome, 'from your address with tokens that are refused');
-  }
-
-  /** Counts a refused token. */
+  /** Counts a refused token. @throws Problem too-many-requests */
   async refused(request: FastifyRequest): Promise<void> {
-    await this.#address(request)(request);
+    const outcome = await this.#address(request)(request);
+    if (!outcome.isAllowed && outcome.isExceeded) throw tooMany(outcome, 'from your address with tokens that are refused');
   }
 
   /** Counts a request of a known administrator, and tells it what is left. @throws Problem too-many-requests */
