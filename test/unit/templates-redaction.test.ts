@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { isDeeperThan } from '../../crds/parameters.ts';
 import { apiTools } from '../../templates/runtime/mcp/api-document.ts';
 import { ArgumentRedactor } from '../../templates/runtime/mcp/argument-redactor.ts';
 import { isSecretName } from '../../templates/runtime/mcp/secret-names.ts';
@@ -28,6 +29,17 @@ const of = (schema: object, value: unknown, name = 'value') =>
 const text = { type: 'string' };
 
 describe('arguments in the audit', () => {
+  it('are kept to a depth that the control plane takes', () => {
+    const nested = (levels: number): unknown => Array.from({ length: levels }).reduce<unknown>((inner) => [inner], 1);
+    expect(of({ type: 'array' }, nested(10))).toEqual(nested(10));
+    expect(isDeeperThan(of({ type: 'array' }, nested(150)), 14)).toBe(false);
+    const recursive = toolOf({ $ref: '#/components/schemas/Node' }, {}, '/x', {
+      Node: object({ next: { $ref: '#/components/schemas/Node' } }),
+    });
+    const chain = Array.from({ length: 100 }).reduce<object>((next) => ({ next }), {});
+    expect(isDeeperThan(redactor.redact(recursive, { next: chain }), 16)).toBe(false);
+  });
+
   it.each<[string, object, unknown, unknown]>([
     ['a number', { type: 'integer' }, 42, 42],
     ['a flag', { type: 'boolean' }, false, false],

@@ -7,6 +7,8 @@ import type { Tool } from './tool.ts';
 export const redacted = '[redacted]';
 /** Values a record holds, at most, nested ones included; with names and texts bounded, a record stays below 64 KiB. */
 const maxValues = 200;
+/** Deeper values are not kept: the control plane takes records of so many levels and no more, and one that it refuses would be lost. */
+const maxLevels = 12;
 const maxKeptText = 64;
 const maxUndeclaredName = 32;
 
@@ -103,25 +105,26 @@ class ValuePlan {
 class Redaction {
   #left = maxValues;
 
-  of(value: unknown, plan: ValuePlan): Json {
+  of(value: unknown, plan: ValuePlan, level = 0): Json {
+    if (level > maxLevels) return redacted;
     if (plan.secretBySchema || (plan.secretByName && typeof value !== 'boolean')) return redacted;
     if (value === null || typeof value === 'boolean' || typeof value === 'number') return value;
     if (typeof value === 'string') return textOf(value, plan);
-    if (Array.isArray(value)) return this.#list(value, plan.items);
-    if (isSchema(value)) return this.#object(value, plan);
+    if (Array.isArray(value)) return this.#list(value, plan.items, level + 1);
+    if (isSchema(value)) return this.#object(value, plan, level + 1);
     return redacted;
   }
 
-  #list(values: readonly unknown[], plan: ValuePlan): Json {
+  #list(values: readonly unknown[], plan: ValuePlan, level: number): Json {
     const kept: Json[] = [];
     for (const [index, value] of values.entries()) {
       if (--this.#left < 0) return [...kept, `[${values.length - index} more]`];
-      kept.push(this.of(value, plan));
+      kept.push(this.of(value, plan, level));
     }
     return kept;
   }
 
-  #object(value: JsonSchema, plan: ValuePlan): Json {
+  #object(value: JsonSchema, plan: ValuePlan, level: number): Json {
     const kept: [string, Json][] = [];
     const names = Object.keys(value);
     for (const [index, name] of names.entries()) {
@@ -130,7 +133,7 @@ class Redaction {
         break;
       }
       const declared = plan.property(name);
-      kept.push(declared === undefined ? [undeclaredName(name), redacted] : [name, this.of(value[name], declared)]);
+      kept.push(declared === undefined ? [undeclaredName(name), redacted] : [name, this.of(value[name], declared, level)]);
     }
     return Object.fromEntries(kept);
   }
