@@ -348,6 +348,11 @@ export const tenantStatus = z
   })
   .describe('What the tenant is.');
 
+/** What deleting the tenant does to its database. */
+export function dataPolicyOf(spec: TenantSpec): 'retain' | 'delete' {
+  return spec.database?.deletionPolicy ?? spec.deletionPolicy ?? 'retain';
+}
+
 /** Rule for a tenant's name, the same in the Admin API and in the CRD. */
 export const tenantName = z
   .string()

@@ -1,4 +1,5 @@
 import type { Tenant } from '../../control-plane/client/client.ts';
+import { dataPolicyOf } from '../../crds/tenant.ts';
 import { type Columns, properties, table } from '../output/table.ts';
 import { ago, oneLine } from '../output/text.ts';
 import { conditionsOf, type TenantWithEvents } from './wait.ts';
@@ -31,7 +32,7 @@ export function tenantPage(tenant: Tenant | TenantWithEvents, now: Date): string
       MCP: status.endpoints?.mcp,
       API: status.endpoints?.api,
       Database: status.database === undefined ? undefined : `${status.database.name} on ${status.database.server}`,
-      'On deletion': `data is ${spec.deletionPolicy === 'delete' ? 'deleted' : 'kept'}`,
+      'On deletion': `data is ${dataPolicyOf(spec) === 'delete' ? 'deleted' : 'kept'}`,
       Labels: Object.entries(tenant.labels)
         .map(([key, value]) => `${key}=${value}`)
         .join(', '),

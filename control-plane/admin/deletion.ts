@@ -1,19 +1,14 @@
 import { databaseNames } from '../../crds/names.ts';
 import type { StackTemplateSpec } from '../../crds/stack-template.ts';
-import type { Tenant } from '../../crds/tenant.ts';
+import { dataPolicyOf, type Tenant } from '../../crds/tenant.ts';
 
 /** What a deletion does to the data. */
 export const dataFates = ['retain', 'delete'] as const;
 export type DataFate = (typeof dataFates)[number];
 
-/** What the tenant's policy says of its database. */
-export function policyOf({ spec }: Tenant): DataFate {
-  return spec.database?.deletionPolicy ?? spec.deletionPolicy ?? 'retain';
-}
-
 /** A merge patch of the spec that makes `fate` the policy; undefined where it is already. */
 export function policyPatch(tenant: Tenant, fate: DataFate): Record<string, unknown> | undefined {
-  if (policyOf(tenant) === fate) return undefined;
+  if (dataPolicyOf(tenant.spec) === fate) return undefined;
   return { deletionPolicy: fate, ...(tenant.spec.database?.deletionPolicy === undefined ? {} : { database: { deletionPolicy: fate } }) };
 }
 
@@ -26,7 +21,7 @@ export function consequences(tenant: Tenant, template: StackTemplateSpec | undef
   if (!hasDatabase) return `${always} It has no database, so nothing is kept. Repeat as ${path}?data=delete.`;
   const database = tenant.status?.database?.name ?? databaseNames(uid).database;
   const server = tenant.status?.database === undefined ? '' : ` on server ${tenant.status.database.server}`;
-  const policy = policyOf(tenant);
+  const policy = dataPolicyOf(tenant.spec);
   const byPolicy = policy === 'retain' ? 'keeps it, locked' : 'drops it for good';
   return (
     `${always} Its database is ${database}${server}; its deletionPolicy ${policy} ${byPolicy}. ` +

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { group } from '../../crds/names.ts';
 import type { Fault } from '../../crds/parameters.ts';
 import { revisionName, revisionOf, type StackTemplateRevision, type StackTemplateSpec } from '../../crds/stack-template.ts';
-import { type Tenant, tenantName, tenantSpec } from '../../crds/tenant.ts';
+import { dataPolicyOf, type Tenant, tenantName, tenantSpec } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
@@ -12,7 +12,7 @@ import { faultsOf } from '../http/validation.ts';
 import { type Admin, canSee, requirePlatform } from '../identity/admins.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
 import { faultsBeyondForm, type Lookups } from './checks.ts';
-import { consequences, type DataFate, policyOf, policyPatch } from './deletion.ts';
+import { consequences, type DataFate, policyPatch } from './deletion.ts';
 import { labels } from './labels.ts';
 import { isObject, mergePatch } from './merge-patch.ts';
 import { foreignFields } from './ownership.ts';
@@ -144,8 +144,8 @@ export class Tenants {
       const current = await this.#current(admin, name);
       if (fate === undefined) throw new Problem('data-fate-unstated', consequences(current, (await this.templateOf(current))?.spec));
       const begun = current.metadata.deletionTimestamp !== undefined;
-      if (begun && policyOf(current) === fate) return current;
-      if (begun) throw new Problem('tenant-deleting', `${name} is being deleted already, with ${policyOf(current)} for its data.`);
+      if (begun && dataPolicyOf(current.spec) === fate) return current;
+      if (begun) throw new Problem('tenant-deleting', `${name} is being deleted already, with ${dataPolicyOf(current.spec)} for its data.`);
       if (!isDemanded(current, ifMatch)) throw changed(name);
       try {
         return await this.#delete(current, fate);

@@ -1,5 +1,5 @@
 import { databaseNames, finalizers, labels, namespaceOf } from '../../crds/names.ts';
-import type { Tenant } from '../../crds/tenant.ts';
+import { dataPolicyOf, type Tenant } from '../../crds/tenant.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
 import { type Again, type Context, fieldManager, writeStatus } from './context.ts';
@@ -62,7 +62,7 @@ async function settleData(tenant: Tenant, { database, events, log }: Context): P
   }
   if (tenant.spec.database?.mode === 'none') return undefined;
   const names = databaseNames(tenant.metadata.uid ?? '');
-  const policy = tenant.spec.database?.deletionPolicy ?? tenant.spec.deletionPolicy;
+  const policy = dataPolicyOf(tenant.spec);
   try {
     if (policy === 'delete') await database.drop(names);
     else await database.retain(names);
