@@ -34,7 +34,10 @@ export function exportCommand(audit: Command, workplaceOf: WorkplaceOf): void {
         };
         try {
           if (file === undefined) {
-            for await (const chunk of kept(lines)) terminal.out(Buffer.from(chunk).toString('utf8'));
+            // A character may lie across two chunks.
+            const text = new TextDecoder();
+            for await (const chunk of kept(lines)) terminal.out(text.decode(chunk, { stream: true }));
+            terminal.out(text.decode());
           } else await writeWhole(file, (target) => pipeline(lines, kept, target, { signal: terminal.signal }));
         } catch (fault) {
           terminal.signal.throwIfAborted();
