@@ -182,6 +182,7 @@ export class Tenants {
     const faults = [
       ...(form.success ? [] : faultsOf(form.error, merged)),
       ...labelFaults(current, ownLabels),
+      ...externalIdFaults(current, spec),
       ...(await faultsBeyondForm('organizationId' in spec ? merged : { ...merged, organizationId: undefined }, this.#lookups)),
     ];
     if (faults.length > 0) throw invalid(faults);
@@ -221,6 +222,13 @@ function withExternalId(merged: unknown, { spec }: Tenant): Record<string, unkno
   const { organization } = merged;
   if (!isObject(organization) || organization['externalId'] !== undefined) return merged;
   return { ...merged, organization: { ...organization, externalId: spec.organization?.externalId ?? randomUUID() } };
+}
+
+/** By the identifier of another's organization, its people would become this tenant's, and its administrator would be invited there. */
+function externalIdFaults({ spec }: Tenant, patch: Record<string, unknown>): Fault[] {
+  const named = isObject(patch['organization']) ? patch['organization']['externalId'] : undefined;
+  if (named === undefined || named === spec.organization?.externalId) return [];
+  return [{ pointer: '/organization/externalId', message: 'is given by this API; leave it out' }];
 }
 
 /** Faults of a merge patch of the labels. Those of Tenantry itself stay out of it. */

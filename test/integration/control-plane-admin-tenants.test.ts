@@ -205,6 +205,16 @@ describe('a tenant', () => {
     expectProblem(both, 422, 'invalid');
     expect(pointersOf(both)).toEqual(['/organization']);
   });
+
+  test("nobody names another's organization by its external id", async () => {
+    const name = fresh('taker');
+    expect((await create(name)).status).toBe(201);
+    const organization = { name: 'Taken', externalId: '01930f6e-3b2a-4c1d-9e4f-5a6b7c8d9e0f', admin: { email: 'mallory@example.com' } };
+    const taken = await call('PATCH', `/admin/tenants/${name}`, { organization });
+    expectProblem(taken, 422, 'invalid');
+    expect(pointersOf(taken)).toEqual(['/organization/externalId']);
+    expect((await stored(name)).spec.organization).toBeUndefined();
+  });
 });
 
 describe('a revision of the template', () => {
