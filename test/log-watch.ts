@@ -23,7 +23,7 @@ const shortest = 16;
 export function secretsIn(folder: string, secrets: ReadonlyMap<string, string>): string[] {
   const found = new Set<string>();
   for (const file of logFiles(folder)) {
-    const text = readFileSync(file, 'utf8');
+    const text = unlessGone(() => readFileSync(file, 'utf8')) ?? '';
     const place = relative(folder, file);
     for (const [what, form] of forms) if (form.test(text)) found.add(`${place} has ${what}`);
     for (const [value, what] of secrets) if (value.length >= shortest && text.includes(value)) found.add(`${place} has ${what}`);
@@ -31,10 +31,24 @@ export function secretsIn(folder: string, secrets: ReadonlyMap<string, string>):
   return [...found].sort();
 }
 
-function logFiles(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.log'))
-    .map((file) => join(folder, file));
+/** Log files below a folder in which folders come and go. */
+export function logFiles(folder: string): string[] {
+  const entries = unlessGone(() => readdirSync(folder, { withFileTypes: true })) ?? [];
+  return entries.flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return logFiles(path);
+    return entry.isFile() && entry.name.endsWith('.log') ? [path] : [];
+  });
+}
+
+/** What `look` gives, or undefined where what it looks at has been removed meanwhile. */
+export function unlessGone<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && ['ENOENT', 'ENOTDIR', 'ESRCH'].includes(String(error.code))) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -86,15 +100,13 @@ export class LogWatch {
   #keep(): void {
     const pods = join(this.#folder, 'node');
     for (const file of logFiles(pods)) {
-      try {
+      unlessGone(() => {
         const { ino } = statSync(file);
-        if (this.#linked.has(ino)) continue;
+        // The number of a file that is linked is given to no other.
+        if (this.#linked.has(ino)) return;
         linkSync(file, join(this.#kept, `${ino}.log`));
         this.#linked.add(ino);
-      } catch (error) {
-        // Gone between the list and the link.
-        if (!(error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'EEXIST'))) throw error;
-      }
+      });
     }
   }
 }
