@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Addressing } from '../crds/names.ts';
 import { type LeaseReference, leaseReference } from '../kube/leader-election.ts';
 import type { RateLimitSettings } from './http/rate-limits.ts';
+import type { ToolAccess, ToolAccessByRole } from './pods/tool-access.ts';
 
 const origin = z
   .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
@@ -12,9 +13,6 @@ const origin = z
 const withoutTrailingSlash = z
   .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
   .transform((url) => url.replace(/\/+$/, ''));
-
-/** What roles may do with tools. */
-export type ToolAccess = 'none' | 'read' | 'all';
 
 const toolAccess = z
   .string()
@@ -91,7 +89,7 @@ export interface Settings {
   /** Tenant of users who are members of none. */
   readonly defaultTenant: string | undefined;
   /** Access to tools by role; `*` stands for all others. */
-  readonly toolAccess: ReadonlyMap<string, ToolAccess>;
+  readonly toolAccess: ToolAccessByRole;
   /** Most requests a minute at one replica: of an administrator, and from an address whose tokens are refused. */
   readonly rateLimits: RateLimitSettings;
   /** Addresses and ranges of proxies in front, comma-separated, whose X-Forwarded-For counts; none when undefined. */

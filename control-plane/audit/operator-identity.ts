@@ -1,18 +1,10 @@
 import { createHash } from 'node:crypto';
 import { pod } from '../../crds/names.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { kinds } from '../../kube/resources.ts';
 import { challenge } from '../http/bearer.ts';
 import { Problem } from '../http/problem.ts';
 import { ExpiringCache } from '../identity/expiring-cache.ts';
-
-interface TokenReview {
-  readonly status?: {
-    readonly authenticated?: boolean;
-    readonly audiences?: readonly string[];
-    readonly user?: { readonly username?: string };
-  };
-}
+import { usernameOf } from '../pods/token-review.ts';
 
 /** Milliseconds a good token is not asked about again. */
 const reviewMs = 30_000;
@@ -42,12 +34,7 @@ export class OperatorIdentity {
   }
 
   async #review(token: string): Promise<boolean> {
-    const { status } = await this.#client.review<TokenReview>(kinds.TokenReview, {
-      metadata: {},
-      spec: { token, audiences: [pod.tokenAudience] },
-    });
-    if (status?.authenticated !== true || !status.audiences?.includes(pod.tokenAudience)) return false;
-    return status.user?.username === `system:serviceaccount:${this.account.replace('/', ':')}`;
+    return (await usernameOf(this.#client, token)) === `system:serviceaccount:${this.account.replace('/', ':')}`;
   }
 
   #unauthenticated(): Problem {

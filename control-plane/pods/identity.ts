@@ -7,14 +7,7 @@ import { challenge } from '../http/bearer.ts';
 import { Problem } from '../http/problem.ts';
 import { ExpiringCache } from '../identity/expiring-cache.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
-
-interface TokenReview {
-  readonly status?: {
-    readonly authenticated?: boolean;
-    readonly audiences?: readonly string[];
-    readonly user?: { readonly username?: string };
-  };
-}
+import { usernameOf } from './token-review.ts';
 
 interface PodTenant {
   readonly name: string;
@@ -51,12 +44,8 @@ export class PodIdentity {
   }
 
   async #review(token: string): Promise<PodTenant | undefined> {
-    const { status } = await this.#client.review<TokenReview>(kinds.TokenReview, {
-      metadata: {},
-      spec: { token, audiences: [pod.tokenAudience] },
-    });
-    if (status?.authenticated !== true || !status.audiences?.includes(pod.tokenAudience)) return undefined;
-    const [, namespace, account] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(status.user?.username ?? '') ?? [];
+    const username = await usernameOf(this.#client, token);
+    const [, namespace, account] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(username ?? '') ?? [];
     if (namespace === undefined || account !== pod.serviceAccount) return undefined;
     const name = tenantOfNamespace(namespace);
     if (name === undefined) return undefined;
