@@ -2,7 +2,7 @@ import type { StackTemplate } from '../crds/stack-template.ts';
 import type { Tenant } from '../crds/tenant.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { Reflector } from '../kube/reflector.ts';
-import { isOlder, type KubeObject, kinds, type Resource } from '../kube/resources.ts';
+import { isOlder, type KubeObject, kinds } from '../kube/resources.ts';
 
 export interface DirectoryOptions {
   readonly client: KubeClient;
@@ -66,7 +66,7 @@ export class TenantDirectory {
 
   /** All tenants, by name. */
   async list(): Promise<readonly Tenant[]> {
-    if (!this.#tenants.synced) return byName(await this.#listAll<Tenant>(kinds.Tenant));
+    if (!this.#tenants.synced) return byName((await this.#client.listAll<Tenant>(kinds.Tenant)).items);
     this.#sorted ??= byName(this.#tenants.list().map((tenant) => this.known(tenant.metadata.name) ?? tenant));
     const fresh = this.#justCreated();
     return fresh.length === 0 ? this.#sorted : byName([...this.#sorted, ...fresh]);
@@ -82,7 +82,7 @@ export class TenantDirectory {
 
   /** All templates, by name. */
   async templates(): Promise<StackTemplate[]> {
-    return byName(this.#templates.synced ? this.#templates.list() : await this.#listAll<StackTemplate>(kinds.StackTemplate));
+    return byName(this.#templates.synced ? this.#templates.list() : (await this.#client.listAll<StackTemplate>(kinds.StackTemplate)).items);
   }
 
   templateNames(): string[] {
@@ -106,17 +106,6 @@ export class TenantDirectory {
       if (!fresh) this.#written.delete(metadata.name);
       return fresh;
     });
-  }
-
-  async #listAll<T extends KubeObject>(resource: Resource): Promise<T[]> {
-    const all: T[] = [];
-    let next: string | undefined;
-    do {
-      const page = await this.#client.list<T>(resource, { limit: 500, ...(next === undefined ? {} : { continue: next }) });
-      all.push(...page.items);
-      next = page.continue;
-    } while (next !== undefined);
-    return all;
   }
 }
 

@@ -38,6 +38,9 @@ export interface ApiKey {
   readonly spec: z.infer<typeof apiKeySpec>;
 }
 
+/** How many API keys a tenant may be given by the Admin API. */
+export const apiKeyLimit = 100;
+
 /** Name of a key's object. */
 export function apiKeyName(sha256: string): string {
   return `key-${sha256.slice(0, 16)}`;

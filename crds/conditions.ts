@@ -7,8 +7,8 @@
 export const conditionReasons = {
   /** The template exists and the tenant's parameters fit its schema. */
   TemplateResolved: ['Resolved', 'TemplateNotFound', 'RevisionNotFound', 'ParametersInvalid', 'ContainersInvalid'],
-  /** Generated secrets exist in the tenant's namespace. */
-  SecretsReady: ['Generated', 'Pending'],
+  /** Generated secrets exist in the tenant's namespace, and the pods' file of API keys is as it should be. */
+  SecretsReady: ['Generated', 'Pending', 'KeysNotWritten', 'TooManyKeys'],
   /** Database, roles and password exist and the migration has run. */
   DatabaseReady: ['Ready', 'NotRequired', 'Provisioning', 'Migrating', 'MigrationFailed', 'ServerUnavailable', 'NoServer'],
   /** The tenant's pods are available. */
@@ -30,6 +30,7 @@ export const conditionReasons = {
     'Registered',
     'NoOrganization',
     'OrganizationNotFound',
+    'OrganizationTaken',
     'OrganizationRefused',
     'InvitationRefused',
     'ProviderUnavailable',
@@ -50,6 +51,7 @@ export const conditionReasons = {
     'NoServer',
     'MigrationFailed',
     'OrganizationNotFound',
+    'OrganizationTaken',
     'NamespaceConflict',
     'ApplyRefused',
     'CleanupFailed',

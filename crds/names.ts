@@ -16,7 +16,7 @@ export const labels = {
 } as const;
 
 export const annotations = {
-  /** `paused` on a Tenant: the operator writes nothing for it. */
+  /** `paused` on a Tenant: the operator writes nothing for it but the pods' file of API keys, so that a revoked key ends. */
   reconcile: `${group}/reconcile`,
   /** A time on a Tenant: its secrets are rotated once for each new value. */
   rotate: `${group}/rotate`,

@@ -35,6 +35,9 @@ export interface List<T> {
   readonly continue?: string;
 }
 
+/** Objects of a page where all are asked for. */
+const pageSize = 500;
+
 export interface WatchOptions extends InNamespace {
   readonly labelSelector?: string | undefined;
   readonly fieldSelector?: string | undefined;
@@ -98,6 +101,18 @@ export class KubeClient {
     const items = (raw.items ?? []).map((item) => ({ ...item, apiVersion: resource.apiVersion, kind: resource.kind }));
     const next = raw.metadata.continue;
     return { items, resourceVersion: raw.metadata.resourceVersion, ...(next ? { continue: next } : {}) };
+  }
+
+  /** All pages. `resourceVersion` is that of the state they are of. */
+  async listAll<T extends KubeObject>(resource: Resource, options: Omit<ListOptions, 'limit' | 'continue'> = {}): Promise<List<T>> {
+    const items: T[] = [];
+    let next: string | undefined;
+    for (;;) {
+      const page = await this.list<T>(resource, { ...options, limit: pageSize, ...(next === undefined ? {} : { continue: next }) });
+      items.push(...page.items);
+      next = page.continue;
+      if (next === undefined) return { items, resourceVersion: page.resourceVersion };
+    }
   }
 
   async create<T extends KubeObject>(resource: Resource, object: KubeObject, options: Write = {}): Promise<T> {

@@ -23,7 +23,6 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly random?: () => number;
 }
 
-const pageSize = 500;
 /** Ten seconds spare an API server that is away, and are not long for a repair to wait once it is back. */
 const backOff = { firstMs: 200, maxMs: 10_000 };
 /** A watch that ends sooner than this without having said anything counts as a failure, or it would be a busy loop. */
@@ -111,28 +110,13 @@ export class Reflector<T extends KubeObject = KubeObject> {
 
   async #relist(signal: AbortSignal): Promise<void> {
     const { client, resource, namespace, labelSelector, fieldSelector, metadataOnly = false } = this.#options;
-    const found = new Map<string, T>();
-    let next: string | undefined;
-    let version = '';
-    do {
-      const page = await client.list<T>(resource, {
-        namespace,
-        labelSelector,
-        fieldSelector,
-        metadataOnly,
-        signal,
-        limit: pageSize,
-        ...(next === undefined ? {} : { continue: next }),
-      });
-      for (const item of page.items) found.set(keyOf(item), item);
-      version = page.resourceVersion;
-      next = page.continue;
-    } while (next !== undefined);
+    const { items, resourceVersion } = await client.listAll<T>(resource, { namespace, labelSelector, fieldSelector, metadataOnly, signal });
+    const found = new Map(items.map((item) => [keyOf(item), item]));
     for (const key of [...this.#objects.keys()]) if (!found.has(key)) this.#set(key, undefined);
     for (const [key, object] of found) {
       if (this.#objects.get(key)?.metadata.resourceVersion !== object.metadata.resourceVersion) this.#set(key, object);
     }
-    this.#resourceVersion = version;
+    this.#resourceVersion = resourceVersion;
   }
 
   #set(key: string, received: T | undefined): void {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { type ApiKey, apiKeyScopes } from '../../crds/api-keys.ts';
+import { type ApiKey, apiKeyLimit, apiKeyScopes } from '../../crds/api-keys.ts';
 import type { ApiKeyUsage } from '../audit/api-key-usage.ts';
 import { operation } from '../http/operation.ts';
 import { invalid } from '../http/problem.ts';
@@ -81,11 +81,11 @@ export function apiKeyRoutes(
         operationId: 'createApiKey',
         tags,
         summary: 'Create an API key',
-        description: 'The answer holds the key, this once. It works within seconds.',
+        description: `The answer holds the key, this once. It works within seconds. A tenant may have ${apiKeyLimit} keys.`,
         params: byName,
         body: newApiKey,
         response: { 201: createdApiKey },
-        problems: ['tenant-not-found', 'tenant-not-ready'],
+        problems: ['tenant-not-found', 'tenant-not-ready', 'api-key-limit-reached'],
       }),
     },
     async (request, reply) => {

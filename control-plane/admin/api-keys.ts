@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type ApiKey, type ApiKeyScope, apiKeyId, apiKeyName, generateApiKey } from '../../crds/api-keys.ts';
+import { type ApiKey, type ApiKeyScope, apiKeyId, apiKeyLimit, apiKeyName, generateApiKey } from '../../crds/api-keys.ts';
 import { labels, namespaceOf } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
@@ -25,26 +25,17 @@ export class ApiKeys {
 
   /** The oldest first. */
   async list(tenant: Tenant): Promise<ApiKey[]> {
-    const namespace = namespaceOf(tenant.metadata.name);
     if (!(await this.#owns(tenant))) return [];
-    const all: ApiKey[] = [];
-    let next: string | undefined;
-    do {
-      const page = await this.#client.list<ApiKey>(kinds.ApiKey, {
-        namespace,
-        limit: 500,
-        ...(next === undefined ? {} : { continue: next }),
-      });
-      all.push(...page.items);
-      next = page.continue;
-    } while (next !== undefined);
+    const items = await this.#objects(tenant);
     const key = ({ metadata }: ApiKey) => `${metadata.creationTimestamp ?? ''} ${metadata.name}`;
-    return all.sort((a, b) => (key(a) < key(b) ? -1 : 1));
+    return items.sort((a, b) => (key(a) < key(b) ? -1 : 1));
   }
 
-  /** @returns the object and the key, which is not kept. @throws Problem tenant-not-ready */
+  /** @returns the object and the key, which is not kept. @throws Problem tenant-not-ready, api-key-limit-reached */
   async create(tenant: Tenant, { name, scopes, expiresAt }: NewApiKey, createdBy: string): Promise<{ object: ApiKey; key: string }> {
     if (!(await this.#owns(tenant))) throw notReady(tenant.metadata.name);
+    // Requests at the same time may each find room for one more: what the pods can be told has room for many times as many.
+    if ((await this.#objects(tenant)).length >= apiKeyLimit) throw limitReached(tenant.metadata.name);
     const key = generateApiKey();
     const sha256 = createHash('sha256').update(key).digest('hex');
     const object = {
@@ -58,8 +49,11 @@ export class ApiKeys {
     try {
       return { object: await this.#client.create<ApiKey>(kinds.ApiKey, object, { fieldManager }), key };
     } catch (error) {
-      // The namespace is on its way out, or gone.
-      if (isNotFound(error) || (error instanceof KubeError && error.status === 403)) throw notReady(tenant.metadata.name, error);
+      if (isNotFound(error)) throw notReady(tenant.metadata.name, error);
+      if (!(error instanceof KubeError) || error.status !== 403) throw error;
+      // Kubernetes tells its refusals apart in words alone. A quota of the platform's own may be lower than the limit here.
+      if (error.message.includes('exceeded quota')) throw limitReached(tenant.metadata.name, error);
+      if (/being terminated|status unknown for quota/.test(error.message)) throw notReady(tenant.metadata.name, error);
       throw error;
     }
   }
@@ -75,11 +69,20 @@ export class ApiKeys {
     return found;
   }
 
+  async #objects({ metadata }: Tenant): Promise<ApiKey[]> {
+    return (await this.#client.listAll<ApiKey>(kinds.ApiKey, { namespace: namespaceOf(metadata.name) })).items;
+  }
+
   /** Whether the namespace is there and this tenant's: a namesake deleted before may still hold it. */
   async #owns({ metadata }: Tenant): Promise<boolean> {
     const namespace = await this.#client.find<KubeObject>(kinds.Namespace, namespaceOf(metadata.name));
     return namespace !== undefined && namespace.metadata.labels?.[labels.tenantUid] === metadata.uid;
   }
+}
+
+function limitReached(name: string, cause?: unknown): Problem {
+  const detail = `${name} may have no more API keys (the most is ${apiKeyLimit}). DELETE /admin/tenants/${name}/api-keys/{id} revokes one; expired ones count until then.`;
+  return new Problem('api-key-limit-reached', detail, { cause });
 }
 
 function notReady(name: string, cause?: unknown): Problem {

@@ -51,18 +51,9 @@ export class Templates {
   /** What a template was, the latest first. @throws Problem template-not-found */
   async revisions(admin: Admin, name: string): Promise<StackTemplateRevision[]> {
     await this.get(admin, name);
-    const all: StackTemplateRevision[] = [];
-    let next: string | undefined;
-    do {
-      const page = await this.#client.list<StackTemplateRevision>(kinds.StackTemplateRevision, {
-        limit: 500,
-        ...(next === undefined ? {} : { continue: next }),
-      });
-      all.push(...page.items);
-      next = page.continue;
-    } while (next !== undefined);
+    const { items } = await this.#client.listAll<StackTemplateRevision>(kinds.StackTemplateRevision);
     const time = ({ metadata }: StackTemplateRevision) => `${metadata.creationTimestamp ?? ''} ${metadata.name}`;
-    return all
+    return items
       .filter(({ spec }) => spec.template === name && revisionOf(spec.spec) === spec.revision)
       .sort((a, b) => (time(a) < time(b) ? 1 : -1));
   }

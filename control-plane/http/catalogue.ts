@@ -59,6 +59,11 @@ export const catalogue = {
     remedy: 'Wait for the condition that detail names, then repeat.',
     retryAfter: 5,
   },
+  'api-key-limit-reached': {
+    status: 409,
+    title: 'The tenant may have no more API keys',
+    remedy: 'Revoke one that nobody uses, or that has expired, by DELETE /admin/tenants/{name}/api-keys/{id}.',
+  },
   'data-fate-unstated': {
     status: 409,
     title: 'It is not said what becomes of the data',

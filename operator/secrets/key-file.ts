@@ -14,6 +14,27 @@ export function validKeys(found: readonly ApiKey[], uid: string, since: string):
     .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
 }
 
+/** Bytes of the records of ApiKeys that a file may hold: a Secret takes 1 MiB, and the generated keys are in it too. */
+export const keyFileBytes = 960 * 1024;
+
+/**
+ * As many of the keys as fit into the file, in the same order. Where not all do, those that are still valid come first, and then the oldest: a
+ * key that works is not driven out by a new one.
+ */
+export function fittingKeys(keys: readonly ApiKey[], now: Date, bytes: number = keyFileBytes): ApiKey[] {
+  const expired = ({ spec }: ApiKey): number => (spec.expiresAt !== undefined && Date.parse(spec.expiresAt) <= now.getTime() ? 1 : 0);
+  const since = ({ metadata }: ApiKey): string => `${metadata.creationTimestamp ?? ''} ${metadata.name}`;
+  const byMerit = keys.toSorted((a, b) => expired(a) - expired(b) || (since(a) < since(b) ? -1 : 1));
+  const kept = new Set<ApiKey>();
+  let room = bytes;
+  for (const key of byMerit) {
+    room -= Buffer.byteLength(JSON.stringify(recordOfObject(key))) + 1;
+    if (room < 0) break;
+    kept.add(key);
+  }
+  return keys.filter((key) => kept.has(key));
+}
+
 /** What the pods know of a key. */
 export function recordOfObject({ spec }: ApiKey): ApiKeyRecord {
   const { keyId: id, displayName: name, sha256, scopes, expiresAt } = spec;

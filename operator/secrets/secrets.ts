@@ -63,9 +63,8 @@ export async function ensureSecrets({ tenant, template, server, keys, now }: Sec
   };
   const credentials = await settle(secretNames.credentials, before, wantedCredentials(before, tenant, now));
   const rotation = rotationOf(credentials);
-  const keyFile = await settle(secretNames.apiKeys, file, {
-    values: { 'keys.json': JSON.stringify([...recordsOf(credentials, tenant), ...keys]) },
-  });
+  if (!file) created.push(secretNames.apiKeys);
+  const keyFile = await settleKeyFile(credentials, file, tenant, keys, store);
   const generated =
     wanted.length > 0 ? await settle(secretNames.generated, generatedBefore, wantedSecrets(generatedBefore, wanted, rotation)) : undefined;
   const database = server
@@ -87,6 +86,18 @@ export async function ensureSecrets({ tenant, template, server, keys, now }: Sec
     keysWritten: keyFile.resourceVersion === file?.resourceVersion ? undefined : keyFile.resourceVersion,
     created,
   };
+}
+
+/** Writes the pods' file of keys where it does not say yet what it should: the generated keys, and `keys`. */
+export function settleKeyFile(
+  credentials: StoredSecret | undefined,
+  file: StoredSecret | undefined,
+  tenant: Tenant,
+  keys: readonly ApiKeyRecord[],
+  store: SecretStore,
+): Promise<StoredSecret> {
+  const records = [...(credentials ? recordsOf(credentials, tenant) : []), ...keys];
+  return store.settle(secretNames.apiKeys, file, { values: { 'keys.json': JSON.stringify(records) } });
 }
 
 /** A rotation makes new pods even where it changes nothing they read at their start: a new pod surely knows the next keys. */

@@ -47,6 +47,8 @@ export interface Context {
 export interface Memory {
   /** By Tenant UID: the Secrets as last seen; `contents` tells what they were made for. */
   readonly secrets: Map<string, { readonly state: SecretsState; readonly until: number; readonly contents: string }>;
+  /** By Tenant UID: digest of the API keys that the file of keys was last seen to have. */
+  readonly keys: Map<string, string>;
   /** By Tenant UID: the password that let the tenant's role in when it was last tried. */
   readonly databases: Map<string, { readonly password: string; readonly until: number }>;
   /** By Tenant UID: since when, in milliseconds, the API server has refused something for want of rights. */

@@ -17,10 +17,11 @@ import { ensureDatabase } from './database.ts';
 import { releaseDomains } from './domains.ts';
 import { appliedTo, covers, marked } from './drift.ts';
 import { finalize } from './finalize.ts';
+import { keepKeys } from './keys.ts';
 import { type Action, plan } from './plan.ts';
 import { type RouteState, routeKind, routeState } from './route.ts';
 import { advanceRotation, currentSecrets, isForbidden } from './secrets.ts';
-import { type Blocked, type Findings, statusOf, wasReady } from './status.ts';
+import { type Blocked, type Findings, hadSecrets, type KeysProblem, statusOf, wasReady } from './status.ts';
 import { currentVerification } from './verification.ts';
 import { workloadState } from './workload.ts';
 
@@ -32,28 +33,53 @@ const refusalGraceMs = 15_000;
 /** One pass over a tenant: observe, plan, apply, report. */
 export async function reconcile(tenant: Tenant, context: Context, signal: AbortSignal): Promise<Again> {
   if (tenant.metadata.deletionTimestamp !== undefined) return finalize(tenant, context, signal);
-  if (tenant.metadata.annotations?.[annotations.reconcile] === 'paused') {
-    const message = `Reconciliation is paused; remove the annotation ${annotations.reconcile} to resume it.`;
-    return pausedStatus(tenant, { reason: 'Paused', message }, context, signal);
-  }
-  if (!tenant.metadata.finalizers?.includes(finalizers.operator)) await addFinalizer(tenant, context, signal);
   let known = keep(tenant, context);
-  const report = (findings: Findings): Promise<void> => writeStatus(tenant, statusOf(tenant, findings, context.now), context, signal);
-  try {
-    const { findings, again } = await advance(tenant, context, signal, (found) => {
-      known = { ...known, ...found };
-    });
-    await report(findings);
-    context.memory.refused.delete(tenant.metadata.uid ?? '');
-    return again;
-  } catch (error) {
-    // No retry will mend what the API server refuses: a person has to be told.
-    if (error instanceof KubeError && !error.retryable && !error.stale && !mayPass(error, tenant, context)) {
-      const message = `The Kubernetes API refused an object: ${error.message}. Correct the tenant or its template.`;
-      await report({ ...known, blocked: { reason: 'ApplyRefused', message } });
-    }
-    throw error;
+  const learned = (found: Findings): void => {
+    known = { ...known, ...found };
+  };
+  const [passed] = await Promise.allSettled([isPaused(tenant) ? paused(tenant, context) : advance(tenant, context, signal, learned)]);
+  const keys = await keysKept(tenant, context, signal);
+  const report = (findings: Findings): Promise<void> =>
+    writeStatus(tenant, statusOf(tenant, { ...findings, keysProblem: keys.problem }, context.now), context, signal);
+  if (passed.status === 'rejected') {
+    const refusal = refusalOf(passed.reason, tenant, context);
+    if (refusal || keys.problem) await report({ ...known, ...(refusal ? { blocked: refusal } : {}) });
+    throw passed.reason;
   }
+  await report(passed.value.findings);
+  if ('error' in keys) throw keys.error;
+  context.memory.refused.delete(tenant.metadata.uid ?? '');
+  return passed.value.again;
+}
+
+const isPaused = ({ metadata }: Tenant): boolean => metadata.annotations?.[annotations.reconcile] === 'paused';
+
+async function paused(tenant: Tenant, context: Context): Promise<Outcome> {
+  const message = `Reconciliation is paused; remove the annotation ${annotations.reconcile} to resume it.`;
+  return { findings: { ...keep(tenant, context), blocked: { reason: 'Paused', message } }, again: undefined };
+}
+
+/** Keeps the file of keys, and says in words for the status why that failed. */
+async function keysKept(
+  tenant: Tenant,
+  context: Context,
+  signal: AbortSignal,
+): Promise<{ problem?: KeysProblem | undefined; error?: unknown }> {
+  try {
+    return { problem: await keepKeys(tenant, context, signal) };
+  } catch (error) {
+    // What a newer state of the objects will mend is tried again at once, and without the API server nobody can be told.
+    if (!(error instanceof KubeError) || error.stale || error.status === 0 || mayPass(error, tenant, context)) return { error };
+    const message = `The pods' file of API keys could not be written, so revoked keys may work on: ${error.message}`;
+    return { problem: { reason: 'KeysNotWritten', message }, error };
+  }
+}
+
+/** No retry will mend what the API server refuses: a person has to be told. */
+function refusalOf(error: unknown, tenant: Tenant, context: Context): Blocked | undefined {
+  if (!(error instanceof KubeError) || error.retryable || error.stale || mayPass(error, tenant, context)) return undefined;
+  const message = `The Kubernetes API refused an object: ${error.message}. Correct the tenant or its template.`;
+  return { reason: 'ApplyRefused', message };
 }
 
 /** For some seconds after its start an API server refuses what it later grants: it has not read its roles yet. */
@@ -65,15 +91,16 @@ function mayPass(error: KubeError, { metadata }: Tenant, { memory, now }: Contex
   return now().getTime() - since < refusalGraceMs;
 }
 
+interface Outcome {
+  readonly findings: Findings;
+  readonly again: Again;
+}
+
 /** `learned` is told of each finding as it comes, for when a later step throws. */
-async function advance(
-  tenant: Tenant,
-  context: Context,
-  signal: AbortSignal,
-  learned: (findings: Findings) => void,
-): Promise<{ findings: Findings; again: Again }> {
+async function advance(tenant: Tenant, context: Context, signal: AbortSignal, learned: (findings: Findings) => void): Promise<Outcome> {
   const { settings, children } = context;
   const { name, uid = '' } = tenant.metadata;
+  if (!tenant.metadata.finalizers?.includes(finalizers.operator)) await addFinalizer(tenant, context, signal);
   await releaseDomains(tenant, context, signal);
   const resolved = resolveTemplate(tenant, context.templates);
   if ('reason' in resolved) return { findings: { ...keep(tenant, context), blocked: resolved }, again: undefined };
@@ -151,7 +178,7 @@ function keep(tenant: Tenant, context: Context): Findings {
   const deployment = children.find(name, kinds.Deployment, namespaceOf(name), 'stack');
   if (!deployment) return {};
   return {
-    secrets: isTrue(tenant.status?.conditions, 'SecretsReady'),
+    secrets: hadSecrets(tenant),
     workload: workloadState(deployment, children.podsOf(name)),
     route: routeOf(name, context),
     ...(isTrue(tenant.status?.conditions, 'DatabaseReady')
@@ -208,9 +235,4 @@ async function addFinalizer(tenant: Tenant, { client, learn }: Context, signal: 
   const { name, resourceVersion, finalizers: present = [] } = tenant.metadata;
   const patch = { metadata: { resourceVersion, finalizers: [...present, finalizers.operator] } };
   learn(await client.patch<Tenant>(kinds.Tenant, name, patch, { fieldManager, signal }));
-}
-
-async function pausedStatus(tenant: Tenant, blocked: Blocked, context: Context, signal: AbortSignal): Promise<Again> {
-  await writeStatus(tenant, statusOf(tenant, { ...keep(tenant, context), blocked }, context.now), context, signal);
-  return undefined;
 }

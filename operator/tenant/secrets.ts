@@ -1,20 +1,17 @@
-import { isTrue } from '../../crds/conditions.ts';
-import { labels, namespaceOf } from '../../crds/names.ts';
 import { canonicalJson, type StackTemplateSpec } from '../../crds/stack-template.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { KubeError } from '../../kube/errors.ts';
-import { type KubeObject, kinds } from '../../kube/resources.ts';
+import type { KubeObject } from '../../kube/resources.ts';
 import type { DatabaseServer } from '../database/server.ts';
 import { secretNames } from '../render/blueprint.ts';
 import { finish, retire, rotationStep } from '../secrets/advance.ts';
-import { recordOfObject, validKeys } from '../secrets/key-file.ts';
 import { dueRotation, nextRotation } from '../secrets/rotation.ts';
 import { ensureSecrets, type SecretsState } from '../secrets/secrets.ts';
 import { SecretStore } from '../secrets/stored-secret.ts';
 import { type Again, type Context, sweepMs } from './context.ts';
+import { nudgePods, wantedKeys } from './keys.ts';
+import { hadSecrets } from './status.ts';
 import { isRolled, type WorkloadState } from './workload.ts';
-
-const keysAnnotation = 'tenantry.dev/keys';
 
 /** A tenant's Secrets as they are, looked at every few minutes and whenever something about them changed. */
 export async function currentSecrets(
@@ -27,8 +24,8 @@ export async function currentSecrets(
 ): Promise<SecretsState> {
   const { memory, now } = context;
   const key = tenant.metadata.uid ?? '';
-  const keys = validKeys(context.apiKeys(tenant.metadata.name), key, namespace.metadata.creationTimestamp ?? '').map(recordOfObject);
-  const contents = canonicalJson([namespace.metadata.uid, template.secrets ?? [], server?.name ?? '', keys, tenant.spec.secrets ?? {}]);
+  const { records: keys, digest } = wantedKeys(tenant, namespace, context);
+  const contents = canonicalJson([namespace.metadata.uid, template.secrets ?? [], server?.name ?? '', digest, tenant.spec.secrets ?? {}]);
   const known = memory.secrets.get(key);
   const store = new SecretStore(context.client, tenant, signal);
   const until = (): number => now().getTime() + sweepMs * (0.7 + 0.2 * context.random());
@@ -44,8 +41,9 @@ export async function currentSecrets(
   const audited = { name: tenant.metadata.name, uid: key };
   if (store.wereRead.length > 0) context.audit.secretsRead(audited, store.wereRead, 'sweep');
   memory.secrets.set(key, { state, contents, until: until() });
+  memory.keys.set(key, digest);
   if (state.keysWritten !== undefined) await nudgePods(tenant, state.keysWritten, context, signal);
-  if (state.created.length > 0 && isTrue(tenant.status?.conditions, 'SecretsReady')) {
+  if (state.created.length > 0 && hadSecrets(tenant)) {
     context.audit.rotated(audited, state.created, 'lost');
     await context.events.record(
       tenant,
@@ -60,33 +58,6 @@ export async function currentSecrets(
     await context.events.record(tenant, 'Normal', 'SecretsRotating', `The secrets are being rotated (${current.id}): ${why}.`);
   }
   return state;
-}
-
-/**
- * Has the kubelets look at the pods of the tenant, and so at the file of keys, at once: by themselves they do once a minute or later, and a
- * revoked key would work as long.
- */
-async function nudgePods(
-  { metadata: { name } }: Tenant,
-  keys: string,
-  { client, children, log }: Context,
-  signal: AbortSignal,
-): Promise<void> {
-  const namespace = namespaceOf(name);
-  const pods = children.podsOf(name).filter(({ metadata }) => metadata.labels?.[labels.component] === 'stack');
-  await Promise.all(
-    pods.map(({ metadata }) =>
-      client
-        .patch(
-          kinds.Pod,
-          metadata.name,
-          { metadata: { uid: metadata.uid, annotations: { [keysAnnotation]: keys } } },
-          { namespace, signal },
-        )
-        // It is gone, or its kubelet will look by itself.
-        .catch((error: unknown) => log.debug({ tenant: name, err: error }, 'pod not nudged')),
-    ),
-  );
 }
 
 /** Finishes a rotation once all pods have its secrets, and ends what it replaced once the overlap is over. */

@@ -12,6 +12,12 @@ export interface Blocked {
   readonly message: string;
 }
 
+/** Why keys that were revoked may work on, or keys that were made do not work. */
+export interface KeysProblem {
+  readonly reason: Extract<ConditionReason<'SecretsReady'>, 'KeysNotWritten' | 'TooManyKeys'>;
+  readonly message: string;
+}
+
 export type Verification =
   | { readonly state: 'pending' }
   | { readonly state: 'succeeded'; readonly server: VerifiedServer }
@@ -27,6 +33,7 @@ export interface Findings {
   readonly endpoints?: Endpoints;
   readonly blocked?: Blocked;
   readonly secrets?: boolean;
+  readonly keysProblem?: KeysProblem | undefined;
   /** Where the database is; `none` where the tenant has none. */
   readonly database?: { readonly server: string; readonly name: string } | 'none';
   readonly databaseProblem?: { readonly reason: 'ServerUnavailable' | 'NoServer'; readonly message: string };
@@ -96,7 +103,8 @@ function troubleOf({ workload, route }: Findings): string | undefined {
 
 function stalledBy(tenant: Tenant, findings: Findings): Blocked | undefined {
   const authorization = tenant.status?.conditions?.find((condition) => condition.type === 'AuthorizationReady');
-  if (authorization?.reason === 'OrganizationNotFound') return { reason: 'OrganizationNotFound', message: authorization.message };
+  for (const reason of ['OrganizationNotFound', 'OrganizationTaken'] as const)
+    if (authorization?.reason === reason) return { reason, message: authorization.message };
   if (findings.databaseProblem?.reason === 'NoServer') return { reason: 'NoServer', message: findings.databaseProblem.message };
   if (findings.migration === 'failed') return { reason: 'MigrationFailed', message: migrationFailed };
   return undefined;
@@ -113,8 +121,9 @@ function templateVerdict(tenant: Tenant, findings: Findings): Verdict {
   return { type: 'TemplateResolved', status: 'True', reason: 'Resolved', message: `Template ${tenant.spec.template.name} is used.` };
 }
 
-function secretsVerdict(findings: Findings): Verdict {
-  return findings.secrets
+function secretsVerdict({ secrets, keysProblem }: Findings): Verdict {
+  if (keysProblem) return { type: 'SecretsReady', status: 'False', ...keysProblem };
+  return secrets
     ? { type: 'SecretsReady', status: 'True', reason: 'Generated', message: 'All secrets exist.' }
     : { type: 'SecretsReady', status: 'False', reason: 'Pending', message: 'Secrets are not generated yet.' };
 }
@@ -197,6 +206,12 @@ function readyVerdict(
 /** The handshake is recorded only once everything else holds, so its record says that the tenant was ready once. */
 export function wasReady(tenant: Tenant): boolean {
   return tenant.status?.server !== undefined;
+}
+
+/** Whether the tenant's Secrets existed when they were last looked at. */
+export function hadSecrets(tenant: Tenant): boolean {
+  const condition = tenant.status?.conditions?.find(({ type }) => type === 'SecretsReady');
+  return condition !== undefined && condition.reason !== 'Pending';
 }
 
 /** The control plane's part is named only when nothing else is missing: naming it earlier would cost a write when it comes. */

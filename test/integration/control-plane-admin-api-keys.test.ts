@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ApiKey } from '../../crds/api-keys.ts';
+import { type ApiKey, apiKeyLimit, apiKeyName, generateApiKey, recordOf } from '../../crds/api-keys.ts';
 import { namespaceOf } from '../../crds/names.ts';
 import { kinds } from '../../kube/resources.ts';
 import { AdminApi, expectProblem, pointersOf } from '../admin-api.ts';
@@ -61,6 +61,39 @@ test('a key that could not be is refused with pointers', async () => {
   const past = await api.call('POST', keys(), { name: 'late', scopes: ['mcp'], expiresAt: '2020-01-01T00:00:00Z' });
   expect(pointersOf(past)).toEqual(['/expiresAt']);
   expect(await objects()).toEqual([]);
+});
+
+test('at the limit there is no further key until one is revoked, an expired one too', async () => {
+  const expired = [...Array(apiKeyLimit).keys()].map(async (index) => {
+    const { id: keyId, sha256 } = recordOf(generateApiKey(), 'many', []);
+    const metadata = { name: apiKeyName(sha256), namespace: namespaceOf(name) };
+    const spec = { displayName: `many ${index}`, keyId, sha256, scopes: ['mcp'], expiresAt: '2020-01-01T00:00:00Z' };
+    await world.kube.create(kinds.ApiKey, { metadata, ...{ spec } });
+    return keyId;
+  });
+  const [first] = await Promise.all(expired);
+  const refused = await api.call('POST', keys(), { name: 'one more', scopes: ['mcp'] });
+  expectProblem(refused, 409, 'api-key-limit-reached');
+  expect(refused.body['detail']).toContain(`the most is ${apiKeyLimit}`);
+  expect(await objects()).toHaveLength(apiKeyLimit);
+  expect((await api.call('DELETE', keys(`/${first}`))).status).toBe(204);
+  const created = await api.call('POST', keys(), { name: 'one more', scopes: ['mcp'] });
+  expect(created.status).toBe(201);
+  await until(200, (created.body as { key: string }).key);
+});
+
+test("a quota of the platform's own is told as the limit it is", async () => {
+  const quota = { metadata: { name: 'own', namespace: namespaceOf(name) }, ...{ spec: { hard: { 'count/apikeys.tenantry.dev': '0' } } } };
+  await world.kube.create(kinds.ResourceQuota, quota);
+  for (const { metadata } of await objects()) await world.kube.delete(kinds.ApiKey, metadata.name, { namespace: namespaceOf(name) });
+  // The quota takes a moment to count, and until its usage is known, which may take minutes, Kubernetes refuses in other words.
+  const refused = await world.eventually('a refusal', 30_000, async () => {
+    const answer = await api.call('POST', keys(), { name: 'one more', scopes: ['mcp'] });
+    return answer.status === 201 ? undefined : answer;
+  });
+  expect(refused.status).toBe(409);
+  expect(['api-key-limit-reached', 'tenant-not-ready']).toContain(String(refused.body['type']).split('/').at(-1));
+  await world.kube.delete(kinds.ResourceQuota, 'own', { namespace: namespaceOf(name) });
 });
 
 test('without a namespace there is none yet: 409 says when', async () => {

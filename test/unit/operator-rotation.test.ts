@@ -280,7 +280,7 @@ describe('the sweep', () => {
     const context = {
       client: world.client,
       apiKeys: () => [],
-      memory: { secrets: new Map() },
+      memory: { secrets: new Map(), keys: new Map() },
       now: () => new Date(world.now),
       random: () => 0.5,
       children: { podsOf: () => [] },

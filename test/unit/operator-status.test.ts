@@ -68,6 +68,15 @@ describe('the status', () => {
     expect(down.phase).toBe('Degraded');
   });
 
+  test('a file of keys that is not as it should be takes SecretsReady away, and nothing else', () => {
+    const once = { ...authorized, server, conditions: [condition('Ready', 'True'), condition('AuthorizationReady', 'True')] };
+    const keysProblem = { reason: 'KeysNotWritten', message: 'revoked keys may work on' } as const;
+    const status = statusOf(tenant({}, once), { ...complete, keysProblem }, now);
+    expect(verdict(status, 'SecretsReady')).toMatchObject({ status: 'False', ...keysProblem });
+    expect(verdict(status, 'Ready').status).toBe('True');
+    expect(verdict(status, 'Reconciling').message).toContain('SecretsReady');
+  });
+
   test('what only a person can mend is Stalled, with what to do', () => {
     const blocked = { reason: 'TemplateNotFound', message: 'apply it' } as const;
     const status = statusOf(tenant({}, authorized), { blocked }, now);
@@ -77,10 +86,13 @@ describe('the status', () => {
     expect(status.phase).toBe('Stalled');
   });
 
-  test('an organization that WorkOS does not know stalls the tenant, with the words of the control plane', () => {
-    const unknown = { ...condition('AuthorizationReady', 'False', 'OrganizationNotFound'), message: 'no such organization' };
+  test.each([
+    'OrganizationNotFound',
+    'OrganizationTaken',
+  ] as const)('an organization that is not to be had (%s) stalls the tenant, with the words of the control plane', (reason) => {
+    const unknown = { ...condition('AuthorizationReady', 'False', reason), message: 'not that organization' };
     const status = statusOf(tenant({}, { conditions: [unknown] }), complete, now);
-    expect(verdict(status, 'Stalled')).toMatchObject({ status: 'True', reason: 'OrganizationNotFound', message: 'no such organization' });
+    expect(verdict(status, 'Stalled')).toMatchObject({ status: 'True', reason, message: 'not that organization' });
     expect(status.phase).toBe('Stalled');
   });
 

@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import type { ApiKeyRecord } from '../../crds/api-keys.ts';
+import { labels, namespaceOf } from '../../crds/names.ts';
+import { canonicalJson } from '../../crds/stack-template.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import { type KubeObject, kinds } from '../../kube/resources.ts';
+import { secretNames } from '../render/blueprint.ts';
+import { fittingKeys, recordOfObject, validKeys } from '../secrets/key-file.ts';
+import { settleKeyFile } from '../secrets/secrets.ts';
+import { SecretStore } from '../secrets/stored-secret.ts';
+import type { Context } from './context.ts';
+import type { KeysProblem } from './status.ts';
+
+const keysAnnotation = 'tenantry.dev/keys';
+
+/** What a tenant's file of keys should say beside the generated keys. */
+export interface WantedKeys {
+  readonly records: readonly ApiKeyRecord[];
+  /** Equal digests mean equal records. */
+  readonly digest: string;
+  /** Of how many keys there is no record, because there is no room. */
+  readonly leftOut: number;
+}
+
+export function wantedKeys(tenant: Tenant, namespace: KubeObject, { apiKeys, now }: Context): WantedKeys {
+  const { name, uid = '' } = tenant.metadata;
+  const valid = validKeys(apiKeys(name), uid, namespace.metadata.creationTimestamp ?? '');
+  const fitting = fittingKeys(valid, now());
+  const records = fitting.map(recordOfObject);
+  const digest = createHash('sha256').update(canonicalJson(records)).digest('base64url');
+  return { records, digest, leftOut: valid.length - fitting.length };
+}
+
+/**
+ * Sees to it that the file of keys says what it should, whatever holds the tenant up: a key that was revoked must not work on because the
+ * template is missing or somebody has paused the tenant. Nothing is done where the pass has written the file, or where there is no namespace yet.
+ */
+export async function keepKeys(tenant: Tenant, context: Context, signal: AbortSignal): Promise<KeysProblem | undefined> {
+  const { client, children, memory, audit } = context;
+  const { name, uid = '' } = tenant.metadata;
+  const namespace = children.find(name, kinds.Namespace, undefined, namespaceOf(name));
+  if (!namespace || namespace.metadata.deletionTimestamp !== undefined || namespace.metadata.labels?.[labels.tenantUid] !== uid) return;
+  const { records, digest, leftOut } = wantedKeys(tenant, namespace, context);
+  const problem = leftOut > 0 ? tooMany(leftOut, leftOut + records.length) : undefined;
+  if (memory.keys.get(uid) === digest) return problem;
+  const store = new SecretStore(client, tenant, signal);
+  const [credentials, file] = await Promise.all([store.read(secretNames.credentials), store.read(secretNames.apiKeys)]);
+  if (store.wereRead.length > 0) audit.secretsRead({ name, uid }, store.wereRead, 'sweep');
+  // Without either no pod has run yet: the Secrets are made when one can.
+  if (credentials || file) {
+    const written = await settleKeyFile(credentials, file, tenant, records, store);
+    if (written.resourceVersion !== file?.resourceVersion) await nudgePods(tenant, written.resourceVersion ?? '', context, signal);
+  }
+  memory.keys.set(uid, digest);
+  return problem;
+}
+
+function tooMany(leftOut: number, all: number): KeysProblem {
+  const message = `${leftOut} of ${all} API keys do not fit into the pods' file and do not work, the newest first. Revoke keys that nobody uses.`;
+  return { reason: 'TooManyKeys', message };
+}
+
+/**
+ * Has the kubelets look at the pods of the tenant, and so at the file of keys, at once: by themselves they do once a minute or later, and a
+ * revoked key would work as long.
+ */
+export async function nudgePods(
+  { metadata: { name } }: Tenant,
+  keys: string,
+  { client, children, log }: Context,
+  signal: AbortSignal,
+): Promise<void> {
+  const namespace = namespaceOf(name);
+  const pods = children.podsOf(name).filter(({ metadata }) => metadata.labels?.[labels.component] === 'stack');
+  await Promise.all(
+    pods.map(({ metadata }) =>
+      client
+        .patch(
+          kinds.Pod,
+          metadata.name,
+          { metadata: { uid: metadata.uid, annotations: { [keysAnnotation]: keys } } },
+          { namespace, signal },
+        )
+        // It is gone, or its kubelet will look by itself.
+        .catch((error: unknown) => log.debug({ tenant: name, err: error }, 'pod not nudged')),
+    ),
+  );
+}
