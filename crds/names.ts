@@ -22,6 +22,10 @@ export const annotations = {
   rotate: `${group}/rotate`,
   /** A time on a Tenant: the DNS records of its custom domains are looked up at once for each new value. */
   verifyDomains: `${group}/verify-domains`,
+  /** What becomes of a Tenant's data, and when that was said: counts for the deletion that follows, over the policy of the spec. */
+  dataOnDeletion: `${group}/data-on-deletion`,
+  /** `tenant` on a suspended Tenant: an administrator of the tenant itself has suspended it, and may resume it. */
+  suspendedBy: `${group}/suspended-by`,
 } as const;
 
 export const finalizers = {

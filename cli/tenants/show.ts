@@ -32,7 +32,7 @@ export function tenantPage(tenant: Tenant | TenantWithEvents, now: Date): string
       MCP: status.endpoints?.mcp,
       API: status.endpoints?.api,
       Database: status.database === undefined ? undefined : `${status.database.name} on ${status.database.server}`,
-      'On deletion': `data is ${dataPolicyOf(spec) === 'delete' ? 'deleted' : 'kept'}`,
+      'On deletion': `data is ${(tenant.dataFate ?? dataPolicyOf(spec)) === 'delete' ? 'deleted' : 'kept'}`,
       Labels: Object.entries(tenant.labels)
         .map(([key, value]) => `${key}=${value}`)
         .join(', '),

@@ -24,9 +24,21 @@ const rotation = z
 export function actionRoutes(server: FastifyInstance, access: Access, tenants: Tenants, now: () => Date): void {
   const app = server.withTypeProvider<ZodTypeProvider>();
 
-  for (const [action, suspended, summary] of [
-    ['suspend', true, 'Stop the pods of a tenant and keep everything else'],
-    ['resume', false, 'Start the pods of a suspended tenant again'],
+  for (const { action, suspended, summary, description, problems } of [
+    {
+      action: 'suspend',
+      suspended: true,
+      summary: 'Stop the pods of a tenant and keep everything else',
+      description: "What an administrator of the platform suspends, the tenant's own cannot resume.",
+      problems: [],
+    },
+    {
+      action: 'resume',
+      suspended: false,
+      summary: 'Start the pods of a suspended tenant again',
+      description: "Administrators of a tenant resume what they have suspended themselves; all else is the platform's, kubectl's too.",
+      problems: ['suspended-by-platform'],
+    },
   ] as const) {
     app.post(
       `/admin/tenants/:name/${action}`,
@@ -36,10 +48,19 @@ export function actionRoutes(server: FastifyInstance, access: Access, tenants: T
           operationId: `${action}Tenant`,
           tags,
           summary,
+          description,
           params: byName,
           querystring: z.strictObject({ force }),
           response: { 200: tenantRepresentation },
-          problems: ['invalid-query', 'tenant-not-found', 'tenant-deleting', 'field-managed', 'conflict'],
+          problems: [
+            ...problems,
+            'invalid-query',
+            'tenant-not-found',
+            'tenant-deleting',
+            'field-managed',
+            'refused-by-cluster',
+            'conflict',
+          ],
         }),
       },
       async (request, reply) => {
@@ -62,7 +83,7 @@ export function actionRoutes(server: FastifyInstance, access: Access, tenants: T
         description: 'Old and new ones are valid side by side for the overlap the tenant sets, so that no request fails.',
         params: byName,
         response: { 202: rotation.describe('The operator has been asked to.') },
-        problems: ['tenant-not-found', 'tenant-deleting', 'conflict'],
+        problems: ['tenant-not-found', 'tenant-deleting', 'refused-by-cluster', 'conflict'],
       }),
     },
     async (request, reply) => {

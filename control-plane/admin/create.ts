@@ -42,7 +42,7 @@ export function createAdmin({
   log,
   now,
 }: AdminOptions): AdminParts {
-  const tenants = new Tenants(client, directory, organizationExists);
+  const tenants = new Tenants(client, directory, organizationExists, now);
   return {
     access: new Access(admins, audit, new RateLimits(rateLimits)),
     tenants,

@@ -67,7 +67,15 @@ export function domainRoutes(server: FastifyInstance, access: Access, tenants: T
           .strictObject({ domain: hostName.describe('The host name, in lower case.') })
           .meta({ id: 'NewDomain', examples: [{ domain: 'mcp.acme.com' }] }),
         response: { 201: domainState },
-        problems: ['invalid-query', 'tenant-not-found', 'domain-exists', 'tenant-deleting', 'field-managed', 'conflict'],
+        problems: [
+          'invalid-query',
+          'tenant-not-found',
+          'domain-exists',
+          'tenant-deleting',
+          'field-managed',
+          'refused-by-cluster',
+          'conflict',
+        ],
         answerHeaders: { 201: ['location'] },
       }),
     },
@@ -96,7 +104,7 @@ export function domainRoutes(server: FastifyInstance, access: Access, tenants: T
         summary: 'Look up the DNS record of a host name now',
         params: byDomain,
         response: { 202: domainState.describe('The state so far; the operator has been asked to look.') },
-        problems: ['tenant-not-found', 'domain-not-found', 'tenant-deleting', 'conflict'],
+        problems: ['tenant-not-found', 'domain-not-found', 'tenant-deleting', 'refused-by-cluster', 'conflict'],
       }),
     },
     async (request, reply) => {
@@ -123,7 +131,15 @@ export function domainRoutes(server: FastifyInstance, access: Access, tenants: T
         params: byDomain,
         querystring: z.strictObject({ force }),
         response: { 204: z.null().describe('It serves no more.') },
-        problems: ['invalid-query', 'tenant-not-found', 'domain-not-found', 'tenant-deleting', 'field-managed', 'conflict'],
+        problems: [
+          'invalid-query',
+          'tenant-not-found',
+          'domain-not-found',
+          'tenant-deleting',
+          'field-managed',
+          'refused-by-cluster',
+          'conflict',
+        ],
       }),
     },
     async (request, reply) => {

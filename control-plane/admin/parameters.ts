@@ -47,7 +47,7 @@ const flag = z
   .meta({ type: 'boolean', enum: [true, false], default: false });
 
 export const dryRun = flag.describe('Checks everything and stores nothing.');
-export const force = flag.describe('Takes fields over that another field manager owns.');
+export const force = flag.describe('Takes fields over that another field manager owns. For administrators of the platform.');
 
 export const page = {
   limit: z.coerce.number().int().min(1).max(500).default(100).describe('Most items of a page.').meta({ type: 'integer' }),

@@ -1,6 +1,6 @@
 import { escapePointer, type Fault } from '../../crds/parameters.ts';
 import { KubeError } from '../../kube/errors.ts';
-import { invalid } from '../http/problem.ts';
+import { invalid, Problem } from '../http/problem.ts';
 
 /** The faults the CustomResourceDefinition itself found, as pointers into the body of the Admin API, where the spec's fields stand flat. */
 export function faultsOfRefusal(error: KubeError): Fault[] {
@@ -13,10 +13,13 @@ export function faultsOfRefusal(error: KubeError): Fault[] {
 
 /**
  * What the API server refuses although our own checks passed, as a Problem; anything else as it is. Rules of the custom resource definition,
- * such as immutability, come as 422, text that is none as 400, and server-side apply says of duplicates that it has failed.
+ * such as immutability, come as 422, text that is none as 400, and server-side apply says of duplicates that it has failed. What policies and
+ * webhooks of the cluster refuse says so, with any status.
  */
 export function refusalOf(error: unknown): unknown {
   if (!(error instanceof KubeError)) return error;
+  if (/^admission webhook .* denied the request|ValidatingAdmissionPolicy .* denied request/s.test(error.message))
+    return new Problem('refused-by-cluster', `A policy of the cluster refuses it: ${error.message}`, { cause: error });
   if (error.reason === 'Invalid' || error.status === 400) return invalid(faultsOfRefusal(error));
   const [, field, key] = /: \.(spec[^:]*): duplicate entries for key \[(.*)\]$/.exec(error.message) ?? [];
   return field === undefined ? error : invalid([{ pointer: pointerOf(field, ''), message: `has more than one entry with ${key}` }]);

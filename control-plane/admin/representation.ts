@@ -1,8 +1,10 @@
 import { z } from 'zod';
+import { dataFateOf, dataFates } from '../../crds/deletion.ts';
 import { type Tenant, tenantName, tenantSpec, tenantStatus } from '../../crds/tenant.ts';
 import { digestOf } from '../http/entity-tags.ts';
 import type { TenantEvent } from './events.ts';
 import { labels } from './labels.ts';
+import { suspenderOf, suspenders } from './suspension.ts';
 
 // One component each in the OpenAPI document, wherever they are used.
 z.globalRegistry.add(tenantSpec, { ...tenantSpec.meta(), id: 'TenantSpec' });
@@ -58,6 +60,11 @@ const tenantFields = {
   generation: z.int().describe('Grows with every change of the spec.'),
   createdAt: z.string().meta({ format: 'date-time' }),
   deletedAt: z.string().optional().describe('Since when it is being deleted.').meta({ format: 'date-time' }),
+  dataFate: z.enum(dataFates).optional().describe('What becomes of its data, where it is being deleted.'),
+  suspendedBy: z
+    .enum(suspenders)
+    .optional()
+    .describe('Who has suspended it, where it is: what the platform has, with kubectl too, only the platform resumes.'),
   labels: z.record(z.string(), z.string()),
   spec: tenantSpec,
   status: tenantStatus,
@@ -78,14 +85,17 @@ export const tenantList = z
   .meta({ id: 'TenantList' });
 
 /** A Tenant as the Admin API shows it. */
-export function represent({ metadata, spec, status }: Tenant) {
+export function represent(tenant: Tenant) {
+  const { metadata, spec, status } = tenant;
+  const suspendedBy = suspenderOf(tenant);
   return {
     name: metadata.name,
     uid: metadata.uid ?? '',
     resourceVersion: metadata.resourceVersion ?? '',
     generation: metadata.generation ?? 0,
     createdAt: metadata.creationTimestamp ?? '',
-    ...(metadata.deletionTimestamp === undefined ? {} : { deletedAt: metadata.deletionTimestamp }),
+    ...(metadata.deletionTimestamp === undefined ? {} : { deletedAt: metadata.deletionTimestamp, dataFate: dataFateOf(tenant) }),
+    ...(suspendedBy === undefined ? {} : { suspendedBy }),
     labels: metadata.labels ?? {},
     spec,
     status: status ?? {},

@@ -22,3 +22,9 @@ export function requireOwnFields(admin: Admin, fields: Readonly<Record<string, u
   const named = faults.map(({ pointer }) => pointer.slice(1)).join(', ');
   throw new Problem('forbidden', `Only administrators of the platform change ${named}; of a tenant: ${ownFields.join(', ')}.`, { faults });
 }
+
+/** @throws Problem `forbidden` where an administrator of a tenant would take fields over from their manager. */
+export function requirePlatformToForce(admin: Admin): void {
+  if (admin.platform) return;
+  throw new Problem('forbidden', 'Only administrators of the platform take fields over with ?force=true; ask one of them.');
+}

@@ -57,7 +57,15 @@ export function serviceRoutes(server: FastifyInstance, access: Access, tenants: 
         querystring: z.strictObject({ force }),
         body: z.strictObject({ enabled: z.boolean().describe('Whether it is to be on.') }).meta({ id: 'ServiceState' }),
         response: { 200: service },
-        problems: ['invalid-query', 'tenant-not-found', 'service-not-found', 'tenant-deleting', 'field-managed', 'conflict'],
+        problems: [
+          'invalid-query',
+          'tenant-not-found',
+          'service-not-found',
+          'tenant-deleting',
+          'field-managed',
+          'refused-by-cluster',
+          'conflict',
+        ],
       }),
     },
     async (request, reply) => {

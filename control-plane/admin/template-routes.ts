@@ -95,7 +95,7 @@ export function templateRoutes(server: FastifyInstance, access: Access, template
           200: template.describe('The template as it is now, or with dryRun would be.'),
           201: template.describe('The template has been created.'),
         },
-        problems: ['invalid-query', 'template-not-found', 'field-managed', 'precondition-failed'],
+        problems: ['invalid-query', 'template-not-found', 'field-managed', 'refused-by-cluster', 'precondition-failed'],
         answerHeaders: { 200: ['etag'], 201: ['location', 'etag'] },
       }),
     },

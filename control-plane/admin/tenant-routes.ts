@@ -1,13 +1,13 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { dataFates } from '../../crds/deletion.ts';
 import { tenantStatus } from '../../crds/tenant.ts';
 import { demanded, digestOf, isKnown } from '../http/entity-tags.ts';
 import { operation } from '../http/operation.ts';
 import { bodyUnchecked } from '../http/validation.ts';
 import { type Idempotency, marksOf } from '../idempotency/idempotency.ts';
 import type { Access } from './access.ts';
-import { dataFates } from './deletion.ts';
 import type { TenantEvents } from './events.ts';
 import { parseSelector } from './labels.ts';
 import { pageOf } from './listing.ts';
@@ -120,7 +120,14 @@ export function tenantRoutes(
           200: tenantRepresentation.describe('The tenant as it would be: a dry run.'),
           201: tenantRepresentation.describe('The tenant has been created.'),
         },
-        problems: ['invalid-query', 'tenant-exists', 'tenant-deleting', 'idempotency-in-progress', 'idempotency-key-reused'],
+        problems: [
+          'invalid-query',
+          'tenant-exists',
+          'tenant-deleting',
+          'refused-by-cluster',
+          'idempotency-in-progress',
+          'idempotency-key-reused',
+        ],
         answerHeaders: { 201: ['location', 'etag', 'idempotency-replayed'] },
       }),
     },
@@ -160,14 +167,24 @@ export function tenantRoutes(
         summary: 'Change a tenant',
         description:
           'A JSON merge patch. Administrators of a tenant change displayName, parameters, services, tools, domains and suspended; those of the platform everything that is not immutable. ' +
-          'What another field manager owns, such as a GitOps tool, is refused unless `force` takes it over.',
+          'What another field manager owns, such as a GitOps tool, is refused unless an administrator of the platform takes it over with `force`. ' +
+          'What the platform has suspended, only the platform resumes.',
         params: byName,
         querystring: z.strictObject({ dryRun, force }),
         headers: z.looseObject({ 'if-match': ifMatch }),
         body: tenantPatch,
         consumes: ['application/json', 'application/merge-patch+json'],
         response: { 200: tenantRepresentation },
-        problems: ['invalid-query', 'tenant-not-found', 'tenant-deleting', 'field-managed', 'conflict', 'precondition-failed'],
+        problems: [
+          'invalid-query',
+          'suspended-by-platform',
+          'tenant-not-found',
+          'tenant-deleting',
+          'field-managed',
+          'refused-by-cluster',
+          'conflict',
+          'precondition-failed',
+        ],
         answerHeaders: { 200: ['etag'] },
       }),
     },
@@ -200,7 +217,15 @@ export function tenantRoutes(
         }),
         headers: z.looseObject({ 'if-match': ifMatch }),
         response: { 202: tenantRepresentation.describe('The deletion has begun; it is done when the tenant answers 404.') },
-        problems: ['invalid-query', 'tenant-not-found', 'data-fate-unstated', 'tenant-deleting', 'conflict', 'precondition-failed'],
+        problems: [
+          'invalid-query',
+          'tenant-not-found',
+          'data-fate-unstated',
+          'tenant-deleting',
+          'refused-by-cluster',
+          'conflict',
+          'precondition-failed',
+        ],
       }),
     },
     async (request, reply) => {

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import type { DataFate } from '../../crds/deletion.ts';
 import { group } from '../../crds/names.ts';
 import type { Fault } from '../../crds/parameters.ts';
 import { revisionName, revisionOf, type StackTemplateRevision, type StackTemplateSpec } from '../../crds/stack-template.ts';
-import { dataPolicyOf, type Tenant, tenantName, tenantSpec } from '../../crds/tenant.ts';
+import { type Tenant, tenantName, tenantSpec } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
@@ -12,25 +13,26 @@ import { faultsOf } from '../http/validation.ts';
 import { type Admin, canSee, requirePlatform } from '../identity/admins.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
 import { faultsBeyondForm, type Lookups } from './checks.ts';
-import { consequences, type DataFate, policyPatch } from './deletion.ts';
+import { consequences, Deletion } from './deletion.ts';
 import { labels } from './labels.ts';
 import { isObject, mergePatch } from './merge-patch.ts';
 import { foreignFields } from './ownership.ts';
 import { refusalOf } from './refusals.ts';
 import { isDemanded, newTenant } from './representation.ts';
-import { requireOwnFields, visible } from './scope.ts';
+import { requireOwnFields, requirePlatformToForce, visible } from './scope.ts';
+import { suspensionMarks } from './suspension.ts';
 
 /** A change of a tenant; each part is a JSON merge patch. */
 export interface Edit {
   readonly spec?: Readonly<Record<string, unknown>>;
   readonly labels?: unknown;
-  readonly annotations?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string | null>>;
 }
 
 export interface ChangeOptions {
   /** Tags of If-Match, one of which the tenant must still have; undefined for any. */
   readonly ifMatch?: readonly string[] | undefined;
-  /** Takes fields over that another manager owns. */
+  /** Takes fields over that another manager owns. For administrators of the platform. */
   readonly force?: boolean;
   /** Lets Kubernetes check the change without storing it. */
   readonly dryRun?: boolean;
@@ -51,11 +53,13 @@ const attempts = 8;
 export class Tenants {
   readonly #client: KubeClient;
   readonly #directory: TenantDirectory;
+  readonly #deletion: Deletion;
   readonly #lookups: Lookups;
 
-  constructor(client: KubeClient, directory: TenantDirectory, organizationExists: Lookups['organizationExists']) {
+  constructor(client: KubeClient, directory: TenantDirectory, organizationExists: Lookups['organizationExists'], now: () => Date) {
     this.#client = client;
     this.#directory = directory;
+    this.#deletion = new Deletion(client, now);
     this.#lookups = {
       template: (name) => directory.template(name),
       templateNames: () => directory.templateNames(),
@@ -135,37 +139,23 @@ export class Tenants {
   }
 
   /**
-   * Begins the deletion, or finds it begun. `fate` becomes the policy of the data first.
+   * Begins the deletion, or finds it begun. `fate` is what becomes of the data, whatever the policy of the spec.
    * @returns the tenant as it is afterwards.
    * @throws Problem tenant-not-found, data-fate-unstated, tenant-deleting, precondition-failed, conflict
    */
   async remove(admin: Admin, name: string, fate: DataFate | undefined, ifMatch: readonly string[] | undefined): Promise<Tenant> {
-    for (let left = attempts; ; left--) {
-      const current = await this.#current(admin, name);
-      if (fate === undefined) throw new Problem('data-fate-unstated', consequences(current, (await this.templateOf(current))?.spec));
-      const begun = current.metadata.deletionTimestamp !== undefined;
-      if (begun && dataPolicyOf(current.spec) === fate) return current;
-      if (begun) throw new Problem('tenant-deleting', `${name} is being deleted already, with ${dataPolicyOf(current.spec)} for its data.`);
-      if (!isDemanded(current, ifMatch)) throw changed(name);
-      try {
-        return await this.#delete(current, fate);
-      } catch (error) {
-        if (!(error instanceof KubeError && error.reason === 'Conflict')) throw refusalOf(error);
-        if (ifMatch !== undefined) throw changed(name);
-        if (left <= 1) throw busy(name, error);
-      }
+    const first = await this.#current(admin, name);
+    if (fate === undefined) throw new Problem('data-fate-unstated', consequences(first, (await this.templateOf(first))?.spec));
+    if (first.metadata.deletionTimestamp === undefined && !isDemanded(first, ifMatch)) throw changed(name);
+    const mayBe = ({ metadata: { uid, generation } }: Tenant) => {
+      // A status that is written meanwhile is no change that If-Match guards against.
+      if (ifMatch !== undefined && (uid !== first.metadata.uid || generation !== first.metadata.generation)) throw changed(name);
+    };
+    try {
+      return this.#written(await this.#deletion.begin(first, fate, () => this.#current(admin, name), mayBe));
+    } catch (error) {
+      throw refusalOf(error);
     }
-  }
-
-  async #delete(current: Tenant, fate: DataFate): Promise<Tenant> {
-    const spec = policyPatch(current, fate);
-    const decided = spec === undefined ? current : await this.#write(current, { spec }, {});
-    const { name, uid = '', resourceVersion = '' } = decided.metadata;
-    // With the version, so that nobody has changed the policy back in between.
-    await this.#client.delete(kinds.Tenant, name, { uid, resourceVersion });
-    const after = await this.#client.find<Tenant>(kinds.Tenant, name);
-    if (after !== undefined && after.metadata.uid === uid) return this.#written(after);
-    return { ...decided, metadata: { ...decided.metadata, deletionTimestamp: new Date().toISOString() } };
   }
 
   /** The tenant as the API server has it: what is written must not be decided by a copy. */
@@ -177,6 +167,8 @@ export class Tenants {
   async #checked(admin: Admin, current: Tenant, edit: Edit, { force = false }: ChangeOptions): Promise<Edit> {
     const { spec = {}, labels: ownLabels } = edit;
     requireOwnFields(admin, { ...spec, ...(ownLabels === undefined ? {} : { labels: ownLabels }) });
+    if (force) requirePlatformToForce(admin);
+    const marks = suspensionMarks(admin, current, spec);
     const merged = withExternalId(mergePatch(current.spec, spec), current);
     const form = tenantSpec.safeParse(merged);
     const faults = [
@@ -186,8 +178,9 @@ export class Tenants {
       ...(await faultsBeyondForm('organizationId' in spec ? merged : { ...merged, organizationId: undefined }, this.#lookups)),
     ];
     if (faults.length > 0) throw invalid(faults);
-    if (!force) refuseForeign(current, edit);
-    return { ...edit, ...(isObject(spec['organization']) ? { spec: { ...spec, organization: merged['organization'] } } : {}) };
+    if (!force) refuseForeign(admin, current, edit);
+    const annotations = { ...edit.annotations, ...marks };
+    return { ...edit, annotations, ...(isObject(spec['organization']) ? { spec: { ...spec, organization: merged['organization'] } } : {}) };
   }
 
   async #write({ metadata }: Tenant, edit: Edit, { dryRun = false }: ChangeOptions): Promise<Tenant> {
@@ -197,7 +190,7 @@ export class Tenants {
         uid,
         resourceVersion,
         ...(edit.labels === undefined ? {} : { labels: edit.labels }),
-        ...(edit.annotations === undefined ? {} : { annotations: edit.annotations }),
+        ...(edit.annotations === undefined || Object.keys(edit.annotations).length === 0 ? {} : { annotations: edit.annotations }),
       },
       ...(edit.spec === undefined ? {} : { spec: edit.spec }),
     };
@@ -242,13 +235,14 @@ function labelFaults({ metadata }: Tenant, patch: unknown): Fault[] {
 }
 
 /** @throws Problem field-managed */
-function refuseForeign(current: Tenant, edit: Edit): void {
+function refuseForeign(admin: Admin, current: Tenant, edit: Edit): void {
   const foreign = foreignFields(current, edit);
   if (foreign.length === 0) return;
   const managers = foreign.map(({ manager }) => manager).join(', ');
+  const otherwise = admin.platform ? 'repeat with ?force=true to take it over' : 'ask an administrator of the platform to take it over';
   throw new Problem(
     'field-managed',
-    `${managers} manages what you want to change and would set it back. Change it there, or repeat with ?force=true to take it over.`,
+    `${managers} manages what you want to change and would set it back. Change it there, or ${otherwise}.`,
     { faults: foreign.flatMap(({ manager, pointers }) => pointers.map((pointer) => ({ pointer, message: `is managed by ${manager}` }))) },
   );
 }

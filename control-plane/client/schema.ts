@@ -47,7 +47,7 @@ export interface paths {
         head?: never;
         /**
          * Change a tenant
-         * @description A JSON merge patch. Administrators of a tenant change displayName, parameters, services, tools, domains and suspended; those of the platform everything that is not immutable. What another field manager owns, such as a GitOps tool, is refused unless `force` takes it over.
+         * @description A JSON merge patch. Administrators of a tenant change displayName, parameters, services, tools, domains and suspended; those of the platform everything that is not immutable. What another field manager owns, such as a GitOps tool, is refused unless an administrator of the platform takes it over with `force`. What the platform has suspended, only the platform resumes.
          */
         patch: operations["changeTenant"];
         trace?: never;
@@ -61,7 +61,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Stop the pods of a tenant and keep everything else */
+        /**
+         * Stop the pods of a tenant and keep everything else
+         * @description What an administrator of the platform suspends, the tenant's own cannot resume.
+         */
         post: operations["suspendTenant"];
         delete?: never;
         options?: never;
@@ -78,7 +81,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Start the pods of a suspended tenant again */
+        /**
+         * Start the pods of a suspended tenant again
+         * @description Administrators of a tenant resume what they have suspended themselves; all else is the platform's, kubectl's too.
+         */
         post: operations["resumeTenant"];
         delete?: never;
         options?: never;
@@ -230,7 +236,7 @@ export interface paths {
         put?: never;
         /**
          * Create an API key
-         * @description The answer holds the key, this once. It works within seconds. A tenant may have 100 keys.
+         * @description The answer holds the key, this once. It works within seconds.
          */
         post: operations["createApiKey"];
         delete?: never;
@@ -1437,6 +1443,16 @@ export interface components {
              * @description Since when it is being deleted.
              */
             deletedAt?: string;
+            /**
+             * @description What becomes of its data, where it is being deleted.
+             * @enum {string}
+             */
+            dataFate?: "retain" | "delete";
+            /**
+             * @description Who has suspended it, where it is: what the platform has, with kubectl too, only the platform resumes.
+             * @enum {string}
+             */
+            suspendedBy?: "platform" | "tenant";
             labels: {
                 [key: string]: string;
             };
@@ -1458,6 +1474,16 @@ export interface components {
              * @description Since when it is being deleted.
              */
             deletedAt?: string;
+            /**
+             * @description What becomes of its data, where it is being deleted.
+             * @enum {string}
+             */
+            dataFate?: "retain" | "delete";
+            /**
+             * @description Who has suspended it, where it is: what the platform has, with kubectl too, only the platform resumes.
+             * @enum {string}
+             */
+            suspendedBy?: "platform" | "tenant";
             labels: {
                 [key: string]: string;
             };
@@ -2168,6 +2194,8 @@ export interface operations {
              *
              *     `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
              *
+             *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
+             *
              *     `idempotency-in-progress`: The first request with this key has not been answered yet. Send the same request again in a moment.
              */
             409: {
@@ -2483,6 +2511,8 @@ export interface operations {
              *
              *     `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
              *
+             *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
+             *
              *     `conflict`: The object was changed meanwhile. Send the same request again.
              */
             409: {
@@ -2582,7 +2612,7 @@ export interface operations {
             query?: {
                 /** @description Checks everything and stores nothing. */
                 dryRun?: boolean;
-                /** @description Takes fields over that another field manager owns. */
+                /** @description Takes fields over that another field manager owns. For administrators of the platform. */
                 force?: boolean;
             };
             header?: {
@@ -2647,7 +2677,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /**
+             * @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names.
+             *
+             *     `suspended-by-platform`: The platform has suspended the tenant. Ask an administrator of the platform to resume it.
+             */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2675,7 +2709,9 @@ export interface operations {
             /**
              * @description `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
              *
-             *     `field-managed`: Another manager owns the field. Change the field where it is managed, or repeat with ?force=true to take it over.
+             *     `field-managed`: Another manager owns the field. Change the field where it is managed, or have an administrator of the platform take it over with ?force=true.
+             *
+             *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
              *
              *     `conflict`: The object was changed meanwhile. Send the same request again.
              */
@@ -2774,7 +2810,7 @@ export interface operations {
     suspendTenant: {
         parameters: {
             query?: {
-                /** @description Takes fields over that another field manager owns. */
+                /** @description Takes fields over that another field manager owns. For administrators of the platform. */
                 force?: boolean;
             };
             header?: never;
@@ -2855,7 +2891,9 @@ export interface operations {
             /**
              * @description `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
              *
-             *     `field-managed`: Another manager owns the field. Change the field where it is managed, or repeat with ?force=true to take it over.
+             *     `field-managed`: Another manager owns the field. Change the field where it is managed, or have an administrator of the platform take it over with ?force=true.
+             *
+             *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
              *
              *     `conflict`: The object was changed meanwhile. Send the same request again.
              */
@@ -2944,7 +2982,7 @@ export interface operations {
     resumeTenant: {
         parameters: {
             query?: {
-                /** @description Takes fields over that another field manager owns. */
+                /** @description Takes fields over that another field manager owns. For administrators of the platform. */
                 force?: boolean;
             };
             header?: never;
@@ -2997,7 +3035,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /**
+             * @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names.
+             *
+             *     `suspended-by-platform`: The platform has suspended the tenant. Ask an administrator of the platform to resume it.
+             */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3025,7 +3067,9 @@ export interface operations {
             /**
              * @description `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
              *
-             *     `field-managed`: Another manager owns the field. Change the field where it is managed, or repeat with ?force=true to take it over.
+             *     `field-managed`: Another manager owns the field. Change the field where it is managed, or have an administrator of the platform take it over with ?force=true.
+             *
+             *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
              *
              *     `conflict`: The object was changed meanwhile. Send the same request again.
              */
@@ -3187,6 +3231,8 @@ export interface operations {
             };
             /**
              * @description `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
+             *
+             *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
              *
              *     `conflict`: The object was changed meanwhile. Send the same request again.
              */
@@ -3391,7 +3437,7 @@ export interface operations {
     setService: {
         parameters: {
             query?: {
-                /** @description Takes fields over that another field manager owns. */
+                /** @description Takes fields over that another field manager owns. For administrators of the platform. */
                 force?: boolean;
             };
             header?: never;
@@ -3480,7 +3526,9 @@ export interface operations {
             /**
              * @description `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
              *
-             *     `field-managed`: Another manager owns the field. Change the field where it is managed, or repeat with ?force=true to take it over.
+             *     `field-managed`: Another manager owns the field. Change the field where it is managed, or have an administrator of the platform take it over with ?force=true.
+             *
+             *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
              *
              *     `conflict`: The object was changed meanwhile. Send the same request again.
              */
@@ -3685,7 +3733,7 @@ export interface operations {
     addDomain: {
         parameters: {
             query?: {
-                /** @description Takes fields over that another field manager owns. */
+                /** @description Takes fields over that another field manager owns. For administrators of the platform. */
                 force?: boolean;
             };
             header?: never;
@@ -3773,7 +3821,9 @@ export interface operations {
              *
              *     `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
              *
-             *     `field-managed`: Another manager owns the field. Change the field where it is managed, or repeat with ?force=true to take it over.
+             *     `field-managed`: Another manager owns the field. Change the field where it is managed, or have an administrator of the platform take it over with ?force=true.
+             *
+             *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
              *
              *     `conflict`: The object was changed meanwhile. Send the same request again.
              */
@@ -3940,6 +3990,8 @@ export interface operations {
             /**
              * @description `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
              *
+             *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
+             *
              *     `conflict`: The object was changed meanwhile. Send the same request again.
              */
             409: {
@@ -4027,7 +4079,7 @@ export interface operations {
     removeDomain: {
         parameters: {
             query?: {
-                /** @description Takes fields over that another field manager owns. */
+                /** @description Takes fields over that another field manager owns. For administrators of the platform. */
                 force?: boolean;
             };
             header?: never;
@@ -4110,7 +4162,9 @@ export interface operations {
             /**
              * @description `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
              *
-             *     `field-managed`: Another manager owns the field. Change the field where it is managed, or repeat with ?force=true to take it over.
+             *     `field-managed`: Another manager owns the field. Change the field where it is managed, or have an administrator of the platform take it over with ?force=true.
+             *
+             *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
              *
              *     `conflict`: The object was changed meanwhile. Send the same request again.
              */
@@ -4506,11 +4560,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /**
-             * @description `tenant-not-ready`: The tenant is not that far yet. Wait for the condition that detail names, then repeat.
-             *
-             *     `api-key-limit-reached`: The tenant may have no more API keys. Revoke one that nobody uses, or that has expired, by DELETE /admin/tenants/{name}/api-keys/{id}.
-             */
+            /** @description `tenant-not-ready`: The tenant is not that far yet. Wait for the condition that detail names, then repeat. */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4977,7 +5027,7 @@ export interface operations {
             query?: {
                 /** @description Checks everything and stores nothing. */
                 dryRun?: boolean;
-                /** @description Takes fields over that another field manager owns. */
+                /** @description Takes fields over that another field manager owns. For administrators of the platform. */
                 force?: boolean;
             };
             header?: {
@@ -5081,7 +5131,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `field-managed`: Another manager owns the field. Change the field where it is managed, or repeat with ?force=true to take it over. */
+            /**
+             * @description `field-managed`: Another manager owns the field. Change the field where it is managed, or have an administrator of the platform take it over with ?force=true.
+             *
+             *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
+             */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];

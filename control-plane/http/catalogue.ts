@@ -19,6 +19,11 @@ export const catalogue = {
   },
   unauthenticated: { status: 401, title: 'A valid token is required', remedy: 'Sign in again and send the new token.' },
   forbidden: { status: 403, title: 'The token lacks a permission', remedy: 'Ask for a role that has the permission detail names.' },
+  'suspended-by-platform': {
+    status: 403,
+    title: 'The platform has suspended the tenant',
+    remedy: 'Ask an administrator of the platform to resume it.',
+  },
   'route-not-found': { status: 404, title: 'There is nothing at this path', remedy: 'Look the path up in /openapi.json.' },
   'no-tenant': {
     status: 404,
@@ -72,7 +77,12 @@ export const catalogue = {
   'field-managed': {
     status: 409,
     title: 'Another manager owns the field',
-    remedy: 'Change the field where it is managed, or repeat with ?force=true to take it over.',
+    remedy: 'Change the field where it is managed, or have an administrator of the platform take it over with ?force=true.',
+  },
+  'refused-by-cluster': {
+    status: 409,
+    title: 'A policy of the cluster refuses it',
+    remedy: 'Ask the administrators of the cluster; detail has what their policy says.',
   },
   'domain-exists': {
     status: 409,

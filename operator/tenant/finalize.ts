@@ -1,5 +1,6 @@
+import { dataFateOf } from '../../crds/deletion.ts';
 import { databaseNames, finalizers, labels, namespaceOf } from '../../crds/names.ts';
-import { dataPolicyOf, type Tenant } from '../../crds/tenant.ts';
+import type { Tenant } from '../../crds/tenant.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
 import { type Again, type Context, fieldManager, writeStatus } from './context.ts';
@@ -62,9 +63,9 @@ async function settleData(tenant: Tenant, { database, events, log }: Context): P
   }
   if (tenant.spec.database?.mode === 'none') return undefined;
   const names = databaseNames(tenant.metadata.uid ?? '');
-  const policy = dataPolicyOf(tenant.spec);
+  const fate = dataFateOf(tenant);
   try {
-    if (policy === 'delete') await database.drop(names);
+    if (fate === 'delete') await database.drop(names);
     else await database.retain(names);
   } catch (error) {
     log.warn({ tenant: tenant.metadata.name, err: error }, 'database not cleaned up');
@@ -72,8 +73,8 @@ async function settleData(tenant: Tenant, { database, events, log }: Context): P
     const why = typeof code === 'string' ? code : 'no answer';
     return `PostgreSQL server ${database.name} did not clean up ${names.database} and its roles (${why}; the operator's log says more); trying again.`;
   }
-  if (recorded && policy === 'delete') await events.record(tenant, 'Normal', 'DatabaseDeleted', `Database ${names.database} was deleted.`);
-  if (recorded && policy !== 'delete') {
+  if (recorded && fate === 'delete') await events.record(tenant, 'Normal', 'DatabaseDeleted', `Database ${names.database} was deleted.`);
+  if (recorded && fate !== 'delete') {
     await events.record(
       tenant,
       'Normal',

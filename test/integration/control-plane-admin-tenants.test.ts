@@ -1,11 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { dataFateOf, wordOnData } from '../../crds/deletion.ts';
+import { annotations } from '../../crds/names.ts';
 import type { StackTemplate } from '../../crds/stack-template.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
 import { AdminApi, type Answer, expectProblem, pointersOf } from '../admin-api.ts';
+import { World } from '../world.ts';
 
 const api = new AdminApi();
+const world = new World();
 const { call, run } = api;
 const made = new Set<string>();
 const template = `tenants-${run}`;
@@ -33,6 +37,7 @@ afterAll(async () => {
   for (const name of made) await client.delete(kinds.Tenant, name);
   await client.delete(kinds.StackTemplate, template);
   await client.close();
+  await world.kube.close();
 });
 
 /** A name no other test uses; the tenant is deleted at the end. */
@@ -265,7 +270,7 @@ describe('a field of another manager', () => {
 });
 
 describe('deleting', () => {
-  const policy = (name: string) => client.find<Tenant>(kinds.Tenant, name).then((tenant) => tenant?.spec.deletionPolicy);
+  const fate = async (name: string) => dataFateOf(await stored(name));
   const hold = (name: string) => client.patch(kinds.Tenant, name, { metadata: { finalizers: ['test.tenantry.dev/hold'] } });
   const release = async (name: string) => {
     const { metadata } = await stored(name);
@@ -293,12 +298,41 @@ describe('deleting', () => {
     await hold(name);
     try {
       const answer = await call('DELETE', `/admin/tenants/${name}?data=${data}`);
-      expect([answer.status, await policy(name), (await stored(name)).spec.database?.deletionPolicy]).toEqual([202, data, data]);
+      expect([answer.status, answer.body['dataFate'], await fate(name)]).toEqual([202, data, data]);
+      // What is said for one deletion changes nothing of what the tenant should be.
+      expect((await stored(name)).spec).toMatchObject({ deletionPolicy: before, database: { deletionPolicy: before } });
       expect((await call('DELETE', `/admin/tenants/${name}?data=${data}`)).status).toBe(202);
       expectProblem(await call('DELETE', `/admin/tenants/${name}?data=${before}`), 409, 'tenant-deleting');
     } finally {
       await release(name);
     }
+  });
+
+  /** A tenant with a database; the template's image is none, and suspended it needs no pods. */
+  async function withDatabase(name: string, deletionPolicy: 'retain' | 'delete'): Promise<string> {
+    expect((await create(name, { deletionPolicy })).status).toBe(201);
+    const { status } = await world.until(name, (tenant) => tenant.status?.database !== undefined);
+    return status?.database?.name ?? '';
+  }
+  const databases = async (name: string) => (await world.query('SELECT 1 FROM pg_database WHERE datname = $1', [name])).length;
+
+  test('the operator acts on what was said for this deletion, over the policy of the spec', async () => {
+    const [dropped, kept] = [fresh('dropped'), fresh('kept')];
+    const [gone, there] = [await withDatabase(dropped, 'retain'), await withDatabase(kept, 'delete')];
+    expect([await databases(gone), await databases(there)]).toEqual([1, 1]);
+    expect((await call('DELETE', `/admin/tenants/${dropped}?data=delete`)).status).toBe(202);
+    expect((await call('DELETE', `/admin/tenants/${kept}?data=retain`)).status).toBe(202);
+    for (const name of [dropped, kept]) await world.gone(name);
+    expect([await databases(gone), await databases(there)]).toEqual([0, 1]);
+  });
+
+  test('a word to delete that a deletion which failed has left does not drop the database later', async () => {
+    const name = fresh('stale-word');
+    const database = await withDatabase(name, 'retain');
+    const word = wordOnData('delete', new Date(Date.now() - 120_000));
+    await client.patch(kinds.Tenant, name, { metadata: { annotations: { [annotations.dataOnDeletion]: word } } });
+    await world.remove(name);
+    expect(await databases(database)).toBe(1);
   });
 
   test('If-Match guards it: 412', async () => {
@@ -442,6 +476,71 @@ describe("a tenant's administrator", () => {
     expectProblem(refused, 403, 'forbidden');
     expect(pointersOf(refused)).toEqual(['/labels', '/replicas']);
     expect((await stored(name)).spec.displayName).toBe('Ours');
+  });
+
+  describe('and a suspension', () => {
+    const suspend = (body = true) => as('PATCH', `/admin/tenants/${name}`, { suspended: body });
+    const state = async () => {
+      const { body } = await as('GET', `/admin/tenants/${name}`);
+      return [(body['spec'] as { suspended?: boolean }).suspended, body['suspendedBy']];
+    };
+    const resume = (change = {}, query = '') => call('POST', `/admin/tenants/${name}/resume${query}`, undefined, change);
+
+    test('of its own: it resumes', async () => {
+      expect((await resume()).status).toBe(200);
+      expect((await as('POST', `/admin/tenants/${name}/suspend`)).body['suspendedBy']).toBe('tenant');
+      expect((await resume({ token })).status).toBe(200);
+      await expect.poll(state).toEqual([false, undefined]);
+      expect((await suspend()).body['suspendedBy']).toBe('tenant');
+      expect((await suspend(false)).status).toBe(200);
+    });
+
+    test.each([
+      ['by an action', () => call('POST', `/admin/tenants/${name}/suspend`)],
+      ['by a change', () => call('PATCH', `/admin/tenants/${name}`, { suspended: true })],
+      ['over its own', () => suspend().then(() => call('POST', `/admin/tenants/${name}/suspend`))],
+      ['with kubectl', () => world.kubectl(['patch', 'tenant', name, '--type=merge', '-p', '{"spec":{"suspended":true}}'])],
+    ])('of the platform, %s: it does not resume', async (_how, bySomebody) => {
+      expect((await resume({}, '?force=true')).status).toBe(200);
+      await bySomebody();
+      // Nor does it become its own by suspending it again.
+      expect((await suspend()).body['suspendedBy']).toBe('platform');
+      for (const refused of [
+        await resume({ token }),
+        await suspend(false),
+        await as('PATCH', `/admin/tenants/${name}`, { suspended: null }),
+        await as('PATCH', `/admin/tenants/${name}?dryRun=true`, { suspended: false }),
+      ]) {
+        expectProblem(refused, 403, 'suspended-by-platform');
+        expect(refused.body['detail']).toContain('Ask an administrator of the platform');
+      }
+      expect((await stored(name)).spec.suspended).toBe(true);
+      expect((await as('PATCH', `/admin/tenants/${name}`, { displayName: 'Suspended' })).status).toBe(200);
+      expect((await resume({}, '?force=true')).status).toBe(200);
+    });
+
+    test('managed by a GitOps tool: it takes nothing over by force, the platform does', async () => {
+      await client.apply(
+        kinds.Tenant,
+        { metadata: { name }, ...{ spec: { template: { name: template }, suspended: true, displayName: 'From Git' } } },
+        { fieldManager: 'gitops' },
+      );
+      expectProblem(await resume({ token }), 403, 'suspended-by-platform');
+      const managed = await as('PATCH', `/admin/tenants/${name}`, { displayName: 'Ours' });
+      expectProblem(managed, 409, 'field-managed');
+      expect(managed.body['detail']).toContain('ask an administrator of the platform');
+      for (const refused of [
+        await as('PATCH', `/admin/tenants/${name}?force=true`, { displayName: 'Ours' }),
+        await as('POST', `/admin/tenants/${name}/suspend?force=true`),
+        await as('POST', `/admin/tenants/${name}/domains?force=true`, { domain: `force-${run}.example.com` }),
+        await as('PUT', `/admin/tenants/${name}/services/notes?force=true`, { enabled: false }),
+      ]) {
+        expectProblem(refused, 403, 'forbidden');
+        expect(refused.body['detail']).toContain('force');
+      }
+      expect((await stored(name)).spec).toMatchObject({ displayName: 'From Git', suspended: true });
+      expect((await resume({}, '?force=true')).body).toMatchObject({ spec: { suspended: false } });
+    });
   });
 
   test('creates and deletes no tenant, and writes no template', async () => {
