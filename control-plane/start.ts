@@ -65,7 +65,9 @@ export async function prepareControlPlane(
   });
   const provider = new IdentityProvider(connection);
   const store = new Store({ url: settings.storeUrl, log, connections: 10 });
-  const { memberships, mirror, source, poll } = createMemberships(connection, store, log, tuning.memberships ?? membershipTuning);
+  const { memberships, mirror, source, poll } = createMemberships(connection, store, log, tuning.memberships ?? membershipTuning, (id) =>
+    controller.organizationGone(id),
+  );
   const directory: TenantDirectory = new TenantDirectory({
     client,
     onTenant: (name, current, previous) => controller.changed(name, current, previous),
@@ -75,6 +77,7 @@ export async function prepareControlPlane(
     client: leadingClient,
     beforeChange: beforeWrite,
     provider,
+    platformOrganizationId: settings.platformOrganizationId,
     directory,
     addressing: settings.addressing,
     ownUrl: settings.adminUrl,
@@ -95,7 +98,7 @@ export async function prepareControlPlane(
     store,
     admins,
     audit,
-    organizationExists: (id) => provider.organizationExists(id),
+    organizationExists: async (id) => (await provider.organization(id)) !== undefined,
     addressing: settings.addressing,
     rateLimits: settings.rateLimits,
     log,

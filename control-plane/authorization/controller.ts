@@ -1,21 +1,25 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import { isTrue } from '../../crds/conditions.ts';
 import type { Addressing } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Controller } from '../../kube/controller.ts';
 import { KubeError } from '../../kube/errors.ts';
+import { Turns } from '../audit/turns.ts';
 import { type IdentityProvider, ProviderUnavailable, type RegisteredResource } from '../identity/provider.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
 import { registrationsOf } from './plan.ts';
-import { reconcile } from './reconcile.ts';
+import { type Context, reconcile } from './reconcile.ts';
 import { unclaimed } from './unclaimed.ts';
 
 export interface ControllerOptions {
   readonly client: KubeClient;
   readonly provider: IdentityProvider;
   readonly directory: TenantDirectory;
+  /** The organization whose members administer the platform. */
+  readonly platformOrganizationId: string;
   /** Where this installation's tenants are reached. */
   readonly addressing: Addressing;
   /** A URL of the control plane's own that is to be an OAuth resource. */
@@ -34,6 +38,7 @@ export interface ControllerOptions {
 export class AuthorizationController {
   readonly #options: ControllerOptions;
   readonly #controller: Controller;
+  readonly #urls = new Turns(Number.POSITIVE_INFINITY);
   /** Recorded identifiers that the last sweep did not find at WorkOS. */
   #lost: ReadonlySet<string> = new Set();
   /** Registrations that the last sweep found to be no tenant's. */
@@ -57,18 +62,33 @@ export class AuthorizationController {
     else if (previous === undefined || relevant(current) !== relevant(previous)) this.#controller.add(key);
   }
 
-  /** Works until `signal` aborts, then finishes what is under way. */
+  /** To be called when an organization was deleted at WorkOS: its tenants are looked at again. */
+  organizationGone(id: string): void {
+    const { directory, provider } = this.#options;
+    provider.forgetOrganization(id);
+    for (const { metadata, spec } of directory.knownTenants()) if (spec.organizationId === id) this.#controller.add(metadata.name);
+  }
+
+  /** Works until `signal` aborts, then finishes what is under way. May be called again after that. */
   async run(signal: AbortSignal): Promise<void> {
+    // Another replica may have worked since, and what waited for a later attempt is forgotten.
+    this.#lost = new Set();
+    this.#unclaimed = new Set();
+    for (const { metadata } of this.#options.directory.knownTenants()) this.#controller.add(metadata.name);
     await Promise.all([this.#controller.run(signal), this.#sweepForever(signal)]);
   }
 
   async #reconcile(key: string, signal: AbortSignal): Promise<number | undefined> {
-    const { directory, client, provider } = this.#options;
+    const { directory, client, provider, platformOrganizationId, addressing } = this.#options;
     const tenant = directory.known(key);
     if (tenant === undefined) return undefined;
-    const context = {
+    const context: Context = {
       client,
       provider,
+      platformOrganizationId,
+      installation: addressing.baseUrl,
+      tenants: () => directory.knownTenants(),
+      inTurn: (url, work) => this.#urls.take([url], work),
       now: this.#options.now ?? (() => new Date()),
       beforeChange: this.#options.beforeChange,
       wrote: (written: Tenant) => directory.remember(written),
@@ -84,10 +104,14 @@ export class AuthorizationController {
     }
   }
 
-  /** Finds registrations that somebody removed at WorkOS, and has them made anew; and removes those that are nobody's. */
+  /**
+   * Finds registrations that somebody removed at WorkOS, and has them made anew; removes those that are nobody's; and has a tenant whose
+   * organization is there no more say so.
+   */
   async sweep(): Promise<void> {
     const { directory, provider, log } = this.#options;
     try {
+      await this.#findOrganizationsGone();
       const resources = await provider.resources();
       const present = new Set(resources.map(({ id }) => id));
       const missing = directory
@@ -103,6 +127,19 @@ export class AuthorizationController {
       if (!(error instanceof ProviderUnavailable || isNotLeading(error))) throw error;
       log.warn({ err: error }, 'sweep of registrations failed');
     }
+  }
+
+  async #findOrganizationsGone(): Promise<void> {
+    const { directory, provider, log } = this.#options;
+    const wanted = new Set(
+      directory.knownTenants().flatMap((tenant) => (seemsToHaveOrganization(tenant) ? [tenant.spec.organizationId] : [])),
+    );
+    if (wanted.size === 0) return;
+    const present = await provider.organizationIds();
+    // Made while the list was read, perhaps: the pass asks for each by itself.
+    const missing = [...wanted].filter((id) => id !== undefined && !present.has(id));
+    if (missing.length > 0) log.warn({ organizations: missing }, 'organizations of tenants are not at WorkOS');
+    for (const id of missing) if (id !== undefined) this.organizationGone(id);
   }
 
   /** One that is found in two sweeps goes: a tenant made in between would claim it by then. */
@@ -125,6 +162,11 @@ export class AuthorizationController {
     beforeChange();
     await provider.registerResource(ownUrl);
   }
+}
+
+/** Whether the tenant says that its users can sign in. */
+function seemsToHaveOrganization({ spec, status }: Tenant): boolean {
+  return spec.organizationId !== undefined && isTrue(status?.conditions, 'AuthorizationReady');
 }
 
 /** What of a Tenant our work depends on; the operator's own status writes do not wake us. */

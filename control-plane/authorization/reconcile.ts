@@ -1,21 +1,28 @@
 import { finalizers } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { isNotFound } from '../../kube/errors.ts';
-import { type IdentityProvider, ProviderUnavailable } from '../identity/provider.ts';
+import { ProviderUnavailable, type RegisteredResource } from '../identity/provider.ts';
 import { isRefusal } from '../identity/workos-connection.ts';
+import {
+  adminRole,
+  ensureOrganization,
+  InvitationRefused,
+  invite as inviteAdmin,
+  markOlder,
+  mayInvite,
+  OrganizationTaken,
+  type Organizing,
+  refusePlatform,
+} from './organization.ts';
 import { say, setFinalizers, setOrganization, type Writing } from './own-status.ts';
-import { type Invitee, type MadeOrganization, type Plan, plan, type Registration, registrationsOf, urlsOf } from './plan.ts';
+import { type MadeOrganization, type Plan, plan, type Registration, registrationsOf, urlsOf } from './plan.ts';
 
 /** Milliseconds until what WorkOS refused is tried again: somebody may have put it right there. */
 const refusedRetryMs = 60_000;
 
-/** Role of a tenant's first administrator. */
-export const adminRole = 'tenant-admin';
-
-export interface Context extends Writing {
-  readonly provider: IdentityProvider;
-  /** Called before each change at WorkOS; what it throws ends the pass. */
-  readonly beforeChange: () => void;
+export interface Context extends Writing, Organizing {
+  /** Does `work` after what else is under way for that URL at WorkOS. */
+  readonly inTurn: <T>(url: string, work: () => Promise<T>) => Promise<T>;
 }
 
 /**
@@ -54,20 +61,20 @@ export async function reconcile(
 
 const noOrganization = 'The tenant has no organization: API keys work, sign-in does not.';
 
-/** Makes the organization, or finds the one an earlier pass has made, and sets its identifier. Who is invited comes later. */
+/** Sees to the organization and sets its identifier. Who is invited comes later. */
 async function organize(
   tenant: Tenant,
-  { name, externalId }: Extract<Plan, { kind: 'organize' }>,
+  wanted: Extract<Plan, { kind: 'organize' }>,
   context: Context,
   signal: AbortSignal,
 ): Promise<number> {
   const recorded = { resources: registrationsOf(tenant), organization: tenant.status?.authorization?.organization };
   try {
-    context.beforeChange();
-    const id = await context.provider.ensureOrganization(name, externalId);
+    const id = await ensureOrganization(tenant, wanted, context);
     context.wrote(await setOrganization(tenant, id, context, signal));
     return 0;
   } catch (error) {
+    if (error instanceof OrganizationTaken) return refuse(tenant, error, recorded, context, signal);
     if (!(error instanceof ProviderUnavailable)) throw error;
     if (!isRefusal(error)) return giveUp(tenant, error, recorded, context, signal);
     const message = `WorkOS refused to create the organization (HTTP ${error.status}). Correct spec.organization.`;
@@ -89,21 +96,21 @@ async function register(
   const ordered = () => resources.toSorted((a, b) => urls.indexOf(a.url) - urls.indexOf(b.url));
   const unfinished = () => ({ resources: [...ordered(), ...stale], organization });
   try {
-    if (!(await context.provider.organizationExists(organizationId))) {
+    refusePlatform(organizationId, context);
+    const found = await context.provider.organization(organizationId);
+    if (found === undefined) {
       const message = `WorkOS has no organization ${organizationId}. Create the tenant again with the right organizationId.`;
       await say(tenant, { status: 'False', reason: 'OrganizationNotFound', message }, unfinished(), context, signal);
       return refusedRetryMs;
     }
-    for (const url of missing) {
-      context.beforeChange();
-      resources.push({ url, id: (await context.provider.registerResource(url)).id });
-    }
-    for (const one of stale) {
-      context.beforeChange();
-      await context.provider.removeResource(one.id);
-    }
-    if (invite !== undefined) organization = await invited(invite, organizationId, organization, context);
+    // Before anything is made: who may not have the organization gets nothing of it.
+    const inviting = invite !== undefined && (await mayInvite(tenant, invite, organizationId, context));
+    await markOlder(tenant, found, context);
+    for (const url of missing) resources.push({ url, id: await context.inTurn(url, () => registered(url, context)) });
+    for (const one of stale) await context.inTurn(one.url, () => removed(tenant, { id: one.id, uri: one.url }, context));
+    if (inviting) organization = await inviteAdmin(invite, organizationId, context);
   } catch (error) {
+    if (error instanceof OrganizationTaken) return refuse(tenant, error, unfinished(), context, signal);
     if (!(error instanceof ProviderUnavailable)) throw error;
     if (!(error instanceof InvitationRefused)) return giveUp(tenant, error, unfinished(), context, signal);
     const message = `WorkOS refused to invite the first administrator (HTTP ${error.status}). Correct spec.organization.admin.email, and see that the role ${adminRole} exists: tenantry workos check.`;
@@ -115,24 +122,17 @@ async function register(
   return undefined;
 }
 
-/** The invitation, not the rest of the pass, is what WorkOS refused. */
-class InvitationRefused extends ProviderUnavailable {}
-
-/** Invites the first administrator, unless the organization is another than the one made for the tenant: its people are others' business. */
-async function invited(
-  { email, externalId }: Invitee,
-  organizationId: string,
-  before: MadeOrganization | undefined,
-  { provider, beforeChange }: Context,
-): Promise<MadeOrganization | undefined> {
-  if ((await provider.findOrganization(externalId)) !== organizationId) return before;
+async function registered(url: string, { provider, beforeChange }: Context): Promise<string> {
   beforeChange();
-  try {
-    return { id: organizationId, invitationId: await provider.ensureInvitation(email, organizationId, adminRole) };
-  } catch (error) {
-    if (isRefusal(error)) throw new InvitationRefused('sending an invitation', error.status, { cause: error });
-    throw error;
-  }
+  return (await provider.registerResource(url)).id;
+}
+
+/** Removes a resource, unless another tenant has it by now: a custom domain that changed hands is registered under the same identifier. */
+async function removed(tenant: Tenant, { id, uri }: RegisteredResource, { provider, beforeChange, tenants }: Context): Promise<void> {
+  const others = tenants().filter(({ metadata }) => metadata.uid !== tenant.metadata.uid && metadata.deletionTimestamp === undefined);
+  if (others.some((other) => urlsOf(other).includes(uri) || registrationsOf(other).some((one) => one.id === id))) return;
+  beforeChange();
+  await provider.removeResource(id);
 }
 
 /** Removes the tenant's resources and then our finalizer. The finalizer stays until WorkOS has confirmed every removal. */
@@ -143,10 +143,7 @@ async function release(tenant: Tenant, context: Context, signal: AbortSignal): P
     // A pass cut off after registering has recorded nothing, so the recorded ones alone would not do.
     const present = await context.provider.resources();
     const own = present.filter(({ id, uri }) => urls.includes(uri) || recorded.some((one) => one.id === id));
-    for (const { id } of own) {
-      context.beforeChange();
-      await context.provider.removeResource(id);
-    }
+    for (const one of own) await context.inTurn(one.uri, () => removed(tenant, one, context));
   } catch (error) {
     if (!(error instanceof ProviderUnavailable)) throw error;
     return giveUp(tenant, error, { resources: recorded, organization: tenant.status?.authorization?.organization }, context, signal);
@@ -158,6 +155,18 @@ async function release(tenant: Tenant, context: Context, signal: AbortSignal): P
     if (!isNotFound(error)) throw error;
   }
   return undefined;
+}
+
+/** Says that the organization is not the tenant's. Somebody may put that right at WorkOS, so that it is looked at again. */
+async function refuse(
+  tenant: Tenant,
+  { message }: OrganizationTaken,
+  recorded: { readonly resources: readonly Registration[]; readonly organization: MadeOrganization | undefined },
+  context: Context,
+  signal: AbortSignal,
+): Promise<number> {
+  await say(tenant, { status: 'False', reason: 'OrganizationTaken', message }, recorded, context, signal);
+  return refusedRetryMs;
 }
 
 /** Says that WorkOS did not answer, and has the pass tried again. */

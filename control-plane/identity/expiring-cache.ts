@@ -22,12 +22,15 @@ export class ExpiringCache<T> {
     if (entry !== undefined && entry.until > this.#now()) return Promise.resolve(entry.value);
     const asking = this.#asking.get(key);
     if (asking !== undefined) return asking;
-    const answer = ask()
+    const answer: Promise<T> = ask()
       .then((value) => {
-        this.#remember(key, value, lifetime(value));
+        // Unless it was forgotten meanwhile.
+        if (this.#asking.get(key) === answer) this.#remember(key, value, lifetime(value));
         return value;
       })
-      .finally(() => this.#asking.delete(key));
+      .finally(() => {
+        if (this.#asking.get(key) === answer) this.#asking.delete(key);
+      });
     this.#asking.set(key, answer);
     return answer;
   }
@@ -35,6 +38,12 @@ export class ExpiringCache<T> {
   /** What was last remembered, however old. */
   last(key: string): T | undefined {
     return this.#entries.get(key)?.value;
+  }
+
+  /** Drops what is remembered, and what is being asked at this moment will not be remembered. */
+  forget(key: string): void {
+    this.#entries.delete(key);
+    this.#asking.delete(key);
   }
 
   #remember(key: string, value: T, lifetime: number): void {

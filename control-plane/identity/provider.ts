@@ -1,4 +1,4 @@
-import { ConflictException, NotFoundException } from '@workos-inc/node';
+import { ConflictException, NotFoundException, type Organization as SdkOrganization } from '@workos-inc/node';
 import { ExpiringCache } from './expiring-cache.ts';
 import { codeOf, ProviderUnavailable, statusOf, type WorkosConnection } from './workos-connection.ts';
 
@@ -16,6 +16,13 @@ export interface RegisteredResource {
   readonly uri: string;
 }
 
+/** An organization as far as Tenantry looks at it. */
+export interface Organization {
+  readonly id: string;
+  readonly externalId: string | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
 const resourcesPath = '/user_management/authkit_oauth_resources';
 const organizationMs = 300_000;
 
@@ -25,54 +32,67 @@ export const notNeeded = 'not-needed';
 /** What Tenantry changes at WorkOS, and what it looks up to do so. Every failure to answer is a ProviderUnavailable. */
 export class IdentityProvider {
   readonly #connection: WorkosConnection;
-  readonly #organizations = new ExpiringCache<boolean>();
+  readonly #organizations = new ExpiringCache<Organization | undefined>();
 
   constructor(connection: WorkosConnection) {
     this.#connection = connection;
   }
 
-  /** Whether the organization exists; a yes is remembered for five minutes. */
-  organizationExists(id: string): Promise<boolean> {
+  /** The organization as it was within the last five minutes; undefined where there is none, which is not remembered. */
+  organization(id: string): Promise<Organization | undefined> {
     const ask = () =>
-      this.#connection.read('reading an organization', async (sdk) => {
-        try {
-          await sdk.organizations.getOrganization(id);
-          return true;
-        } catch (error) {
-          if (error instanceof NotFoundException) return false;
-          throw error;
-        }
-      });
-    return this.#organizations.get(id, ask, (exists) => (exists ? organizationMs : 0));
+      this.#connection.read('reading an organization', (sdk) =>
+        foundBy(async () => organizationOf(await sdk.organizations.getOrganization(id))),
+      );
+    return this.#organizations.get(id, ask, (found) => (found === undefined ? 0 : organizationMs));
   }
 
-  /** The identifier of the organization that carries the external id. */
-  findOrganization(externalId: string): Promise<string | undefined> {
-    return this.#connection.read('finding an organization', async (sdk) => {
-      try {
-        return (await sdk.organizations.getOrganizationByExternalId(externalId)).id;
-      } catch (error) {
-        if (error instanceof NotFoundException) return undefined;
-        throw error;
-      }
+  /** Has the organization read anew when it is asked for next. */
+  forgetOrganization(id: string): void {
+    this.#organizations.forget(id);
+  }
+
+  /** Identifiers of all organizations of the environment. */
+  organizationIds(): Promise<ReadonlySet<string>> {
+    return this.#connection.read('listing organizations', async (sdk) => {
+      const ids = new Set<string>();
+      let after: string | undefined;
+      do {
+        const page = await sdk.organizations.listOrganizations({ limit: 100, order: 'asc', ...(after === undefined ? {} : { after }) });
+        for (const { id } of page.data) ids.add(id);
+        after = page.listMetadata.after ?? undefined;
+      } while (after !== undefined);
+      return ids;
     });
   }
 
-  /** Creates an organization unless one carries the external id already. @returns its identifier. */
-  async ensureOrganization(name: string, externalId: string): Promise<string> {
-    const known = await this.findOrganization(externalId);
-    if (known !== undefined) return known;
-    const created = await this.#connection.write('creating an organization', async (sdk) => {
+  /** The organization that carries the external id, as it is now. */
+  findOrganization(externalId: string): Promise<Organization | undefined> {
+    return this.#connection.read('finding an organization', (sdk) =>
+      foundBy(async () => organizationOf(await sdk.organizations.getOrganizationByExternalId(externalId))),
+    );
+  }
+
+  /** Creates an organization. @returns undefined where one carries the external id already. */
+  createOrganization(wanted: {
+    readonly name: string;
+    readonly externalId: string;
+    readonly metadata: Record<string, string>;
+  }): Promise<Organization | undefined> {
+    return this.#connection.write('creating an organization', async (sdk) => {
       try {
-        return (await sdk.organizations.createOrganization({ name, externalId })).id;
+        return organizationOf(await sdk.organizations.createOrganization(wanted));
       } catch (error) {
         if (codeOf(error) === 'external_id_already_used' || error instanceof ConflictException) return undefined;
         throw error;
       }
     });
-    const id = created ?? (await this.findOrganization(externalId));
-    if (id === undefined) throw new ProviderUnavailable('creating an organization', 409);
-    return id;
+  }
+
+  /** Writes all metadata of an organization: whether WorkOS keeps keys that are left out, its reference does not say. */
+  async setMetadata(id: string, metadata: Record<string, string>): Promise<void> {
+    await this.#connection.write('marking an organization', (sdk) => sdk.organizations.updateOrganization({ organization: id, metadata }));
+    this.forgetOrganization(id);
   }
 
   /**
@@ -136,5 +156,18 @@ export class IdentityProvider {
         if (!(error instanceof NotFoundException)) throw error;
       }
     });
+  }
+}
+
+function organizationOf({ id, externalId, metadata }: SdkOrganization): Organization {
+  return { id, externalId: externalId ?? undefined, metadata };
+}
+
+async function foundBy<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof NotFoundException) return undefined;
+    throw error;
   }
 }

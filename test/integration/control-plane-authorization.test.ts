@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { WorkOS } from '@workos-inc/node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { reconcile } from '../../control-plane/authorization/reconcile.ts';
+import { type Context, reconcile } from '../../control-plane/authorization/reconcile.ts';
 import { IdentityProvider } from '../../control-plane/identity/provider.ts';
 import { WorkosConnection } from '../../control-plane/identity/workos-connection.ts';
 import { finalizers, namespaceOf } from '../../crds/names.ts';
-import type { Tenant } from '../../crds/tenant.ts';
+import type { Tenant, TenantSpec } from '../../crds/tenant.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { kinds } from '../../kube/resources.ts';
 import type { WorkosStandIn } from '../../local/workos/start.ts';
@@ -26,13 +26,18 @@ let cluster: Cluster;
 let workos: WorkosStandIn;
 let plane: Awaited<ReturnType<typeof startPlane>>;
 let organizationId: string;
+let platformOrganizationId: string;
+const platformExternalId = randomUUID();
 
 beforeAll(async () => {
   cluster = await startCluster();
   workos = await openWorkos(cluster);
   organizationId = workos.createOrganization({ name: 'Acme' }).id;
-  plane = await startPlane(cluster, workos);
+  platformOrganizationId = workos.createOrganization({ name: 'Platform', externalId: platformExternalId }).id;
+  plane = await start();
 });
+
+const start = (tuning: Parameters<typeof startPlane>[3] = {}) => startPlane(cluster, workos, { platformOrganizationId }, tuning);
 
 afterAll(async () => {
   await plane.stop();
@@ -49,6 +54,26 @@ function settled(name: string, reason: string): Promise<Tenant> {
     const tenant = await read(name);
     return ready(tenant)?.reason === reason && tenant;
   });
+}
+
+/** Lets a test make passes of its own, as a control plane would. */
+async function passing(make: (context: Context) => Promise<void>): Promise<void> {
+  const client = KubeClient.fromConfig({ kubeconfig: cluster.kubeconfig });
+  try {
+    await make({
+      client,
+      provider: new IdentityProvider(new WorkosConnection(workos)),
+      platformOrganizationId,
+      installation: baseUrl,
+      tenants: () => [],
+      inTurn: (_url, work) => work(),
+      beforeChange: () => {},
+      now: () => new Date(),
+      wrote: () => {},
+    });
+  } finally {
+    await client.close();
+  }
 }
 
 /** WorkOS goes away for as long as `during` takes, and comes back as it was. */
@@ -134,17 +159,26 @@ describe('OAuth resources of tenants', () => {
   });
 });
 
+const wanted = (email?: string): NonNullable<TenantSpec['organization']> => ({
+  name: 'Acme Inc.',
+  externalId: randomUUID(),
+  ...(email === undefined ? {} : { admin: { email } }),
+});
+
+function create(name: string, organization: ReturnType<typeof wanted>) {
+  return createTenant(cluster, name, undefined, { organization });
+}
+
+/** Metadata of an organization that was made for the tenant. */
+const markedFor = (name: string, uid: string | undefined = randomUUID()) => ({
+  tenantry_tenant: name,
+  tenantry_tenant_uid: uid,
+  tenantry_installation: baseUrl,
+});
+
+const invitationsTo = async (id: string) => (await rest().userManagement.listInvitations({ organizationId: id })).data;
+
 describe('an organization made for the tenant', () => {
-  const wanted = (email?: string) => ({
-    name: 'Acme Inc.',
-    externalId: randomUUID(),
-    ...(email === undefined ? {} : { admin: { email } }),
-  });
-
-  function create(name: string, organization: ReturnType<typeof wanted>) {
-    return createTenant(cluster, name, undefined, { organization });
-  }
-
   test('is created, set, and its first administrator invited once', async () => {
     const organization = wanted('ada@acme.example');
     await create('organized', organization);
@@ -160,7 +194,7 @@ describe('an organization made for the tenant', () => {
 
   test('is found again by a pass that follows one cut off after creating it, and so is the invitation', async () => {
     const organization = wanted('grace@globex.example');
-    const made = workos.createOrganization({ name: 'Acme Inc.', externalId: organization.externalId });
+    const made = workos.createOrganization({ name: 'Acme Inc.', externalId: organization.externalId, metadata: markedFor('found-again') });
     const sent = await rest().userManagement.sendInvitation({
       email: 'grace@globex.example',
       organizationId: made.id,
@@ -177,7 +211,11 @@ describe('an organization made for the tenant', () => {
 
   test('whose first administrator is a member already invites nobody', async () => {
     const organization = wanted('already@acme.example');
-    const made = workos.createOrganization({ name: 'Acme Inc.', externalId: organization.externalId });
+    const made = workos.createOrganization({
+      name: 'Acme Inc.',
+      externalId: organization.externalId,
+      metadata: markedFor('member-already'),
+    });
     const user = await workos.createUser({ email: 'already@acme.example' });
     workos.createMembership({ userId: user.id, organizationId: made.id });
     await create('member-already', organization);
@@ -203,6 +241,141 @@ describe('an organization made for the tenant', () => {
     await eventually('the tenant is gone', async () => (await read('leaves-organization')) === undefined);
     expect(workos.findOrganization(organization.externalId)).toBeDefined();
   });
+
+  test("is marked as the tenant's, beside what else its metadata says", async () => {
+    const organization = wanted('marked@acme.example');
+    await create('marked', organization);
+    const { metadata } = await settled('marked', 'Registered');
+    expect(workos.findOrganization(organization.externalId)?.metadata).toEqual(markedFor('marked', metadata.uid));
+    const given = wanted();
+    workos.createOrganization({ ...given, metadata: { tenantry_tenant: 'given', plan: 'gold' } });
+    await create('given', given);
+    const tenant = await settled('given', 'Registered');
+    expect(workos.findOrganization(given.externalId)?.metadata).toEqual({ ...markedFor('given', tenant.metadata.uid), plan: 'gold' });
+  });
+
+  test('is the next tenant of the name after it is deleted and made again', async () => {
+    const organization = wanted('again@acme.example');
+    await create('made-again', organization);
+    const first = await settled('made-again', 'Registered');
+    await cluster.client.delete(kinds.Tenant, 'made-again');
+    await eventually('the tenant is gone', async () => (await read('made-again')) === undefined);
+    await create('made-again', organization);
+    const second = await settled('made-again', 'Registered');
+    expect(second.metadata.uid).not.toBe(first.metadata.uid);
+    expect(second.spec.organizationId).toBe(first.spec.organizationId);
+    expect(workos.findOrganization(organization.externalId)?.metadata).toEqual(markedFor('made-again', second.metadata.uid));
+  });
+
+  test('before there were marks is marked when the tenant is looked at', async () => {
+    const organization = wanted('older@acme.example');
+    await create('older', organization);
+    const { spec, metadata } = await settled('older', 'Registered');
+    const unmarked = { tenantry_tenant: null, tenantry_tenant_uid: null, tenantry_installation: null };
+    await rest().put(`/organizations/${spec.organizationId}`, { metadata: unmarked });
+    await plane.stop();
+    plane = await start();
+    await eventually('it is marked', async () => workos.findOrganization(organization.externalId)?.metadata['tenantry_tenant'] === 'older');
+    expect(workos.findOrganization(organization.externalId)?.metadata).toEqual(markedFor('older', metadata.uid));
+  });
+});
+
+describe("an organization that is not the tenant's to have", () => {
+  /** Nobody is invited, nothing registered, and the condition says what to do. */
+  async function refused(name: string, organization: string | undefined, remedy = 'Create the tenant again'): Promise<void> {
+    const tenant = await settled(name, 'OrganizationTaken');
+    expect(ready(tenant)).toMatchObject({ status: 'False', message: expect.stringContaining(remedy) });
+    expect(tenant.status?.authorization).toBeUndefined();
+    expect(workos.resources()).not.toContain(`${baseUrl}/t/${name}/mcp`);
+    if (organization !== undefined)
+      expect((await invitationsTo(organization)).filter(({ email }) => email.startsWith('mallory'))).toEqual([]);
+  }
+
+  test("by its external id: the platform's, another program's, another tenant's, another installation's", async () => {
+    const victim = wanted('owner@victim.example');
+    await create('victim', victim);
+    const { spec } = await settled('victim', 'Registered');
+    const foreign = workos.createOrganization({ name: 'Of another program', externalId: randomUUID() });
+    const elsewhere = workos.createOrganization({
+      name: 'Elsewhere',
+      externalId: randomUUID(),
+      metadata: { ...markedFor('steals-elsewhere'), tenantry_installation: 'https://elsewhere.example' },
+    });
+    const admin = { email: 'mallory@evil.example' };
+    const targets: [string, string, string | undefined][] = [
+      ['steals-platform', platformExternalId, platformOrganizationId],
+      ['steals-tenant', victim.externalId, spec.organizationId],
+      ['steals-foreign', foreign.external_id ?? '', foreign.id],
+      ['steals-elsewhere', elsewhere.external_id ?? '', elsewhere.id],
+    ];
+    for (const [name, externalId, id] of targets) {
+      await create(name, { name: 'Mine', externalId, admin });
+      await refused(name, id);
+      expect((await read(name))?.spec.organizationId).toBeUndefined();
+    }
+    expect(ready(await read('victim'))?.reason).toBe('Registered');
+    await cluster.client.delete(kinds.Tenant, 'steals-tenant');
+    await eventually('it can be deleted', async () => (await read('steals-tenant')) === undefined);
+    expect(workos.findOrganization(victim.externalId)?.metadata['tenantry_tenant']).toBe('victim');
+  });
+
+  test('with its identifier beside its external id, so as to invite somebody there', async () => {
+    const victim = wanted('owner@invited.example');
+    await create('victim-of-invitation', victim);
+    const { spec } = await settled('victim-of-invitation', 'Registered');
+    const organization = { ...victim, admin: { email: 'mallory@evil.example' } };
+    await createTenant(cluster, 'invites', spec.organizationId, { organization });
+    await refused('invites', spec.organizationId);
+  });
+
+  test("the platform's by its identifier", async () => {
+    await createTenant(cluster, 'by-identifier', platformOrganizationId);
+    await refused('by-identifier', platformOrganizationId, 'with another organization');
+  });
+
+  test('that others want at the same moment: one alone has it', async () => {
+    const organization = wanted('race@acme.example');
+    const names = ['race-b', 'race-a', 'race-c'];
+    const made = await Promise.all(names.map((name) => create(name, organization)));
+    const tenants = await Promise.all(
+      made.map(({ metadata: { name } }) =>
+        eventually(`${name} is decided`, async () => {
+          const tenant = await read(name);
+          return /^(Registered|OrganizationTaken)$/.test(ready(tenant)?.reason ?? '') && tenant;
+        }),
+      ),
+    );
+    const winners = tenants.filter((tenant) => ready(tenant)?.reason === 'Registered');
+    expect(winners).toHaveLength(1);
+    const [winner] = winners;
+    expect(workos.findOrganization(organization.externalId)?.metadata).toEqual(
+      markedFor(winner?.metadata.name ?? '', winner?.metadata.uid),
+    );
+    expect(await invitationsTo(winner?.spec.organizationId ?? '')).toHaveLength(1);
+    for (const { metadata } of tenants.filter((tenant) => tenant !== winner)) await refused(metadata.name, undefined);
+  });
+});
+
+describe('an organization that is deleted at WorkOS', () => {
+  const gone = async (name: string, tuning: Parameters<typeof startPlane>[3]) => {
+    const { id } = workos.createOrganization({ name });
+    await createTenant(cluster, name, id);
+    await settled(name, 'Registered');
+    await plane.stop();
+    plane = await start(tuning);
+    // What this control plane remembers of the organization is from before it went.
+    await createTenant(cluster, `${name}-too`, id);
+    await settled(`${name}-too`, 'Registered');
+    await rest().organizations.deleteOrganization(id);
+    for (const one of [name, `${name}-too`]) expect(ready(await settled(one, 'OrganizationNotFound'))).toMatchObject({ status: 'False' });
+    await plane.stop();
+    plane = await start();
+  };
+  const timing = { answerMs: 1_000, evidenceMs: 2_000, noMs: 500, confirmMs: 200 };
+
+  test('is told by its event', () => gone('told', { sweepMs: 3_600_000, memberships: { pollMs: 200, timing } }));
+  test('is found by the sweep where no event tells of it', () =>
+    gone('unheard', { sweepMs: 500, memberships: { pollMs: 3_600_000, timing } }));
 });
 
 describe('custom domains', () => {
@@ -220,12 +393,47 @@ describe('custom domains', () => {
     expect(workos.resources()).toContain(`${baseUrl}/t/domained/mcp`);
   });
 
+  test('that change hands stay registered for who has them, however late the one before lets go', async () => {
+    for (const name of ['domain-before', 'domain-after']) {
+      await createTenant(cluster, name, organizationId);
+      await settled(name, 'Registered');
+    }
+    const url = 'https://mcp.handed.example/mcp';
+    const own = (name: string) => `${baseUrl}/t/${name}/mcp`;
+    const before = await publish(cluster, 'domain-before', own('domain-before'), [domain('Verified', 'mcp.handed.example')]);
+    await eventually('it is recorded', async () => recorded(await read('domain-before')).includes(url));
+    // The one before has let go, but its control plane has not noticed.
+    await plane.stop();
+    await publish(cluster, 'domain-before', own('domain-before'), []);
+    const late = (await read('domain-before')) ?? before;
+    await publish(cluster, 'domain-after', own('domain-after'), [domain('Verified', 'mcp.handed.example')]);
+    const after = (await read('domain-after')) ?? before;
+    await passing(async (context) => {
+      const all = { ...context, tenants: () => [late, after] };
+      await reconcile(after, new Set(), all, new AbortController().signal);
+      await reconcile(late, new Set(), all, new AbortController().signal);
+    });
+    expect(workos.resources().filter((uri) => uri === url)).toHaveLength(1);
+    expect(recorded(await read('domain-before'))).not.toContain(url);
+    expect(recorded(await read('domain-after'))).toContain(url);
+    // Nor does the deletion of one whose status still has it.
+    await passing(async (context) => {
+      const deleted = { ...late, metadata: { ...late.metadata, deletionTimestamp: new Date().toISOString() } };
+      const all = { ...context, tenants: () => [deleted, after] };
+      await reconcile(deleted, new Set(), all, new AbortController().signal).catch((error: unknown) =>
+        expect(error).toMatchObject({ reason: 'Conflict' }),
+      );
+    });
+    expect(workos.resources()).toContain(url);
+    plane = await start();
+  });
+
   const recorded = (tenant: Tenant | undefined) => tenant?.status?.authorization?.resources?.map(({ url }) => url) ?? [];
-  const domain = (state: 'Pending' | 'Verified') => ({
-    domain: 'mcp.domained.example',
+  const domain = (state: 'Pending' | 'Verified', host = 'mcp.domained.example') => ({
+    domain: host,
     state,
-    record: { name: '_tenantry-challenge.mcp.domained.example', type: 'TXT' as const, value: 'tenantry=00' },
-    mcp: 'https://mcp.domained.example/mcp',
+    record: { name: `_tenantry-challenge.${host}`, type: 'TXT' as const, value: 'tenantry=00' },
+    mcp: `https://${host}/mcp`,
     message: '',
   });
 });
@@ -267,33 +475,31 @@ describe('cut off and broken', () => {
   test('a replica that does not lead any more changes nothing at WorkOS', async () => {
     await createTenant(cluster, 'not-leading', organizationId);
     const tenant = await settled('not-leading', 'Registered');
-    const own = KubeClient.fromConfig({ kubeconfig: cluster.kubeconfig });
-    const provider = new IdentityProvider(new WorkosConnection(workos));
     const beforeChange = (): void => {
       throw new Error('this replica does not lead any more');
     };
-    const context = { client: own, provider, beforeChange, now: () => new Date(), wrote: () => {} };
     const before = workos.resources();
     const url = `${baseUrl}/t/elsewhere/mcp`;
     const moved = { ...tenant, status: { ...tenant.status, endpoints: { mcp: url, metadata: url } } };
-    await expect(reconcile(moved, new Set(), context, new AbortController().signal)).rejects.toThrow('does not lead');
+    await passing(async (context) => {
+      const pass = reconcile(moved, new Set(), { ...context, beforeChange }, new AbortController().signal);
+      await expect(pass).rejects.toThrow('does not lead');
+    });
     expect(workos.resources()).toEqual(before);
-    await own.close();
   });
 
   test('a second pass over a settled tenant writes nothing and asks for nothing', async () => {
     await createTenant(cluster, 'second-pass', organizationId);
     const tenant = await settled('second-pass', 'Registered');
-    const own = KubeClient.fromConfig({ kubeconfig: cluster.kubeconfig });
     const wrote: Tenant[] = [];
     const operations: string[] = [];
     const provider = new IdentityProvider(new WorkosConnection({ ...workos, observe: (operation) => operations.push(operation) }));
-    const beforeChange = (): void => {};
-    const context = { client: own, provider, beforeChange, now: () => new Date(), wrote: (written: Tenant) => wrote.push(written) };
-    expect(await reconcile(tenant, new Set(), context, new AbortController().signal)).toBeUndefined();
+    await passing(async (context) => {
+      const observed = { ...context, provider, wrote: (written: Tenant) => wrote.push(written) };
+      expect(await reconcile(tenant, new Set(), observed, new AbortController().signal)).toBeUndefined();
+    });
     expect(wrote).toEqual([]);
     expect(operations).toEqual(['reading an organization']);
-    await own.close();
   });
 
   test('an outage shows in the condition and heals', async () => {
@@ -324,7 +530,7 @@ describe('cut off and broken', () => {
     await plane.stop();
     await cluster.client.delete(kinds.Tenant, 'gone-meanwhile');
     await createTenant(cluster, 'made-meanwhile', organizationId);
-    plane = await startPlane(cluster, workos);
+    plane = await start();
     await eventually('the tenant is gone', async () => (await read('gone-meanwhile')) === undefined);
     await settled('made-meanwhile', 'Registered');
     expect(workos.resources()).not.toContain(`${baseUrl}/t/gone-meanwhile/mcp`);

@@ -46,3 +46,21 @@ test('no more is remembered than asked for, the oldest goes first', async () => 
   for (const key of ['a', 'b', 'c']) await get(key);
   expect([answers.last('a'), answers.last('b'), answers.last('c')]).toEqual([undefined, 2, 3]);
 });
+
+test('what is forgotten is asked for anew, and what was being asked then is not remembered', async () => {
+  const { answers, get } = cache();
+  await get('a');
+  answers.forget('a');
+  expect(await get('a')).toBe(2);
+  const asked = Promise.withResolvers<number>();
+  const before = answers.get(
+    'b',
+    () => asked.promise,
+    () => 100,
+  );
+  answers.forget('b');
+  expect(await get('b')).toBe(3);
+  asked.resolve(0);
+  expect(await before).toBe(0);
+  expect(await get('b')).toBe(3);
+});

@@ -86,15 +86,15 @@ describe('the status', () => {
     expect(status.phase).toBe('Stalled');
   });
 
-  test.each([
-    'OrganizationNotFound',
-    'OrganizationTaken',
-  ] as const)('an organization that is not to be had (%s) stalls the tenant, with the words of the control plane', (reason) => {
-    const unknown = { ...condition('AuthorizationReady', 'False', reason), message: 'not that organization' };
-    const status = statusOf(tenant({}, { conditions: [unknown] }), complete, now);
-    expect(verdict(status, 'Stalled')).toMatchObject({ status: 'True', reason, message: 'not that organization' });
-    expect(status.phase).toBe('Stalled');
-  });
+  test.each(['OrganizationNotFound', 'OrganizationTaken'] as const)(
+    'an organization that is not to be had (%s) stalls the tenant, with the words of the control plane',
+    (reason) => {
+      const unknown = { ...condition('AuthorizationReady', 'False', reason), message: 'not that organization' };
+      const status = statusOf(tenant({}, { conditions: [unknown] }), complete, now);
+      expect(verdict(status, 'Stalled')).toMatchObject({ status: 'True', reason, message: 'not that organization' });
+      expect(status.phase).toBe('Stalled');
+    },
+  );
 
   test('a suspended tenant is not Ready and nothing is wrong with it', () => {
     const once = { ...authorized, server };

@@ -1,0 +1,128 @@
+import type { Tenant } from '../../crds/tenant.ts';
+import { type IdentityProvider, type Organization, ProviderUnavailable } from '../identity/provider.ts';
+import { isRefusal } from '../identity/workos-connection.ts';
+import { type Holder, holderOf, holdingOf, marksOf, precedes } from './holding.ts';
+import type { Invitee, MadeOrganization } from './plan.ts';
+
+/** Role of a tenant's first administrator. */
+export const adminRole = 'tenant-admin';
+
+/** What is asked for an organization, and by whom it may not be had. */
+export interface Organizing {
+  readonly provider: IdentityProvider;
+  /** Called before each change at WorkOS; what it throws ends the pass. */
+  readonly beforeChange: () => void;
+  /** The organization whose members administer the platform: never a tenant's. */
+  readonly platformOrganizationId: string;
+  /** Base URL of the installation. */
+  readonly installation: string;
+  /** All tenants that are known. */
+  readonly tenants: () => readonly Tenant[];
+}
+
+/** The organization is not this tenant's to have; nothing has been made for it. The message says what to do. */
+export class OrganizationTaken extends Error {}
+
+/** The invitation, not the rest of the pass, is what WorkOS refused. */
+export class InvitationRefused extends ProviderUnavailable {}
+
+/**
+ * Makes the organization of `spec.organization`, marked as this tenant's, or finds the one an earlier pass has made. One that exists
+ * already is only taken if its mark says that it is this tenant's: by naming an external id nobody gets another's people.
+ *
+ * @returns its identifier. @throws OrganizationTaken, ProviderUnavailable
+ */
+export async function ensureOrganization(
+  tenant: Tenant,
+  wanted: { name: string; externalId: string },
+  context: Organizing,
+): Promise<string> {
+  const { name, externalId } = wanted;
+  const { provider } = context;
+  if (hasElder(tenant, externalId, context.tenants())) throw taken(tenant, externalId);
+  const holder = holderOf(tenant, context.installation);
+  const found = (await provider.findOrganization(externalId)) ?? (await create());
+  await claim(tenant, found, holder, context);
+  return found.id;
+
+  async function create(): Promise<Organization> {
+    context.beforeChange();
+    const created = await provider.createOrganization({ name, externalId, metadata: marksOf(holder) });
+    // Somebody else made one with this external id in between.
+    const made = created ?? (await provider.findOrganization(externalId));
+    if (made === undefined) throw new ProviderUnavailable('creating an organization', 409);
+    return made;
+  }
+}
+
+/** @throws OrganizationTaken for the platform's own organization. */
+export function refusePlatform(organizationId: string, { platformOrganizationId }: Pick<Organizing, 'platformOrganizationId'>): void {
+  if (organizationId !== platformOrganizationId) return;
+  throw new OrganizationTaken(
+    "The organization is the platform's own: its members administer every tenant. Create the tenant again with another organization.",
+  );
+}
+
+/**
+ * Sees to it that the organization `invitee` is to be invited to is this tenant's.
+ * @returns false where the tenant uses another than the one made for it: then its people are others' business, and nobody is invited.
+ * @throws OrganizationTaken, ProviderUnavailable
+ */
+export async function mayInvite(tenant: Tenant, { externalId }: Invitee, organizationId: string, context: Organizing): Promise<boolean> {
+  const found = await context.provider.findOrganization(externalId);
+  if (found?.id !== organizationId) return false;
+  await claim(tenant, found, holderOf(tenant, context.installation), context);
+  return true;
+}
+
+/** Invites the first administrator. @throws InvitationRefused, ProviderUnavailable */
+export async function invite({ email }: Invitee, id: string, { provider, beforeChange }: Organizing): Promise<MadeOrganization> {
+  beforeChange();
+  try {
+    return { id, invitationId: await provider.ensureInvitation(email, id, adminRole) };
+  } catch (error) {
+    if (isRefusal(error)) throw new InvitationRefused('sending an invitation', error.status, { cause: error });
+    throw error;
+  }
+}
+
+/** Marks an organization that this tenant is on record for, and that was made before there were marks. */
+export async function markOlder(tenant: Tenant, found: Organization, context: Organizing): Promise<void> {
+  const { organization } = tenant.spec;
+  const recorded = tenant.status?.authorization?.organization?.id;
+  if (organization === undefined || recorded !== found.id || organization.externalId !== found.externalId) return;
+  const holder = holderOf(tenant, context.installation);
+  if (holdingOf(found.metadata, holder) === 'unmarked') await mark(found, holder, context);
+}
+
+async function claim(tenant: Tenant, found: Organization, holder: Holder, context: Organizing): Promise<void> {
+  refusePlatform(found.id, context);
+  const holding = holdingOf(found.metadata, holder);
+  if (holding === 'own') return;
+  if (holding !== 'free') throw taken(tenant, found.externalId ?? '');
+  await mark(found, holder, context);
+}
+
+async function mark({ id, metadata }: Organization, holder: Holder, { provider, beforeChange }: Organizing): Promise<void> {
+  beforeChange();
+  await provider.setMetadata(id, { ...metadata, ...marksOf(holder) });
+}
+
+/** Whether another tenant wants the same new organization and comes first. */
+function hasElder(tenant: Tenant, externalId: string, all: readonly Tenant[]): boolean {
+  return all.some(
+    (other) =>
+      other.metadata.uid !== tenant.metadata.uid &&
+      other.metadata.deletionTimestamp === undefined &&
+      other.spec.organizationId === undefined &&
+      other.spec.organization?.externalId === externalId &&
+      precedes(other, tenant),
+  );
+}
+
+function taken({ metadata: { name } }: Tenant, externalId: string): OrganizationTaken {
+  return new OrganizationTaken(
+    `The organization with external id ${externalId} was not made for this tenant. Create the tenant again with an external id of its own; or, ` +
+      `to give it that organization, set tenantry_tenant to ${name} in the organization's metadata at WorkOS and remove tenantry_tenant_uid there.`,
+  );
+}
