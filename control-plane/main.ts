@@ -23,12 +23,26 @@ const controlPlane: ControlPlane = await startControlPlane(settings, log).catch(
   if (code === 'EADDRINUSE') fail(1, `The control plane cannot start: port ${settings.port} is taken. Set PORT to a free one.`);
   return fail(1, `The control plane cannot start: ${error instanceof Error ? error.message : 'unknown error'}`);
 });
-controlPlane.lost?.addEventListener('abort', () => {
-  log.fatal('another replica leads, or the lease could not be renewed: ending at once');
-  process.exit(1);
-});
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.once(signal, () => {
-    void controlPlane.stop().then(() => process.exit(0));
-  });
+
+/** Less than the grace period of the pod, less its preStop. What hangs then, such as a database that does not answer, is left. */
+const endingMs = 30_000;
+let ending = false;
+
+/** Ends the process, once requests are answered and the audit has what it can take. */
+async function end(status: 0 | 1): Promise<void> {
+  if (ending) return;
+  ending = true;
+  setTimeout(() => {
+    log.error({ afterMs: endingMs }, 'not everything has ended in time');
+    process.exit(1);
+  }, endingMs).unref();
+  await controlPlane.stop().catch((err: unknown) => log.error({ err }, 'control plane did not stop cleanly'));
+  process.exit(status);
 }
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void end(0));
+// Nothing is known of the state any more, but outcomes that wait for the database still are true.
+process.on('uncaughtException', (err) => {
+  log.fatal({ err }, 'unexpected error: ending');
+  void end(1);
+});

@@ -16,6 +16,7 @@ import { OAuthTokens } from './identity/oauth-tokens.ts';
 import { IdentityProvider } from './identity/provider.ts';
 import { SessionTokens } from './identity/session-tokens.ts';
 import { WorkosConnection } from './identity/workos-connection.ts';
+import { type LedWork, leadInTerms } from './leading.ts';
 import { createMemberships, type MembershipTuning, membershipTuning } from './memberships/create.ts';
 import { createMetrics } from './metrics.ts';
 import { PodIdentity } from './pods/identity.ts';
@@ -26,8 +27,6 @@ import { TenantDirectory } from './tenant-directory.ts';
 export interface ControlPlane {
   /** Where it listens. */
   readonly url: string;
-  /** Aborts when the lease is lost: the process must end at once, because another replica does the work now. */
-  readonly lost: AbortSignal | undefined;
   /** Answers what is under way, finishes reconciles, closes connections. */
   stop(): Promise<void>;
 }
@@ -147,27 +146,27 @@ export async function prepareControlPlane(
   const start = async (): Promise<ControlPlane> => {
     auditPart.loadKey();
     const url = await app.listen({ host: settings.host, port: settings.port });
-    const lead = async (): Promise<void> => {
-      await election?.lead(stopping.signal);
-      await Promise.all([controller.run(stopping.signal), poll.run(stopping.signal), auditPart.lead(stopping.signal)]);
+    const led: LedWork = {
+      authorization: (term) => controller.run(term),
+      events: (term) => poll.run(term),
+      audit: (term) => auditPart.lead(term),
     };
     const working = Promise.allSettled([
       directory.start(stopping.signal),
       admin.events.start(stopping.signal),
       store.run(stopping.signal),
-      lead(),
+      leadInTerms(election, led, stopping.signal, log),
     ]);
     log.info({ url }, 'control plane started');
     return {
       url,
-      lost: election?.lost,
       stop: async () => {
         stopping.abort();
         await app.close();
         await working;
+        await election?.release();
         await audit.close();
         await store.close();
-        await election?.release();
         for (const each of [client, leadingClient, leaseClient]) await each.close();
         log.info('control plane stopped');
       },

@@ -30,7 +30,7 @@ export interface LeaseTiming {
 }
 
 export interface LeaderElectionOptions {
-  /** Must be a client of its own: that of the work is stopped when the lease is lost. */
+  /** Must be a client of its own: that of the work sends nothing once the lease is lost. */
   readonly client: KubeClient;
   readonly lease: LeaseReference;
   /** Name of this replica. A process that replaces another under the same name takes its lease over at once. */
@@ -62,8 +62,9 @@ export class LeaderElection {
   readonly #options: LeaderElectionOptions;
   readonly #timing: LeaseTiming;
   readonly #now: () => number;
-  readonly #lost = new AbortController();
   readonly #status: Gauge<'name'>;
+  /** Ends the renewing of the present term. */
+  #resigning = new AbortController();
   /** When the last successful renewal was sent, while leading. */
   #renewedAt: number | undefined;
   #observed: { readonly version: string | undefined; readonly at: number } | undefined;
@@ -81,14 +82,9 @@ export class LeaderElection {
     this.#status.set({ name: options.lease.name }, 0);
   }
 
-  /** Aborts when the lease is lost. What was led must end at once. */
-  get lost(): AbortSignal {
-    return this.#lost.signal;
-  }
-
   /** Whether this replica leads at this moment, by its own clock: a process that was stopped for long learns it before it acts. */
   get leading(): boolean {
-    return this.#renewedAt !== undefined && !this.#lost.signal.aborted && this.#now() < this.#renewedAt + this.#timing.renewMs;
+    return this.#renewedAt !== undefined && this.#now() < this.#renewedAt + this.#timing.renewMs;
   }
 
   /** To be called before every write. @throws KubeError that says so unless this replica leads. */
@@ -96,17 +92,26 @@ export class LeaderElection {
     if (!this.leading) throw new KubeError(0, 'NotLeading', 'this replica does not lead any more: another does the work');
   };
 
-  /** Resolves when this replica leads, which it then does until `lost` aborts or `release` is called. Rejects when `signal` aborts first. */
-  async lead(signal: AbortSignal): Promise<void> {
+  /**
+   * Waits until this replica leads. It does until the signal it resolves with aborts, because the lease is lost, or until `release` is
+   * called. What was led must have ended before this is called again: writes of an earlier term are held off by nothing but that.
+   * Rejects when `signal` aborts first.
+   */
+  async lead(signal: AbortSignal): Promise<AbortSignal> {
     const { log, lease, identity } = this.#options;
-    while (!(await this.#attempt(signal))) await this.#pause(signal);
+    // An attempt that hangs must not hide that the API server is back.
+    while (!(await this.#attempt(signal, this.#timing.renewMs))) await this.#pause(signal);
     this.#status.set({ name: lease.name }, 1);
     log.info({ lease: `${lease.namespace}/${lease.name}`, identity }, 'leading');
-    void this.#keep(signal);
+    this.#resigning = new AbortController();
+    const lost = new AbortController();
+    void this.#keep(lost, AbortSignal.any([signal, this.#resigning.signal]));
+    return lost.signal;
   }
 
   /** Gives the lease up so that another replica need not wait for its end. To be called once the work has stopped. */
   async release(): Promise<void> {
+    this.#resigning.abort();
     if (!this.leading) return;
     this.#renewedAt = undefined;
     this.#status.set({ name: this.#options.lease.name }, 0);
@@ -117,18 +122,19 @@ export class LeaderElection {
   }
 
   /** Renews until `signal` aborts; then `release` ends it. */
-  async #keep(signal: AbortSignal): Promise<void> {
+  async #keep(lost: AbortController, signal: AbortSignal): Promise<void> {
     const { lease, log } = this.#options;
     while (!signal.aborted) {
       await this.#pause(signal).catch(() => {});
       if (signal.aborted) return;
       // An attempt that hangs is given up when the lease could not be kept by it any more.
-      const left = (this.#renewedAt ?? 0) + this.#timing.renewMs - this.#now();
-      const kept = left > 0 && (await this.#attempt(AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(left))])).catch(() => false));
+      const leftMs = (this.#renewedAt ?? 0) + this.#timing.renewMs - this.#now();
+      const kept = leftMs > 0 && (await this.#attempt(signal, leftMs).catch(() => false));
       if (signal.aborted || kept || this.leading) continue;
+      this.#renewedAt = undefined;
       this.#status.set({ name: lease.name }, 0);
       log.warn({ lease: `${lease.namespace}/${lease.name}` }, 'lease lost');
-      this.#lost.abort(new Error('the lease is lost'));
+      lost.abort(new Error('the lease is lost'));
       return;
     }
   }
@@ -137,10 +143,11 @@ export class LeaderElection {
     await delay(this.#timing.retryMs * (0.9 + 0.2 * (this.#options.random ?? Math.random)()), undefined, { signal });
   }
 
-  /** Takes or renews the lease. False when another holds it, or when it could not be written. */
-  async #attempt(signal: AbortSignal): Promise<boolean> {
+  /** Takes or renews the lease. False when another holds it, or when it could not be written within `limitMs`. */
+  async #attempt(ending: AbortSignal, limitMs: number): Promise<boolean> {
     const { identity, log, lease } = this.#options;
     const sentAt = this.#now();
+    const signal = AbortSignal.any([ending, AbortSignal.timeout(Math.ceil(limitMs))]);
     try {
       const found = await this.#find(signal);
       const holder = found?.spec?.holderIdentity ?? '';
@@ -154,9 +161,10 @@ export class LeaderElection {
       this.#renewedAt = sentAt;
       return true;
     } catch (error) {
-      signal.throwIfAborted();
-      if (!(error instanceof KubeError)) throw error;
-      if (!error.stale) log.warn({ lease: `${lease.namespace}/${lease.name}`, err: error }, 'lease not written');
+      ending.throwIfAborted();
+      if (!(error instanceof KubeError || signal.aborted)) throw error;
+      if (!(error instanceof KubeError && error.stale))
+        log.warn({ lease: `${lease.namespace}/${lease.name}`, err: error }, 'lease not written');
       return false;
     }
   }

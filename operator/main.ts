@@ -35,11 +35,12 @@ const audit = openAudit(settings);
 
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(new Error(signal)));
-// Another replica may begin at any moment: nothing is finished, nothing is tidied up.
-election?.lost.addEventListener('abort', () => {
+
+/** Another replica may begin at any moment: nothing is finished, nothing is tidied up. */
+function endAtOnce(): never {
   log.fatal('another replica leads, or the lease could not be renewed: ending at once');
   process.exit(1);
-});
+}
 
 let controller: TenantController | undefined;
 const health = await serveHealth(settings.host, settings.port, metrics.registry, () => controller?.ready ?? false);
@@ -71,7 +72,8 @@ async function run(): Promise<void> {
   const watched = await untilAnswered(() => watchedKinds(client, settings, stop.signal));
   controller = new TenantController({ client, settings, database, watched, metrics, audit, log });
   await controller.run(stop.signal, async () => {
-    await election?.lead(stop.signal);
+    const lost = await election?.lead(stop.signal);
+    lost?.addEventListener('abort', endAtOnce);
     const folder = settings.templatesDir;
     if (folder !== undefined) await untilAnswered(() => applyTemplates(folder, client, log, stop.signal));
   });

@@ -56,7 +56,8 @@ export async function startCluster(): Promise<Cluster> {
     subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }],
   });
   await apply(kinds.ClusterRoleBinding, { metadata: { name: user }, ...bound(user) });
-  await apply(kinds.RoleBinding, { metadata: { name: `${user}-events`, namespace: 'default' }, ...bound(`${user}-events`) });
+  for (const name of [`${user}-events`, `${user}-lease`])
+    await apply(kinds.RoleBinding, { metadata: { name, namespace: 'default' }, ...bound(name) });
   await eventually('the custom resources are served', async () => {
     await client.list(kinds.Tenant);
     const template = { metadata: { name: 'plain' }, ...{ spec: { containers: [{ name: 'api', image: 'none' }] } } };

@@ -1,7 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -11,12 +8,13 @@ import { type Postgres, startPostgres } from '../../local/postgres.ts';
 import { ensureStoreDatabase } from '../../local/store-database.ts';
 import { startWorkos, type WorkosStandIn } from '../../local/workos/start.ts';
 import { eventually } from './control-plane-cluster.ts';
+import { PlaneProcess } from './control-plane-process.ts';
 
-const main = new URL('../../control-plane/main.ts', import.meta.url).pathname;
+/** Nothing listens on this address. */
+const nobody = '127.0.0.2:20001';
 let dir: string;
 let workos: WorkosStandIn;
 let token: string;
-let nobody: number;
 let postgres: Postgres;
 let storeUrl: string;
 
@@ -36,12 +34,11 @@ beforeAll(async () => {
     role: 'platform-admin',
     permissions: ['tenants:read', 'tenants:write', 'tenants:delete'],
   });
-  nobody = await freePort();
   // A cluster nobody serves.
   const kubeconfig = {
     'current-context': 'x',
     contexts: [{ name: 'x', context: { cluster: 'x', user: 'x' } }],
-    clusters: [{ name: 'x', cluster: { server: `https://127.0.0.1:${nobody}` } }],
+    clusters: [{ name: 'x', cluster: { server: `https://${nobody}` } }],
     users: [{ name: 'x', user: {} }],
   };
   await writeFile(join(dir, 'kubeconfig'), JSON.stringify(kubeconfig));
@@ -53,21 +50,9 @@ afterAll(async () => {
   await rm(dir, { recursive: true });
 });
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 /** The control plane as its image runs it. */
-async function run(change: Record<string, string | undefined> = {}) {
-  const port = await freePort();
-  const env = {
-    PATH: process.env['PATH'],
-    PORT: String(port),
+function run(change: Record<string, string | undefined> = {}): PlaneProcess {
+  return new PlaneProcess({
     KUBECONFIG: join(dir, 'kubeconfig'),
     WORKOS_API_KEY: workos.apiKey,
     WORKOS_CLIENT_ID: workos.clientId,
@@ -79,28 +64,15 @@ async function run(change: Record<string, string | undefined> = {}) {
     TENANTRY_AUDIT_KEY_FILE: join(dir, 'audit-key.pem'),
     TENANTRY_BASE_URL: 'http://localhost:9',
     ...change,
-  };
-  const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const output = { text: '' };
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk: Buffer) => {
-      output.text += String(chunk);
-    });
-  }
-  return { child, output, url: `http://127.0.0.1:${env.PORT}` };
+  });
 }
-
-async function ended(child: ChildProcess): Promise<number | null> {
-  return child.exitCode ?? ((await once(child, 'exit', { signal: AbortSignal.timeout(15_000) }))[0] as number | null);
-}
-
-const alive = (url: string) => eventually('it serves', async () => (await fetch(`${url}/healthz`)).ok);
 
 describe('while Kubernetes cannot be reached', () => {
   test('it lives, is not ready, answers 503 with Retry-After, and ends cleanly', async () => {
-    const { child, output, url } = await run();
+    const plane = run();
     try {
-      await alive(url);
+      const url = await plane.listening();
+      expect((await fetch(`${url}/healthz`)).status).toBe(200);
       expect((await fetch(`${url}/readyz`)).status).toBe(503);
       const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
       await eventually('its tables are there', async () => {
@@ -120,42 +92,42 @@ describe('while Kubernetes cannot be reached', () => {
         expect(answer.headers.get('retry-after')).toBe('5');
       }
     } finally {
-      child.kill('SIGTERM');
+      plane.child.kill('SIGTERM');
     }
-    expect(await ended(child)).toBe(0);
-    expect(output.text).toContain('control plane stopped');
-    expect(output.text).not.toContain(workos.apiKey);
-    expect(output.text).not.toContain(token);
+    expect(await plane.ended()).toBe(0);
+    expect(plane.output).toContain('control plane stopped');
+    expect(plane.output).not.toContain(workos.apiKey);
+    expect(plane.output).not.toContain(token);
   });
 });
 
 describe('while WorkOS cannot be reached', () => {
   test('nobody can be told from anybody: 503, not 401', async () => {
-    const { child, url } = await run({ WORKOS_API_URL: `http://127.0.0.1:${nobody}` });
+    const plane = run({ WORKOS_API_URL: `http://${nobody}` });
     try {
-      await alive(url);
+      const url = await plane.listening();
       const answer = await fetch(`${url}/admin/tenants`, { headers: { authorization: `Bearer ${token}` } });
       expect(await answer.json()).toMatchObject({ type: 'https://tenantry.dev/problems/identity-provider-unavailable', status: 503 });
       expect(answer.headers.get('retry-after')).toBe('5');
     } finally {
-      child.kill('SIGTERM');
+      plane.child.kill('SIGTERM');
     }
-    expect(await ended(child)).toBe(0);
+    expect(await plane.ended()).toBe(0);
   });
 });
 
 describe('a configuration that cannot work', () => {
   test('names every fault and exits 2', async () => {
-    const { child, output } = await run({ WORKOS_API_KEY: undefined, TENANTRY_OAUTH_ISSUER: 'nonsense' });
-    expect(await ended(child)).toBe(2);
-    expect(output.text).toBe(
+    const plane = run({ WORKOS_API_KEY: undefined, TENANTRY_OAUTH_ISSUER: 'nonsense' });
+    expect(await plane.ended()).toBe(2);
+    expect(plane.output).toBe(
       'The control plane cannot start. Correct these environment variables:\n  WORKOS_API_KEY is not set\n  TENANTRY_OAUTH_ISSUER must be an http or https URL\n',
     );
   });
 
   test('a taken port is named', async () => {
-    const { child, output } = await run({ PORT: String(workos.port) });
-    expect(await ended(child)).toBe(1);
-    expect(output.text).toContain(`port ${workos.port} is taken`);
+    const plane = run({ PORT: String(workos.port) });
+    expect(await plane.ended()).toBe(1);
+    expect(plane.output).toContain(`port ${workos.port} is taken`);
   });
 });

@@ -1,58 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Tenant } from '../../crds/tenant.ts';
 import { kinds } from '../../kube/resources.ts';
 import type { WorkosStandIn } from '../../local/workos/start.ts';
+import { Gate } from '../gate.ts';
 import { type Cluster, eventually, openWorkos, startCluster, startPlane } from './control-plane-cluster.ts';
-
-/** The way to a server, which can be closed as if the server were gone. */
-class Gate {
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-  #open = true;
-
-  constructor(port: number) {
-    this.#server = createServer((from) => {
-      if (!this.#open) {
-        from.destroy();
-        return;
-      }
-      const to = connect(port, '127.0.0.1');
-      for (const socket of [from, to]) {
-        this.#sockets.add(socket);
-        socket.on('close', () => {
-          this.#sockets.delete(socket);
-          from.destroy();
-          to.destroy();
-        });
-        socket.on('error', () => {});
-      }
-      from.pipe(to).pipe(from);
-    });
-  }
-
-  async listen(): Promise<number> {
-    await new Promise<void>((done) => this.#server.listen(0, '127.0.0.1', done));
-    return (this.#server.address() as { port: number }).port;
-  }
-
-  shut(): void {
-    this.#open = false;
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  reopen(): void {
-    this.#open = true;
-  }
-
-  stop(): void {
-    this.shut();
-    this.#server.close();
-  }
-}
 
 let cluster: Cluster;
 let workos: WorkosStandIn;
