@@ -13,7 +13,9 @@ try {
 }
 for (const file of run.testResults) {
   const failed = file.assertionResults.filter((test) => test.status === 'failed');
-  for (const test of failed) appendFileSync(failures, `FAILED ${file.name}: ${test.fullName}\n${test.failureMessages.join('\n').slice(0, shown)}\n`);
-  if (file.status === 'failed' && failed.length === 0) appendFileSync(failures, `FAILED ${file.name}\n${String(file.message).slice(0, shown)}\n`);
+  for (const test of failed)
+    appendFileSync(failures, `FAILED ${file.name}: ${test.fullName}\n${test.failureMessages.join('\n').slice(0, shown)}\n`);
+  if (file.status === 'failed' && failed.length === 0)
+    appendFileSync(failures, `FAILED ${file.name}\n${String(file.message).slice(0, shown)}\n`);
 }
 console.log(run.numPassedTests, run.numFailedTests);
