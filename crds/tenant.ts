@@ -4,11 +4,11 @@ import type { Condition } from './conditions.ts';
 import { type apiVersion, reservedTenantNames, tenantNameMaxLength, tenantNamePattern } from './names.ts';
 import { type ObjectMeta, quantity, rules } from './schema.ts';
 
-const environmentName = z
+export const environmentName = z
   .string()
   .min(1)
   .max(128)
-  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable: letters, digits and _, not beginning with a digit')
   .describe('Name of the environment variable.');
 
 export const resources = z
@@ -63,7 +63,7 @@ const egressRule = z
     namespaceSelector: z
       .record(
         z.string().max(317).regex(new RegExp(labelKey), 'must be the key of a label'),
-        z.string().max(63).regex(new RegExp(labelValue)),
+        z.string().max(63).regex(new RegExp(labelValue), 'must be the value of a label'),
       )
       .refine((labels) => Object.keys(labels).length > 0, 'must name at least one label: without any it would mean every namespace')
       .optional()
@@ -145,7 +145,7 @@ export const tenantSpec = z
     organizationId: z
       .string()
       .max(64)
-      .regex(/^org_[A-Za-z0-9]+$/)
+      .regex(/^org_[A-Za-z0-9]+$/, 'must be the id of a WorkOS organization, such as org_01HXYZ')
       .optional()
       .describe('WorkOS organization whose active members may use the tenant. Immutable once set. Without one only API keys work.'),
     organization: newOrganization.optional(),
@@ -155,7 +155,7 @@ export const tenantSpec = z
           .string()
           .min(1)
           .max(63)
-          .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
+          .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'must be the name of a template: lower-case letters, digits and hyphens')
           .describe('Name of the StackTemplate.')
           .meta(rules.cel({ rule: 'self == oldSelf', message: 'template.name is immutable: create another tenant for another template' })),
         revision: z
@@ -234,6 +234,14 @@ export const tenantSpec = z
       {
         rule: '!has(oldSelf.organizationId) || (has(self.organizationId) && self.organizationId == oldSelf.organizationId)',
         message: 'organizationId is immutable once set: another organization needs another tenant',
+      },
+      {
+        rule: '!has(oldSelf.organization) || has(self.organization)',
+        message: 'organization cannot be removed once set: another organization needs another tenant',
+      },
+      {
+        rule: '!has(self.organization) || has(oldSelf.organization) || !has(oldSelf.organizationId)',
+        message: 'organization cannot be set beside an organizationId that is set: nobody is invited to an organization that exists',
       },
       {
         rule: "(has(self.database) ? self.database.mode : 'shared') == (has(oldSelf.database) ? oldSelf.database.mode : 'shared')",

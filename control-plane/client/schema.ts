@@ -236,7 +236,7 @@ export interface paths {
         put?: never;
         /**
          * Create an API key
-         * @description The answer holds the key, this once. It works within seconds.
+         * @description The answer holds the key, this once. It works within seconds. A tenant may have 100 keys.
          */
         post: operations["createApiKey"];
         delete?: never;
@@ -4560,7 +4560,11 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tenant-not-ready`: The tenant is not that far yet. Wait for the condition that detail names, then repeat. */
+            /**
+             * @description `tenant-not-ready`: The tenant is not that far yet. Wait for the condition that detail names, then repeat.
+             *
+             *     `api-key-limit-reached`: The tenant may have no more API keys. Revoke one that nobody uses, or that has expired, by DELETE /admin/tenants/{name}/api-keys/{id}.
+             */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];

@@ -165,6 +165,7 @@ function concernsUs(current: Tenant, previous: Tenant): boolean {
       tenant.metadata.annotations,
       authorization?.status,
       authorization?.reason,
+      tenant.status?.authorization?.resources,
     ]);
   };
   return relevant(current) !== relevant(previous);

@@ -1,4 +1,4 @@
-import { namespaceOf } from '../../crds/names.ts';
+import { finalizers, namespaceOf } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { kinds } from '../../kube/resources.ts';
 import { domainRouteName } from '../render/domain-route.ts';
@@ -6,25 +6,34 @@ import type { Context } from './context.ts';
 import { routeKinds } from './plan.ts';
 
 /**
- * Gives up the domains a tenant has claimed and does not name any more; all of them with `deleted`. The route goes first: another tenant that
- * gets the domain would meet it.
+ * Gives up the domains a tenant has claimed and does not name any more; all of them once it is being deleted. The route goes first, and the
+ * registration of the URLs as OAuth resources, which the control plane removes: another tenant that gets the domain would meet the one, and have
+ * its own registration removed for the other's.
+ * @returns the domains that wait for the control plane.
  */
-export async function releaseDomains(
-  tenant: Tenant,
-  { client, children, domains, log }: Context,
-  signal: AbortSignal,
-  deleted = false,
-): Promise<void> {
-  const { name, uid = '' } = tenant.metadata;
+export async function releaseDomains(tenant: Tenant, { client, children, domains, log }: Context, signal: AbortSignal): Promise<string[]> {
+  const { name, uid = '', deletionTimestamp } = tenant.metadata;
   const namespace = namespaceOf(name);
+  const waiting: string[] = [];
   for (const { metadata } of domains.claimsOf(uid)) {
     const domain = metadata.name;
-    if (!deleted && tenant.spec.domains?.includes(domain)) continue;
+    if (deletionTimestamp === undefined && tenant.spec.domains?.includes(domain)) continue;
     for (const kind of routeKinds) {
       const route = domainRouteName(domain);
       if (children.find(name, kind, namespace, route)) await client.delete(kind, route, { namespace, signal });
     }
+    if (isRegistered(tenant, domain)) {
+      waiting.push(domain);
+      continue;
+    }
     await client.delete(kinds.DomainClaim, domain, { ...(metadata.uid ? { uid: metadata.uid } : {}), signal });
     log.info({ tenant: name, domain }, 'domain released');
   }
+  return waiting;
+}
+
+/** Whether a URL of the domain is recorded as an OAuth resource of the tenant's. Nothing is once the control plane has let a deleted one go. */
+function isRegistered({ metadata, status }: Tenant, domain: string): boolean {
+  if (metadata.deletionTimestamp !== undefined && !metadata.finalizers?.includes(finalizers.authorization)) return false;
+  return status?.authorization?.resources?.some(({ url }) => URL.parse(url)?.hostname === domain) ?? false;
 }

@@ -18,11 +18,16 @@ export async function finalize(tenant: Tenant, context: Context, signal: AbortSi
     // The watch tells when it is gone; this is for a namespace whose deletion hangs.
     return 30_000;
   }
-  await releaseDomains(tenant, context, signal, true);
+  const held = await releaseDomains(tenant, context, signal);
   const problem = await settleData(tenant, context);
   if (problem !== undefined) {
     await writeStatus(tenant, deletingStatus(tenant, 'the database', problem, context.now), context, signal);
     return 10_000;
+  }
+  if (held.length > 0) {
+    await writeStatus(tenant, deletingStatus(tenant, `the OAuth resources of ${held.join(', ')}`, undefined, context.now), context, signal);
+    // The control plane's finalizer goes with them, which the watch tells.
+    return undefined;
   }
   await removeFinalizer(tenant, context, signal);
   return undefined;

@@ -103,7 +103,10 @@ async function advance(tenant: Tenant, context: Context, signal: AbortSignal, le
   if (!tenant.metadata.finalizers?.includes(finalizers.operator)) await addFinalizer(tenant, context, signal);
   await releaseDomains(tenant, context, signal);
   const resolved = resolveTemplate(tenant, context.templates);
-  if ('reason' in resolved) return { findings: { ...keep(tenant, context), blocked: resolved }, again: undefined };
+  if ('reason' in resolved) {
+    const domains = (tenant.status?.domains ?? []).filter(({ domain }) => tenant.spec.domains?.includes(domain));
+    return { findings: { ...keep(tenant, context), domains, blocked: resolved }, again: undefined };
+  }
   const { template, parameters } = resolved;
   const endpoints = endpointsOf(name, settings.addressing, template.spec.publicApi ?? false);
   const revision = revisionOf(template.spec);

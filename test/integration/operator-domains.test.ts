@@ -155,6 +155,58 @@ test("another tenant's domain is a conflict until it is given up there, and then
   expect((await claimOf(domain))?.spec.tenant).toBe(second);
 });
 
+test('a domain that moves takes its registration along: neither leaving nor deletion takes it from who has it next', {
+  timeout: 240_000,
+}, async () => {
+  const domain = newDomain();
+  const names = ['from', 'to', 'last'].map((prefix) => world.name(prefix));
+  const [from = '', to = '', last = ''] = names;
+  for (const name of names) {
+    const { organizationId } = await world.organization(name);
+    const spec = { suspended: true, database: { mode: 'none' }, deletionPolicy: 'delete', organizationId };
+    expect(await world.kubectl(['apply', '-f', '-'], manifest(name, spec))).toMatchObject({ code: 0 });
+  }
+  const recordedOf = ({ status }: Tenant) =>
+    (status?.authorization?.resources ?? []).filter(({ url }) => new URL(url).hostname === domain).map(({ id }) => id);
+  /** Has the domain proved for the tenant by the time it is free, and waits until it is registered. */
+  const registered = async (name: string): Promise<string[]> =>
+    recordedOf(await world.until(name, (tenant) => recordedOf(tenant).length === 2));
+  const present = async (): Promise<string[]> => {
+    const { data } = (await world.workos('GET', '/user_management/authkit_oauth_resources?limit=100')) as unknown as {
+      data: { id: string; uri: string }[];
+    };
+    return data.filter(({ uri }) => new URL(uri).hostname === domain).map(({ id }) => id);
+  };
+  const enter = async (name: string): Promise<void> => {
+    const { uid = '' } = (await world.tenant(name)).metadata;
+    const record = domainProof(uid, domain);
+    entered.push(record.name);
+    const texts = [...entrants, record.value];
+    entrants.push(record.value);
+    world.setTxt(record.name, ...texts);
+    await setDomains(name, domain);
+    await look(name);
+  };
+  const entrants: string[] = [];
+
+  await enter(from);
+  await registered(from);
+  await enter(to);
+  await untilDomain(to, domain, is('Conflict'));
+  await setDomains(from);
+  await registered(to);
+  // The claim was given up only after the registration: the former owner has none left that it could remove.
+  expect(recordedOf(await world.tenant(from))).toEqual([]);
+  expect((await present()).sort()).toEqual((await registered(to)).sort());
+
+  await enter(last);
+  await untilDomain(last, domain, is('Conflict'));
+  await world.remove(to);
+  expect((await registered(last)).sort()).toEqual((await present()).sort());
+  await world.remove(from, last);
+  expect(await present()).toEqual([]);
+});
+
 test('a tenant that is deleted gives its domains up', { timeout: 120_000 }, async () => {
   const name = world.name('leaver');
   const domain = newDomain();

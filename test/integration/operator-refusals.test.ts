@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, describe, expect, test } from 'vitest';
 import { databaseNames, namespaceOf } from '../../crds/names.ts';
 import { kinds } from '../../kube/resources.ts';
@@ -67,6 +68,32 @@ describe('the API server refuses', () => {
       expect(patched.code).not.toBe(0);
       expect(patched.stderr).toMatch(message);
     }
+  });
+
+  test('another organization than the one that was asked for', async () => {
+    const name = world.name('fixed');
+    const organization = { name: 'Acme', externalId: randomUUID() };
+    // Without an answer of WorkOS yet, or with one: it makes no difference.
+    expect(await apply(name, { ...withoutDatabase, suspended: true, organization })).toMatchObject({ code: 0 });
+    for (const [change, message] of [
+      [{ organization: null }, /organization cannot be removed/],
+      [{ organization: { externalId: randomUUID() } }, /externalId is immutable/],
+    ] as const) {
+      const patched = await world.kubectl(['patch', 'tn', name, '--type=merge', '-p', JSON.stringify({ spec: change })]);
+      expect(patched.code).not.toBe(0);
+      expect(patched.stderr).toMatch(message);
+    }
+    const renamed = { organization: { name: 'Acme Ltd', admin: { email: 'first@example.com' } } };
+    expect(await world.kubectl(['patch', 'tn', name, '--type=merge', '-p', JSON.stringify({ spec: renamed })])).toMatchObject({ code: 0 });
+  });
+
+  test('an invitation into an organization that exists', async () => {
+    const name = world.name('fixed');
+    expect(await apply(name, { ...withoutDatabase, suspended: true, organizationId: 'org_01ABC' })).toMatchObject({ code: 0 });
+    const change = { organization: { name: 'Acme', externalId: randomUUID(), admin: { email: 'stranger@example.com' } } };
+    const patched = await world.kubectl(['patch', 'tn', name, '--type=merge', '-p', JSON.stringify({ spec: change })]);
+    expect(patched.code).not.toBe(0);
+    expect(patched.stderr).toMatch(/organization cannot be set beside/);
   });
 
   test.each<[string, object, RegExp]>([

@@ -1,9 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { type DomainClaim, domainProof } from '../../crds/domains.ts';
-import { tenantStatus } from '../../crds/tenant.ts';
+import { type Tenant, tenantStatus } from '../../crds/tenant.ts';
+import type { KubeObject, Resource } from '../../kube/resources.ts';
 import { endpointsAt, isInstallations, originOf } from '../../operator/domains/addressing.ts';
 import type { Proof } from '../../operator/domains/proof.ts';
 import { type DomainStatus, domainsOf } from '../../operator/domains/state.ts';
+import { domainRouteName } from '../../operator/render/domain-route.ts';
+import type { Context } from '../../operator/tenant/context.ts';
+import { releaseDomains } from '../../operator/tenant/domains.ts';
 import { tenant } from './gen.ts';
 
 const addressing = { baseUrl: 'https://mcp.example.com:8443/base', mode: 'path' } as const;
@@ -29,6 +33,52 @@ function stateOf(
   expect(tenantStatus.safeParse({ domains: [state] }).error).toBeUndefined();
   return state;
 }
+
+describe('giving a domain up', () => {
+  const url = `https://${domain}:8443/mcp`;
+  const routed: KubeObject = { metadata: { name: domainRouteName(domain), namespace: 'tenant-acme' } };
+
+  /** Names of what is deleted, in that order, and the domains that wait. */
+  async function given(owner: Tenant): Promise<{ deleted: string[]; waiting: string[] }> {
+    const deleted: string[] = [];
+    const context = {
+      client: { delete: async (_resource: Resource, name: string) => deleted.push(name) },
+      children: { find: (_tenant: string, resource: Resource) => (resource.kind === 'Ingress' ? routed : undefined) },
+      domains: { claimsOf: () => [claim(uid)] },
+      log: { info: () => {} },
+    } as unknown as Context;
+    return { waiting: await releaseDomains(owner, context, new AbortController().signal), deleted };
+  }
+
+  const registered = { authorization: { resources: [{ url, id: 'r1' }] } };
+  const leaving = (finalizers: string[]): Tenant => {
+    const owner = tenant({ domains: [domain] }, registered);
+    return { ...owner, metadata: { ...owner.metadata, finalizers, deletionTimestamp: '2026-01-01T00:00:00Z' } };
+  };
+
+  test.each<[string, Tenant, { deleted: string[]; waiting: string[] }]>([
+    ['is not done while it is named', tenant({ domains: [domain] }, registered), { deleted: [], waiting: [] }],
+    ['takes route and claim', tenant({}), { deleted: [domainRouteName(domain), domain], waiting: [] }],
+    ['keeps the claim while its URL is registered', tenant({}, registered), { deleted: [domainRouteName(domain)], waiting: [domain] }],
+    [
+      'waits for no other URL',
+      tenant({}, { authorization: { resources: [{ url: 'https://mcp.example.com/t/acme/mcp', id: 'r2' }] } }),
+      { deleted: [domainRouteName(domain), domain], waiting: [] },
+    ],
+    [
+      'keeps the claim of a deleted tenant while the control plane holds it',
+      leaving(['tenantry.dev/operator', 'tenantry.dev/authorization']),
+      { deleted: [domainRouteName(domain)], waiting: [domain] },
+    ],
+    [
+      'takes all once the control plane has let a deleted tenant go',
+      leaving(['tenantry.dev/operator']),
+      { deleted: [domainRouteName(domain), domain], waiting: [] },
+    ],
+  ])('%s', async (_what, owner, expected) => {
+    expect(await given(owner)).toEqual(expected);
+  });
+});
 
 describe('a custom domain', () => {
   test.each([
