@@ -1,16 +1,30 @@
-/** What secrets look like, whoever made them. Each has the part that stays in front of it as its first group. */
+import { KnownTexts } from './known-texts.ts';
+
+/**
+ * What secrets look like, whoever made them. Each has the part that stays in front of it as its first group. A log may be long and of
+ * somebody's making, so each is linear: what a failed attempt has looked at is bounded, or no other attempt begins in it.
+ */
 const patterns: readonly RegExp[] = [
   /()\btnt_[0-9A-Za-z]{12}_[0-9A-Za-z]{8,}/g,
-  /()\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)?/g,
+  // JSON in base64, as JSON Web Tokens begin; not only with a dot after it, for which the whole run would have to be read.
+  /()\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,2}/g,
   /()\b(?:sk|rk|pk|whsec|ghp|gho|ghs|github_pat|glpat|xox[abprs]|AKIA|ASIA)[_-]?[A-Za-z0-9_-]{12,}/g,
   /()-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g,
   // Basic and Bearer credentials.
   /(\b(?:Bearer|Basic)\s+)[A-Za-z0-9\-._~+/]{6,}=*/gi,
   // Passwords in URLs: the last @ before the path ends them.
-  /(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/?#@"']*:)[^\s/"']+(?=@)/gi,
-  // name=value, "name": "value" and the like, for names that say so.
-  /((?:pass(?:word|wd|phrase)?|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|client[-_]?secret|credential|authorization|cookie)(?![a-z]*(?:name|ref|path|file|policy|seconds|s?ready)\b)[a-z0-9_-]*\\?["']?\s*[:=]\s*\\?["']?)(?!\[redacted\])[^\s"'\\,;&})\]]{4,}/gi,
+  /(:\/\/[^\s:/?#@"']*:)[^\s/"']+(?=@)/g,
 ];
+
+/** A name and what stands between it and its value, as in name=value, "name": "value" and the like. */
+const assignment = /(?<![a-z0-9_-])([a-z0-9_-]+)\\?["']?\s*[:=]\s*\\?["']?/gi;
+const assigned = /(?!\[redacted\])[^\s"'\\,;&})\]]{4,}/y;
+const secretName =
+  /pass(?:word|wd|phrase)?|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|client[-_]?secret|credential|authorization|cookie/i;
+/** The same, but for names of what is about a secret: `secretName`, `tokenPath`. */
+const nameOfSecret = new RegExp(`(?:${secretName.source})(?![a-z]*(?:name|ref|path|file|policy|seconds|s?ready)\\b)`, 'i');
+/** Longer ones are no names of anything; the exceptions are not looked for in them. */
+const maximumName = 100;
 
 const mark = '[redacted]';
 /** Shorter values stand in too many words to be looked for. */
@@ -18,7 +32,8 @@ const minimumLength = 6;
 
 /** Takes secrets out of texts: those it is told of, in every spelling they travel in, and whatever looks like one. */
 export class Redactor {
-  #known: string[] = [];
+  readonly #forms = new Set<string>();
+  #known = new KnownTexts([]);
 
   constructor(secrets: Iterable<string>) {
     this.add(secrets);
@@ -26,17 +41,14 @@ export class Redactor {
 
   /** Values that must not appear from now on. */
   add(secrets: Iterable<string>): void {
-    const all = new Set(this.#known);
-    for (const secret of secrets) for (const form of formsOf(secret)) if (form.length >= minimumLength) all.add(form);
-    // Longest first: a part of a secret must not be taken out of it before the whole is found.
-    this.#known = [...all].sort((a, b) => b.length - a.length);
+    for (const secret of secrets) for (const form of formsOf(secret)) if (form.length >= minimumLength) this.#forms.add(form);
+    this.#known = new KnownTexts(this.#forms);
   }
 
   text(text: string): string {
-    let result = text;
-    for (const secret of this.#known) if (result.includes(secret)) result = result.replaceAll(secret, mark);
+    let result = this.#known.replaceIn(text, mark);
     for (const pattern of patterns) result = result.replace(pattern, `$1${mark}`);
-    return result;
+    return withoutAssigned(result);
   }
 
   /** The same value with every text in it redacted, keys included. */
@@ -46,6 +58,24 @@ export class Redactor {
     if (value === null || typeof value !== 'object') return value;
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [this.text(key), this.values(item)]));
   }
+}
+
+/** The text without the values of names that speak of a secret. */
+function withoutAssigned(text: string): string {
+  const pieces: string[] = [];
+  let kept = 0;
+  for (const match of text.matchAll(assignment)) {
+    const [whole, name = ''] = match;
+    if (!(name.length > maximumName ? secretName : nameOfSecret).test(name)) continue;
+    const begin = match.index + whole.length;
+    if (begin < kept) continue;
+    assigned.lastIndex = begin;
+    const value = assigned.exec(text)?.[0];
+    if (value === undefined) continue;
+    pieces.push(text.slice(kept, begin), mark);
+    kept = begin + value.length;
+  }
+  return kept === 0 ? text : pieces.join('') + text.slice(kept);
 }
 
 function formsOf(secret: string): string[] {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { KnownTexts } from '../../cli/diagnose/known-texts.ts';
 import { presentable } from '../../cli/diagnose/presentable.ts';
 import { Redactor } from '../../cli/diagnose/redact.ts';
 import { generateApiKey } from '../../crds/api-keys.ts';
@@ -46,6 +47,78 @@ describe('a redactor', () => {
   test('leaves what helps: names of Secrets, URLs, plain words', () => {
     const text = 'secretName: tenantry-database\nGET https://mcp.example.com/t/acme/mcp 401: no token\nSecretsReady=True';
     expect(new Redactor([]).text(text)).toBe(text);
+  });
+
+  test.each([
+    ['an assignment within another', 'msg=password=hunter2secret level=info', 'msg=password=[redacted] level=info'],
+    ['a header of a log', 'headers: {"cookie": "session=hunter2secret; theme=dark"}', 'headers: {"cookie": "[redacted]; theme=dark"}'],
+    ['the name of a setting below others', 'spring.datasource.password: hunter2secret', 'spring.datasource.password: [redacted]'],
+    ['a long name', `${'x'.repeat(200)}TOKEN=hunter2secret`, `${'x'.repeat(200)}TOKEN=[redacted]`],
+    ['a token that stands behind a hyphen', 'session-eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1In0.c2ln', 'session-[redacted]'],
+  ])('takes out %s', (_what, text, expected) => {
+    expect(new Redactor([]).text(text)).toBe(expected);
+  });
+
+  test('finds secrets that overlap, lie within each other or end alike, as a whole', () => {
+    const redactor = new Redactor(['abcdefgh', 'cdefghij', 'efghij-klmnop', 'zzcdefghijzz', 'fghijx']);
+    expect(redactor.text('<abcdefghij-klmnop> <zzcdefghijzz> <zzcdefghijx> <abcdefg>')).toBe(
+      '<[redacted]> <[redacted]> <zz[redacted]> <abcdefg>',
+    );
+  });
+
+  test('finds what looking for one after the other finds', () => {
+    // Few letters, so that the texts overlap in every way; a fixed sequence, so that a failure can be seen again.
+    let state = 42;
+    const letters = (length: number): string => {
+      let text = '';
+      for (let index = 0; index < length; index++) {
+        state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+        text += 'abc'[Math.floor((state / 2_147_483_648) * 3)];
+      }
+      return text;
+    };
+    const secrets = Array.from({ length: 40 }, (_, index) => letters(6 + (index % 7)));
+    const text = letters(3000);
+    const hidden = new Set<number>();
+    for (const secret of secrets)
+      for (let at = text.indexOf(secret); at >= 0; at = text.indexOf(secret, at + 1))
+        for (let index = at; index < at + secret.length; index++) hidden.add(index);
+    // Spans that only touch are replaced one by one.
+    const expected = [...text]
+      .map((letter, index) => (hidden.has(index) ? '*' : letter))
+      .join('')
+      .replaceAll(/\*+/g, '#');
+    expect(hidden.size).toBeGreaterThan(100);
+    expect(new KnownTexts(secrets).replaceIn(text, '#').replaceAll(/#+/g, '#')).toBe(expected);
+  });
+
+  // A million characters: what looks at a part of them again for each of them would take a quarter of an hour.
+  test.each([
+    ['names of secrets', 'token'],
+    ['names of secrets with hyphens', 'password-'],
+    ['beginnings of tokens', 'eyJhbG-'],
+    ['beginnings of tokens with dots', 'eyJhbGciOiJI.'],
+    ['what may be a scheme', 'a.b-'],
+    ['users of URLs', '://user:'],
+    ['passwords of URLs', '://u:p'],
+    ['API keys', 'tnt_abcdefghijkl_'],
+    ['beginnings of keys', '-----BEGIN PRIVATE KEY'],
+    ['ends of keys', '-----BEGIN PRIVATE KEY-----END PRIVATE '],
+    ['assignments', 'a=b='],
+    ['assignments of secrets', 'secret=b='],
+    ['spaces after a name', 'token                '],
+    ['bearers', 'Bearer   '],
+    ['the beginning of a known secret', 'ababab'],
+  ])('goes once through a long text of %s', { timeout: 60_000 }, (_what, piece) => {
+    const redactor = new Redactor(['known-0123456789', `${'ab'.repeat(5000)}c`]);
+    const redacted = redactor.text(`${piece.repeat(Math.ceil(1_000_000 / piece.length))} known-0123456789`);
+    expect(redacted.endsWith('[redacted]')).toBe(true);
+  });
+
+  test('goes once through a text for all secrets, however many there are', { timeout: 60_000 }, () => {
+    const secrets = Array.from({ length: 3000 }, (_, index) => `the same beginning, and then ${index}.`);
+    const redacted = new Redactor(secrets).text(`${'the same beginning, and then '.repeat(100_000)}${secrets.join('\n')}`);
+    expect(redacted.split('\n').filter((line) => line !== '[redacted]')).toHaveLength(1);
   });
 
   test('goes through values, keys included', () => {
