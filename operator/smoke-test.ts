@@ -7,9 +7,9 @@ import { z } from 'zod';
 import { namespaceOf } from '../crds/names.ts';
 import { type Tenant, tenantName } from '../crds/tenant.ts';
 import { KubeClient } from '../kube/client.ts';
+import { publicFetch } from '../kube/public-fetch.ts';
 import { type KubeObject, kinds } from '../kube/resources.ts';
 import { isReady, untilTenant } from '../kube/until-tenant.ts';
-import { publicFetch } from './public-fetch.ts';
 import { secretNames } from './render/blueprint.ts';
 import { verifySettings } from './settings.ts';
 
@@ -28,7 +28,7 @@ if (!parsed.success) {
 const settings = parsed.data;
 const name = settings.TENANTRY_SMOKE_TENANT;
 const timeoutMs = settings.TENANTRY_SMOKE_TIMEOUT_SECONDS * 1000;
-const call = publicFetch({ address: settings.TENANTRY_VERIFY_ADDRESS, caFile: settings.TENANTRY_VERIFY_CA_FILE });
+const call = publicFetch({ address: settings.TENANTRY_VERIFY_ADDRESS, caFile: settings.TENANTRY_VERIFY_CA_FILE }, 5_000);
 const client = KubeClient.fromConfig({ userAgent: 'tenantry-smoke-test' });
 const began = performance.now();
 const tell = (line: string): void => console.log(`${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${line}`);

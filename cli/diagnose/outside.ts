@@ -1,15 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { getCACertificates } from 'node:tls';
-import { Agent, buildConnector, fetch as undiciFetch } from 'undici';
 import { metadataUrl } from '../../crds/names.ts';
+import { type Dialling, publicFetch } from '../../kube/public-fetch.ts';
 import { causeOf } from './cause.ts';
-
-export interface Dialling {
-  /** PEM file of certificates to trust besides those of Node. */
-  readonly caFile: string | undefined;
-  /** `host:port` to connect to instead of the URL's; name and certificate stay those of the URL. */
-  readonly address: { readonly host: string; readonly port: number } | undefined;
-}
 
 export interface Answer {
   readonly status: number;
@@ -34,7 +25,7 @@ export class Outside {
     this.url = new URL(url);
     this.dialling = dialling;
     this.signal = signal;
-    this.fetch = fetchBy(dialling);
+    this.fetch = publicFetch(dialling, timeoutMs);
   }
 
   get metadataUrl(): string {
@@ -93,26 +84,4 @@ async function beginningOf(response: Response): Promise<string> {
     if (bytes >= maxBytes) break;
   }
   return Buffer.concat(chunks).subarray(0, maxBytes).toString('utf8');
-}
-
-function fetchBy({ caFile, address }: Dialling): typeof globalThis.fetch {
-  if (caFile === undefined && address === undefined) return globalThis.fetch;
-  const connect = buildConnector({ timeout: timeoutMs, ...(caFile === undefined ? {} : { ca: trusted(caFile) }) });
-  const dispatcher = new Agent({
-    allowH2: false,
-    connect: (options, callback) => {
-      const elsewhere = address && {
-        hostname: address.host,
-        port: String(address.port),
-        servername: options.servername ?? options.hostname,
-      };
-      connect({ ...options, ...elsewhere }, callback);
-    },
-  });
-  return ((input: string | URL, init: object) => undiciFetch(input, { ...init, dispatcher })) as unknown as typeof globalThis.fetch;
-}
-
-/** Certificates that are trusted: Node's, and those of the file. */
-export function trusted(caFile: string): string[] {
-  return [...getCACertificates('default'), readFileSync(caFile, 'utf8')];
 }

@@ -2,13 +2,14 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { KubeError } from '../../kube/errors.ts';
+import type { Dialling } from '../../kube/public-fetch.ts';
 import { baseUrl } from '../config/connection.ts';
 import { Failure } from '../failure.ts';
 import type { Workplace } from '../workplace.ts';
 import { causeOf } from './cause.ts';
 import { Cluster } from './cluster.ts';
 import { type ControlPlaneTenant, controlPlaneTenant, controlPlaneView } from './control-plane-view.ts';
-import { type Dialling, Outside } from './outside.ts';
+import { Outside } from './outside.ts';
 import type { KnownTenant, Scene } from './scene.ts';
 
 export interface Subject {

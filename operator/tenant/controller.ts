@@ -3,12 +3,12 @@ import { isTrue } from '../../crds/conditions.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Controller } from '../../kube/controller.ts';
+import { publicFetch } from '../../kube/public-fetch.ts';
 import { Reflector } from '../../kube/reflector.ts';
 import { isOlder, kinds, type Resource } from '../../kube/resources.ts';
 import type { DatabaseServer } from '../database/server.ts';
 import { Domains } from '../domains/domains.ts';
 import { lookUpAt } from '../domains/proof.ts';
-import { publicFetch } from '../public-fetch.ts';
 import { EventRecorder } from '../runtime/events.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Settings } from '../settings.ts';
@@ -96,7 +96,7 @@ export class TenantController {
       domains: this.#domains,
       apiKeys: (tenant) => this.#apiKeys.of(tenant),
       learn: (tenant) => this.#written.set(tenant.metadata.name, tenant),
-      publicFetch: publicFetch(settings.verify),
+      publicFetch: publicFetch(settings.verify, 5_000),
       events: new EventRecorder(client),
       audit,
       metrics,

@@ -2,9 +2,10 @@ import { lookup } from 'node:dns/promises';
 import { isIP, Socket } from 'node:net';
 import { addAbortSignal } from 'node:stream';
 import { connect as connectTls, type PeerCertificate } from 'node:tls';
+import { trustedWith } from '../../../kube/public-fetch.ts';
 import { causeOf } from '../cause.ts';
 import { broken, type Finding, type Link, notChecked, ok } from '../link.ts';
-import { type Outside, trusted } from '../outside.ts';
+import type { Outside } from '../outside.ts';
 
 const timeoutMs = 10_000;
 /** Days before its end from which on a certificate is worth a remark: certificate managers renew earlier. */
@@ -102,7 +103,7 @@ function shake(outside: Outside, signal: AbortSignal): Promise<Shaken> {
       port,
       timeout: timeoutMs,
       ...(isIP(name) === 0 ? { servername: name } : {}),
-      ...(caFile === undefined ? {} : { ca: trusted(caFile) }),
+      ...(caFile === undefined ? {} : { ca: trustedWith(caFile) }),
       // The fault is to be told, not thrown: nothing is sent over this connection.
       rejectUnauthorized: false,
     });

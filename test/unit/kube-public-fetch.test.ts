@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { publicFetch } from '../../kube/public-fetch.ts';
 import { Authority } from '../../local/pki.ts';
-import { publicFetch } from '../../operator/public-fetch.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'tenantry-fetch-'));
 let server: Server;
@@ -31,25 +31,25 @@ afterAll(() => {
 });
 
 test('dials the configured address with the name of the URL in the handshake and in the request', async () => {
-  const call = publicFetch({ address: { host: '127.0.0.1', port }, caFile });
+  const call = publicFetch({ address: { host: '127.0.0.1', port }, caFile }, 5_000);
   const response = await call('https://acme.example.test/mcp');
   expect(await response.json()).toEqual(['acme.example.test', 'acme.example.test']);
 });
 
 test('dials what the URL says where no address is configured', async () => {
-  const response = await publicFetch({ address: undefined, caFile })(`https://localhost:${port}/`);
+  const response = await publicFetch({ address: undefined, caFile }, 5_000)(`https://localhost:${port}/`);
   expect(await response.json()).toEqual(['localhost', `localhost:${port}`]);
   // Without a port in the URL it is that of the scheme.
-  const refused = publicFetch({ address: undefined, caFile })('https://localhost/');
+  const refused = publicFetch({ address: undefined, caFile }, 5_000)('https://localhost/');
   await expect(refused).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED', port: 443 } });
 });
 
 test('trusts no certificate that is for another name or by another authority', async () => {
   const address = { host: '127.0.0.1', port };
-  await expect(publicFetch({ address, caFile })('https://globex.example.test/')).rejects.toMatchObject({
+  await expect(publicFetch({ address, caFile }, 5_000)('https://globex.example.test/')).rejects.toMatchObject({
     cause: { code: 'ERR_TLS_CERT_ALTNAME_INVALID' },
   });
-  await expect(publicFetch({ address, caFile: undefined })('https://acme.example.test/')).rejects.toMatchObject({
+  await expect(publicFetch({ address, caFile: undefined }, 5_000)('https://acme.example.test/')).rejects.toMatchObject({
     cause: { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
   });
 });
