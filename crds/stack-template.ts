@@ -2,27 +2,22 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { apiVersion } from './names.ts';
 import { type ObjectMeta, rules } from './schema.ts';
-import { resources } from './tenant.ts';
+import { environmentName, resources } from './tenant.ts';
 
-const httpPath = z.string().min(1).max(512).regex(/^\//);
+const httpPath = z.string().min(1).max(512).regex(/^\//, 'must be a path that begins with /');
 const jsonPointer = z
   .string()
   .min(1)
   .max(512)
-  .regex(/^(\/[^/]+)+$/);
+  .regex(/^(\/[^/]+)+$/, 'must be a JSON pointer such as /pageSize');
 const secretName = z
   .string()
   .max(40)
-  .regex(/^[a-z][-a-z0-9]*$/);
+  .regex(/^[a-z][-a-z0-9]*$/, 'must be the name of a secret: lower-case letters, digits and hyphens');
 
 const templateVariable = z
   .strictObject({
-    name: z
-      .string()
-      .min(1)
-      .max(128)
-      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
-      .describe('Name of the environment variable.'),
+    name: environmentName,
     value: z.string().max(4096).optional().describe('A fixed value.'),
     parameter: jsonPointer
       .optional()
@@ -45,7 +40,7 @@ const container = z
       .string()
       .min(1)
       .max(63)
-      .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
+      .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'must be the name of a container: lower-case letters, digits and hyphens')
       .describe('Name of the container; `api` is the one whose API becomes tools.'),
     image: z.string().min(1).max(512).describe('Image reference.'),
     command: command.optional().describe("Replaces the image's entry point."),
@@ -119,7 +114,7 @@ export const stackTemplateSpec = z
         header: z
           .string()
           .max(128)
-          .regex(/^[A-Za-z][-A-Za-z0-9]*$/)
+          .regex(/^[A-Za-z][-A-Za-z0-9]*$/, 'must be the name of a header: letters, digits and hyphens')
           .optional()
           .describe('Header that carries the static secret.'),
         secret: secretName.optional().describe('Name of the generated secret that is sent.'),
@@ -139,7 +134,7 @@ export const stackTemplateSpec = z
             .string()
             .min(1)
             .max(40)
-            .regex(/^[a-z][-a-z0-9]*$/)
+            .regex(/^[a-z][-a-z0-9]*$/, 'must be the name of a switch: lower-case letters, digits and hyphens')
             .describe('Name of the switch.'),
           title: z.string().min(1).max(100).optional().describe('Name shown to people.'),
           description: z.string().max(500).optional().describe('What is missing when it is off.'),

@@ -85,7 +85,7 @@ export function apiKeyRoutes(
         params: byName,
         body: newApiKey,
         response: { 201: createdApiKey },
-        problems: ['tenant-not-found', 'tenant-not-ready', 'api-key-limit-reached'],
+        problems: ['tenant-not-found', 'tenant-deleting', 'tenant-not-ready', 'api-key-limit-reached'],
       }),
     },
     async (request, reply) => {
@@ -93,7 +93,7 @@ export function apiKeyRoutes(
       const { expiresAt } = request.body;
       if (expiresAt !== undefined && Date.parse(expiresAt) <= now().getTime())
         throw invalid([{ pointer: '/expiresAt', message: 'must be in the future' }]);
-      const tenant = await tenants.get(admin, request.params.name);
+      const tenant = await tenants.staying(admin, request.params.name);
       const { object, key } = await access.perform(
         request,
         { action: 'apikeys.create', tenant, details: request.body },

@@ -18,46 +18,97 @@ export const labels = z
 export type Labels = Readonly<Record<string, string>>;
 export type Selector = (labels: Labels) => boolean;
 
+/** An operator, a parenthesis, a comma, or a word of whatever else is no space. */
+const tokens = /==|!=|[=!(),]|[^\s=!(),]+/g;
+
 /**
  * A label selector as kubectl takes it: `tier=gold,env!=test`, `region in (eu,us)`, `region notin (ap)`, `beta`, `!beta`.
  * https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors
  * @throws Problem invalid-query
  */
 export function parseSelector(text: string): Selector {
-  const requirements = split(text).map(requirement);
+  if (text.trim() === '') return () => true;
+  const reader = new Reader(text);
+  const requirements = [requirement(reader)];
+  while (!reader.atEnd) {
+    reader.take(',');
+    requirements.push(requirement(reader));
+  }
   return (own) => requirements.every((holds) => holds(own));
 }
 
-/** The parts between commas that stand outside parentheses. */
-function split(text: string): string[] {
-  return (text.match(/(?:\([^()]*\)|[^,()])+/g) ?? []).map((part) => part.trim());
+function requirement(reader: Reader): Selector {
+  if (reader.takes('!')) {
+    const key = reader.word(keyPattern);
+    return (own) => !Object.hasOwn(own, key);
+  }
+  const key = reader.word(keyPattern);
+  if (reader.takes('=') || reader.takes('==')) return oneOf(key, [reader.value()]);
+  if (reader.takes('!=')) return not(oneOf(key, [reader.value()]));
+  if (reader.takes('in')) return oneOf(key, values(reader));
+  if (reader.takes('notin')) return not(oneOf(key, values(reader)));
+  return (own) => Object.hasOwn(own, key);
 }
 
-function requirement(text: string): Selector {
-  const set = /^(\S+)\s+(in|notin)\s*\(([^()]*)\)$/.exec(text);
-  if (set !== null) {
-    const [, key = '', operator, list = ''] = set;
-    const values = list.split(',').map((value) => checked(value.trim(), valuePattern, text));
-    checked(key, keyPattern, text);
-    return operator === 'in' ? (own) => own[key] !== undefined && values.includes(own[key]) : (own) => !values.includes(own[key] ?? '\0');
-  }
-  const equality = /^([^!=\s]+)\s*(==|=|!=)\s*([^!=\s]*)$/.exec(text);
-  if (equality !== null) {
-    const [, key = '', operator, value = ''] = equality;
-    checked(key, keyPattern, text);
-    checked(value, valuePattern, text);
-    return operator === '!=' ? (own) => own[key] !== value : (own) => own[key] === value;
-  }
-  if (text.startsWith('!')) {
-    const key = checked(text.slice(1).trim(), keyPattern, text);
-    return (own) => own[key] === undefined;
-  }
-  const key = checked(text, keyPattern, text);
-  return (own) => own[key] !== undefined;
+function values(reader: Reader): string[] {
+  reader.take('(');
+  const all = [reader.value()];
+  while (reader.takes(',')) all.push(reader.value());
+  reader.take(')');
+  // `in ()` names nothing, which nobody means.
+  if (all.join('') === '') reader.refuse();
+  return all;
 }
 
-function checked(part: string, pattern: RegExp, requirement: string): string {
-  if (pattern.test(part)) return part;
-  const shown = JSON.stringify(requirement.slice(0, 100));
-  throw new Problem('invalid-query', `labelSelector: ${shown} is no requirement such as tier=gold, tier in (gold,silver), beta or !beta.`);
+const oneOf = (key: string, allowed: readonly string[]): Selector => {
+  return (own) => Object.hasOwn(own, key) && allowed.includes(own[key] ?? '');
+};
+const not = (selects: Selector): Selector => {
+  return (own) => !selects(own);
+};
+
+/** Reads a selector token by token. Whatever is not as it should be ends it with a Problem. */
+class Reader {
+  readonly #text: string;
+  readonly #tokens: readonly string[];
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+    this.#tokens = text.match(tokens) ?? [];
+  }
+
+  get atEnd(): boolean {
+    return this.#at >= this.#tokens.length;
+  }
+
+  takes(token: string): boolean {
+    if (this.#tokens[this.#at] !== token) return false;
+    this.#at += 1;
+    return true;
+  }
+
+  take(token: string): void {
+    if (!this.takes(token)) this.refuse();
+  }
+
+  word(pattern: RegExp): string {
+    const word = this.#tokens[this.#at] ?? '';
+    if (!pattern.test(word)) this.refuse();
+    this.#at += 1;
+    return word;
+  }
+
+  /** The value of a label, which may be empty: then nothing stands there. */
+  value(): string {
+    const next = this.#tokens[this.#at];
+    return next === undefined || next === ',' || next === ')' ? '' : this.word(valuePattern);
+  }
+
+  refuse(): never {
+    const rest = this.#tokens.slice(this.#at).join(' ').slice(0, 100);
+    const where = this.atEnd ? 'it ends too early' : `it cannot be read from ${JSON.stringify(rest)} on`;
+    const what = 'Write requirements such as tier=gold, tier in (gold,silver), beta or !beta, with commas between them.';
+    throw new Problem('invalid-query', `labelSelector: ${where} (${JSON.stringify(this.#text.slice(0, 100))}). ${what}`);
+  }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { tenantNameMaxLength, tenantNamePattern } from '../../crds/names.ts';
+import { tagList } from '../http/entity-tags.ts';
 import { sortOrders } from './listing.ts';
 
 /** Parts of requests that several operations share. A name that cannot be leads to 404 like one that is not there. */
@@ -49,25 +50,34 @@ const flag = z
 export const dryRun = flag.describe('Checks everything and stores nothing.');
 export const force = flag.describe('Takes fields over that another field manager owns. For administrators of the platform.');
 
+const mostItems = 'must be a whole number from 1 to 500';
+
 export const page = {
-  limit: z.coerce.number().int().min(1).max(500).default(100).describe('Most items of a page.').meta({ type: 'integer' }),
+  limit: z
+    .string()
+    // Digits alone: what JavaScript takes for a number besides, such as 0x10, 1e1 and +5, is none in a query.
+    .regex(/^[1-9]\d{0,2}$/, mostItems)
+    .transform(Number)
+    .refine((count) => count <= 500, mostItems)
+    .default(100)
+    .describe('Most items of a page.')
+    .meta({ type: 'integer', minimum: 1, maximum: 500 }),
   cursor: z.string().max(400).optional().describe('`nextCursor` of the page before.'),
 };
 
 export const sort = z.enum(sortOrders).default('name').describe('Order; with `-` descending.');
 
-/** Lists of entity tags: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3 */
-const strongTags = /^(\*|"[!#-~]*"( *, *"[!#-~]*")*)$/;
-const tags = /^(\*|(W\/)?"[!#-~]*"( *, *(W\/)?"[!#-~]*")*)$/;
 export const ifMatch = z
   .string()
-  .regex(strongTags, 'must be a list of ETags as this API gave them, such as "4711"')
+  .regex(tagList, 'must be a list of ETags as this API gave them, such as "4711"')
   .optional()
-  .describe('ETags, one of which the object must still have. Only the part before the hyphen, the resourceVersion, is compared.')
+  .describe(
+    'ETags, one of which the object must still have; `*` for any. Only the part before the hyphen, the resourceVersion, is compared. A weak one (`W/`) never matches.',
+  )
   .meta({ examples: ['"4711-Jb2mfRhGZ0qt"'] });
 export const ifNoneMatch = z
   .string()
-  .regex(tags, 'must be a list of ETags as this API gave them, such as "4711"')
+  .regex(tagList, 'must be a list of ETags as this API gave them, such as "4711"')
   .optional()
   .describe('ETags the caller has: 304 where the object still has one of them.')
   .meta({ examples: ['"4711-Jb2mfRhGZ0qt"'] });

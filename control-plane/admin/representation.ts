@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { dataFateOf, dataFates } from '../../crds/deletion.ts';
 import { type Tenant, tenantName, tenantSpec, tenantStatus } from '../../crds/tenant.ts';
-import { digestOf } from '../http/entity-tags.ts';
+import { type Demand, digestOf } from '../http/entity-tags.ts';
 import type { TenantEvent } from './events.ts';
 import { labels } from './labels.ts';
 import { suspenderOf, suspenders } from './suspension.ts';
@@ -108,6 +108,6 @@ export function etagOf(tenant: Tenant, events: readonly TenantEvent[]): string {
 }
 
 /** Whether the tenant is one of those an If-Match demands. */
-export function isDemanded(tenant: Tenant, tags: readonly string[] | undefined): boolean {
-  return tags === undefined || tags.some((tag) => tag.split('-')[0] === tenant.metadata.resourceVersion);
+export function isDemanded(tenant: Tenant, tags: Demand | undefined): boolean {
+  return tags === undefined || tags === 'any' || tags.some((tag) => tag.split('-')[0] === tenant.metadata.resourceVersion);
 }

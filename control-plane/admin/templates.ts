@@ -5,6 +5,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
 import { fieldManager } from '../field-manager.ts';
+import type { Demand } from '../http/entity-tags.ts';
 import { invalid, Problem } from '../http/problem.ts';
 import type { Admin } from '../identity/admins.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
@@ -15,7 +16,7 @@ export interface ApplyOptions {
   readonly dryRun: boolean;
   readonly force: boolean;
   /** Tags of If-Match, one of which the template must still have. */
-  readonly ifMatch: readonly string[] | undefined;
+  readonly ifMatch: Demand | undefined;
 }
 
 const possible = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
@@ -71,9 +72,7 @@ export class Templates {
     const faults = schemaFaults(spec.parameters);
     if (faults.length > 0) throw invalid(faults);
     const current = await this.#client.find<StackTemplate>(kinds.StackTemplate, name);
-    const version = current?.metadata.resourceVersion;
-    if (ifMatch !== undefined && !ifMatch.some((tag) => tag === version)) throw changed(name);
-    const object = { metadata: { name, ...(ifMatch === undefined || version === undefined ? {} : { resourceVersion: version }) }, spec };
+    const object = { metadata: { name, ...demandedOf(name, current, ifMatch) }, spec };
     try {
       const template = await this.#client.apply<StackTemplate>(kinds.StackTemplate, object, { fieldManager, force, dryRun });
       return { template, created: current === undefined };
@@ -92,6 +91,20 @@ function managed(error: KubeError): Problem {
   const managers = new Set(error.causes.map(({ message }) => /conflict with "([^"]+)"/.exec(message)?.[1] ?? 'another manager'));
   const detail = `${[...managers].join(', ')} manages what you want to change and would set it back. Change it there, or repeat with ?force=true to take it over.`;
   return new Problem('field-managed', detail, { faults, cause: error });
+}
+
+/** What the stored template must still have for If-Match to hold. @throws Problem precondition-failed */
+function demandedOf(
+  name: string,
+  current: StackTemplate | undefined,
+  ifMatch: Demand | undefined,
+): { resourceVersion?: string; uid?: string } {
+  if (ifMatch === undefined) return {};
+  if (current === undefined) throw new Problem('precondition-failed', `There is no template ${name} that If-Match could match.`);
+  const { uid = '', resourceVersion = '' } = current.metadata;
+  if (ifMatch === 'any') return { uid };
+  if (!ifMatch.includes(resourceVersion)) throw changed(name);
+  return { resourceVersion };
 }
 
 /** Whether tenants could be checked against the schema at all. */

@@ -8,8 +8,9 @@ import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
 import { fieldManager } from '../field-manager.ts';
+import type { Demand } from '../http/entity-tags.ts';
 import { invalid, Problem } from '../http/problem.ts';
-import { faultsOf } from '../http/validation.ts';
+import { checkForm } from '../http/validation.ts';
 import { type Admin, canSee, requirePlatform } from '../identity/admins.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
 import { faultsBeyondForm, type Lookups } from './checks.ts';
@@ -31,7 +32,7 @@ export interface Edit {
 
 export interface ChangeOptions {
   /** Tags of If-Match, one of which the tenant must still have; undefined for any. */
-  readonly ifMatch?: readonly string[] | undefined;
+  readonly ifMatch?: Demand | undefined;
   /** Takes fields over that another manager owns. For administrators of the platform. */
   readonly force?: boolean;
   /** Lets Kubernetes check the change without storing it. */
@@ -92,10 +93,10 @@ export class Tenants {
   /** @throws Problem forbidden, invalid, tenant-exists, tenant-deleting */
   async create(admin: Admin, body: unknown, { dryRun, request }: CreateOptions): Promise<Tenant> {
     requirePlatform(admin);
-    const form = newTenant.safeParse(body);
-    const faults = [...(form.success ? [] : faultsOf(form.error, body)), ...(await faultsBeyondForm(body, this.#lookups))];
-    if (!form.success || faults.length > 0) throw invalid(faults);
-    const { name, labels: own, organization, ...spec } = form.data;
+    const form = checkForm(newTenant, body);
+    const faults = [...(form.fits ? [] : form.faults), ...(await faultsBeyondForm(body, this.#lookups))];
+    if (!form.fits || faults.length > 0) throw invalid(faults);
+    const { name, labels: own, organization, ...spec } = form.value;
     const externalId = request?.externalId ?? randomUUID();
     const object = {
       apiVersion: kinds.Tenant.apiVersion,
@@ -125,14 +126,13 @@ export class Tenants {
    */
   async change(admin: Admin, name: string, edit: (current: Tenant) => Edit, options: ChangeOptions = {}): Promise<Tenant> {
     for (let left = attempts; ; left--) {
-      const current = await this.#current(admin, name);
-      if (current.metadata.deletionTimestamp !== undefined) throw deleting(name);
+      const current = await this.staying(admin, name);
       if (!isDemanded(current, options.ifMatch)) throw changed(name);
       try {
         return await this.#write(current, await this.#checked(admin, current, edit(current), options), options);
       } catch (error) {
         if (!(error instanceof KubeError && error.reason === 'Conflict')) throw refusalOf(error);
-        if (options.ifMatch !== undefined) throw changed(name);
+        if (isCompared(options.ifMatch)) throw changed(name);
         if (left <= 1) throw busy(name, error);
       }
     }
@@ -143,19 +143,26 @@ export class Tenants {
    * @returns the tenant as it is afterwards.
    * @throws Problem tenant-not-found, data-fate-unstated, tenant-deleting, precondition-failed, conflict
    */
-  async remove(admin: Admin, name: string, fate: DataFate | undefined, ifMatch: readonly string[] | undefined): Promise<Tenant> {
+  async remove(admin: Admin, name: string, fate: DataFate | undefined, ifMatch: Demand | undefined): Promise<Tenant> {
     const first = await this.#current(admin, name);
     if (fate === undefined) throw new Problem('data-fate-unstated', consequences(first, (await this.templateOf(first))?.spec));
     if (first.metadata.deletionTimestamp === undefined && !isDemanded(first, ifMatch)) throw changed(name);
     const mayBe = ({ metadata: { uid, generation } }: Tenant) => {
       // A status that is written meanwhile is no change that If-Match guards against.
-      if (ifMatch !== undefined && (uid !== first.metadata.uid || generation !== first.metadata.generation)) throw changed(name);
+      if (isCompared(ifMatch) && (uid !== first.metadata.uid || generation !== first.metadata.generation)) throw changed(name);
     };
     try {
       return this.#written(await this.#deletion.begin(first, fate, () => this.#current(admin, name), mayBe));
     } catch (error) {
       throw refusalOf(error);
     }
+  }
+
+  /** The tenant as the API server has it, and not on its way out. @throws Problem tenant-not-found, tenant-deleting */
+  async staying(admin: Admin, name: string): Promise<Tenant> {
+    const current = await this.#current(admin, name);
+    if (current.metadata.deletionTimestamp !== undefined) throw deleting(name);
+    return current;
   }
 
   /** The tenant as the API server has it: what is written must not be decided by a copy. */
@@ -170,9 +177,9 @@ export class Tenants {
     if (force) requirePlatformToForce(admin);
     const marks = suspensionMarks(admin, current, spec);
     const merged = withExternalId(mergePatch(current.spec, spec), current);
-    const form = tenantSpec.safeParse(merged);
+    const form = checkForm(tenantSpec, merged);
     const faults = [
-      ...(form.success ? [] : faultsOf(form.error, merged)),
+      ...(form.fits ? [] : form.faults),
       ...labelFaults(current, ownLabels),
       ...externalIdFaults(current, spec),
       ...(await faultsBeyondForm('organizationId' in spec ? merged : { ...merged, organizationId: undefined }, this.#lookups)),
@@ -230,8 +237,8 @@ function labelFaults({ metadata }: Tenant, patch: unknown): Fault[] {
   if (!isObject(patch)) return [{ pointer: '/labels', message: 'must be an object; null removes a single label' }];
   const others = Object.entries(metadata.labels ?? {}).filter(([key]) => !key.startsWith(`${group}/`));
   const set = Object.fromEntries(Object.entries(patch).map(([key, value]) => [key, value ?? '']));
-  const form = labels.safeParse({ ...Object.fromEntries(others), ...set });
-  return form.success ? [] : faultsOf(form.error, set).map(({ pointer, message }) => ({ pointer: `/labels${pointer}`, message }));
+  const form = checkForm(labels, { ...Object.fromEntries(others), ...set });
+  return form.fits ? [] : form.faults.map(({ pointer, message }) => ({ pointer: `/labels${pointer}`, message }));
 }
 
 /** @throws Problem field-managed */
@@ -245,6 +252,11 @@ function refuseForeign(admin: Admin, current: Tenant, edit: Edit): void {
     `${managers} manages what you want to change and would set it back. Change it there, or ${otherwise}.`,
     { faults: foreign.flatMap(({ manager, pointers }) => pointers.map((pointer) => ({ pointer, message: `is managed by ${manager}` }))) },
   );
+}
+
+/** Whether If-Match names versions: `*` demands only that there is a tenant. */
+function isCompared(demand: Demand | undefined): boolean {
+  return demand !== undefined && demand !== 'any';
 }
 
 function deleting(name: string): Problem {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Json } from '../../audit/json.ts';
 import type { Tenant } from '../../crds/tenant.ts';
-import { faultsOf } from '../http/validation.ts';
+import { checkForm } from '../http/validation.ts';
 import type { NewRecord } from './ledger.ts';
 import { redact } from './redaction.ts';
 
@@ -90,10 +90,10 @@ function take<Schema extends z.ZodType>(
   const records: NewRecord[] = [];
   const refused: z.infer<typeof refusedRecord>[] = [];
   for (const one of given) {
-    const parsed = schema.safeParse(one);
-    if (parsed.success) records.push(toRecord(parsed.data));
+    const form = checkForm(schema, one);
+    if (form.fits) records.push(toRecord(form.value));
     else {
-      const message = faultsOf(parsed.error, one).map(({ pointer, message: said }) => `${pointer} ${said}`.trim());
+      const message = form.faults.map(({ pointer, message: said }) => `${pointer} ${said}`.trim());
       refused.push({ id: idOf(one), message: message.join('; ').slice(0, 500) });
     }
   }

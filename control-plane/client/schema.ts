@@ -2427,7 +2427,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description ETags, one of which the object must still have. Only the part before the hyphen, the resourceVersion, is compared.
+                 * @description ETags, one of which the object must still have; `*` for any. Only the part before the hyphen, the resourceVersion, is compared. A weak one (`W/`) never matches.
                  * @example "4711-Jb2mfRhGZ0qt"
                  */
                 "If-Match"?: string;
@@ -2617,7 +2617,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description ETags, one of which the object must still have. Only the part before the hyphen, the resourceVersion, is compared.
+                 * @description ETags, one of which the object must still have; `*` for any. Only the part before the hyphen, the resourceVersion, is compared. A weak one (`W/`) never matches.
                  * @example "4711-Jb2mfRhGZ0qt"
                  */
                 "If-Match"?: string;
@@ -4561,7 +4561,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `tenant-not-ready`: The tenant is not that far yet. Wait for the condition that detail names, then repeat.
+             * @description `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
+             *
+             *     `tenant-not-ready`: The tenant is not that far yet. Wait for the condition that detail names, then repeat.
              *
              *     `api-key-limit-reached`: The tenant may have no more API keys. Revoke one that nobody uses, or that has expired, by DELETE /admin/tenants/{name}/api-keys/{id}.
              */
@@ -5036,7 +5038,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description ETags, one of which the object must still have. Only the part before the hyphen, the resourceVersion, is compared.
+                 * @description ETags, one of which the object must still have; `*` for any. Only the part before the hyphen, the resourceVersion, is compared. A weak one (`W/`) never matches.
                  * @example "4711-Jb2mfRhGZ0qt"
                  */
                 "If-Match"?: string;

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { Problem } from './problem.ts';
 
-/** Syntax of a list of entity tags: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3 */
-const one = /^(W\/)?"([\x21\x23-\x7e]*)"$/;
+/** A list of entity tags, or `*`: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3 */
+export const tagList = /^\s*(\*|(W\/)?"[\x21\x23-\x7e]*"(\s*,\s*(W\/)?"[\x21\x23-\x7e]*")*)\s*$/;
+const tags = /(W\/)?"([\x21\x23-\x7e]*)"/g;
 
 /** A short digest of whatever an entity tag has to change with. */
 export function digestOf(...parts: readonly string[]): string {
@@ -11,23 +11,20 @@ export function digestOf(...parts: readonly string[]): string {
   return hash.digest('base64url').slice(0, 12);
 }
 
-/** Whether If-None-Match says that the caller has this already; `*` stands for any. Weak comparison. */
+/** Whether If-None-Match says that the caller has this already; `*` stands for any. Weak comparison: a proxy that compresses makes tags weak. */
 export function isKnown(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false;
-  if (header.trim() === '*') return true;
-  return header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
+  return header.trim() === '*' || [...header.matchAll(tags)].some(([, , text]) => `"${text}"` === etag);
 }
 
 /**
- * What If-Match demands: the opaque texts of its tags, or undefined for none and for `*`.
- * @throws Problem malformed-request for what is no list of strong tags.
+ * What If-Match demands: the opaque texts of its tags, `any` for `*`, or undefined where there is no such header. Weak tags match nothing
+ * (https://www.rfc-editor.org/rfc/rfc9110#section-13.1.1), so they are left out.
  */
-export function demanded(header: string | undefined): readonly string[] | undefined {
-  if (header === undefined || header.trim() === '*') return undefined;
-  return header.split(',').map((tag) => {
-    const [, weak, text] = one.exec(tag.trim()) ?? [];
-    if (weak !== undefined || text === undefined)
-      throw new Problem('malformed-request', 'If-Match takes ETags as this API gave them, such as "4711".');
-    return text;
-  });
+export function demanded(header: string | undefined): Demand | undefined {
+  if (header === undefined) return undefined;
+  if (header.trim() === '*') return 'any';
+  return [...header.matchAll(tags)].flatMap(([, weak, text = '']) => (weak === undefined ? [text] : []));
 }
+
+export type Demand = 'any' | readonly string[];

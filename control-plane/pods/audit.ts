@@ -8,7 +8,7 @@ import type { Ledger } from '../audit/ledger.ts';
 import type { OperatorIdentity } from '../audit/operator-identity.ts';
 import { bearerToken } from '../http/bearer.ts';
 import { invalid, problemDetails } from '../http/problem.ts';
-import { faultsOf } from '../http/validation.ts';
+import { checkForm } from '../http/validation.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
 import type { PodIdentity } from './identity.ts';
 
@@ -106,6 +106,6 @@ export function auditIntakeRoutes(server: FastifyInstance, parts: AuditIntakePar
 }
 
 function check<T extends z.ZodType>(schema: T, body: unknown): { value: z.infer<T> } | { error: Error } {
-  const parsed = schema.safeParse(body);
-  return parsed.success ? { value: parsed.data } : { error: invalid(faultsOf(parsed.error, body)) };
+  const form = checkForm(schema, body);
+  return form.fits ? { value: form.value } : { error: invalid(form.faults) };
 }

@@ -335,6 +335,18 @@ describe('deleting', () => {
     expect(await databases(database)).toBe(1);
   });
 
+  test('a tenant that is being deleted gets no API key', async () => {
+    const name = fresh('no-more-keys');
+    await create(name);
+    await hold(name);
+    try {
+      expect((await call('DELETE', `/admin/tenants/${name}?data=retain`)).status).toBe(202);
+      expectProblem(await call('POST', `/admin/tenants/${name}/api-keys`, { name: 'late', scopes: ['mcp'] }), 409, 'tenant-deleting');
+    } finally {
+      await release(name);
+    }
+  });
+
   test('If-Match guards it: 412', async () => {
     const name = fresh('guarded-deletion');
     const { headers } = await create(name);
@@ -570,7 +582,16 @@ describe('templates', () => {
     expect(second.body['spec']).toEqual({ containers: [{ name: 'api', image: 'example.com/api:2' }] });
     expect(second.body['revision']).not.toBe(created.body['revision']);
     expectProblem(await apply(spec, '', { 'if-match': created.headers.get('etag') ?? '' }), 412, 'precondition-failed');
+    expect((await apply(spec, '', { 'if-match': '*' })).status).toBe(200);
     expect(namesIn(await call('GET', '/admin/templates'))).toEqual(expect.arrayContaining(['toolbridge', name]));
+  });
+
+  test('If-Match of whatever there is, where there is none: 412, and none is made', async () => {
+    for (const tag of ['*', '"4711"']) {
+      const answer = await call('PUT', `/admin/templates/none-${run}`, spec, { headers: { 'if-match': tag } });
+      expectProblem(answer, 412, 'precondition-failed');
+    }
+    expect(await client.find(kinds.StackTemplate, `none-${run}`)).toBeUndefined();
   });
 
   test('faults are pointed at', async () => {

@@ -276,8 +276,43 @@ describe('reading', () => {
     expect(new Set(seen).size).toBe(seen.length);
   });
 
-  test.each([['limit=0'], ['limit=501'], ['limit=x'], ['cursor=%21%21'], ['colour=red']])('?%s: 400', async (query) => {
-    expectProblem(await call('GET', `/admin/tenants?${query}`), 400, 'invalid-query');
+  const limits = [
+    '0',
+    '501',
+    'x',
+    '',
+    '0x10',
+    '1e1',
+    '+5',
+    '%2B5',
+    '%205',
+    '5%20',
+    '05',
+    '1.0',
+    '-1',
+    'NaN',
+    'Infinity',
+    '1,2',
+    '5&limit=6',
+    '%D9%A5',
+  ];
+  test.each([
+    ...limits.map((limit) => [`limit=${limit}`, 'limit']),
+    ['cursor=%21%21', 'cursor'],
+    ['cursor=WyJuYW1lIl0', 'cursor'],
+    ['sort=size', 'sort'],
+    ['phase=Sleeping', 'phase'],
+    ['labelSelector=)', 'labelSelector'],
+    ['labelSelector=tier%20in%20(gold', 'labelSelector'],
+    ['labelSelector=a&labelSelector=b', 'labelSelector'],
+    ['colour=red', 'colour'],
+    ['__proto__=x', '__proto__'],
+  ])('?%s: 400, naming %s', async (query, parameter) => {
+    for (const path of parameter === 'limit' || parameter === 'colour' ? ['/admin/tenants', '/admin/audit'] : ['/admin/tenants']) {
+      const answer = await call('GET', `${path}?${query}`);
+      expectProblem(answer, 400, 'invalid-query');
+      expect(answer.body['detail']).toContain(parameter);
+    }
   });
 });
 
@@ -322,7 +357,7 @@ describe('changing', () => {
   test('If-Match guards against changes in between: 412', async () => {
     const name = fresh('guarded');
     await create(name);
-    let match = {};
+    let match = { 'if-match': '' };
     // The operator writes the status of a new tenant, which changes the ETag too.
     await expect
       .poll(async () => {
@@ -331,7 +366,12 @@ describe('changing', () => {
       })
       .toBe(200);
     expectProblem(await call('PATCH', `/admin/tenants/${name}`, { displayName: 'Second' }, { headers: match }), 412, 'precondition-failed');
-    expectProblem(await call('PATCH', `/admin/tenants/${name}`, {}, { headers: { 'if-match': 'W/"1"' } }), 400, 'malformed-request');
+    for (const tag of ['W/"1"', `W/${match['if-match']}`, '""'])
+      expectProblem(await call('PATCH', `/admin/tenants/${name}`, {}, { headers: { 'if-match': tag } }), 412, 'precondition-failed');
+    const malformed = await call('PATCH', `/admin/tenants/${name}`, {}, { headers: { 'if-match': '4711' } });
+    expectProblem(malformed, 400, 'malformed-request');
+    expect(malformed.body['detail']).toContain('if-match must be a list of ETags');
+    expect((await call('PATCH', `/admin/tenants/${name}`, { displayName: 'Any' }, { headers: { 'if-match': '*' } })).status).toBe(200);
   });
 });
 

@@ -1,17 +1,23 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { z } from 'zod';
 import { faultsBeyondForm } from '../../control-plane/admin/checks.ts';
+import { parseSelector } from '../../control-plane/admin/labels.ts';
 import { mergePatch } from '../../control-plane/admin/merge-patch.ts';
 import { faultsOfRefusal } from '../../control-plane/admin/refusals.ts';
 import { newTenant } from '../../control-plane/admin/representation.ts';
 import { catalogue } from '../../control-plane/http/catalogue.ts';
+import { demanded, isKnown, tagList } from '../../control-plane/http/entity-tags.ts';
 import { Problem, problemDetails } from '../../control-plane/http/problem.ts';
 import { requestIdOf } from '../../control-plane/http/request-id.ts';
-import { faultsOf } from '../../control-plane/http/validation.ts';
+import { checkForm } from '../../control-plane/http/validation.ts';
+import { stackTemplateSpec } from '../../crds/stack-template.ts';
+import { tenantSpec } from '../../crds/tenant.ts';
 import { KubeError } from '../../kube/errors.ts';
 
 function formFaults(body: unknown) {
-  const form = newTenant.safeParse(body);
-  return form.success ? [] : faultsOf(form.error, body);
+  const form = checkForm(newTenant, body);
+  return form.fits ? [] : form.faults;
 }
 
 describe('the form of a tenant', () => {
@@ -44,8 +50,187 @@ describe('the form of a tenant', () => {
 
   test('pointers escape what RFC 6901 wants escaped', () => {
     expect(formFaults({ name: 'acme', template: { name: 'toolbridge' }, 'a/b~c': 1 })).toEqual([
-      { pointer: '/a~1b~0c', message: 'is not a known field' },
+      { pointer: '/a~1b~0c', message: expect.stringMatching(/^is not a known field; there are: name, labels, displayName, /) },
     ]);
+  });
+
+  test.each<[string, object, string, string]>([
+    ['another type', { displayName: 3 }, '/displayName', 'must be a string, not a number'],
+    ['null', { displayName: null }, '/displayName', 'must be a string, not null'],
+    ['a list', { parameters: [] }, '/parameters', 'must be an object, not a list'],
+    ['no list', { domains: 'x' }, '/domains', 'must be a list, not a string'],
+    ['no switch', { suspended: 'yes' }, '/suspended', 'must be true or false, not a string'],
+    ['a fraction', { replicas: 1.5 }, '/replicas', 'must be a whole number, not 1.5'],
+    ['too few', { replicas: 0 }, '/replicas', 'must be at least 1'],
+    ['too many', { replicas: 21 }, '/replicas', 'must be at most 20'],
+    ['nothing in it', { displayName: '' }, '/displayName', 'must not be empty'],
+    ['too long', { displayName: 'x'.repeat(101) }, '/displayName', 'must have at most 100 characters'],
+    ['too many entries', { domains: Array(11).fill('a.example.com') }, '/domains', 'must have at most 10 entries'],
+    ['none of those allowed', { deletionPolicy: 'burn' }, '/deletionPolicy', 'must be one of "retain", "delete"'],
+    [
+      'no address',
+      { organization: { name: 'x', admin: { email: 'y' } } },
+      '/organization/admin/email',
+      'must be an email address such as jane@example.com',
+    ],
+    ['an impossible key', { labels: { 'a b': 'c' } }, '/labels/a b', 'is not a possible name: it must be the key of a label'],
+    [
+      'another resource',
+      { containers: { api: { resources: { limits: { gpu: '1' } } } } },
+      '/containers/api/resources/limits/gpu',
+      'is not a known field; there are: cpu, memory, ephemeral-storage',
+    ],
+    ['a field of a part', { database: { size: 1 } }, '/database/size', 'is not a known field; there are: mode, deletionPolicy'],
+    ['no id', { organizationId: 'acme' }, '/organizationId', 'must be the id of a WorkOS organization, such as org_01HXYZ'],
+  ])('%s: says what is allowed', (_what, part, pointer, message) => {
+    expect(formFaults({ name: 'acme', template: { name: 'toolbridge' }, ...part })).toEqual([{ pointer, message }]);
+  });
+
+  test('whatever is sent, every fault is said in our words', () => {
+    const names = [
+      'name',
+      ...Object.keys(tenantSpec.shape),
+      ...Object.keys(stackTemplateSpec.shape),
+      'env',
+      'value',
+      'resources',
+      'limits',
+      'x',
+    ];
+    const { node } = fc.letrec((tie) => ({
+      node: fc.oneof({ maxDepth: 4 }, fc.string(), fc.double(), fc.boolean(), fc.constant(null), tie('list'), tie('fields'), tie('fields')),
+      list: fc.array(tie('node'), { maxLength: 3 }),
+      fields: fc.dictionary(fc.oneof(fc.constantFrom(...names), fc.string()), tie('node'), { maxKeys: 5 }),
+    }));
+    const theirs = /Invalid|expected|received|Too (big|small)|Unrecognized|undefined|safeint/;
+    fc.assert(
+      fc.property(node, fc.constantFrom<z.ZodType>(newTenant, tenantSpec, stackTemplateSpec, problemDetails), (document, schema) => {
+        const form = checkForm(schema, document);
+        for (const { message } of form.fits ? [] : form.faults)
+          expect(message.replaceAll(/"[^"]*"|there are: .*/g, '')).not.toMatch(theirs);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe('a list of entity tags', () => {
+  test.each<[string | undefined, unknown]>([
+    [undefined, undefined],
+    ['*', 'any'],
+    [' * ', 'any'],
+    ['"1-a"', ['1-a']],
+    ['"1-a", "2,b"', ['1-a', '2,b']],
+    ['W/"1-a"', []],
+    ['W/"1-a","2-b"', ['2-b']],
+    ['""', ['']],
+  ])('If-Match: %s', (header, tags) => {
+    expect(demanded(header)).toEqual(tags);
+    if (header !== undefined) expect(tagList.test(header)).toBe(true);
+  });
+
+  test.each<[string | undefined, boolean]>([
+    [undefined, false],
+    ['*', true],
+    ['"1-a"', true],
+    ['W/"1-a"', true],
+    ['"x", W/"1-a"', true],
+    ['"x,y","1-a"', true],
+    ['"2-b"', false],
+    ['"1"', false],
+    ['"x1-a"', false],
+  ])('If-None-Match: %s', (header, known) => {
+    expect(isKnown(header, '"1-a"')).toBe(known);
+  });
+
+  test.each(['1-a', '"1-a', '"a" "b"', '*, "a"', '"a",', 'w/"a"', '"a"b"', ''])('%j is none', (header) => {
+    expect(tagList.test(header)).toBe(false);
+  });
+});
+
+describe('a label selector', () => {
+  const selects = (selector: string, labels: Record<string, string>) => parseSelector(selector)(labels);
+
+  test.each<[string, Record<string, string>, boolean]>([
+    ['', {}, true],
+    ['  ', {}, true],
+    ['a=', { a: '' }, true],
+    ['a=', {}, false],
+    ['a in (x,)', { a: '' }, true],
+    ['a in(x , y),b', { a: 'y', b: '1' }, true],
+    ['a notin (x)', {}, true],
+    ['! a', {}, true],
+    ['in', { in: 'x' }, true],
+    ['in in (x)', { in: 'x' }, true],
+    ['constructor', {}, false],
+    ['!toString', {}, true],
+    ['valueOf!=x', {}, true],
+    ['example.com/tier = gold', { 'example.com/tier': 'gold' }, true],
+  ])('%j of %j: %s', (selector, labels, selected) => {
+    expect(selects(selector, labels)).toBe(selected);
+  });
+
+  test.each([
+    ...[
+      ')',
+      '(',
+      '()',
+      ',',
+      ',,',
+      'a,',
+      ',a',
+      'a,,b',
+      'a=b)',
+      '(a=b)',
+      'a=b,)',
+      'a in (b',
+      'a in b)',
+      'a in ()',
+      'a in (,)',
+      'a in ((b))',
+      'a in (b)(c)',
+    ],
+    ...[
+      'a=b=c',
+      'a==b==c',
+      '=b',
+      '!',
+      '!!a',
+      '!a=b',
+      'a b',
+      'a notin',
+      'a>1',
+      'a<1',
+      'a=b c',
+      'ä=b',
+      'a=ä',
+      '__proto__',
+      '-a',
+      'a='.padEnd(70, 'x'),
+      'a in (b) c',
+      '\0',
+    ],
+  ])('%j is none', (selector) => {
+    expect(() => parseSelector(selector)).toThrow(
+      expect.objectContaining({ code: 'invalid-query', message: expect.stringMatching(/^labelSelector: /) }),
+    );
+  });
+
+  test('whatever is sent, it is read or refused', () => {
+    const pieces = fc.array(
+      fc.oneof(fc.constantFrom('a', 'in', 'notin', '(', ')', ',', '=', '==', '!=', '!', ' '), fc.string({ maxLength: 2 })),
+      { maxLength: 12 },
+    );
+    fc.assert(
+      fc.property(pieces, (parts) => {
+        try {
+          parseSelector(parts.join(''))({ a: 'a' });
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'invalid-query' });
+        }
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });
 

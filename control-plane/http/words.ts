@@ -1,0 +1,82 @@
+import type { z } from 'zod';
+
+type Issue = Parameters<z.core.$ZodErrorMap>[0];
+
+/** What is wrong with a value, as the end of a sentence that begins with its place: what is allowed, not how the check is called. */
+export const inWords = { error: wordsFor } as const;
+
+function wordsFor(issue: Issue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.input === undefined ? 'is required' : `must be ${kindOf(issue.expected)}${isNot(issue.input)}`;
+    case 'too_small':
+      return tooSmall(issue);
+    case 'too_big':
+      return tooBig(issue);
+    case 'invalid_format':
+      return formats[issue.format] ?? (issue.pattern === undefined ? `must be a valid ${issue.format}` : `must match ${issue.pattern}`);
+    case 'invalid_value':
+      return `must be ${issue.values.length === 1 ? '' : 'one of '}${issue.values.map((value) => JSON.stringify(value)).join(', ')}`;
+    case 'not_multiple_of':
+      return `must be a multiple of ${issue.divisor}`;
+    case 'unrecognized_keys':
+      return `is not a known field${listOf(knownFields(issue.inst))}`;
+    case 'invalid_key':
+      return `is not a possible name: it ${issue.issues[0]?.message ?? 'does not fit'}`;
+    case 'invalid_union':
+      return 'fits none of the forms it may have';
+    default:
+      return 'does not fit';
+  }
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  string: 'a string',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  object: 'an object',
+  record: 'an object',
+  array: 'a list',
+  null: 'null',
+};
+const kindOf = (expected: string): string => kinds[expected] ?? expected;
+
+const formats: Readonly<Record<string, string>> = {
+  email: 'must be an email address such as jane@example.com',
+  datetime: 'must be a time as RFC 3339 has it, such as 2026-11-21T12:00:00Z',
+  uuid: 'must be a UUID',
+  url: 'must be a URL',
+};
+
+function isNot(input: unknown): string {
+  if (input === null) return ', not null';
+  if (Array.isArray(input)) return ', not a list';
+  if (typeof input === 'number' && !Number.isSafeInteger(input)) return `, not ${input}`;
+  return `, not ${typeof input === 'boolean' ? String(input) : kindOf(typeof input)}`;
+}
+
+type Bounds = { readonly origin: string; readonly inclusive?: boolean };
+
+function tooSmall({ origin, minimum, inclusive = true }: Bounds & { readonly minimum: number | bigint }): string {
+  if (origin === 'number' || origin === 'int') return `must be ${inclusive ? 'at least' : 'more than'} ${minimum}`;
+  return Number(minimum) === 1 ? 'must not be empty' : `must have at least ${minimum} ${partsOf(origin)}`;
+}
+
+function tooBig({ origin, maximum, inclusive = true }: Bounds & { readonly maximum: number | bigint }): string {
+  if (origin === 'number' || origin === 'int') return `must be ${inclusive ? 'at most' : 'less than'} ${maximum}`;
+  return `must have at most ${maximum} ${partsOf(origin)}`;
+}
+
+const partsOf = (origin: string): string => (origin === 'string' ? 'characters' : 'entries');
+
+/** Names that an object, or a record of a closed set of names, knows. */
+function knownFields(schema: unknown): readonly string[] {
+  const { shape = {}, keyType } = ((schema as z.core.$ZodType | undefined)?._zod.def ?? {}) as {
+    readonly shape?: object;
+    readonly keyType?: z.core.$ZodType;
+  };
+  return [...Object.keys(shape), ...[...(keyType?._zod.values ?? [])].map(String)];
+}
+
+const listOf = (names: readonly string[]): string => (names.length === 0 ? '' : `; there are: ${names.join(', ')}`);
