@@ -64,9 +64,14 @@ export async function prepareControlPlane(
   });
   const provider = new IdentityProvider(connection);
   const store = new Store({ url: settings.storeUrl, log, connections: 10 });
-  const { memberships, mirror, source, poll } = createMemberships(connection, store, log, tuning.memberships ?? membershipTuning, (id) =>
-    controller.organizationGone(id),
-  );
+  const { memberships, mirror, source, poll } = createMemberships({
+    connection,
+    store,
+    log,
+    registry: metrics.registry,
+    tuning: tuning.memberships ?? membershipTuning,
+    onOrganizationChanged: (id) => controller.organizationChanged(id),
+  });
   const directory: TenantDirectory = new TenantDirectory({
     client,
     onTenant: (name, current, previous) => controller.changed(name, current, previous),

@@ -62,8 +62,8 @@ export class AuthorizationController {
     else if (previous === undefined || relevant(current) !== relevant(previous)) this.#controller.add(key);
   }
 
-  /** To be called when an organization was deleted at WorkOS: its tenants are looked at again. */
-  organizationGone(id: string): void {
+  /** To be called when an organization may have been deleted at WorkOS: its tenants are looked at again. */
+  organizationChanged(id: string): void {
     const { directory, provider } = this.#options;
     provider.forgetOrganization(id);
     for (const { metadata, spec } of directory.knownTenants()) if (spec.organizationId === id) this.#controller.add(metadata.name);
@@ -139,7 +139,7 @@ export class AuthorizationController {
     // Made while the list was read, perhaps: the pass asks for each by itself.
     const missing = [...wanted].filter((id) => id !== undefined && !present.has(id));
     if (missing.length > 0) log.warn({ organizations: missing }, 'organizations of tenants are not at WorkOS');
-    for (const id of missing) if (id !== undefined) this.organizationGone(id);
+    for (const id of missing) if (id !== undefined) this.organizationChanged(id);
   }
 
   /** One that is found in two sweeps goes: a tenant made in between would claim it by then. */

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
 import type { WorkosConnection } from '../identity/workos-connection.ts';
 import type { Store } from '../store/store.ts';
 import { channel, readPayload } from './changed.ts';
@@ -17,28 +18,28 @@ export interface MembershipTuning {
 
 export const membershipTuning: MembershipTuning = { pollMs: 5_000, timing: membershipTiming };
 
-/**
- * The mirror of memberships, with what feeds it and what reads it.
- * @param onOrganizationGone told of an organization that was deleted at WorkOS. The news of one may be lost.
- */
-export function createMemberships(
-  connection: WorkosConnection,
-  store: Store,
-  log: Logger,
-  tuning: MembershipTuning,
-  onOrganizationGone: (id: string) => void,
-) {
+export interface MembershipParts {
+  readonly connection: WorkosConnection;
+  readonly store: Store;
+  readonly log: Logger;
+  readonly registry: Registry;
+  readonly tuning: MembershipTuning;
+  /** Told of an organization of which something happened that concerns all its members, as when it was deleted. The news may be lost. */
+  readonly onOrganizationChanged: (id: string) => void;
+}
+
+/** The mirror of memberships, with what feeds it and what reads it. */
+export function createMemberships({ connection, store, log, registry, tuning, onOrganizationChanged }: MembershipParts) {
   const mirror = new Mirror(store);
   const source = new MembershipSource(connection, new ReadBudget(store));
   const listing = new OrganizationListing(store, mirror, source, tuning.timing.evidenceMs / 4);
   const memberships = new Memberships({ store, mirror, listing, source, timing: tuning.timing, now: () => performance.now() });
-  const poll = new EventPoll({ store, mirror, source, log, everyMs: tuning.pollMs });
+  const poll = new EventPoll({ store, mirror, source, log, registry, everyMs: tuning.pollMs });
   store.listener.on(
     channel,
     (payload) => {
-      // News of all its members at once is told only of an organization that is gone.
       for (const { organizationId, userId } of readPayload(payload) ?? [])
-        if (organizationId !== undefined && userId === undefined) onOrganizationGone(organizationId);
+        if (organizationId !== undefined && userId === undefined) onOrganizationChanged(organizationId);
     },
     () => {},
   );

@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
 import type { Logger } from 'pino';
+import { Counter, type Registry } from 'prom-client';
 import type { Store } from '../store/store.ts';
 import type { Mirror } from './mirror.ts';
-import type { ProviderEvent } from './news.ts';
-import { type MembershipSource, type Position, PositionLost } from './source.ts';
+import { mirroredEvents, organizationOf } from './news.ts';
+import { type EventPage, type MembershipSource, type Position, PositionLost } from './source.ts';
 
 /** How far back events are read again where there is none to continue after: clocks differ, and WorkOS may tell some late. */
 const overlapMinutes = 5;
@@ -23,6 +24,7 @@ export interface EventPollOptions {
   readonly mirror: Mirror;
   readonly source: MembershipSource;
   readonly log: Logger;
+  readonly registry: Registry;
   /** Milliseconds between two polls. */
   readonly everyMs: number;
 }
@@ -34,10 +36,19 @@ export interface EventPollOptions {
 export class EventPoll {
   readonly #options: EventPollOptions;
   readonly #db: Store['db'];
+  readonly #misunderstood: Counter<'event'>;
 
   constructor(options: EventPollOptions) {
     this.#options = options;
     this.#db = options.store.db;
+    this.#misunderstood = new Counter({
+      name: 'tenantry_workos_events_misunderstood_total',
+      help: 'Events of WorkOS whose form is not known; their organizations are listed again.',
+      labelNames: ['event'],
+      registers: [options.registry],
+    });
+    // Present from the start, so that a rate has a zero to begin with.
+    for (const event of [...mirroredEvents, 'unreadable']) this.#misunderstood.inc({ event }, 0);
   }
 
   /** Polls until `signal` aborts. A poll that fails is tried again at the next turn; meanwhile what is known grows old, and lookups list. */
@@ -67,7 +78,7 @@ export class EventPoll {
     const begun = performance.now();
     let position = await this.#position(overlap);
     for (let more = true; more && !signal.aborted; ) {
-      let page: Awaited<ReturnType<MembershipSource['events']>>;
+      let page: EventPage;
       try {
         page = await this.#options.source.events(position);
       } catch (error) {
@@ -77,7 +88,7 @@ export class EventPoll {
         position = await this.#position(false);
         continue;
       }
-      await this.#apply(page.events);
+      await this.#apply(page);
       const last = page.events.at(-1);
       if (last !== undefined) {
         position = { after: last.id };
@@ -100,14 +111,19 @@ export class EventPoll {
       .execute();
   }
 
-  async #apply(events: readonly ProviderEvent[]): Promise<void> {
-    const misunderstood = await this.#options.mirror.applyAll(events);
-    if (misunderstood.length === 0) return;
-    // They said something of some memberships that nobody understands: what WorkOS lists decides.
-    for (const { event, error } of misunderstood) {
-      this.#options.log.error({ err: error, event: event.id, kind: event.event }, 'event not understood, listing all organizations again');
+  async #apply({ events, unreadable }: EventPage): Promise<void> {
+    const { mirror, log } = this.#options;
+    for (const { event, error } of await mirror.applyAll(events)) {
+      this.#misunderstood.inc({ event: event.event });
+      log.error(
+        { err: error, event: event.id, kind: event.event, organization: organizationOf(event) },
+        'event not understood, listing anew',
+      );
     }
-    await this.#forgetListings();
+    if (unreadable === 0) return;
+    this.#misunderstood.inc({ event: 'unreadable' }, unreadable);
+    log.error({ count: unreadable }, 'events not readable, listing all organizations again');
+    await mirror.forgetListings(undefined);
   }
 
   /** Where to go on; at the very start, or after a gap too long to read up, from a little while ago, with nothing taken for known. */
@@ -123,13 +139,9 @@ export class EventPoll {
   }
 
   async #startOver(): Promise<void> {
-    await this.#forgetListings();
+    await this.#options.mirror.forgetListings(undefined);
     await sql`
       INSERT INTO membership_cursors (name, since) VALUES ('events', clock_timestamp() - make_interval(mins => ${overlapMinutes}))
       ON CONFLICT (name) DO UPDATE SET event_id = NULL, event_at = NULL, polled_at = NULL, since = excluded.since`.execute(this.#db);
-  }
-
-  async #forgetListings(): Promise<void> {
-    await this.#db.updateTable('member_organizations').set({ synced_at: null }).execute();
   }
 }

@@ -127,7 +127,7 @@ export class Memberships {
     const at = this.#options.now();
     const since = await mirror.clock();
     const records = await source.ofUser(userId, organizationId);
-    await mirror.record(records);
+    await mirror.record(records, since);
     await mirror.forgetOthers(
       { organizationId, userId },
       records.map(({ id }) => id),

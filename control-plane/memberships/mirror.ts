@@ -3,7 +3,7 @@ import { ZodError } from 'zod';
 import type { Store } from '../store/store.ts';
 import type { Tables } from '../store/tables.ts';
 import { type Changed, channel, payloadOf } from './changed.ts';
-import { type MembershipRecord, type News, newsOf, type ProviderEvent } from './news.ts';
+import { type MembershipRecord, type News, newsOf, organizationOf, type ProviderEvent } from './news.ts';
 
 /** What the mirror knows of one user in one organization. */
 export interface Finding {
@@ -19,6 +19,14 @@ interface Identified {
   /** Of the event. */
   readonly id: string;
   readonly news: News | undefined;
+  /** Whose listing may not be believed any more, because nobody understands the event: of an organization, or of all. */
+  readonly doubt?: { readonly organizationId: string | undefined };
+}
+
+/** An event that nobody understands. */
+export interface Misunderstood {
+  readonly event: ProviderEvent;
+  readonly error: ZodError;
 }
 
 /** Tombstones and identifiers of events are kept longer than WorkOS can tell of them again. */
@@ -55,28 +63,46 @@ export class Mirror {
   /** Applies an event once. @returns false for one that has been applied before. @throws ZodError for one that nobody understands. */
   async apply(event: ProviderEvent): Promise<boolean> {
     const news = newsOf(event);
-    return (await this.#applyOnce([{ id: event.id, news }])) > 0;
+    return (await this.#applyOnce([{ id: event.id, news }])).size > 0;
   }
 
-  /** Applies a page of events, oldest first, each once. @returns those that nobody understands. */
-  async applyAll(events: readonly ProviderEvent[]): Promise<{ readonly event: ProviderEvent; readonly error: ZodError }[]> {
-    const misunderstood: { event: ProviderEvent; error: ZodError }[] = [];
-    const known: Identified[] = [];
-    for (const event of events) {
+  /**
+   * Applies a page of events, oldest first, each once. One that nobody understands said something of some memberships: what WorkOS lists of
+   * its organization decides, or of all organizations where it does not say of which. @returns those of them that came for the first time.
+   */
+  async applyAll(events: readonly ProviderEvent[]): Promise<Misunderstood[]> {
+    const misunderstood = new Map<string, Misunderstood>();
+    const all = events.map((event): Identified => {
       try {
-        known.push({ id: event.id, news: newsOf(event) });
+        return { id: event.id, news: newsOf(event) };
       } catch (error) {
         if (!(error instanceof ZodError)) throw error;
-        misunderstood.push({ event, error });
+        misunderstood.set(event.id, { event, error });
+        return { id: event.id, news: undefined, doubt: { organizationId: organizationOf(event) } };
       }
-    }
-    await this.#applyOnce(known);
-    return misunderstood;
+    });
+    const fresh = await this.#applyOnce(all);
+    return [...misunderstood.values()].filter(({ event }) => fresh.has(event.id));
   }
 
-  /** @returns how many had not been applied before. */
-  async #applyOnce(events: readonly Identified[]): Promise<number> {
-    if (events.length === 0) return 0;
+  /** Has what WorkOS lists decide, of one organization or of all: nothing is answered from what was listed before. */
+  async forgetListings(organizationId: string | undefined): Promise<void> {
+    await this.#db.transaction().execute((transaction) => this.#forgetListings(transaction, organizationId));
+  }
+
+  async #forgetListings(transaction: Transaction<Tables>, organizationId: string | undefined): Promise<void> {
+    await transaction
+      .updateTable('member_organizations')
+      // A listing that is under way may have read too early; without its turn it does not count.
+      .set({ synced_at: null, syncing_until: null })
+      .$if(organizationId !== undefined, (query) => query.where('id', '=', organizationId ?? ''))
+      .execute();
+    await tell(transaction, [{ organizationId }]);
+  }
+
+  /** @returns identifiers of those that had not been applied before. */
+  async #applyOnce(events: readonly Identified[]): Promise<ReadonlySet<string>> {
+    if (events.length === 0) return new Set();
     return this.#db.transaction().execute(async (transaction) => {
       const first = await transaction
         .insertInto('membership_events')
@@ -85,7 +111,8 @@ export class Mirror {
         .returning('id')
         .execute();
       const fresh = new Set(first.map(({ id }) => id));
-      const news = events.filter(({ id }) => fresh.has(id)).flatMap((event) => event.news ?? []);
+      const applied = events.filter(({ id }) => fresh.has(id));
+      const news = applied.flatMap((event) => event.news ?? []);
       await this.#applyRecords(
         transaction,
         news.flatMap((one) => (one.kind === 'membership' ? [one.record] : [])),
@@ -96,14 +123,15 @@ export class Mirror {
           await this.#remove(transaction, one.organizationId, { organizationId: one.organizationId });
         }
       }
-      return fresh.size;
+      for (const { doubt } of applied) if (doubt !== undefined) await this.#forgetListings(transaction, doubt.organizationId);
+      return fresh;
     });
   }
 
-  /** Writes what a listing gave, unless newer is known. */
-  async record(records: readonly MembershipRecord[]): Promise<void> {
+  /** Writes what a listing that began at `begun` gave, unless newer is known. */
+  async record(records: readonly MembershipRecord[], begun: Date): Promise<void> {
     if (records.length === 0) return;
-    await this.#db.transaction().execute((transaction) => this.#upsert(transaction, latestOf(records)));
+    await this.#db.transaction().execute((transaction) => this.#upsert(transaction, latestOf(records), begun));
   }
 
   /**
@@ -144,10 +172,15 @@ export class Mirror {
       .execute();
     const mirrored = new Set(rows.map(({ id }) => id));
     const kept = latestOf(records.filter(({ organizationId }) => mirrored.has(organizationId)));
-    if (kept.length > 0) await this.#upsert(transaction, kept);
+    if (kept.length > 0) await this.#upsert(transaction, kept, undefined);
   }
 
-  async #upsert(transaction: Transaction<Tables>, records: readonly MembershipRecord[]): Promise<void> {
+  /**
+   * A deletion is final, and older news says nothing. Of news that is as old as what is known, the removal counts: WorkOS' times are no finer
+   * than a millisecond, and a membership that a listing did not show is noted under the time of its last change. Only a listing that
+   * began after that (`begun`) may show it again.
+   */
+  async #upsert(transaction: Transaction<Tables>, records: readonly MembershipRecord[], begun: Date | undefined): Promise<void> {
     const before = await transaction
       .selectFrom('memberships')
       .select(['id', 'status', 'roles'])
@@ -180,9 +213,10 @@ export class Mirror {
             updated_at: e.ref('excluded.updated_at'),
             seen_at: e.ref('excluded.seen_at'),
           }))
-          // A deletion is final; and older news says nothing.
           .where('memberships.status', '!=', 'deleted')
-          .whereRef('memberships.updated_at', '<=', 'excluded.updated_at'),
+          .where(sql<boolean>`(memberships.updated_at < excluded.updated_at OR memberships.updated_at = excluded.updated_at
+            AND (memberships.status <> 'inactive' OR excluded.status IN ('inactive', 'deleted')
+              OR memberships.seen_at < ${begun ?? null}::timestamptz))`),
       )
       .returning(['id', 'organization_id as organizationId', 'user_id as userId', 'status', 'roles'])
       .execute();
@@ -202,15 +236,19 @@ export class Mirror {
   }
 }
 
-/** One record a membership: a deletion, or else the latest. In the order of identifiers, so that no two writers wait for each other. */
+/** One record a membership: a deletion, or else the latest, and of two as late the removal. In the order of identifiers, so that no two writers wait for each other. */
 function latestOf(records: readonly MembershipRecord[]): MembershipRecord[] {
   const latest = new Map<string, MembershipRecord>();
   for (const record of records) {
     const before = latest.get(record.id);
-    const older = before !== undefined && (before.status === 'deleted' || before.updatedAt > record.updatedAt);
-    if (!older || record.status === 'deleted') latest.set(record.id, record);
+    if (before === undefined || record.status === 'deleted' || isNewer(record, before)) latest.set(record.id, record);
   }
   return [...latest.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+function isNewer(record: MembershipRecord, before: MembershipRecord): boolean {
+  const later = record.updatedAt.getTime() - before.updatedAt.getTime();
+  return before.status !== 'deleted' && (later > 0 || (later === 0 && before.status !== 'inactive'));
 }
 
 async function tell(transaction: Transaction<Tables>, changed: readonly Changed[]): Promise<void> {

@@ -18,12 +18,37 @@ export type News =
   | { readonly kind: 'user-removed'; readonly userId: string }
   | { readonly kind: 'organization-removed'; readonly organizationId: string };
 
-/** An event of WorkOS, from a webhook or from the Events API, in the SDK's shape. */
+/** An event of WorkOS, from a webhook or from the Events API, with the names the SDK gives to fields. */
 export interface ProviderEvent {
   readonly id: string;
   readonly event: string;
   readonly createdAt: string;
   readonly data: unknown;
+}
+
+const envelope = z.object({
+  id: z.string().min(1),
+  event: z.string().min(1),
+  created_at: z.iso.datetime({ offset: true }),
+  data: z.unknown(),
+});
+
+/**
+ * An event as the Events API sends it, whatever it carries. The SDK's own way of reading one throws for a shape it does not know, and with
+ * it the whole page would be lost.
+ * @returns undefined for what is no event at all.
+ */
+export function eventOf(sent: unknown): ProviderEvent | undefined {
+  const known = envelope.safeParse(sent);
+  if (!known.success) return undefined;
+  const { id, event, created_at: createdAt, data } = known.data;
+  return { id, event, createdAt, data: typeof data === 'object' && data !== null ? inCamelCase(data) : data };
+}
+
+function inCamelCase(data: object): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(data).map(([key, value]) => [key.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase()), value]),
+  );
 }
 
 /** Events the mirror lives on. Deactivation, reactivation and a change of role are all `organization_membership.updated`. */
@@ -47,6 +72,13 @@ const membership = z.object({
 });
 const identified = z.object({ id: z.string().min(1) });
 const deleted = z.object({ id: z.string().min(1), userId: z.string().min(1), organizationId: z.string().min(1) });
+
+/** The organization an event speaks of, as far as it can be made out. */
+export function organizationOf({ event, data }: ProviderEvent): string | undefined {
+  const named = z.object({ organizationId: z.string().min(1) }).safeParse(data);
+  if (named.success) return named.data.organizationId;
+  return event === 'organization.deleted' ? identified.safeParse(data).data?.id : undefined;
+}
 
 /** The membership as the mirror keeps it. @throws ZodError for an answer that is not WorkOS's. */
 export function recordOf(data: unknown): MembershipRecord {

@@ -85,7 +85,7 @@ export class OrganizationListing {
       for await (const records of this.#source.ofOrganization(organizationId)) {
         // An answer that ignored the filter must let no stranger in.
         const own = records.filter((record) => record.organizationId === organizationId);
-        await this.#mirror.record(own);
+        await this.#mirror.record(own, begun);
         listed.push(...own.map(({ id }) => id));
         await this.#keepTurn(organizationId);
       }
@@ -94,6 +94,8 @@ export class OrganizationListing {
         .updateTable('member_organizations')
         .set({ synced_at: begun, syncing_until: null })
         .where('id', '=', organizationId)
+        // Unless it lost its turn: something has happened that it may have been too early to see.
+        .where('syncing_until', 'is not', null)
         .execute();
     } catch (error) {
       await this.#db
@@ -126,6 +128,7 @@ export class OrganizationListing {
       .updateTable('member_organizations')
       .set({ syncing_until: sql`clock_timestamp() + make_interval(secs => ${turnSeconds})` })
       .where('id', '=', organizationId)
+      .where('syncing_until', 'is not', null)
       .execute();
   }
 

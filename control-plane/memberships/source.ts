@@ -1,10 +1,21 @@
 import { NotFoundException, type WorkOS } from '@workos-inc/node';
+import { z } from 'zod';
 import { ProviderUnavailable, type WorkosConnection } from '../identity/workos-connection.ts';
-import { type MembershipRecord, mirroredEvents, type ProviderEvent, recordOf } from './news.ts';
+import { eventOf, type MembershipRecord, mirroredEvents, type ProviderEvent, recordOf } from './news.ts';
 import type { ReadBudget } from './read-budget.ts';
 
 /** Where to go on reading events: after one, or from a time on. */
 export type Position = { readonly after: string } | { readonly since: Date };
+
+export interface EventPage {
+  readonly events: readonly ProviderEvent[];
+  /** Whether there are more after these. */
+  readonly more: boolean;
+  /** How many came beside them that are no events at all. */
+  readonly unreadable: number;
+}
+
+const eventPage = z.object({ data: z.array(z.unknown()), list_metadata: z.object({ after: z.string().nullish() }).nullish() });
 
 /** The place in the list of events is unknown to WorkOS: it is too old, or of another environment. */
 export class PositionLost extends Error {}
@@ -52,14 +63,20 @@ export class MembershipSource {
     return all.filter((record) => record.userId === userId && record.status === 'active');
   }
 
-  /** The next events, oldest first; fewer than asked for means the end. @throws ProviderUnavailable, PositionLost */
-  async events(position: Position): Promise<{ readonly events: ProviderEvent[]; readonly more: boolean }> {
-    const place = 'after' in position ? { after: position.after } : { rangeStart: position.since.toISOString() };
+  /** The next events, oldest first. @throws ProviderUnavailable, PositionLost */
+  async events(position: Position): Promise<EventPage> {
+    const place = 'after' in position ? { after: position.after } : { range_start: position.since.toISOString() };
+    const query = { events: [...mirroredEvents], limit: pageSize, order: 'asc', ...place };
     try {
-      const { data, listMetadata } = await this.#connection.read('reading events', (sdk) =>
-        sdk.events.listEvents({ events: [...mirroredEvents], limit: pageSize, order: 'asc', ...place }),
+      const page = await this.#connection.read('reading events', async (sdk) =>
+        eventPage.parse((await sdk.get('/events', { query })).data),
       );
-      return { events: data, more: typeof listMetadata.after === 'string' && data.length > 0 };
+      const events = page.data.map(eventOf).filter((event) => event !== undefined);
+      return {
+        events,
+        more: typeof page.list_metadata?.after === 'string' && events.length > 0,
+        unreadable: page.data.length - events.length,
+      };
     } catch (error) {
       const lost = error instanceof ProviderUnavailable && [400, 404, 422].includes(error.status ?? 0) && 'after' in position;
       throw lost ? new PositionLost('WorkOS does not know the event to continue after', { cause: error }) : error;

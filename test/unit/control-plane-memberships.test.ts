@@ -3,7 +3,7 @@ import { OutageGate } from '../../control-plane/identity/outage-gate.ts';
 import { Answers } from '../../control-plane/memberships/answers.ts';
 import { payloadOf, readPayload } from '../../control-plane/memberships/changed.ts';
 import { membershipTuning } from '../../control-plane/memberships/create.ts';
-import { newsOf } from '../../control-plane/memberships/news.ts';
+import { eventOf, newsOf, organizationOf } from '../../control-plane/memberships/news.ts';
 import { accessOf, type ToolAccessByRole } from '../../control-plane/pods/tool-access.ts';
 import { memberMs } from '../../templates/runtime/mcp/memberships.ts';
 
@@ -148,6 +148,30 @@ describe('news', () => {
   test('of other things is none, and a shape nobody knows is not guessed at', () => {
     expect(newsOf(event('dsync.activated', {}))).toBeUndefined();
     expect(() => newsOf(event('organization_membership.updated', { ...data, role: {}, status: 'paused' }))).toThrow();
+  });
+
+  test('as the Events API sends it is read whatever it carries, and what is no event is none', () => {
+    const sent = { object: 'event', id: 'event_1', event: 'user.deleted', created_at: '2026-01-02T00:00:00.000Z' };
+    expect(eventOf({ ...sent, data: { id: 'user_1', updated_at: 'x', role: { role_slug: 'a_b' } } })).toEqual({
+      id: 'event_1',
+      event: 'user.deleted',
+      createdAt: '2026-01-02T00:00:00.000Z',
+      data: { id: 'user_1', updatedAt: 'x', role: { role_slug: 'a_b' } },
+    });
+    for (const data of [undefined, null, 'text', 7, []]) expect(eventOf({ ...sent, data })).toMatchObject({ id: 'event_1' });
+    for (const none of [null, 'text', {}, { ...sent, id: '' }, { ...sent, id: 7 }, { ...sent, created_at: 'yesterday' }])
+      expect(eventOf(none)).toBeUndefined();
+  });
+
+  test('that nobody understands says of which organization it is, where it can be made out', () => {
+    expect(organizationOf(event('organization_membership.updated', { organizationId: 'org_1', status: 'paused' }))).toBe('org_1');
+    expect(organizationOf(event('organization.deleted', { id: 'org_1', domains: null }))).toBe('org_1');
+    for (const nobody of [
+      event('user.deleted', { id: 'user_1' }),
+      event('organization_membership.updated', null),
+      event('user.deleted', 'x'),
+    ])
+      expect(organizationOf(nobody)).toBeUndefined();
   });
 
   test('for other replicas fits into notifications', () => {
