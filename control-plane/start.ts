@@ -37,6 +37,9 @@ export interface Tuning {
   readonly audit?: AuditTuning;
 }
 
+/** Whoever asks the Admin API is told of a Kubernetes API that hangs while they still wait; its own answers take milliseconds. */
+const kubernetesAnswerMs = 10_000;
+
 /** Starts serving at once; `/readyz` turns 200 when tenants and templates have been read. */
 export async function startControlPlane(settings: Settings, log: Logger, tuning: Tuning = {}): Promise<ControlPlane> {
   return (await prepareControlPlane(settings, log, tuning)).start();
@@ -51,7 +54,7 @@ export async function prepareControlPlane(
   const stopping = new AbortController();
   const metrics = createMetrics();
   const { kubeconfig, lease, replica } = settings;
-  const shared = { userAgent: 'tenantry-control-plane', kubeconfig };
+  const shared = { userAgent: 'tenantry-control-plane', kubeconfig, answerMs: kubernetesAnswerMs };
   const onRequest = countRequests(metrics.registry);
   const client = KubeClient.fromConfig({ ...shared, onRequest });
   const leaseClient = KubeClient.fromConfig(shared);

@@ -14,7 +14,7 @@ export interface Call {
   readonly contentType?: string;
   readonly accept?: string;
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds without a byte after which the answer counts as lost; 30 s when left out. */
+  /** Milliseconds without a byte after which an answer that has begun counts as lost; as long as it may take to begin when left out. */
   readonly idleTimeoutMs?: number;
 }
 
@@ -30,6 +30,8 @@ export interface TransportOptions {
   readonly kubeconfig?: string | undefined;
   readonly userAgent?: string;
   readonly onRequest?: RequestObserver;
+  /** Milliseconds after which a request that got no answer has failed; 30 s when left out. */
+  readonly answerMs?: number;
   /** Called before every request that is not a GET; what it throws is the request's failure. */
   readonly beforeWrite?: () => void;
 }
@@ -50,6 +52,7 @@ export class Transport {
   readonly #config: KubeConfig;
   readonly #userAgent: string;
   readonly #observe: RequestObserver;
+  readonly #answerMs: number;
   readonly #beforeWrite: () => void;
   #connection: Connection | undefined;
 
@@ -57,6 +60,7 @@ export class Transport {
     this.#config = config;
     this.#userAgent = options.userAgent ?? 'tenantry';
     this.#observe = options.onRequest ?? (() => {});
+    this.#answerMs = options.answerMs ?? 30_000;
     this.#beforeWrite = options.beforeWrite ?? (() => {});
   }
 
@@ -97,7 +101,6 @@ export class Transport {
     if (call.method !== 'GET') this.#beforeWrite();
     const url = new URL(connection.server + call.path);
     for (const [key, value] of Object.entries(call.query ?? {})) if (value !== undefined) url.searchParams.set(key, String(value));
-    const idle = call.idleTimeoutMs ?? 30_000;
     try {
       const response = await request(url, {
         method: call.method,
@@ -109,8 +112,8 @@ export class Transport {
           ...(call.body === undefined ? {} : { 'content-type': call.contentType ?? 'application/json' }),
         },
         body: call.body === undefined ? null : JSON.stringify(call.body),
-        headersTimeout: 30_000,
-        bodyTimeout: idle,
+        headersTimeout: this.#answerMs,
+        bodyTimeout: call.idleTimeoutMs ?? this.#answerMs,
         signal: call.signal ?? null,
       });
       this.#observe(call.method, response.statusCode);

@@ -7,7 +7,7 @@ import { type KubeObject, kinds } from '../../kube/resources.ts';
 import type { WorkosStandIn } from '../../local/workos/start.ts';
 import { Gate } from '../gate.ts';
 import { baseUrl, type Cluster, createTenant, eventually, openWorkos, startCluster } from './control-plane-cluster.ts';
-import { PlaneProcess } from './control-plane-process.ts';
+import { environmentOf, PlaneProcess } from './control-plane-process.ts';
 
 interface Replica {
   readonly name: string;
@@ -45,18 +45,11 @@ beforeAll(async () => {
     const file = join(cluster.workosDir, `kubeconfig-${name}`);
     await writeFile(file, kubeconfig.replace(server, `https://127.0.0.1:${await kubernetes.listen()}`));
     const plane = new PlaneProcess({
+      ...environmentOf(cluster, workos, platform),
       KUBECONFIG: file,
       POD_NAME: name,
       TENANTRY_LEASE: `default/${lease}`,
-      WORKOS_API_KEY: workos.apiKey,
-      WORKOS_CLIENT_ID: workos.clientId,
       WORKOS_API_URL: `http://127.0.0.1:${await toWorkos.listen()}`,
-      TENANTRY_ADMIN_ISSUER: workos.adminIssuer,
-      TENANTRY_OAUTH_ISSUER: workos.issuer,
-      TENANTRY_PLATFORM_ORGANIZATION_ID: platform,
-      TENANTRY_STORE_URL: cluster.storeUrl,
-      TENANTRY_AUDIT_KEY_FILE: cluster.auditKeyFile,
-      TENANTRY_BASE_URL: baseUrl,
     });
     return { name, plane, kubernetes, url: await plane.listening() };
   };

@@ -8,7 +8,7 @@ import { type Postgres, startPostgres } from '../../local/postgres.ts';
 import { ensureStoreDatabase } from '../../local/store-database.ts';
 import { startWorkos, type WorkosStandIn } from '../../local/workos/start.ts';
 import { eventually } from './control-plane-cluster.ts';
-import { PlaneProcess } from './control-plane-process.ts';
+import { environmentOf, PlaneProcess } from './control-plane-process.ts';
 
 /** Nothing listens on this address. */
 const nobody = '127.0.0.2:20001';
@@ -52,19 +52,8 @@ afterAll(async () => {
 
 /** The control plane as its image runs it. */
 function run(change: Record<string, string | undefined> = {}): PlaneProcess {
-  return new PlaneProcess({
-    KUBECONFIG: join(dir, 'kubeconfig'),
-    WORKOS_API_KEY: workos.apiKey,
-    WORKOS_CLIENT_ID: workos.clientId,
-    WORKOS_API_URL: workos.apiUrl,
-    TENANTRY_ADMIN_ISSUER: workos.adminIssuer,
-    TENANTRY_OAUTH_ISSUER: workos.issuer,
-    TENANTRY_PLATFORM_ORGANIZATION_ID: workos.findOrganization('platform')?.id,
-    TENANTRY_STORE_URL: storeUrl,
-    TENANTRY_AUDIT_KEY_FILE: join(dir, 'audit-key.pem'),
-    TENANTRY_BASE_URL: 'http://localhost:9',
-    ...change,
-  });
+  const cluster = { kubeconfig: join(dir, 'kubeconfig'), storeUrl, auditKeyFile: join(dir, 'audit-key.pem') };
+  return new PlaneProcess({ ...environmentOf(cluster, workos, workos.findOrganization('platform')?.id ?? ''), ...change });
 }
 
 describe('while Kubernetes cannot be reached', () => {

@@ -1,8 +1,29 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { eventually } from './control-plane-cluster.ts';
+import type { WorkosStandIn } from '../../local/workos/start.ts';
+import { baseUrl, type Cluster, eventually } from './control-plane-cluster.ts';
 
 const main = new URL('../../control-plane/main.ts', import.meta.url).pathname;
+
+/** The environment of a control plane of that cluster, with all it needs. */
+export function environmentOf(
+  cluster: Pick<Cluster, 'kubeconfig' | 'storeUrl' | 'auditKeyFile'>,
+  workos: Pick<WorkosStandIn, 'apiUrl' | 'apiKey' | 'clientId' | 'adminIssuer' | 'issuer'>,
+  platformOrganizationId: string,
+): Readonly<Record<string, string>> {
+  return {
+    KUBECONFIG: cluster.kubeconfig,
+    WORKOS_API_KEY: workos.apiKey,
+    WORKOS_CLIENT_ID: workos.clientId,
+    WORKOS_API_URL: workos.apiUrl,
+    TENANTRY_ADMIN_ISSUER: workos.adminIssuer,
+    TENANTRY_OAUTH_ISSUER: workos.issuer,
+    TENANTRY_PLATFORM_ORGANIZATION_ID: platformOrganizationId,
+    TENANTRY_STORE_URL: cluster.storeUrl,
+    TENANTRY_AUDIT_KEY_FILE: cluster.auditKeyFile,
+    TENANTRY_BASE_URL: baseUrl,
+  };
+}
 
 /** The control plane as its image runs it: a process of its own. */
 export class PlaneProcess {
