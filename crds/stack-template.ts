@@ -168,16 +168,13 @@ export interface StackTemplate {
 
 /** Names the contents of a template: the first 10 hexadecimal digits of the SHA-256 of its spec, whatever the order of its keys. */
 export function revisionOf(spec: StackTemplateSpec): string {
-  return createHash('sha256').update(canonicalJson(spec)).digest('hex').slice(0, 10);
-}
-
-/** JSON with sorted keys: equal values give equal texts. */
-export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) =>
+  // Not canonicalJson of audit/: keys that are numbers come first here, and what stored revisions are named by must never change.
+  const text = JSON.stringify(spec, (_key, part: unknown) =>
     part !== null && typeof part === 'object' && !Array.isArray(part)
       ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
       : part,
   );
+  return createHash('sha256').update(text).digest('hex').slice(0, 10);
 }
 
 /** `spec` of a StackTemplateRevision: the contents a template once had. */

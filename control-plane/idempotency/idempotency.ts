@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { type Kysely, sql } from 'kysely';
 import type { Logger } from 'pino';
-import { canonicalJson } from '../../crds/stack-template.ts';
+import { canonicalJson } from '../../audit/json.ts';
 import { Problem } from '../http/problem.ts';
 import type { IdempotencyTables, StoredAnswer } from './tables.ts';
 

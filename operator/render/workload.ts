@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import { canonicalJson } from '../../audit/json.ts';
 import { pod } from '../../crds/names.ts';
-import { canonicalJson } from '../../crds/stack-template.ts';
 import { kinds } from '../../kube/resources.ts';
 import { type Blueprint, type Child, child, selectorOf } from './blueprint.ts';
 import { renderMigrationPod, renderPodTemplate } from './pod.ts';

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import { canonicalJson } from '../../audit/json.ts';
 import type { ApiKeyRecord } from '../../crds/api-keys.ts';
-import { canonicalJson, type StackTemplateSpec } from '../../crds/stack-template.ts';
+import type { StackTemplateSpec } from '../../crds/stack-template.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import type { DatabaseServer } from '../database/server.ts';
 import { secretNames } from '../render/blueprint.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { canonicalJson } from '../../crds/stack-template.ts';
+import { canonicalJson } from '../../audit/json.ts';
 import { readQuantity } from '../../kube/quantity.ts';
 import type { KubeObject } from '../../kube/resources.ts';
 import type { Child } from '../render/blueprint.ts';

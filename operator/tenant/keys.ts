@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
+import { canonicalJson } from '../../audit/json.ts';
 import type { ApiKeyRecord } from '../../crds/api-keys.ts';
 import { labels, namespaceOf } from '../../crds/names.ts';
-import { canonicalJson } from '../../crds/stack-template.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
 import { secretNames } from '../render/blueprint.ts';

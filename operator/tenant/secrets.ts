@@ -1,4 +1,5 @@
-import { canonicalJson, type StackTemplateSpec } from '../../crds/stack-template.ts';
+import { canonicalJson } from '../../audit/json.ts';
+import type { StackTemplateSpec } from '../../crds/stack-template.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { KubeError } from '../../kube/errors.ts';
 import type { KubeObject } from '../../kube/resources.ts';
@@ -25,7 +26,13 @@ export async function currentSecrets(
   const { memory, now } = context;
   const key = tenant.metadata.uid ?? '';
   const { records: keys, digest } = wantedKeys(tenant, namespace, context);
-  const contents = canonicalJson([namespace.metadata.uid, template.secrets ?? [], server?.name ?? '', digest, tenant.spec.secrets ?? {}]);
+  const contents = canonicalJson([
+    namespace.metadata.uid ?? '',
+    template.secrets ?? [],
+    server?.name ?? '',
+    digest,
+    tenant.spec.secrets ?? {},
+  ]);
   const known = memory.secrets.get(key);
   const store = new SecretStore(context.client, tenant, signal);
   const until = (): number => now().getTime() + sweepMs * (0.7 + 0.2 * context.random());

@@ -1,5 +1,5 @@
+import { canonicalJson } from '../../audit/json.ts';
 import { isTrue } from '../../crds/conditions.ts';
-import { canonicalJson } from '../../crds/stack-template.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import type { SecretsState } from '../secrets/secrets.ts';
 import type { Again, Context } from './context.ts';
