@@ -1,32 +1,23 @@
-import type { ChainedRecord } from './chain.ts';
+import { createHash } from 'node:crypto';
+import { type BegunMonth, begunBy } from './begun.ts';
+import { platformChain } from './chain.ts';
+import { type ExportLine, type ExportScope, inRange, type KeptHead, lackOf, mustHave } from './export-lines.ts';
 import { type PublicKey, TrustedKeys } from './keys.ts';
-import type { SignedHead, SignedRemoval } from './statements.ts';
-import { ChainVerification, type MonthVerdict } from './verification.ts';
-
-/** A line of an export. Chains follow each other; in each, months in order; in each month, signed heads before records. */
-export type ExportLine =
-  | { readonly type: 'export'; readonly version: 1; readonly time: string; readonly from?: string; readonly to?: string }
-  | ({ readonly type: 'key' } & PublicKey)
-  /** `beginning`: the export has the chain from its first month; else `before` is the head of the month before, if that was signed. */
-  | {
-      readonly type: 'chain';
-      readonly chain: string;
-      readonly tenant?: string;
-      readonly beginning: boolean;
-      readonly before?: SignedHead;
-    }
-  | { readonly type: 'month'; readonly chain: string; readonly month: string }
-  | ({ readonly type: 'head' } & SignedHead)
-  | ({ readonly type: 'removal' } & SignedRemoval)
-  | ({ readonly type: 'record' } & ChainedRecord)
-  /** The last line: without it the export is not whole. */
-  | { readonly type: 'end'; readonly records: number };
+import { isSignedEnd, type SignedEnd, type SignedHead, type SignedRemoval } from './statements.ts';
+import { ChainVerification, type Fault, type MonthVerdict, type Verdict, verdictOf } from './verification.ts';
 
 export interface ExportVerdict {
-  /** Whether the export is whole and nothing in it is broken. */
+  readonly verdict: Verdict;
+  /** Whether the verdict is `intact`. */
   readonly ok: boolean;
-  /** Whether its last line is there, and as many records as that says. */
+  /** Whether its last line is there, and as many records and the lines that that says. */
   readonly whole: boolean;
+  /** Whether its last line is signed by a trusted key: what it says of its scope is so. */
+  readonly signed: boolean;
+  /** What it has, as it says itself. */
+  readonly scope: ExportScope;
+  /** What it lacks of what was wanted. */
+  readonly lack?: string;
   readonly records: number;
   readonly months: readonly MonthVerdict[];
   /** Ids of the keys that were trusted. Compare them with ids you have from elsewhere, unless you gave the keys. */
@@ -38,8 +29,10 @@ export interface ExportVerdict {
 export interface ExportTrust {
   /** Public keys, as GET /admin/audit/keys gives them, that you have kept; left out: those in the export itself. */
   readonly keys?: readonly unknown[];
-  /** Signed heads that were shipped out before: the export must agree with them, too. */
-  readonly heads?: readonly SignedHead[];
+  /** Signed heads that were kept elsewhere, as GET /admin/audit/heads gives them: the export must agree with them, too. */
+  readonly heads?: readonly KeptHead[];
+  /** What the export must have; left out: what it says itself. */
+  readonly wanted?: ExportScope;
 }
 
 /** Verifies an export without any access to where it comes from. `lines`: its lines, in order. Holds one month's signed heads in memory. */
@@ -50,7 +43,7 @@ export async function verifyExport(lines: AsyncIterable<string> | Iterable<strin
     number += 1;
     if (line.trim() === '') continue;
     try {
-      reading.read(JSON.parse(line) as ExportLine);
+      reading.read(JSON.parse(line) as ExportLine, line);
     } catch (error) {
       return reading.verdict({ line: number, detail: error instanceof Error ? error.message : 'it cannot be read' });
     }
@@ -59,49 +52,59 @@ export async function verifyExport(lines: AsyncIterable<string> | Iterable<strin
 }
 
 class ExportReading {
-  readonly #shipped: readonly SignedHead[];
+  readonly #kept: readonly KeptHead[];
   readonly #given: TrustedKeys | undefined;
+  readonly #wanted: ExportScope | undefined;
   readonly #found: PublicKey[] = [];
   readonly #months: MonthVerdict[] = [];
+  readonly #chains = new Set<string>();
+  /** What the platform's chain says of the others. */
+  readonly #begun: BegunMonth[] = [];
+  readonly #digest = createHash('sha256');
   #keys: TrustedKeys;
   #verification: ChainVerification | undefined;
   /** A month whose records have not begun. */
-  #month: { readonly month: string; readonly heads: SignedHead[]; removal?: SignedRemoval } | undefined;
+  #month: { readonly month: string; readonly begun: boolean; readonly heads: SignedHead[]; removal?: SignedRemoval } | undefined;
   #records = 0;
-  #promised: number | undefined;
-  #range: { readonly from?: string; readonly to?: string } = {};
-  readonly #chains = new Set<string>();
+  #end: { readonly whole: boolean; readonly signed: boolean } | undefined;
+  #scope: ExportScope = {};
 
-  constructor({ keys, heads = [] }: ExportTrust) {
+  constructor({ keys, heads = [], wanted }: ExportTrust) {
     this.#given = keys === undefined ? undefined : new TrustedKeys(keys);
     this.#keys = this.#given ?? new TrustedKeys([]);
-    this.#shipped = heads;
+    this.#kept = heads;
+    this.#wanted = wanted;
   }
 
-  read(line: ExportLine): void {
-    if (this.#promised !== undefined) throw new Error('something follows the last line');
+  /** @param text the line as it stands in the file. @throws Error for what can be no line there. */
+  read(line: ExportLine, text: string): void {
+    if (this.#end !== undefined) throw new Error('something follows the last line');
+    if (line.type === 'end') {
+      this.#finish(line);
+      return;
+    }
+    this.#digest.update(`${text}\n`);
     switch (line.type) {
       case 'export':
         if (line.version !== 1) throw new Error(`this is an export of version ${String(line.version)}; version 1 is known here`);
-        this.#range = line;
+        if (typeof line.scope !== 'object' || line.scope === null) throw new Error('it does not say what it has');
+        this.#scope = line.scope;
         return;
       case 'key':
         this.#found.push(line);
         if (this.#given === undefined) this.#keys = new TrustedKeys(this.#found);
         return;
-      case 'chain': {
+      case 'chain':
         this.#endChain();
         this.#chains.add(line.chain);
-        const start = line.beginning ? 'beginning' : line.before;
-        this.#verification = new ChainVerification(line.chain, this.#keys, start);
+        this.#verification = new ChainVerification(line.chain, this.#keys, line.beginning ? 'beginning' : line.before);
         return;
-      }
       case 'month': {
         if (this.#verification === undefined) throw new Error('a month stands outside its chain');
         this.#endMonth();
-        const { chain, month } = line;
-        const shipped = this.#shipped.filter((head) => head.chain === chain && head.month === month);
-        this.#month = { month, heads: [...shipped] };
+        const { chain, month, begun } = line;
+        const heads = this.#kept.filter((head) => head.chain === chain && head.month === month);
+        this.#month = { month, begun: begun === true, heads };
         return;
       }
       case 'head':
@@ -118,12 +121,10 @@ class ExportReading {
         const { type: _, ...record } = line;
         this.#records += 1;
         this.#verification.add(record);
+        const begun = record.chain === platformChain ? begunBy(record.record) : undefined;
+        if (begun !== undefined) this.#begun.push(begun);
         return;
       }
-      case 'end':
-        this.#endChain();
-        this.#promised = line.records;
-        return;
       default:
         throw new Error('this is no line of an export');
     }
@@ -131,11 +132,17 @@ class ExportReading {
 
   verdict(unreadable: ExportVerdict['unreadable']): ExportVerdict {
     this.#endChain();
-    const whole = this.#promised === this.#records && unreadable === undefined;
+    const { whole, signed } = unreadable === undefined && this.#end !== undefined ? this.#end : { whole: false, signed: false };
     const months = [...this.#months, ...this.#missing()];
+    const lack = this.#wanted && lackOf(this.#scope, this.#wanted);
+    const verdict = whole && signed && lack === undefined ? verdictOf(months) : 'broken';
     return {
-      ok: whole && months.every(({ state }) => state !== 'broken'),
+      verdict,
+      ok: verdict === 'intact',
       whole,
+      signed,
+      scope: this.#scope,
+      ...(lack === undefined ? {} : { lack }),
       records: this.#records,
       months,
       keys: this.#keys.all.map(({ kid }) => kid),
@@ -143,33 +150,25 @@ class ExportReading {
     };
   }
 
-  /** Months of which heads were shipped out, and of which the export should have something and has nothing. */
+  #finish(end: SignedEnd): void {
+    this.#endChain();
+    const whole = end.records === this.#records && end.sha256 === this.#digest.digest('hex');
+    this.#end = { whole, signed: whole && isSignedEnd(this.#keys, end) };
+  }
+
+  /** Months of which the export should have something, as kept heads or its own platform chain say, and has nothing. */
   #missing(): MonthVerdict[] {
-    const { from = '', to = '9999-12' } = this.#range;
-    const missing = this.#shipped.filter(
-      ({ chain, month }) =>
-        this.#chains.has(chain) &&
-        month >= from &&
-        month <= to &&
-        !this.#months.some((known) => known.chain === chain && known.month === month),
-    );
-    const byMonth = Map.groupBy(missing, ({ chain, month }) => `${chain} ${month}`);
-    return [...byMonth.values()].flatMap(([head]) => {
-      if (head === undefined) return [];
-      const { chain, month } = head;
-      const detail = 'a head of this month was shipped out, and the export has nothing of it';
-      return [
-        {
-          chain,
-          month,
-          state: 'broken' as const,
-          records: 0,
-          signedThrough: 0,
-          closed: false,
-          fault: { kind: 'truncated' as const, sequence: 1, detail },
-        },
-      ];
-    });
+    const detail = new Map<string, readonly [BegunMonth, string]>();
+    const miss = (month: BegunMonth, why: string) => detail.set(`${month.chain} ${month.month}`, [month, why]);
+    for (const begun of this.#begun) {
+      if (inRange(begun.month, this.#scope)) miss(begun, "the month began, as the platform's chain says, and the export has nothing of it");
+    }
+    for (const head of this.#kept) {
+      if (mustHave(this.#scope, head, this.#chains.has(head.chain)))
+        miss(head, 'a head of this month was kept, and the export has nothing of it');
+    }
+    for (const { chain, month } of this.#months) detail.delete(`${chain} ${month}`);
+    return [...detail.values()].map(([{ chain, month }, why]) => missingMonth(chain, month, why));
   }
 
   #beginMonth(): void {
@@ -189,4 +188,10 @@ class ExportReading {
     this.#endMonth();
     this.#verification = undefined;
   }
+}
+
+/** The verdict of a month that should be there and is not. */
+function missingMonth(chain: string, month: string, detail: string): MonthVerdict {
+  const fault: Fault = { kind: 'truncated', sequence: 1, detail };
+  return { chain, month, state: 'broken', records: 0, signedThrough: 0, closed: false, fault };
 }

@@ -52,7 +52,7 @@ export interface SecretReadRecord {
 
 export type OperatorRecord = RotationRecord | SecretReadRecord;
 
-export const recordKinds = ['admin', 'tool-call', 'rotation', 'secret-read', 'retention'] as const;
+export const recordKinds = ['admin', 'tool-call', 'rotation', 'secret-read', 'retention', 'chain'] as const;
 export type RecordKind = (typeof recordKinds)[number];
 
 /** The one form in which records of every kind are kept, chained, listed and exported. */
@@ -66,6 +66,8 @@ export interface AuditRecord {
   /** `user_…`, `key:<id>`, or the ServiceAccount `<namespace>/<name>` of a part of Tenantry. */
   readonly actor: string;
   readonly organizationId?: string;
+  /** Who was signed in as the actor, as their token's `act` says. */
+  readonly impersonator?: string;
   readonly action: string;
   readonly outcome: string;
   /** Without a UID where a tenant of that name was to be created. */

@@ -28,6 +28,14 @@ export interface SignedRemoval extends Place, Signature {
   readonly removedAt: string;
 }
 
+/** A signed statement that an export is what was asked for and is whole. */
+export interface SignedEnd extends Signature {
+  /** Records in it. */
+  readonly records: number;
+  /** Of the UTF-8 of all lines before, each with its line feed; hexadecimal. */
+  readonly sha256: string;
+}
+
 /** What is signed of a head: its canonical JSON (RFC 8785). */
 function headStatement({ chain, month, sequence, hash, final, signedAt, keyId }: Omit<SignedHead, 'signature'>): object {
   return { type: 'tenantry-audit-head/v1', chain, month, sequence, hash, final, signedAt, keyId };
@@ -35,6 +43,10 @@ function headStatement({ chain, month, sequence, hash, final, signedAt, keyId }:
 
 function removalStatement({ chain, month, sequence, hash, removedAt, keyId }: Omit<SignedRemoval, 'signature'>): object {
   return { type: 'tenantry-audit-removal/v1', chain, month, sequence, hash, removedAt, keyId };
+}
+
+function endStatement({ records, sha256, keyId }: Omit<SignedEnd, 'signature'>): object {
+  return { type: 'tenantry-audit-export/v1', records, sha256, keyId };
 }
 
 export function signHead(key: SigningKey, head: Omit<SignedHead, keyof Signature>): SignedHead {
@@ -53,4 +65,13 @@ export function isSignedHead(keys: TrustedKeys, head: SignedHead): boolean {
 
 export function isSignedRemoval(keys: TrustedKeys, removal: SignedRemoval): boolean {
   return keys.verify(removalStatement(removal), removal.keyId, removal.signature);
+}
+
+export function signEnd(key: SigningKey, end: Omit<SignedEnd, keyof Signature>): SignedEnd {
+  const unsigned = { ...end, keyId: key.id };
+  return { ...unsigned, signature: key.sign(endStatement(unsigned)) };
+}
+
+export function isSignedEnd(keys: TrustedKeys, end: SignedEnd): boolean {
+  return keys.verify(endStatement(end), end.keyId, end.signature);
 }

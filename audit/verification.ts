@@ -20,6 +20,8 @@ export const faultKinds = [
   'unknown-key',
   /** The month was closed, and its signed head is gone. */
   'head-missing',
+  /** The chain is not in the list of chains, or there under another tenant's name: who reads that tenant's chains does not see it. */
+  'unlisted',
 ] as const;
 
 export interface Fault {
@@ -28,6 +30,14 @@ export interface Fault {
   readonly sequence: number;
   readonly recordId?: string;
   readonly detail: string;
+}
+
+/** What came of a verification. Where nothing was there to be checked, nothing is well. */
+export type Verdict = 'intact' | 'broken' | 'nothing-checked';
+
+export function verdictOf(months: readonly MonthVerdict[]): Verdict {
+  if (months.some(({ state }) => state === 'broken')) return 'broken';
+  return months.length === 0 ? 'nothing-checked' : 'intact';
 }
 
 export interface MonthVerdict {
@@ -49,6 +59,8 @@ export interface MonthClaims {
   readonly month: string;
   readonly heads: readonly SignedHead[];
   readonly removal?: SignedRemoval | undefined;
+  /** Whether the platform's chain says that the month began: then it has a record. */
+  readonly begun?: boolean | undefined;
   /** Where the keeper of the chain says the month ends, and whether it has closed it. */
   readonly end?: { readonly sequence: number; readonly hash: string; readonly closed: boolean } | undefined;
 }
@@ -171,6 +183,9 @@ class Month {
     const { end } = this.#claims;
     const sequence = this.#sequence;
     const due = Math.max(0, end?.sequence ?? 0, ...this.#signed.keys());
+    if (sequence === 0 && due === 0 && this.#claims.begun) {
+      return { kind: 'truncated', sequence: 1, detail: "the month began, as the platform's chain says, and nothing of it is there" };
+    }
     if (sequence < due) {
       return { kind: 'truncated', sequence: sequence + 1, detail: `the month has ${due} records; those from here on are missing` };
     }

@@ -1,26 +1,16 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
 import type { ChainedRecord } from '../../audit/chain.ts';
+import type { KeptHead } from '../../audit/export-lines.ts';
 import type { Json } from '../../audit/json.ts';
 import type { SignedHead, SignedRemoval } from '../../audit/statements.ts';
+import { chainsIn, type DueChain, dueChains, type Scope } from './due-chains.ts';
 import type { AuditTables } from './tables.ts';
-
-/** Which chains somebody may read. */
-export interface Scope {
-  /** Those of the tenants of this organization; undefined for all, the platform's own included. */
-  readonly organizationId: string | undefined;
-  /** Those of tenants that have, or had, this name. */
-  readonly tenant?: string | undefined;
-}
-
-export interface ChainName {
-  readonly chain: string;
-  /** Name of its tenant; undefined for the platform's. */
-  readonly tenant: string | undefined;
-}
 
 /** A month of a chain, as the ledger says it is. */
 export interface KeptMonth {
   readonly month: string;
+  /** Whether the platform's chain says that it began. */
+  readonly begun: boolean;
   readonly heads: readonly SignedHead[];
   readonly removal: SignedRemoval | undefined;
   readonly end: { readonly sequence: number; readonly hash: string; readonly closed: boolean } | undefined;
@@ -49,13 +39,13 @@ export class Archive {
   }
 
   /** Chains in scope, in order of their names. */
-  async chains(scope: Scope): Promise<ChainName[]> {
-    const rows = await chainsIn(this.#db, scope).select(['chain', 'tenant_name']).orderBy('chain').execute();
-    return rows.map(({ chain, tenant_name }) => ({ chain, tenant: tenant_name ?? undefined }));
+  chains(scope: Scope): Promise<DueChain[]> {
+    return dueChains(this.#db, scope);
   }
 
-  /** Months of which there is anything, in order: records, signed heads, or a statement that they were removed. */
-  async months(chain: string, { from = '', to = '9999-12' }: Months): Promise<string[]> {
+  /** Months of which there is, or must be, anything, in order: records, signed heads, a statement that they were removed, a beginning. */
+  async months({ chain, begun }: Pick<DueChain, 'chain' | 'begun'>, range: Months): Promise<string[]> {
+    const { from = '', to = '9999-12' } = range;
     // The months of records by one step in the index for each: a month may have millions.
     const { rows } = await sql<{ month: string }>`
       WITH RECURSIVE recorded AS (
@@ -66,13 +56,12 @@ export class Archive {
       SELECT month FROM recorded WHERE month BETWEEN ${from} AND ${to}
       UNION SELECT month FROM audit_heads WHERE chain = ${chain} AND month BETWEEN ${from} AND ${to}
       UNION SELECT month FROM audit_signed_heads WHERE chain = ${chain} AND month BETWEEN ${from} AND ${to}
-      UNION SELECT month FROM audit_removals WHERE chain = ${chain} AND month BETWEEN ${from} AND ${to}
-      ORDER BY month`.execute(this.#db);
-    return rows.map(({ month }) => month);
+      UNION SELECT month FROM audit_removals WHERE chain = ${chain} AND month BETWEEN ${from} AND ${to}`.execute(this.#db);
+    return [...new Set([...rows.map(({ month }) => month), ...begun.filter((month) => from <= month && month <= to)])].sort();
   }
 
   /** What is said of a month besides its records. The end is read first: what is said later speaks of at least as much. */
-  async month(chain: string, month: string): Promise<KeptMonth> {
+  async month({ chain, begun }: Pick<DueChain, 'chain' | 'begun'>, month: string): Promise<KeptMonth> {
     const end = await this.#db
       .selectFrom('audit_heads')
       .select(['sequence', 'hash', 'closed'])
@@ -81,6 +70,7 @@ export class Archive {
       .executeTakeFirst();
     return {
       month,
+      begun: begun.includes(month),
       end: end && { ...end, sequence: Number(end.sequence) },
       heads: await this.heads([chain], { from: month, to: month }),
       removal: await this.removal(chain, month),
@@ -109,23 +99,34 @@ export class Archive {
     { from = '', to = '9999-12' }: Months,
     limit: number,
     after: HeadPlace | undefined,
-  ): Promise<{ items: SignedHead[]; next: HeadPlace | undefined }> {
+  ): Promise<{ items: KeptHead[]; next: HeadPlace | undefined }> {
     let query = this.#db
       .selectFrom('audit_signed_heads')
-      .distinctOn(['chain', 'month'])
-      .selectAll()
-      .where('chain', 'in', chainsIn(this.#db, scope).select('chain'))
-      .where('month', '>=', from)
-      .where('month', '<=', to);
-    if (after !== undefined) query = query.where(sql<boolean>`(chain, month) > (${after.chain}, ${after.month})`);
+      .leftJoin('audit_chains', 'audit_chains.chain', 'audit_signed_heads.chain')
+      .distinctOn(['audit_signed_heads.chain', 'audit_signed_heads.month'])
+      .selectAll('audit_signed_heads')
+      .select(['audit_chains.tenant_name', 'audit_chains.organization_id'])
+      .where('audit_signed_heads.month', '>=', from)
+      .where('audit_signed_heads.month', '<=', to);
+    // Who may read all gets those of chains, too, that somebody took off the list.
+    if (scope.organizationId !== undefined || scope.tenant !== undefined) {
+      query = query.where('audit_signed_heads.chain', 'in', chainsIn(this.#db, scope).select('chain'));
+    }
+    if (after !== undefined) {
+      query = query.where(sql<boolean>`(audit_signed_heads.chain, audit_signed_heads.month) > (${after.chain}, ${after.month})`);
+    }
     const rows = await query
-      .orderBy('chain')
-      .orderBy('month')
-      .orderBy('sequence', 'desc')
-      .orderBy('final', 'desc')
+      .orderBy('audit_signed_heads.chain')
+      .orderBy('audit_signed_heads.month')
+      .orderBy('audit_signed_heads.sequence', 'desc')
+      .orderBy('audit_signed_heads.final', 'desc')
       .limit(limit + 1)
       .execute();
-    const items = rows.slice(0, limit).map(signedHeadOf);
+    const items = rows.slice(0, limit).map(({ tenant_name, organization_id, ...head }) => ({
+      ...signedHeadOf(head),
+      ...(tenant_name === null ? {} : { tenant: tenant_name }),
+      ...(organization_id === null ? {} : { organizationId: organization_id }),
+    }));
     return { items, next: rows.length > limit ? items.at(-1) : undefined };
   }
 
@@ -142,17 +143,17 @@ export class Archive {
   }
 
   /** Where a reading that begins with `month` begins: at the chain's beginning, or after the last head that was signed before. */
-  async start(chain: string, month: string | undefined): Promise<'beginning' | SignedHead | undefined> {
+  async start(due: Pick<DueChain, 'chain' | 'begun'>, month: string | undefined): Promise<'beginning' | SignedHead | undefined> {
     if (month === undefined) return 'beginning';
-    const earlier = await this.months(chain, { to: before(month) });
+    const earlier = await this.months(due, { to: before(month) });
     const last = earlier.at(-1);
     if (last === undefined) return 'beginning';
-    return (await this.heads([chain], { from: last, to: last })).findLast(({ final }) => final);
+    return (await this.heads([due.chain], { from: last, to: last })).findLast(({ final }) => final);
   }
 
-  /** Records of a month in order. Fails with the signal's reason. */
-  async *records(chain: string, month: string, signal: AbortSignal): AsyncGenerator<ChainedRecord> {
-    for (let after = -1; ; ) {
+  /** Records of a month in order, those after `from`. Fails with the signal's reason. */
+  async *records(chain: string, month: string, signal: AbortSignal, from = -1): AsyncGenerator<ChainedRecord> {
+    for (let after = from; ; ) {
       signal.throwIfAborted();
       const rows = await this.#db
         .selectFrom('audit_records')
@@ -171,16 +172,8 @@ export class Archive {
   }
 }
 
-/** Chains that a scope has. */
-export function chainsIn(db: Kysely<AuditTables>, { organizationId, tenant }: Scope) {
-  let query = db.selectFrom('audit_chains');
-  if (organizationId !== undefined) query = query.where('organization_id', '=', organizationId);
-  if (tenant !== undefined) query = query.where('tenant_name', '=', tenant);
-  return query;
-}
-
 export function chainedRecordOf(row: Selectable<AuditTables['audit_records']>): ChainedRecord {
-  const { chain, month, sequence, previous, hash, organization_id, tenant_name, tenant_uid, request_id } = row;
+  const { chain, month, sequence, previous, hash, organization_id, impersonator, tenant_name, tenant_uid, request_id } = row;
   return {
     ...{ chain, month, sequence: Number(sequence), previous, hash },
     record: {
@@ -190,6 +183,7 @@ export function chainedRecordOf(row: Selectable<AuditTables['audit_records']>): 
       received: row.received.toISOString(),
       actor: row.actor,
       ...(organization_id === null ? {} : { organizationId: organization_id }),
+      ...(impersonator === null ? {} : { impersonator }),
       action: row.action,
       outcome: row.outcome,
       ...(tenant_name === null ? {} : { tenant: { name: tenant_name, ...(tenant_uid === null ? {} : { uid: tenant_uid }) } }),
@@ -199,7 +193,7 @@ export function chainedRecordOf(row: Selectable<AuditTables['audit_records']>): 
   };
 }
 
-function signedHeadOf(row: Selectable<AuditTables['audit_signed_heads']>): SignedHead {
+export function signedHeadOf(row: Selectable<AuditTables['audit_signed_heads']>): SignedHead {
   const { chain, month, sequence, hash, final, signed_at, key_id, signature } = row;
   return { chain, month, sequence: Number(sequence), hash, final, signedAt: signed_at.toISOString(), keyId: key_id, signature };
 }

@@ -18,6 +18,7 @@ import { Ledger } from './ledger.ts';
 import { Listing } from './listing.ts';
 import { createAuditMetrics } from './metrics.ts';
 import { OperatorIdentity } from './operator-identity.ts';
+import { Readings, readingLimits } from './readings.ts';
 import { Retention } from './retention.ts';
 import { auditRoutes } from './routes.ts';
 import { Upkeep } from './upkeep.ts';
@@ -68,8 +69,16 @@ export function createAudit(parts: AuditParts): AuditPart {
   };
   return {
     routes(app) {
-      const keys = () => loaded().trusted;
-      auditRoutes(app, { access, directory, listing: new Listing(db), archive: new Archive(db), keys, now: () => new Date() });
+      const readings = new Readings(readingLimits);
+      auditRoutes(app, {
+        access,
+        directory,
+        listing: new Listing(db),
+        archive: new Archive(db),
+        key: loaded,
+        readings,
+        now: () => new Date(),
+      });
       auditIntakeRoutes(app, { ledger, usage, pods, operator, directory, now: Date.now });
     },
     loadKey() {

@@ -1,9 +1,10 @@
 import type { TrustedKeys } from '../../audit/keys.ts';
 import { ChainVerification, type MonthVerdict } from '../../audit/verification.ts';
-import type { Archive, ChainName, Months } from './archive.ts';
+import type { Archive, Months } from './archive.ts';
+import type { DueChain } from './due-chains.ts';
 
 export interface ExaminedMonth extends MonthVerdict {
-  /** Name of the chain's tenant; undefined for the platform's chain. */
+  /** Name of the chain's tenant; undefined for the platform's chain, and where nobody knows it any more. */
   readonly tenant: string | undefined;
 }
 
@@ -11,22 +12,30 @@ export interface ExaminedMonth extends MonthVerdict {
 export async function* examine(
   archive: Archive,
   keys: TrustedKeys,
-  chains: readonly ChainName[],
+  chains: readonly DueChain[],
   range: Months,
   signal: AbortSignal,
 ): AsyncGenerator<ExaminedMonth> {
-  for (const { chain, tenant } of chains) {
-    const verification = new ChainVerification(chain, keys, await archive.start(chain, range.from));
-    for (const month of await archive.months(chain, range)) {
+  for (const due of chains) {
+    const { chain, tenant } = due;
+    const verification = new ChainVerification(chain, keys, await archive.start(due, range.from));
+    for (const month of await archive.months(due, range)) {
       for (let settled = false; !settled; ) {
-        const kept = await archive.month(chain, month);
+        const kept = await archive.month(due, month);
         verification.begin(kept);
         for await (const record of archive.records(chain, month, signal)) verification.add(record);
         // Records that went while they were read are judged by why they went.
         settled = kept.removal !== undefined || (await archive.removal(chain, month)) === undefined;
       }
       const verdict = verification.end();
-      if (verdict !== undefined) yield { ...verdict, tenant };
+      if (verdict !== undefined) yield { ...(due.listed ? verdict : unlisted(verdict)), tenant };
     }
   }
+}
+
+/** What is broken is so whoever lists it. */
+function unlisted(verdict: MonthVerdict): MonthVerdict {
+  if (verdict.state === 'broken') return verdict;
+  const detail = 'the chain is not in the list of chains, or under another name: somebody has changed the list';
+  return { ...verdict, state: 'broken', fault: { kind: 'unlisted', sequence: 1, detail } };
 }

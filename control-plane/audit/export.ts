@@ -1,46 +1,75 @@
-import type { ExportLine } from '../../audit/export.ts';
-import type { TrustedKeys } from '../../audit/keys.ts';
-import type { Archive, ChainName, Months } from './archive.ts';
+import { createHash } from 'node:crypto';
+import { platformChain } from '../../audit/chain.ts';
+import type { ExportLine, ExportScope } from '../../audit/export-lines.ts';
+import type { SigningKey } from '../../audit/keys.ts';
+import { signEnd } from '../../audit/statements.ts';
+import type { Archive, Months } from './archive.ts';
+import type { DueChain, Scope } from './due-chains.ts';
 
 /** Records were removed because of their age while they were exported: what was sent is not whole. */
 export class ExportInterrupted extends Error {}
 
 export interface ExportOptions {
-  readonly chains: readonly ChainName[];
+  readonly archive: Archive;
+  readonly key: SigningKey;
+  /** Whose chains `chains` are. */
+  readonly scope: Scope;
+  readonly chains: () => Promise<readonly DueChain[]>;
   readonly range: Months;
   readonly now: Date;
   readonly signal: AbortSignal;
 }
 
-/** Chains as lines that can be verified without us: audit/export.ts. As fast as they are taken, with one page of records in memory. */
-export async function* exportLines(archive: Archive, keys: TrustedKeys, options: ExportOptions): AsyncGenerator<ExportLine> {
-  const { chains, range, now, signal } = options;
-  const { from, to } = range;
-  const bounds = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
-  yield { type: 'export', version: 1, time: now.toISOString(), ...bounds };
-  for (const key of keys.all) yield { type: 'key', ...key };
+/**
+ * Chains as lines of text that can be verified without us: audit/export-lines.ts. As fast as they are taken, with one page of records in
+ * memory. The last line is signed: what the export says of its own scope cannot be changed by who has the file.
+ */
+export async function* exportLines(options: ExportOptions): AsyncGenerator<string> {
+  const { key } = options;
+  const digest = createHash('sha256');
   let records = 0;
-  for (const { chain, tenant } of chains) {
-    const months = await archive.months(chain, range);
-    if (months.length === 0) continue;
-    const start = await archive.start(chain, from);
-    const name = tenant === undefined ? {} : { tenant };
-    const before = typeof start === 'object' ? { before: start } : {};
-    yield { type: 'chain', chain, ...name, beginning: start === 'beginning', ...before };
-    for (const month of months) {
-      const { heads, removal } = await archive.month(chain, month);
-      yield { type: 'month', chain, month };
-      for (const head of heads) yield { type: 'head', ...head };
-      if (removal !== undefined) {
-        yield { type: 'removal', ...removal };
-        continue;
-      }
-      for await (const record of archive.records(chain, month, signal)) {
-        records += 1;
-        yield { type: 'record', ...record };
-      }
-      if ((await archive.removal(chain, month)) !== undefined) throw new ExportInterrupted(`records of ${month} were removed meanwhile`);
-    }
+  for await (const line of contentOf(options)) {
+    if (line.type === 'record') records += 1;
+    const text = `${JSON.stringify(line)}\n`;
+    digest.update(text);
+    yield text;
   }
-  yield { type: 'end', records };
+  const end: ExportLine = { type: 'end', ...signEnd(key, { records, sha256: digest.digest('hex') }) };
+  yield `${JSON.stringify(end)}\n`;
+}
+
+/** All lines but the last. */
+async function* contentOf(options: ExportOptions): AsyncGenerator<ExportLine> {
+  const { key, scope, chains, range, now } = options;
+  yield { type: 'export', version: 1, time: now.toISOString(), scope: given({ ...scope, ...range }) };
+  for (const one of key.trusted.all) yield { type: 'key', ...one };
+  const isPlatforms = ({ chain }: DueChain) => chain === platformChain;
+  // It tells which others there are: read before they are, it tells of none that came later.
+  for (const platform of (await chains()).filter(isPlatforms)) yield* linesOf(platform, options);
+  for (const due of (await chains()).filter((one) => !isPlatforms(one))) yield* linesOf(due, options);
+}
+
+async function* linesOf(due: DueChain, { archive, range, signal }: ExportOptions): AsyncGenerator<ExportLine> {
+  const { chain, tenant } = due;
+  const months = await archive.months(due, range);
+  if (months.length === 0) return;
+  const start = await archive.start(due, range.from);
+  const name = tenant === undefined ? {} : { tenant };
+  const before = typeof start === 'object' ? { before: start } : {};
+  yield { type: 'chain', chain, ...name, beginning: start === 'beginning', ...before };
+  for (const month of months) {
+    const { heads, removal, begun } = await archive.month(due, month);
+    yield { type: 'month', chain, month, begun };
+    for (const head of heads) yield { type: 'head', ...head };
+    if (removal !== undefined) {
+      yield { type: 'removal', ...removal };
+      continue;
+    }
+    for await (const record of archive.records(chain, month, signal)) yield { type: 'record', ...record };
+    if ((await archive.removal(chain, month)) !== undefined) throw new ExportInterrupted(`records of ${month} were removed meanwhile`);
+  }
+}
+
+function given(scope: { readonly [Name in keyof ExportScope]: ExportScope[Name] | undefined }): ExportScope {
+  return Object.fromEntries(Object.entries(scope).filter(([, value]) => value !== undefined));
 }

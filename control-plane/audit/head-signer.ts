@@ -1,8 +1,11 @@
-import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely';
+import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Logger } from 'pino';
+import { genesis, hashOf } from '../../audit/chain.ts';
 import type { SigningKey } from '../../audit/keys.ts';
-import { type SignedHead, signHead } from '../../audit/statements.ts';
+import { isSignedHead, type SignedHead, signHead } from '../../audit/statements.ts';
+import { Archive, type HeadPlace } from './archive.ts';
 import { databaseTime, lockedChains } from './ledger.ts';
+import { firstWatchedMonth, type OpenHead, openHeads } from './open-heads.ts';
 import type { AuditTables } from './tables.ts';
 
 export interface HeadSignerOptions {
@@ -17,131 +20,163 @@ export interface HeadSignerOptions {
 export interface Signing {
   /** Heads. */
   readonly signed: number;
-  /** Months that are shorter than, or other than, their signed heads say. */
+  /** Months that are other than their signed heads, or those this replica has seen before, say. They are not signed. */
   readonly contradictions: number;
 }
 
 /** Chains locked at a time: appends to them wait meanwhile. */
 const chainsAtATime = 50;
-
-interface OpenHead {
-  readonly chain: string;
-  readonly month: string;
-  readonly sequence: number;
-  readonly hash: string;
-}
+const headsAtATime = 500;
 
 /**
  * Signs the head of each chain that has moved, and closes months that are over: their last head is signed as final, after which the
- * ledger appends nothing to them.
+ * ledger appends nothing to them. Whoever can write to the database can write all that is read here, so a head is signed only after the
+ * records since the newest signed head were recomputed and follow from it; and heads that this replica has seen may not go back.
  */
 export class HeadSigner {
   readonly #options: HeadSignerOptions;
+  readonly #archive: Archive;
+  /** Signed heads, by month of a chain, whose signatures were found good. */
+  readonly #seen = new Map<string, SignedHead>();
 
   constructor(options: HeadSignerOptions) {
     this.#options = options;
+    this.#archive = new Archive(options.db);
   }
 
   /** Signs what is due now. @throws what the driver throws. */
-  async sign(): Promise<Signing> {
+  async sign(signal: AbortSignal = new AbortController().signal): Promise<Signing> {
     const { db, assertLeading } = this.#options;
+    const unseen = new Map(this.#seen);
     let signed = 0;
     let contradictions = 0;
-    for (let after = ''; ; ) {
-      const chains = await this.#due(after);
-      const last = chains.at(-1);
-      if (last === undefined) return { signed, contradictions };
-      assertLeading();
-      const done = await db.transaction().execute((transaction) => this.#signChains(transaction, chains));
-      signed += done.signed;
-      contradictions += done.contradictions;
+    for (let after: HeadPlace = { chain: '', month: '' }; ; ) {
+      const page = await openHeads(db, after, headsAtATime);
+      const due: OpenHead[] = [];
+      for (const head of page) {
+        unseen.delete(nameOf(head));
+        const [verdict, why] = await this.#judge(head, signal);
+        if (verdict === 'due') due.push(head);
+        if (verdict !== 'contradiction') continue;
+        contradictions += 1;
+        this.#contradiction(head, why);
+      }
+      for (let start = 0; start < due.length; start += chainsAtATime) {
+        assertLeading();
+        const heads = due.slice(start, start + chainsAtATime);
+        const done = await db.transaction().execute((transaction) => this.#signHeads(transaction, heads));
+        for (const head of done) this.#seen.set(nameOf(head), head);
+        signed += done.length;
+      }
+      const last = page.at(-1);
+      if (last === undefined || page.length < headsAtATime) break;
       after = last;
     }
+    return { signed, contradictions: contradictions + (await this.#missed(unseen)) };
   }
 
-  /** Chains, in order, with something to sign. */
-  async #due(after: string): Promise<string[]> {
-    const rows = await due(this.#options.db)
-      .select('audit_heads.chain')
-      .distinct()
-      .where('audit_heads.chain', '>', after)
-      .orderBy('audit_heads.chain')
-      .limit(chainsAtATime)
-      .execute();
-    return rows.map(({ chain }) => chain);
+  async #judge(head: OpenHead, signal: AbortSignal): Promise<readonly ['signed' | 'due' | 'contradiction', string]> {
+    const { newest, sequence, hash, over } = head;
+    const seen = this.#seen.get(nameOf(head));
+    if (newest !== undefined && newest.signature !== seen?.signature) {
+      if (!isSignedHead(this.#options.key.trusted, newest))
+        return ['contradiction', 'its newest head is not signed with a key that is trusted here'];
+    }
+    if (seen !== undefined && (newest?.sequence ?? 0) < seen.sequence) return ['contradiction', 'a head that was signed is gone'];
+    if (newest !== undefined) {
+      this.#seen.set(nameOf(head), newest);
+      if (newest.sequence > sequence) return ['contradiction', 'it is shorter than was signed'];
+      if (newest.sequence === sequence && newest.hash !== hash) return ['contradiction', 'it ends otherwise than was signed'];
+      if (newest.sequence === sequence && (newest.final || !over)) return ['signed', ''];
+      if (newest.final) return ['contradiction', 'it goes on after its end was signed'];
+    }
+    const fault = await this.#faultSince(newest, head, signal);
+    return fault === undefined ? ['due', ''] : ['contradiction', fault];
   }
 
-  async #signChains(transaction: Transaction<AuditTables>, chains: readonly string[]): Promise<Signing> {
-    const { key } = this.#options;
-    const received = await lockedChains(transaction, chains);
+  /** What is wrong with the records after the newest signed head; undefined where they lead from there to the end of the month. */
+  async #faultSince(newest: SignedHead | undefined, head: OpenHead, signal: AbortSignal): Promise<string | undefined> {
+    const { chain, month } = head;
+    let previous = newest?.hash ?? (await this.#endBefore(chain, month));
+    let sequence = newest?.sequence ?? 0;
+    if (sequence < head.sequence) {
+      for await (const record of this.#archive.records(chain, month, signal, newest?.sequence)) {
+        sequence += 1;
+        if (record.sequence !== sequence || hashOf(record) !== record.hash) return `record ${sequence} is not as it was recorded`;
+        if (previous !== undefined && record.previous !== previous) return `record ${sequence} does not follow the one before it`;
+        previous = record.hash;
+        // What has been appended since is signed the next time.
+        if (sequence === head.sequence) break;
+      }
+    }
+    return sequence === head.sequence && previous === head.hash ? undefined : `its records end at ${sequence}`;
+  }
+
+  /** Hash that the first record of a month must follow; undefined while the month before has no final head. */
+  async #endBefore(chain: string, month: string): Promise<string | undefined> {
+    const start = await this.#archive.start({ chain, begun: [] }, month);
+    if (start === 'beginning') return genesis;
+    return start !== undefined && isSignedHead(this.#options.key.trusted, start) ? start.hash : undefined;
+  }
+
+  async #signHeads(transaction: Transaction<AuditTables>, due: readonly OpenHead[]): Promise<SignedHead[]> {
+    const received = await lockedChains(transaction, [...new Set(due.map(({ chain }) => chain))]);
     const now = new Date(await databaseTime(transaction));
-    const heads: SignedHead[] = [];
-    let contradictions = 0;
-    for (const { chain, month, sequence, hash } of await openHeads(transaction, chains)) {
+    const ends = await endsOf(transaction, due);
+    const heads = due.map(({ chain, month, sequence, hash }) => {
       // Nothing is received before what was received last, so a month before that one is over even if the clock was set back.
       const time = new Date(Math.max(now.getTime(), received.get(chain) ?? 0)).toISOString();
-      const final = month < time.slice(0, 7);
-      if (await this.#isFollowed(transaction, { chain, month, sequence, hash })) {
-        heads.push(signHead(key, { chain, month, sequence, hash, final, signedAt: now.toISOString() }));
-      } else contradictions += 1;
+      const final = month < time.slice(0, 7) && ends.get(`${chain} ${month}`) === sequence;
+      return signHead(this.#options.key, { chain, month, sequence, hash, final, signedAt: now.toISOString() });
+    });
+    await store(transaction, heads, now);
+    return heads;
+  }
+
+  /** Months that were there before and are not now; @returns how many of them should be. */
+  async #missed(unseen: ReadonlyMap<string, SignedHead>): Promise<number> {
+    if (unseen.size === 0) return 0;
+    const first = await firstWatchedMonth(this.#options.db);
+    let missed = 0;
+    for (const [name, head] of unseen) {
+      if (head.month < first) this.#seen.delete(name);
+      else {
+        missed += 1;
+        this.#contradiction(head, 'nothing of it is there any more');
+      }
     }
-    if (heads.length > 0) await store(transaction, heads, now);
-    return { signed: heads.length, contradictions };
+    return missed;
   }
 
-  /** Whether the chain is where its newest signed head was, or further. One that is shorter was tampered with, and is not signed again. */
-  async #isFollowed(transaction: Transaction<AuditTables>, { chain, month, sequence, hash }: OpenHead): Promise<boolean> {
-    const newest = await transaction
-      .selectFrom('audit_signed_heads')
-      .select(['sequence', 'hash'])
-      .where('chain', '=', chain)
-      .where('month', '=', month)
-      .orderBy('sequence', 'desc')
-      .limit(1)
-      .executeTakeFirst();
-    const signed = Number(newest?.sequence ?? 0);
-    if (signed < sequence || (signed === sequence && newest?.hash === hash)) return true;
-    this.#options.log.error({ chain, month, sequence, signedSequence: signed }, 'audit chain contradicts its signed head');
-    return false;
+  #contradiction({ chain, month, sequence }: Pick<OpenHead, 'chain' | 'month' | 'sequence'>, why: string): void {
+    this.#options.log.error({ chain, month, sequence, why }, 'audit chain contradicts its signed head');
   }
 }
 
-/** Heads that have moved since they were signed, and those of months that are over: by the clock, or because the chain has gone on. */
-function due(db: Kysely<AuditTables>) {
-  return db
+function nameOf({ chain, month }: HeadPlace): string {
+  return `${chain} ${month}`;
+}
+
+/** Sequences at which months end, by name. */
+async function endsOf(transaction: Transaction<AuditTables>, heads: readonly HeadPlace[]): Promise<Map<string, number>> {
+  const rows = await transaction
     .selectFrom('audit_heads')
-    .innerJoin('audit_chains', 'audit_chains.chain', 'audit_heads.chain')
-    .where('audit_heads.closed', '=', false)
-    .where(({ or, eb, ref }) =>
-      or([
-        eb('audit_heads.signed_sequence', '<', ref('audit_heads.sequence')),
-        eb('audit_heads.month', '<', monthOf(sql`greatest(clock_timestamp(), audit_chains.received)`)),
-      ]),
-    );
-}
-
-function monthOf(time: RawBuilder<unknown>) {
-  return sql<string>`to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM')`;
-}
-
-async function openHeads(transaction: Transaction<AuditTables>, chains: readonly string[]): Promise<OpenHead[]> {
-  const rows = await due(transaction)
-    .select(['audit_heads.chain', 'audit_heads.month', 'audit_heads.sequence', 'audit_heads.hash'])
-    .where('audit_heads.chain', '=', sql<string>`ANY(${[...chains]})`)
-    .orderBy('audit_heads.chain')
-    .orderBy('audit_heads.month')
+    .select(['chain', 'month', 'sequence'])
+    .where('chain', '=', sql<string>`ANY(${heads.map(({ chain }) => chain)})`)
     .execute();
-  return rows.map((row) => ({ ...row, sequence: Number(row.sequence) }));
+  return new Map(rows.map((row) => [nameOf(row), Number(row.sequence)]));
 }
 
 async function store(transaction: Transaction<AuditTables>, heads: readonly SignedHead[], now: Date): Promise<void> {
   // Each vouches for all that is before it: of a month that is over the final one is kept, of others one an hour, and the newest.
-  for (const { chain, month, final } of heads) {
+  // Those further on are another replica's, which led meanwhile.
+  for (const { chain, month, sequence, final } of heads) {
     await transaction
       .deleteFrom('audit_signed_heads')
       .where('chain', '=', chain)
       .where('month', '=', month)
       .where('final', '=', false)
+      .where('sequence', final ? '<=' : '<', sql<string>`${sequence}`)
       .where('signed_at', '>=', final ? new Date(0) : startOfHour(now))
       .execute();
   }
@@ -157,21 +192,16 @@ async function store(transaction: Transaction<AuditTables>, heads: readonly Sign
     // The same head, signed again: the first one stands.
     .onConflict((conflict) => conflict.doNothing())
     .execute();
-  for (const { chain, month, sequence, final } of heads) {
-    await transaction
-      .updateTable('audit_heads')
-      .set({ signed_sequence: sequence, closed: final })
-      .where('chain', '=', chain)
-      .where('month', '=', month)
-      .execute();
-  }
-  const closing = heads.filter(({ final }) => final).map(({ chain }) => chain);
+  const closing = heads.filter(({ final }) => final);
   if (closing.length === 0) return;
+  for (const { chain, month } of closing) {
+    await transaction.updateTable('audit_heads').set({ closed: true }).where('chain', '=', chain).where('month', '=', month).execute();
+  }
   // From here on the ledger gives later times, and so later months, even if the clock is set back.
   await transaction
     .updateTable('audit_chains')
     .set({ received: sql`greatest(received, ${now})` })
-    .where('chain', '=', sql<string>`ANY(${closing})`)
+    .where('chain', '=', sql<string>`ANY(${closing.map(({ chain }) => chain)})`)
     .execute();
 }
 

@@ -1,7 +1,8 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
+import type { BegunDetails } from '../../audit/begun.ts';
 import { type ChainedRecord, genesis, hashOf, platformChain } from '../../audit/chain.ts';
 import { canonicalJson } from '../../audit/json.ts';
-import type { AuditRecord } from '../../audit/record.ts';
+import { type AuditRecord, newRecordId } from '../../audit/record.ts';
 import { Problem } from '../http/problem.ts';
 import type { AuditTables } from './tables.ts';
 import { Turns } from './turns.ts';
@@ -96,24 +97,57 @@ export class Ledger {
 /** As Ledger.append, in a transaction that does more. */
 export async function appendIn(transaction: Transaction<AuditTables>, records: readonly NewRecord[]): Promise<number> {
   const byChain = Map.groupBy(records, chainOf);
-  const last = await lockChains(transaction, byChain);
-  const known = await knownIds(transaction, byChain);
-  const now = await databaseTime(transaction);
-  const heads = await headsOf(transaction, [...byChain.keys()]);
-  const added: ChainedRecord[] = [];
-  const ends: End[] = [];
-  for (const [chain, ofChain] of [...byChain].sort(byName)) {
-    // A clock that was set back must not reopen a month.
-    const received = new Date(Math.max(now, last.get(chain) ?? 0));
-    const chained = link(chain, heads.get(chain), received, ofChain, known);
-    added.push(...chained);
-    const end = chained.at(-1);
-    if (end !== undefined) ends.push({ ...end, received, organizationId: organizationOf(ofChain) });
-  }
-  if (ends.length === 0) return 0;
-  await advance(transaction, ends);
+  const known = new Set<string>();
+  const place = async (given: ReadonlyMap<string, readonly NewRecord[]>): Promise<Placed[]> => {
+    const last = await lockChains(transaction, given);
+    for (const id of await knownIds(transaction, given)) known.add(id);
+    const now = await databaseTime(transaction);
+    const heads = await headsOf(transaction, [...given.keys()]);
+    return [...given].flatMap(([chain, ofChain]) => {
+      // A clock that was set back must not reopen a month.
+      const received = new Date(Math.max(now, last.get(chain) ?? 0));
+      const chained = link(chain, heads.get(chain), received, ofChain, known);
+      const end = chained.at(-1);
+      return end === undefined ? [] : [{ chained, end: { ...end, received, organizationId: organizationOf(ofChain) } }];
+    });
+  };
+  // The platform's chain is always locked last, because what begins in the others is told in it.
+  const own = byChain.get(platformChain) ?? [];
+  byChain.delete(platformChain);
+  const placed = byChain.size === 0 ? [] : await place(byChain);
+  const begun = placed.flatMap(({ chained, end }) => (chained[0]?.sequence === 1 ? [beginningOf(end)] : []));
+  if (own.length + begun.length > 0) placed.push(...(await place(new Map([[platformChain, [...begun, ...own]]]))));
+  if (placed.length === 0) return 0;
+  await advance(
+    transaction,
+    placed.map(({ end }) => end),
+  );
+  const added = placed.flatMap(({ chained }) => chained);
   await insert(transaction, added);
-  return added.length;
+  return added.length - begun.length;
+}
+
+interface Placed {
+  readonly chained: readonly ChainedRecord[];
+  readonly end: End;
+}
+
+/** That a chain, or another month of it, has begun: without it, a chain that is removed with all its heads would not be missed. */
+function beginningOf({ chain, month, record, organizationId }: End): NewRecord {
+  const details: BegunDetails = {
+    ...{ chain, month },
+    ...(record.tenant === undefined ? {} : { tenant: record.tenant.name }),
+    ...(organizationId === null ? {} : { organizationId }),
+  };
+  return {
+    id: newRecordId(Date.parse(record.received)),
+    kind: 'chain',
+    time: record.received,
+    actor: 'control-plane',
+    action: 'audit.begin',
+    outcome: 'ok',
+    details: { ...details },
+  };
 }
 
 /**
@@ -156,14 +190,14 @@ export async function databaseTime(db: Kysely<AuditTables>): Promise<number> {
   return rows[0]?.now.getTime() ?? 0;
 }
 
-async function knownIds(transaction: Transaction<AuditTables>, byChain: ReadonlyMap<string, readonly NewRecord[]>): Promise<Set<string>> {
+async function knownIds(transaction: Transaction<AuditTables>, byChain: ReadonlyMap<string, readonly NewRecord[]>): Promise<string[]> {
   const rows = await transaction
     .selectFrom('audit_records')
     .select(['chain', 'id'])
     .where('chain', '=', sql<string>`ANY(${[...byChain.keys()]})`)
     .where('id', '=', sql<string>`ANY(${[...byChain.values()].flat().map(({ id }) => id)}::uuid[])`)
     .execute();
-  return new Set(rows.map(({ chain, id }) => `${chain} ${id}`));
+  return rows.map(({ chain, id }) => `${chain} ${id}`);
 }
 
 async function headsOf(transaction: Transaction<AuditTables>, chains: readonly string[]): Promise<Map<string, Head>> {
@@ -233,8 +267,8 @@ function organizationOf(records: readonly NewRecord[]): string | null {
 async function insert(transaction: Transaction<AuditTables>, added: readonly ChainedRecord[]): Promise<void> {
   const column = (read: (chained: ChainedRecord) => string | number | null | undefined) => added.map((one) => read(one) ?? null);
   await sql`
-    INSERT INTO audit_records (chain, month, sequence, previous, hash, id, kind, time, received, actor, organization_id, action, outcome,
-      tenant_name, tenant_uid, request_id, details)
+    INSERT INTO audit_records (chain, month, sequence, previous, hash, id, kind, time, received, actor, impersonator, organization_id, action,
+      outcome, tenant_name, tenant_uid, request_id, details)
     SELECT * FROM unnest(
       ${column(({ chain }) => chain)}::text[],
       ${column(({ month }) => month)}::text[],
@@ -246,6 +280,7 @@ async function insert(transaction: Transaction<AuditTables>, added: readonly Cha
       ${column(({ record }) => record.time)}::timestamptz[],
       ${column(({ record }) => record.received)}::timestamptz[],
       ${column(({ record }) => record.actor)}::text[],
+      ${column(({ record }) => record.impersonator)}::text[],
       ${column(({ record }) => record.organizationId)}::text[],
       ${column(({ record }) => record.action)}::text[],
       ${column(({ record }) => record.outcome)}::text[],

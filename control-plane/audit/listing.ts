@@ -3,7 +3,8 @@ import type { ChainedRecord } from '../../audit/chain.ts';
 import { platformChain } from '../../audit/chain.ts';
 import type { RecordKind } from '../../audit/record.ts';
 import { Problem } from '../http/problem.ts';
-import { chainedRecordOf, chainsIn, type Scope } from './archive.ts';
+import { chainedRecordOf } from './archive.ts';
+import { chainsIn, type Scope } from './due-chains.ts';
 import { toolCallAction } from './intake.ts';
 import type { AuditTables } from './tables.ts';
 

@@ -17,6 +17,7 @@ export const auditRecord = z
     received: time.describe('When it was taken, by the clock of the database.'),
     actor: z.string().describe('`user_…`, `key:<id>`, or the part of Tenantry that did it.'),
     organizationId: z.string().optional(),
+    impersonator: z.string().optional().describe('Who was signed in as the actor.'),
     action: z.string(),
     outcome: z
       .string()
@@ -49,7 +50,9 @@ const signedHead = z
     final: z.boolean().describe('Whether the month was over.'),
     signedAt: time,
     keyId: z.string().describe('RFC 7638 thumbprint of the key.'),
-    signature: z.string().describe('Ed25519 over the canonical JSON (RFC 8785) of all other members and `type`: `tenantry-audit-head/v1`.'),
+    signature: z.string().describe('Ed25519 over the canonical JSON (RFC 8785) of the members above and `type`: `tenantry-audit-head/v1`.'),
+    tenant: z.string().optional().describe('Name of the tenant, for whoever verifies the export of one tenant. Not signed.'),
+    organizationId: z.string().optional().describe('Organization of the tenant. Not signed.'),
   })
   .meta({ id: 'AuditSignedHead' });
 
@@ -59,7 +62,10 @@ export const headPage = z
 
 export const auditVerification = z
   .object({
-    ok: z.boolean().describe('Whether no month is broken.'),
+    verdict: z
+      .enum(['intact', 'broken', 'nothing-checked'])
+      .describe('`nothing-checked` where there is no month in the range: that says nothing of whether there should be one.'),
+    ok: z.boolean().describe('Whether the verdict is `intact`.'),
     records: z.int().describe('Records that were recomputed.'),
     firstBroken: z
       .object({ chain, month, sequence, recordId: z.string().optional() })

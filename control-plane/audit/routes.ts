@@ -1,9 +1,9 @@
-import { Readable } from 'node:stream';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { TrustedKeys } from '../../audit/keys.ts';
+import type { SigningKey } from '../../audit/keys.ts';
 import { recordKinds } from '../../audit/record.ts';
+import { verdictOf } from '../../audit/verification.ts';
 import { tenantName } from '../../crds/tenant.ts';
 import type { Access } from '../admin/access.ts';
 import { page } from '../admin/parameters.ts';
@@ -12,10 +12,12 @@ import { operation } from '../http/operation.ts';
 import { Problem } from '../http/problem.ts';
 import type { Admin } from '../identity/admins.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
-import type { Archive, ChainName, HeadPlace } from './archive.ts';
+import type { Archive, HeadPlace } from './archive.ts';
+import type { DueChain } from './due-chains.ts';
 import { type ExaminedMonth, examine } from './examination.ts';
 import { exportLines } from './export.ts';
 import type { Listing } from './listing.ts';
+import type { Readings } from './readings.ts';
 import { auditPage, auditVerification, headPage, publicKeys, represent } from './representation.ts';
 
 export interface AuditRouteParts {
@@ -23,7 +25,8 @@ export interface AuditRouteParts {
   readonly directory: Pick<TenantDirectory, 'find'>;
   readonly listing: Listing;
   readonly archive: Archive;
-  readonly keys: () => TrustedKeys;
+  readonly key: () => SigningKey;
+  readonly readings: Readings;
   readonly now: () => Date;
 }
 
@@ -47,41 +50,27 @@ const range = {
   from: month.describe('First month; from the beginning when left out.'),
   to: month.describe('Last month; up to now when left out.'),
 };
-/** Readings of whole chains that this replica does at a time. */
-const mostReadings = 4;
+
+/** @throws Problem invalid-query: such a range has no month, and nothing would be found wrong with it. */
+function refuseInverted({ from, to }: { readonly from?: string | undefined; readonly to?: string | undefined }): void {
+  if (from !== undefined && to !== undefined && from > to) {
+    throw new Problem('invalid-query', `from, ${from}, is after to, ${to}: there is no month between them.`);
+  }
+}
 
 /** `/admin/audit`: what was done, by whom, and whether the record of it is whole. */
 export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): void {
   const app = server.withTypeProvider<ZodTypeProvider>();
-  const { access, directory, listing, archive, keys } = parts;
+  const { access, directory, listing, archive, key, readings } = parts;
   const onRequest = access.allow('audit:read');
   const find = async (name: string) => (tenantName.safeParse(name).success ? await directory.find(name) : undefined);
-  let readings = 0;
 
   /** Chains that the caller may read. @throws Problem tenant-not-found */
-  const chainsFor = async (admin: Admin, name: string | undefined): Promise<ChainName[]> => {
+  const chainsFor = async (admin: Admin, name: string | undefined): Promise<DueChain[]> => {
     const chains = await archive.chains({ ...scopeOf(admin), tenant: name });
     // A tenant that is there and has no record yet is no mistake.
     if (name !== undefined && chains.length === 0) visible(admin, name, await find(name));
     return chains;
-  };
-
-  /** Ends with the connection of the request. @throws Problem too-many-requests */
-  const reading = (request: FastifyRequest): { signal: AbortSignal; end: () => void } => {
-    if (readings >= mostReadings) {
-      throw new Problem('too-many-requests', 'Other verifications and exports are under way. Try again when one of them is done.', {
-        headers: { 'retry-after': '10' },
-      });
-    }
-    readings += 1;
-    const gone = new AbortController();
-    const abort = () => gone.abort(new Error('the caller has gone'));
-    request.raw.socket.once('close', abort);
-    const end = () => {
-      request.raw.socket.off('close', abort);
-      readings -= 1;
-    };
-    return { signal: gone.signal, end };
   };
 
   app.get(
@@ -134,14 +123,16 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
     },
     async (request, reply) => {
       const { tenant: name, from, to } = request.query;
-      const chains = await chainsFor(access.admin(request), name);
-      const { signal, end } = reading(request);
+      refuseInverted({ from, to });
+      const admin = access.admin(request);
+      const reading = readings.begin(request, admin.organizationId);
       try {
+        const chains = await chainsFor(admin, name);
         const months: ExaminedMonth[] = [];
-        for await (const verdict of examine(archive, keys(), chains, { from, to }, signal)) months.push(verdict);
+        for await (const month of examine(archive, key().trusted, chains, { from, to }, reading.signal)) months.push(month);
         return reply.send(summaryOf(months));
       } finally {
-        end();
+        reading.end();
       }
     },
   );
@@ -168,11 +159,18 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
     },
     async (request, reply) => {
       const { tenant: name, from, to } = request.query;
-      const chains = await chainsFor(access.admin(request), name);
-      const { signal, end } = reading(request);
-      const lines = exportLines(archive, keys(), { chains, range: { from, to }, now: parts.now(), signal });
-      const stream = Readable.from(inChunks(lines), { objectMode: false, highWaterMark: chunkLength });
-      stream.once('close', end);
+      refuseInverted({ from, to });
+      const admin = access.admin(request);
+      const reading = readings.begin(request, admin.organizationId);
+      const { signal } = reading;
+      await chainsFor(admin, name).catch((error: unknown) => {
+        reading.end();
+        throw error;
+      });
+      const scope = { ...scopeOf(admin), tenant: name };
+      const chains = () => archive.chains(scope);
+      const lines = exportLines({ archive, key: key(), scope, chains, range: { from, to }, now: parts.now(), signal });
+      const stream = reading.stream(lines);
       // The connection ends without the last line: that is how the caller can tell.
       stream.once('error', (err) => request.log.warn({ err }, 'export interrupted'));
       return reply.type('application/jsonl; charset=utf-8').send(stream as unknown as string);
@@ -195,6 +193,7 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
     },
     async (request, reply) => {
       const { tenant: name, from, to, limit, cursor } = request.query;
+      refuseInverted({ from, to });
       const admin = access.admin(request);
       if (name !== undefined) await chainsFor(admin, name);
       const after = cursor === undefined ? undefined : readHeadCursor(cursor);
@@ -216,7 +215,7 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
         problems: [],
       }),
     },
-    async (_request, reply) => reply.send({ keys: keys().all }),
+    async (_request, reply) => reply.send({ keys: key().trusted.all }),
   );
 }
 
@@ -227,28 +226,16 @@ function scopeOf(admin: Admin): { organizationId: string | undefined } {
 function summaryOf(months: readonly ExaminedMonth[]): z.infer<typeof auditVerification> {
   const broken = months.find(({ state }) => state === 'broken');
   const { sequence, recordId } = broken?.fault ?? {};
+  const verdict = verdictOf(months);
   return {
-    ok: broken === undefined,
+    verdict,
+    ok: verdict === 'intact',
     records: months.reduce((sum, { records }) => sum + records, 0),
     ...(broken === undefined || sequence === undefined
       ? {}
       : { firstBroken: { chain: broken.chain, month: broken.month, sequence, ...(recordId === undefined ? {} : { recordId }) } }),
     months: [...months],
   };
-}
-
-const chunkLength = 64 * 1024;
-
-/** Lines, several to a chunk. */
-async function* inChunks(lines: AsyncIterable<unknown>): AsyncGenerator<string> {
-  let chunk = '';
-  for await (const line of lines) {
-    chunk += `${JSON.stringify(line)}\n`;
-    if (chunk.length < chunkLength) continue;
-    yield chunk;
-    chunk = '';
-  }
-  if (chunk !== '') yield chunk;
 }
 
 function writeHeadCursor({ chain, month }: HeadPlace): string {

@@ -22,8 +22,6 @@ export interface AuditTables {
     month: string;
     sequence: BigInteger;
     hash: string;
-    /** Up to where a signed head says the same. */
-    signed_sequence: ColumnType<string, number | undefined, number>;
     /** Whether the month is over and its head is signed for good. */
     closed: ColumnType<boolean, boolean | undefined, boolean>;
   };
@@ -40,6 +38,7 @@ export interface AuditTables {
     time: Date;
     received: Date;
     actor: string;
+    impersonator: string | null;
     organization_id: string | null;
     action: string;
     outcome: string;

@@ -28,7 +28,7 @@ export class Upkeep {
     const { signer, retention, metrics, log, signMs, retentionMs } = this.#options;
     for (let sinceRetention = retentionMs; !signal.aborted; sinceRetention += signMs) {
       try {
-        const { signed, contradictions } = await signer.sign();
+        const { signed, contradictions } = await signer.sign(signal);
         metrics.signedHeads.inc(signed);
         metrics.contradictions.set(contradictions);
         if (sinceRetention >= retentionMs) {

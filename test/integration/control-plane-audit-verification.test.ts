@@ -38,17 +38,21 @@ beforeAll(async () => {
 
 afterAll(() => postgres.stop());
 
+const everything = { organizationId: undefined };
+const only = async (chain: string) => (await archive.chains(everything)).filter((due) => due.chain === chain);
+
 async function examined(chain: string, range = {}) {
   const months = [];
-  for await (const { tenant: _, ...verdict } of examine(archive, key.trusted, [{ chain, tenant: 'acme' }], range, never))
-    months.push(verdict);
+  for await (const { tenant: _, ...verdict } of examine(archive, key.trusted, await only(chain), range, never)) months.push(verdict);
   return months;
 }
 
+/** An export of one chain, as of a tenant of which there was no other. */
 async function exported(chain: string, range = {}): Promise<string[]> {
+  const scope = { organizationId: undefined, tenant: 'acme' };
+  const options = { archive, key, scope, chains: () => only(chain), range, now: new Date(), signal: never };
   const lines: string[] = [];
-  const options = { chains: [{ chain, tenant: 'acme' }], range, now: new Date(), signal: never };
-  for await (const line of exportLines(archive, key.trusted, options)) lines.push(JSON.stringify(line));
+  for await (const line of exportLines(options)) lines.push(line.trimEnd());
   return lines;
 }
 
@@ -101,7 +105,7 @@ async function rewriteFrom(chain: string, sequence: number): Promise<void> {
 /** Removes the end of a chain, and makes the ledger believe it. */
 async function cutAfter(chain: string, sequence: number): Promise<void> {
   await remove(chain, `sequence > ${sequence}`);
-  await sql`UPDATE audit_heads SET sequence = ${sequence}, signed_sequence = 0,
+  await sql`UPDATE audit_heads SET sequence = ${sequence},
     hash = (SELECT hash FROM audit_records WHERE chain = ${chain} AND sequence = ${sequence}) WHERE chain = ${chain}`.execute(store.db);
 }
 
@@ -112,7 +116,10 @@ describe('a chain as it was recorded', () => {
     expect(await examined(chain)).toEqual([intact]);
     const lines = await exported(chain);
     const offline = await verifyExport(lines);
-    expect(offline).toEqual({ ok: true, whole: true, records: 9, months: [intact], keys: [key.id] });
+    expect(offline).toEqual({
+      ...{ verdict: 'intact', ok: true, whole: true, signed: true, scope: { tenant: 'acme' } },
+      ...{ records: 9, months: [intact], keys: [key.id] },
+    });
     expect(lines.filter((line) => line.includes('"type":"head"')).length).toBe(2);
   });
 
@@ -143,6 +150,9 @@ describe('a chain as it was recorded', () => {
     expect((await verifyExport(cut)).ok).toBe(false);
   });
 });
+
+const forgetBeginning = (chain: string) =>
+  sql`DELETE FROM audit_records WHERE chain = 'platform' AND kind = 'chain' AND details->>'chain' = ${chain}`.execute(store.db);
 
 /** Records that are received in a month to come. */
 async function recordIn(acme: { name: string; uid: string }, month: string, count: number): Promise<void> {
@@ -297,6 +307,14 @@ describe('tampering', () => {
     await sql`DELETE FROM audit_heads WHERE chain = ${acme.uid} AND month = '2097-02'`.execute(store.db);
     expect(await examined(acme.uid)).toMatchObject([
       { state: 'intact' },
+      { month: '2097-02', state: 'broken', fault: { kind: 'truncated', sequence: 1 } },
+      { state: 'intact' },
+    ]);
+    expect((await verifyExport(await exported(acme.uid))).ok).toBe(false);
+    // Where the platform's chain does not say it either, as after its own removal, the next month does.
+    await forgetBeginning(acme.uid);
+    expect(await examined(acme.uid)).toMatchObject([
+      { state: 'intact' },
       { month: '2097-03', state: 'broken', fault: { kind: 'link', sequence: 1 } },
     ]);
     const offline = await verifyExport(await exported(acme.uid), { heads: shipped });
@@ -371,8 +389,9 @@ describe('retention', () => {
         .execute();
       previous = hash;
     }
+    await forgetBeginning(acme.uid);
     await sql`DELETE FROM audit_signed_heads WHERE chain = ${acme.uid}`.execute(store.db);
-    await store.db.updateTable('audit_heads').set({ month, hash: previous, signed_sequence: 0 }).where('chain', '=', acme.uid).execute();
+    await store.db.updateTable('audit_heads').set({ month, hash: previous, closed: false }).where('chain', '=', acme.uid).execute();
     await store.db
       .updateTable('audit_chains')
       .set({ received: new Date(`${month}-10T00:00:00Z`) })
@@ -452,11 +471,11 @@ describe('retention', () => {
   test('in the middle of an export interrupts it', async () => {
     const acme = tenant();
     await past(acme, monthsAgo(4), 6);
-    const chains = [{ chain: acme.uid, tenant: 'acme' }];
-    const lines = exportLines(archive, key.trusted, { chains, range: {}, now: new Date(), signal: never });
+    const options = { archive, key, scope: everything, chains: () => only(acme.uid), range: {}, now: new Date(), signal: never };
+    const lines = exportLines(options);
     await expect(
       (async () => {
-        for await (const line of lines) if (line.type === 'head') await retention(62).apply();
+        for await (const line of lines) if (line.startsWith('{"type":"head"')) await retention(62).apply();
       })(),
     ).rejects.toThrow(ExportInterrupted);
   });
@@ -472,7 +491,7 @@ describe('retention', () => {
     }
     const months = [];
     const overtaken = new Overtaken(store.db);
-    for await (const verdict of examine(overtaken, key.trusted, [{ chain: acme.uid, tenant: 'acme' }], {}, never)) months.push(verdict);
+    for await (const verdict of examine(overtaken, key.trusted, await only(acme.uid), {}, never)) months.push(verdict);
     expect(months).toMatchObject([{ state: 'removed', signedThrough: 6 }]);
   });
 });

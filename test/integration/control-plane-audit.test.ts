@@ -334,9 +334,17 @@ describe('an administrator', () => {
     for (const query of ['from=yesterday', 'kind=other', 'limit=0', 'limit=501', 'cursor=nonsense', 'unknown=1', 'actor=%00', 'actor=']) {
       expect((await get(`/admin/audit?${query}`, tokens.platform)).status).toBe(400);
     }
-    for (const query of ['from=2026', 'to=2026-13', 'from=2026-1']) {
-      expect((await get(`/admin/audit/verify?${query}`, tokens.platform)).status).toBe(400);
+    for (const query of ['from=2026', 'to=2026-13', 'from=2026-1', 'from=2026-11&to=2026-10']) {
+      for (const path of ['verify', 'export', 'heads']) {
+        expect((await get(`/admin/audit/${path}?${query}`, tokens.platform)).status).toBe(400);
+      }
     }
+    expect((await get('/admin/audit/verify?from=2001-01&to=2001-02', tokens.platform)).body).toEqual({
+      verdict: 'nothing-checked',
+      ok: false,
+      records: 0,
+      months: [],
+    });
   });
 
   test('pages through all there is without skipping or repeating, while records are appended', async () => {
@@ -393,32 +401,34 @@ describe('a reader who trusts nobody', () => {
 });
 
 describe('readings of whole chains', () => {
-  test('are few at a time, and end with their callers', async () => {
+  test('are few at a time for an organization, are in nobody else’s way, and end with their callers', async () => {
     const blocker = await database.connect();
     await blocker.query('BEGIN');
     await blocker.query('LOCK TABLE audit_records IN ACCESS EXCLUSIVE MODE');
     const gone = new AbortController();
-    const headers = { authorization: `Bearer ${tokens.platform}` };
-    const exports = Array.from({ length: 4 }, () =>
-      fetch(`${plane.url}/admin/audit/export`, { headers, signal: gone.signal }).catch(() => undefined),
-    );
-    const verify = () => fetch(`${plane.url}/admin/audit/verify?tenant=acme`, { headers });
-    try {
-      await eventually('all places are taken', async () => {
-        const { rowCount } = await database.query(
-          `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
-        );
-        return rowCount !== null && rowCount >= 4;
+    const read = (path: string, token: string, signal?: AbortSignal) =>
+      fetch(`${plane.url}/admin/audit/${path}`, {
+        headers: { authorization: `Bearer ${token}` },
+        ...(signal === undefined ? {} : { signal }),
       });
-      const refused = await verify();
+    const waiting = async () =>
+      (await database.query(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`)).rowCount ?? 0;
+    const exports = ['export', 'export'].map((path) => read(path, tokens.platform, gone.signal).catch(() => undefined));
+    let others: Promise<Response>[] = [];
+    try {
+      await eventually('the places of the platform are taken', async () => (await waiting()) >= 2);
+      const refused = await read('verify?tenant=acme', tokens.platform);
       expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '10']);
+      others = [read('verify', tokens.acme), read('export', tokens.acme)];
+      await eventually('another organization reads', async () => (await waiting()) >= 4);
     } finally {
       gone.abort();
       await blocker.query('ROLLBACK');
       blocker.release();
     }
     await Promise.all(exports);
-    expect(await eventually('a place is free', async () => (await verify()).status === 200)).toBe(true);
+    expect((await Promise.all(others)).map(({ status }) => status)).toEqual([200, 200]);
+    expect(await eventually('a place is free', async () => (await read('verify?tenant=acme', tokens.platform)).status === 200)).toBe(true);
   });
 });
 

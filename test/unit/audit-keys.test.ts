@@ -1,11 +1,12 @@
 import { createHash, createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { genesis, hashOf } from '../../audit/chain.ts';
-import { type ExportLine, verifyExport } from '../../audit/export.ts';
+import { verifyExport } from '../../audit/export.ts';
+import type { ExportLine } from '../../audit/export-lines.ts';
 import { canonicalJson } from '../../audit/json.ts';
 import { SigningKey, TrustedKeys } from '../../audit/keys.ts';
 import type { AuditRecord } from '../../audit/record.ts';
-import { isSignedHead, signHead } from '../../audit/statements.ts';
+import { isSignedHead, signEnd, signHead } from '../../audit/statements.ts';
 
 const pair = () => generateKeyPairSync('ed25519');
 const privatePem = (key: ReturnType<typeof pair>) => key.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
@@ -100,27 +101,35 @@ describe('an export', () => {
     expect(hashOf(first)).toBe(hash);
     const second = { ...place, sequence: 2, previous: hash, record: { ...record, id: '017f22e2-79b0-7cc3-98c4-dc0c0c073990' } };
     return [
-      { type: 'export', version: 1, time: '2026-11-21T15:00:00.000Z' },
+      { type: 'export', version: 1, time: '2026-11-21T15:00:00.000Z', scope: {} },
       ...signing.trusted.all.map((key) => ({ type: 'key' as const, ...key })),
       { type: 'chain', chain: 'platform', beginning: true },
-      { type: 'month', chain: 'platform', month },
+      { type: 'month', chain: 'platform', month, begun: false },
       { type: 'head', ...signHead(signing, { ...place, sequence: 2, hash: hashOf(second), final: false, signedAt: record.received }) },
       { type: 'record', ...first, hash },
       { type: 'record', ...second, hash: hashOf(second) },
-      { type: 'end', records: 2 },
     ];
   }
 
-  const verdictOf = (given: readonly ExportLine[], trust = {}) =>
-    verifyExport(
-      given.map((line) => JSON.stringify(line)),
-      trust,
-    );
+  /** As a file, with its end, which is signed over all lines before. */
+  function file(given: readonly ExportLine[], key = signing): string[] {
+    const before = given.map((line) => JSON.stringify(line));
+    const sha256 = createHash('sha256')
+      .update(before.map((line) => `${line}\n`).join(''))
+      .digest('hex');
+    const records = given.filter(({ type }) => type === 'record').length;
+    return [...before, JSON.stringify({ type: 'end', ...signEnd(key, { records, sha256 }) })];
+  }
+
+  const verdictOf = (given: readonly ExportLine[], trust = {}) => verifyExport(file(given), trust);
 
   test('as it should be is well', async () => {
     expect(await verdictOf(lines())).toEqual({
+      verdict: 'intact',
       ok: true,
       whole: true,
+      signed: true,
+      scope: {},
       records: 2,
       months: [{ chain: 'platform', month: '2026-11', state: 'intact', records: 2, signedThrough: 2, closed: false }],
       keys: [signing.id],
@@ -143,11 +152,14 @@ describe('an export', () => {
   test('that is nonsense is told from one that is broken', async () => {
     expect(await verifyExport(['nonsense'])).toMatchObject({ ok: false, whole: false, unreadable: { line: 1 } });
     expect(await verifyExport([])).toMatchObject({ ok: false, whole: false, records: 0 });
-    expect(await verdictOf([...lines(), ...lines()])).toMatchObject({ ok: false, unreadable: { line: 9 } });
+    expect(await verifyExport([...file(lines()), ...file(lines())])).toMatchObject({ ok: false, unreadable: { line: 9 } });
     const stray = lines().filter(({ type }) => type !== 'chain');
     expect(await verdictOf(stray)).toMatchObject({ ok: false, unreadable: { detail: 'a month stands outside its chain' } });
     const unsigned = lines().map((line) => (line.type === 'head' ? { ...line, signature: 1 as unknown as string } : line));
     expect((await verdictOf(unsigned)).months[0]?.fault?.kind).toBe('signature');
-    expect(await verdictOf([{ type: 'export', version: 2 as 1, time: '' }])).toMatchObject({ ok: false, unreadable: { line: 1 } });
+    expect(await verdictOf([{ type: 'export', version: 2 as 1, time: '', scope: {} }])).toMatchObject({
+      ok: false,
+      unreadable: { line: 1 },
+    });
   });
 });

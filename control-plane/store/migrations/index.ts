@@ -3,6 +3,7 @@ import { memberships } from './001-memberships.ts';
 import { audit } from './002-audit.ts';
 import { idempotency } from './003-idempotency.ts';
 import { apiKeyUsage } from './004-api-key-usage.ts';
+import { auditBegun } from './005-audit-begun.ts';
 
 /** Every change of the schema, by name. One that was released never changes again. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -10,4 +11,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '002-audit': audit,
   '003-idempotency': idempotency,
   '004-api-key-usage': apiKeyUsage,
+  '005-audit-begun': auditBegun,
 };
