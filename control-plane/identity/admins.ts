@@ -17,6 +17,8 @@ export interface Admin {
   readonly permissions: ReadonlySet<string>;
   /** Member of the platform's own organization: sees all tenants. */
   readonly platform: boolean;
+  /** Who is signed in as the user, where somebody of WorkOS' dashboard is: an e-mail address. */
+  readonly impersonator?: string;
 }
 
 export interface AdminsOptions {
@@ -63,6 +65,7 @@ export class Admins {
       role: claims.roles[0],
       permissions: claims.permissions,
       platform: organizationId === platformOrganizationId,
+      ...(claims.impersonator === undefined ? {} : { impersonator: claims.impersonator }),
     };
   }
 }

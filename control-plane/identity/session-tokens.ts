@@ -11,6 +11,8 @@ export interface SessionClaims {
   /** Slugs of the roles the user had when the token was made; the first is the one named `role`. */
   readonly roles: readonly string[];
   readonly permissions: ReadonlySet<string>;
+  /** E-mail address of who has signed in as the user, where somebody does so at WorkOS: https://workos.com/docs/authkit/impersonation */
+  readonly impersonator: string | undefined;
 }
 
 const claims = z.object({
@@ -19,6 +21,7 @@ const claims = z.object({
   role: z.string().optional(),
   roles: z.array(z.string()).optional(),
   permissions: z.array(z.string()).default([]),
+  act: z.object({ sub: z.string().min(1) }).optional(),
 });
 
 /** Verifies AuthKit session access tokens: signature by the environment's keys, issuer, expiry, RS256 alone. */
@@ -34,20 +37,21 @@ export class SessionTokens {
   /** Who signed in, in whatever organization or none. @throws as `verify` does. */
   async subject(token: string): Promise<{ readonly userId: string; readonly organizationId: string | undefined }> {
     const known = claims.partial({ org_id: true }).safeParse(await this.#payload(token));
-    if (!known.success) throw unauthenticated('Sign in again: this is not a valid token.', 'this is not a valid token');
+    if (!known.success) throw invalid();
     return { userId: known.data.sub, organizationId: known.data.org_id };
   }
 
   /** @throws Problem `unauthenticated` (401) with a challenge; ProviderUnavailable when the keys cannot be read. */
   async verify(token: string): Promise<SessionClaims> {
     const known = claims.safeParse(await this.#payload(token));
-    if (!known.success) {
+    if (!known.success && known.error.issues.every(({ path }) => path[0] === 'org_id')) {
       const reason = 'the token is for no organization';
       throw unauthenticated(`Sign in to an organization: ${reason}.`, reason);
     }
-    const { sub, org_id: organizationId, role, roles, permissions } = known.data;
+    if (!known.success) throw invalid();
+    const { sub, org_id: organizationId, role, roles, permissions, act } = known.data;
     const all = new Set([...(role === undefined ? [] : [role]), ...(roles ?? [])]);
-    return { userId: sub, organizationId, roles: [...all], permissions: new Set(permissions) };
+    return { userId: sub, organizationId, roles: [...all], permissions: new Set(permissions), impersonator: act?.sub };
   }
 
   async #payload(token: string): Promise<unknown> {
@@ -65,4 +69,8 @@ export class SessionTokens {
       throw unauthenticated(`Sign in again: ${reason}.`, reason);
     }
   }
+}
+
+function invalid() {
+  return unauthenticated('Sign in again: this is not a valid token.', 'this is not a valid token');
 }

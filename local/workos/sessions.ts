@@ -20,6 +20,8 @@ export interface SessionClaims {
   readonly permissions: readonly string[];
   readonly sessionId: string;
   readonly expiresInSeconds?: number | undefined;
+  /** E-mail address of who acts as the user, as WorkOS says it: https://workos.com/docs/authkit/impersonation */
+  readonly impersonator?: string | undefined;
 }
 
 export interface Code {
@@ -62,6 +64,7 @@ export class Sessions {
       permissions: claims.permissions,
       entitlements: [],
       sid: claims.sessionId,
+      ...(claims.impersonator === undefined ? {} : { act: { sub: claims.impersonator } }),
     })
       .setProtectedHeader({ alg: 'RS256', kid: jwk.kid ?? '', typ: 'JWT' })
       .setIssuer(this.issuer)

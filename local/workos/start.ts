@@ -97,6 +97,8 @@ export interface WorkosStandIn {
     readonly permissions: readonly string[];
     readonly role?: string;
     readonly expiresIn?: number;
+    /** Who acts as the user. */
+    readonly impersonator?: string;
   }): Promise<string>;
   /** For so many seconds everything (`down`), the Events API or the delivery of webhooks fails. Zero ends it. */
   outage(kind: OutageKind, seconds: number): void;
@@ -200,8 +202,8 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
     showAccounts: (shown) => {
       accounts.splice(0, accounts.length, ...shown);
     },
-    adminToken: ({ userId, organizationId, permissions, role, expiresIn = 3600 }) =>
-      sessions.accessToken({ userId, organizationId, role, permissions, sessionId: newIdentifier('session'), expiresInSeconds: expiresIn }),
+    adminToken: ({ expiresIn = 3600, ...claims }) =>
+      sessions.accessToken({ ...claims, sessionId: newIdentifier('session'), expiresInSeconds: expiresIn }),
     outage: (kind, seconds) => outages.begin(kind, seconds),
     requests: () => requests.counts(),
     routes: () => routes,

@@ -51,6 +51,14 @@ test('a good token of an active member says who and what', async () => {
   expect((await signedIn({ org_id: 'org_platform' })).platform).toBe(true);
 });
 
+test('a session in which somebody acts as the user says who', async () => {
+  expect(await signedIn({ act: { sub: 'support@workos.example' } })).toMatchObject({
+    userId: 'user_1',
+    impersonator: 'support@workos.example',
+  });
+  expect(await signedIn()).not.toHaveProperty('impersonator');
+});
+
 describe('refused with 401 and a challenge', () => {
   test.each([[undefined], ['Basic YTpi'], ['Bearer'], ['Bearer a b']])('the header %j', async (header) => {
     const problem = await refusal(admins().authenticate(header));
@@ -65,6 +73,8 @@ describe('refused with 401 and a challenge', () => {
     ['without expiry', withoutExpiry, 'claim'],
     ['for no organization', async () => sign({ org_id: undefined }), 'no organization'],
     ['for an organization that is no text', async () => sign({ org_id: ['org_1'] }), 'no organization'],
+    ['in which somebody acts and nobody can tell who', async () => sign({ act: { email: 'support@workos.example' } }), 'not a valid token'],
+    ['whose permissions are no list', async () => sign({ permissions: 'tenants:read' }), 'not a valid token'],
     ['without subject', withoutSubject, 'claim'],
     [
       'without signature',
