@@ -9,7 +9,8 @@ import { type AuthConfig, authConfigRoute } from './auth-config.ts';
 import { type AuthTenantParts, authTenantRoutes } from './auth-tenant/routes.ts';
 import { readJsonBodies } from './http/body.ts';
 import { answerClientError } from './http/client-errors.ts';
-import { completeDocument } from './http/document.ts';
+import { completeDocument, namePermission } from './http/document.ts';
+import { introduction, tags } from './http/introduction.ts';
 import { refuseUnknown } from './http/method-not-allowed.ts';
 import { answerError, renderErrors } from './http/render-errors.ts';
 import { requestIdOf } from './http/request-id.ts';
@@ -85,19 +86,23 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
       info: {
         title: 'Tenantry control plane',
         version: '0.1.0',
-        description: 'Create, change and delete tenants, each with an MCP stack of its own; and what their pods ask.',
+        description: introduction,
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
+      tags,
       components: {
         securitySchemes: {
           session: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'AuthKit session access token.' },
           oauth: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'OAuth access token of the AuthKit domain.' },
           pod: { type: 'http', scheme: 'bearer', description: "A pod's projected ServiceAccount token." },
+          operator: { type: 'http', scheme: 'bearer', description: "A token of the operator's ServiceAccount." },
         },
       },
     },
     transform: createJsonSchemaTransform({ skipList: ['/openapi.json', '/metrics'] }),
     transformObject: (input) => completeDocument(jsonSchemaTransformObject(input)),
   });
+  app.addHook('onRoute', namePermission);
   adminRoutes(app, parts.admin);
   parts.audit.routes(app);
   podRoutes(app, parts.identity, parts.memberships, parts.toolAccess, parts.keys);

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { operation } from './http/operation.ts';
 
 /** Where somebody signs in; nothing of it is secret. */
 export interface AuthConfig {
@@ -28,14 +29,15 @@ export function authConfigRoute(server: FastifyInstance, config: AuthConfig): vo
   server.withTypeProvider<ZodTypeProvider>().get(
     '/v1/auth/config',
     {
-      schema: {
+      schema: operation({
+        caller: 'anybody',
         operationId: 'getAuthConfig',
         tags: ['sign-in'],
         summary: 'Where administrators sign in',
         description: 'Public: asked before there is a token.',
-        security: [],
         response: { 200: authConfig },
-      },
+        problems: [],
+      }),
     },
     async (_request, reply) => reply.header('cache-control', 'public, max-age=300').send(config),
   );

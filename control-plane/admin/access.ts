@@ -14,6 +14,9 @@ export interface Deed {
   readonly details?: unknown;
 }
 
+/** A hook that lets nobody pass without the permission, which the OpenAPI document names. */
+export type Allowing = ((request: FastifyRequest, reply: FastifyReply) => Promise<void>) & { readonly permission: Permission };
+
 /** Who asks, whether they may, and the record of what they did. */
 export class Access {
   readonly #admins: Admins;
@@ -32,12 +35,8 @@ export class Access {
    * @param action what the route does, whose refusal is recorded; left out where it only reads.
    * @param scope `platform` where administrators of tenants may not, whatever their permissions.
    */
-  allow(
-    permission: Permission,
-    action?: Action,
-    scope: 'any' | 'platform' = 'any',
-  ): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
-    return async (request, reply) => {
+  allow(permission: Permission, action?: Action, scope: 'any' | 'platform' = 'any'): Allowing {
+    const allow = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
       const admin = await this.#authenticate(request);
       this.#known.set(request, admin);
       await this.#limits.count(request, reply, `${admin.organizationId}/${admin.userId}`);
@@ -50,6 +49,7 @@ export class Access {
         throw error;
       }
     };
+    return Object.assign(allow, { permission });
   }
 
   async #authenticate(request: FastifyRequest): Promise<Admin> {

@@ -50,18 +50,15 @@ const flag = z
 export const dryRun = flag.describe('Checks everything and stores nothing.');
 export const force = flag.describe('Takes fields over that another field manager owns. For administrators of the platform.');
 
-const mostItems = 'must be a whole number from 1 to 500';
-
 export const page = {
   limit: z
     .string()
     // Digits alone: what JavaScript takes for a number besides, such as 0x10, 1e1 and +5, is none in a query.
-    .regex(/^[1-9]\d{0,2}$/, mostItems)
+    .refine((text) => /^[1-9]\d{0,2}$/.test(text) && Number(text) <= 500, 'must be a whole number from 1 to 500')
     .transform(Number)
-    .refine((count) => count <= 500, mostItems)
     .default(100)
     .describe('Most items of a page.')
-    .meta({ type: 'integer', minimum: 1, maximum: 500 }),
+    .meta({ type: 'integer', minimum: 1, maximum: 500, default: 100 }),
   cursor: z.string().max(400).optional().describe('`nextCursor` of the page before.'),
 };
 

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Addressing } from '../../crds/names.ts';
-import type { Code } from '../http/catalogue.ts';
+import { operation } from '../http/operation.ts';
 import { Problem } from '../http/problem.ts';
 import { ExpiringCache } from '../identity/expiring-cache.ts';
 import { unauthenticated } from '../identity/unauthenticated.ts';
@@ -39,15 +39,6 @@ export interface AuthTenantParts {
   readonly defaultTenant: string | undefined;
 }
 
-const codes: readonly Code[] = [
-  'unauthenticated',
-  'no-tenant',
-  'kubernetes-unavailable',
-  'store-unavailable',
-  'identity-provider-unavailable',
-];
-const problems = { 'x-problems': codes };
-
 /** A user who has just signed in asks again and again while a page loads. */
 const rolesMs = 10_000;
 
@@ -71,15 +62,15 @@ export function authTenantRoutes(server: FastifyInstance, parts: AuthTenantParts
   server.withTypeProvider<ZodTypeProvider>().get(
     '/v1/auth/tenant',
     {
-      schema: {
+      schema: operation({
+        caller: 'user',
         operationId: 'findTenant',
         tags: ['sign-in'],
-        security: [{ session: [] }, { oauth: [] }],
         summary: 'Find the tenant of a signed-in user',
         description: 'Takes an AuthKit session token, or an OAuth access token issued for the URL of a tenant or of the control plane.',
         response: { 200: resolution },
-        ...problems,
-      },
+        problems: ['no-tenant'],
+      }),
     },
     async (request, reply) => {
       const caller = await callers.authenticate(request.headers.authorization);

@@ -1,9 +1,10 @@
+import type { RouteOptions } from 'fastify';
 import { type Code, catalogue, typeOf } from './catalogue.ts';
 import { withoutCustomResources, withTidySchemas } from './document-schemas.ts';
+import type { Caller } from './operation.ts';
 
 type Json = Record<string, unknown>;
 interface Operation extends Json {
-  readonly security?: readonly Readonly<Record<string, unknown>>[];
   readonly requestBody?: unknown;
   readonly parameters?: readonly { readonly in: string; name: string }[];
   readonly responses: Record<string, Json>;
@@ -11,15 +12,23 @@ interface Operation extends Json {
 
 const methods = new Set(['get', 'put', 'post', 'delete', 'patch']);
 
-/** Problems of every operation: nobody is so near the limits that it cannot meet them. */
-const ofAll: readonly Code[] = ['malformed-request', 'too-many-requests', 'headers-too-large', 'overloaded'];
-const ofSessions: readonly Code[] = [
-  'unauthenticated',
-  'forbidden',
-  'kubernetes-unavailable',
-  'store-unavailable',
-  'identity-provider-unavailable',
-];
+/** Puts the permission that a route's hook asks for into its schema. */
+export function namePermission({ onRequest, schema }: RouteOptions): void {
+  const permission = [onRequest].flat().flatMap((hook) => (hook !== undefined && 'permission' in hook ? [hook.permission] : []));
+  if (schema !== undefined && permission.length > 0) Object.assign(schema, { security: [{ session: permission }] });
+}
+
+/** Problems of every operation. */
+const ofAll: readonly Code[] = ['malformed-request', 'request-timeout', 'headers-too-large', 'overloaded'];
+const unavailable: readonly Code[] = ['kubernetes-unavailable', 'store-unavailable'];
+/** Problems of whoever shows a token. */
+const ofCaller: Readonly<Record<Caller, readonly Code[]>> = {
+  admin: ['unauthenticated', 'forbidden', 'too-many-requests', ...unavailable, 'identity-provider-unavailable'],
+  user: ['unauthenticated', ...unavailable, 'identity-provider-unavailable'],
+  pod: ['unauthenticated', ...unavailable],
+  operator: ['unauthenticated', ...unavailable],
+  anybody: [],
+};
 const ofWrites: readonly Code[] = ['body-too-large', 'unsupported-media-type', 'invalid'];
 
 const text = (description: string, example: string): Json => ({ description, schema: { type: 'string' }, example });
@@ -70,37 +79,28 @@ export function completeDocument<T extends object>(document: T): T {
 
 function complete(path: string, method: string, operation: Operation): void {
   const { responses } = operation;
+  const caller = operation['x-caller'] as Caller | undefined;
+  if (caller === undefined || operation['operationId'] === undefined) throw new Error(`${method} ${path} is not described by operation()`);
+  const ofEach = headerReferences({ 'X-Request-Id': 'XRequestId', ...(caller === 'admin' ? limits : {}) });
   const declared = (operation['x-answer-headers'] ?? {}) as Record<string, readonly string[]>;
-  for (const [status, response] of Object.entries(responses)) {
-    if (Number(status) >= 400) responses[status] = asProblem(response);
-    else
-      responses[status] = {
-        ...response,
-        ...described(response),
-        headers: { ...headerReferences({ 'X-Request-Id': 'XRequestId', ...limits }), ...named(declared[status] ?? []) },
-      };
-  }
-  const codes = codesOf(path, method, operation);
-  for (const [status, ofStatus] of Map.groupBy(codes, (code) => catalogue[code].status)) responses[status] = problem(status, ofStatus);
-  for (const parameter of operation.parameters ?? []) if (parameter.in === 'header') parameter.name = title(parameter.name);
-  delete operation['x-problems'];
-  delete operation['x-answer-headers'];
-}
-
-function codesOf(path: string, method: string, operation: Operation): Code[] {
+  for (const [status, response] of Object.entries(responses))
+    responses[status] = { ...response, ...described(response), headers: { ...ofEach, ...named(declared[status] ?? []) } };
   const own = (operation['x-problems'] ?? []) as readonly Code[];
-  const session = operation.security?.some((scheme) => 'session' in scheme) ?? false;
   // A parameter that cannot be is a path that is not there.
   const ofPath: readonly Code[] = path.includes('{') ? ['route-not-found'] : [];
-  return [...new Set([...ofAll, ...ofPath, ...(session ? ofSessions : []), ...(method === 'get' ? [] : ofWrites), ...own])];
+  const codes = new Set([...ofAll, ...ofPath, ...ofCaller[caller], ...(method === 'get' ? [] : ofWrites), ...own]);
+  for (const [status, ofStatus] of Map.groupBy(codes, (code) => catalogue[code].status))
+    responses[status] = problem(status, ofStatus, ofEach);
+  for (const parameter of operation.parameters ?? []) if (parameter.in === 'header') parameter.name = title(parameter.name);
+  for (const key of Object.keys(operation)) if (key.startsWith('x-')) delete operation[key];
 }
 
-function problem(status: number, codes: readonly Code[]): Json {
+function problem(status: number, codes: readonly Code[], ofEach: Json): Json {
   const challenge = status === 401 || status === 403 ? { 'WWW-Authenticate': 'WWWAuthenticate' as const } : {};
   const later = codes.some((code) => 'retryAfter' in catalogue[code]) || status === 429 ? { 'Retry-After': 'RetryAfter' as const } : {};
   return {
     description: codes.map((code) => `\`${code}\`: ${catalogue[code].title}. ${catalogue[code].remedy}`).join('\n\n'),
-    headers: headerReferences({ 'X-Request-Id': 'XRequestId', ...challenge, ...later }),
+    headers: { ...ofEach, ...headerReferences({ ...challenge, ...later }) },
     content: {
       'application/problem+json': {
         schema: { $ref: '#/components/schemas/Problem' },
@@ -113,16 +113,6 @@ function problem(status: number, codes: readonly Code[]): Json {
 /** The routes describe an answer where its schema does not say enough. */
 function described({ description }: Json): Json {
   return description === 'Default Response' ? { description: 'Success.' } : {};
-}
-
-/** A problem that a route declares by its status alone. */
-function asProblem(response: Json): Json {
-  const description = String(response['description'] ?? 'Problem details (RFC 9457).');
-  return {
-    description,
-    headers: headerReferences({ 'X-Request-Id': 'XRequestId' }),
-    content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
-  };
 }
 
 function example(code: Code): Json {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 
 /** A list of entity tags, or `*`: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3 */
-export const tagList = /^\s*(\*|(W\/)?"[\x21\x23-\x7e]*"(\s*,\s*(W\/)?"[\x21\x23-\x7e]*")*)\s*$/;
-const tags = /(W\/)?"([\x21\x23-\x7e]*)"/g;
+export const tagList = /^ *(\*|(W\/)?"[!#-~]*"( *, *(W\/)?"[!#-~]*")*) *$/;
+const tags = /(W\/)?"([!#-~]*)"/g;
 
 /** A short digest of whatever an entity tag has to change with. */
 export function digestOf(...parts: readonly string[]): string {

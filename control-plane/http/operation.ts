@@ -4,7 +4,19 @@ import type { Code } from './catalogue.ts';
 /** Headers an answer may carry beside those of every answer; described in `document.ts`. */
 export type AnswerHeader = 'etag' | 'location' | 'idempotency-replayed';
 
+/** Who calls, by the tokens they have: schemes of the OpenAPI document. */
+const tokens = {
+  admin: [{ session: [] }],
+  user: [{ session: [] }, { oauth: [] }],
+  pod: [{ pod: [] }],
+  operator: [{ operator: [] }],
+  anybody: [],
+} as const;
+export type Caller = keyof typeof tokens;
+
 interface Description {
+  /** `admin` when left out. */
+  readonly caller?: Caller;
   readonly operationId: string;
   readonly summary: string;
   readonly description?: string;
@@ -22,12 +34,13 @@ interface Description {
   readonly consumes?: readonly string[];
 }
 
-/** Schema of a route of the Admin API, with what the OpenAPI document says beyond it. */
+/** Schema of a route, with what the OpenAPI document says beyond it. */
 export function operation<const T extends Description>(description: T) {
-  const { problems, answerHeaders = {}, ...schema } = description;
+  const { caller = 'admin', problems, answerHeaders = {}, ...schema } = description;
   return {
-    ...(schema as Omit<T, 'problems' | 'answerHeaders'>),
-    security: [{ session: [] }],
+    ...(schema as Omit<T, 'caller' | 'problems' | 'answerHeaders'>),
+    security: tokens[caller],
+    'x-caller': caller,
     'x-problems': problems,
     'x-answer-headers': answerHeaders,
   };

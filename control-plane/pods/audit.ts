@@ -7,7 +7,8 @@ import { keyUse, operatorRecord, refusedRecord, type Taken, takeOperatorRecords,
 import type { Ledger } from '../audit/ledger.ts';
 import type { OperatorIdentity } from '../audit/operator-identity.ts';
 import { bearerToken } from '../http/bearer.ts';
-import { invalid, problemDetails } from '../http/problem.ts';
+import { operation } from '../http/operation.ts';
+import { invalid } from '../http/problem.ts';
 import { checkForm } from '../http/validation.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
 import type { PodIdentity } from './identity.ts';
@@ -40,7 +41,6 @@ const answer = z
     refused: z.array(refusedRecord).describe('Records that are malformed and never will be taken.'),
   })
   .meta({ id: 'AuditReceipt' });
-const problems = Object.fromEntries([400, 401, 413, 415, 422, 503].map((status) => [status, problemDetails]));
 
 /** What sidecars and the operator report. A record's tenant is that of the pod's token; what the operator says of tenants is believed. */
 export function auditIntakeRoutes(server: FastifyInstance, parts: AuditIntakeParts): void {
@@ -61,14 +61,16 @@ export function auditIntakeRoutes(server: FastifyInstance, parts: AuditIntakePar
         tenants.set(request, await pods.identify(bearerToken(request.headers.authorization)));
       },
       validatorCompiler: () => (body: unknown) => check(podBatch.checked, body),
-      schema: {
+      schema: operation({
+        caller: 'pod',
+        operationId: 'recordToolCalls',
         tags: ['pods'],
-        security: [{ pod: [] }],
         summary: 'Keep records of tool calls',
         description: 'The same record may be sent again. Answered once the records are stored.',
         body: podBatch.told,
-        response: { 200: answer, ...problems },
-      },
+        response: { 200: answer },
+        problems: [],
+      }),
     },
     async (request) => {
       const tenant = tenants.get(request);
@@ -86,14 +88,16 @@ export function auditIntakeRoutes(server: FastifyInstance, parts: AuditIntakePar
       bodyLimit,
       onRequest: (request) => operator.require(bearerToken(request.headers.authorization)),
       validatorCompiler: () => (body: unknown) => check(operatorBatch.checked, body),
-      schema: {
+      schema: operation({
+        caller: 'operator',
+        operationId: 'recordRotations',
         tags: ['operator'],
-        security: [{ pod: [] }],
         summary: "Keep the operator's records",
         description: 'Rotations, and reads of Secrets. The same record may be sent again. Answered once the records are stored.',
         body: operatorBatch.told,
-        response: { 200: answer, ...problems },
-      },
+        response: { 200: answer },
+        problems: [],
+      }),
     },
     async (request) => {
       const organizationOf = ({ name, uid }: { readonly name: string; readonly uid: string }) => {

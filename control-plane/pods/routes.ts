@@ -3,7 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Tenant } from '../../crds/tenant.ts';
 import { bearerToken } from '../http/bearer.ts';
-import type { Code } from '../http/catalogue.ts';
+import { operation } from '../http/operation.ts';
 import type { OAuthKeys } from '../identity/oauth-keys.ts';
 import type { Memberships } from '../memberships/memberships.ts';
 import type { PodIdentity } from './identity.ts';
@@ -20,8 +20,6 @@ const membership = z.union([
   z.object({ member: z.literal(false) }),
 ]);
 const keySet = z.object({ keys: z.array(z.record(z.string(), z.unknown())) });
-const codes: readonly Code[] = ['unauthenticated', 'kubernetes-unavailable', 'store-unavailable', 'identity-provider-unavailable'];
-const problems = { 'x-problems': codes };
 
 /** What sidecars ask: the keys of users' tokens, and whether a user is a member of the tenant's organization. */
 export function podRoutes(
@@ -36,13 +34,13 @@ export function podRoutes(
   const onRequest = async (request: FastifyRequest) => {
     tenants.set(request, await identity.identify(bearerToken(request.headers.authorization)));
   };
-  const route = { tags: ['pods'], security: [{ pod: [] }] };
+  const route = { caller: 'pod', tags: ['pods'], problems: ['identity-provider-unavailable'] } as const;
 
   app.get(
     '/pods/v1/jwks',
     {
       onRequest,
-      schema: { ...route, operationId: 'getUserKeys', summary: "Keys of the users' tokens", response: { 200: keySet }, ...problems },
+      schema: operation({ ...route, operationId: 'getUserKeys', summary: "Keys of the users' tokens", response: { 200: keySet } }),
     },
     async (_request, reply) => reply.header('cache-control', 'max-age=300').send(await keys.current()),
   );
@@ -51,14 +49,13 @@ export function podRoutes(
     '/pods/v1/members/:userId',
     {
       onRequest,
-      schema: {
+      schema: operation({
         ...route,
         operationId: 'getMember',
         summary: "Whether a user is a member of the pod's tenant",
         params: user,
         response: { 200: membership },
-        ...problems,
-      },
+      }),
     },
     async (request, reply) => {
       const organizationId = tenants.get(request)?.spec.organizationId;

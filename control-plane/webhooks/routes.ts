@@ -2,7 +2,7 @@ import type { WorkOS } from '@workos-inc/node';
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { ZodError, z } from 'zod';
-import type { Code } from '../http/catalogue.ts';
+import { operation } from '../http/operation.ts';
 import { Problem } from '../http/problem.ts';
 import type { Mirror } from '../memberships/mirror.ts';
 import type { ProviderEvent } from '../memberships/news.ts';
@@ -16,9 +16,6 @@ const outcome = z.object({
 const signature = z.looseObject({
   'workos-signature': z.string().max(1000).optional().describe('`t=<milliseconds>, v1=<HMAC-SHA256 of time and body>`.'),
 });
-
-const codes: readonly Code[] = ['webhook-refused', 'route-not-found', 'store-unavailable'];
-const problems = { 'x-problems': codes };
 
 export interface WebhookParts {
   readonly webhooks: Pick<WorkOS['webhooks'], 'constructEvent'>;
@@ -36,16 +33,16 @@ export function webhookRoutes(server: FastifyInstance, { webhooks, secret, mirro
     scope.withTypeProvider<ZodTypeProvider>().post(
       '/webhooks/workos',
       {
-        schema: {
+        schema: operation({
+          caller: 'anybody',
           operationId: 'receiveWebhook',
           tags: ['webhooks'],
-          security: [],
           summary: 'Receive an event of WorkOS',
           description: 'For WorkOS alone. The body is an event as https://workos.com/docs/events describes it.',
           headers: signature,
           response: { 200: outcome },
-          ...problems,
-        },
+          problems: ['webhook-refused', 'route-not-found', 'store-unavailable'],
+        }),
       },
       async (request, reply) => {
         if (secret === undefined) throw new Problem('route-not-found', 'Webhooks are off here: set WORKOS_WEBHOOK_SECRET.');
