@@ -191,4 +191,12 @@ describe('a machine that cannot run the local cluster', () => {
   ])('%o: %s', async (machine, expected) => {
     expect((await check(machine)).stdout).toContain(expected);
   });
+
+  it('takes the Node.js that package.json, README and CONTRIBUTING say is enough, and none before it', async () => {
+    const read = (path: string): string => readFileSync(join(setup, '../..', path), 'utf8');
+    const least = Number(/^>=(\d+)$/.exec((JSON.parse(read('package.json')) as { engines: { node: string } }).engines.node)?.[1]);
+    for (const path of ['README.md', 'CONTRIBUTING.md']) expect(read(path)).toContain(`Node ${least} or later`);
+    expect((await check({ node: `${least}.0.0` })).stdout).toContain('fits');
+    expect((await check({ node: `${least - 1}.9.9` })).stdout).toContain('too old');
+  });
 });
