@@ -26,12 +26,13 @@ const environment = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8090),
   KUBECONFIG: z.string().min(1).optional(),
-  WORKOS_API_KEY: z.string().min(1, 'must be the API key of the WorkOS environment'),
+  // A Secret made from a file often ends in a newline.
+  WORKOS_API_KEY: z.string().trim().min(1, 'must be the API key of the WorkOS environment'),
   WORKOS_CLIENT_ID: z.string().regex(/^client_/, 'must be a client ID of WorkOS, client_...'),
   WORKOS_API_URL: origin.default('https://api.workos.com'),
   TENANTRY_ADMIN_ISSUER: z.url({ protocol: /^https?$/, error: 'must be the `iss` of session access tokens, a URL' }),
   TENANTRY_OAUTH_ISSUER: origin,
-  WORKOS_WEBHOOK_SECRET: z.string().min(1).optional(),
+  WORKOS_WEBHOOK_SECRET: z.string().trim().min(1).optional(),
   TENANTRY_PLATFORM_ORGANIZATION_ID: z
     .string()
     .regex(/^org_[A-Za-z0-9]+$/, 'must be the WorkOS organization of the platform administrators, org_...'),

@@ -139,8 +139,14 @@ function registrationItems(metadata: AuthorizationServer | undefined, oauthIssue
     metadata.cimd
       ? ok('Client ID Metadata Documents', 'Enabled.')
       : manual('Client ID Metadata Documents', 'Disabled: current MCP clients cannot sign in.', `Enable CIMD at ${where}.`),
-    metadata.dcr
-      ? ok('Dynamic Client Registration', 'Enabled.')
-      : manual('Dynamic Client Registration', 'Disabled: older MCP clients cannot sign in.', `Enable DCR at ${where}.`),
+    registrationItem(metadata, where),
   ];
+}
+
+/** Not needed beside CIMD, which MCP's authorization prefers since 2025-11-25: whoever leaves it off has fewer strangers' clients. */
+function registrationItem({ cimd, dcr }: AuthorizationServer, where: string): WorkosItem {
+  const item = 'Dynamic Client Registration';
+  if (dcr) return ok(item, 'Enabled.');
+  if (cimd) return ok(item, 'Disabled: clients that know no Client ID Metadata Documents have to be registered beforehand.');
+  return manual(item, 'Disabled too: only clients that were registered beforehand can sign in.', `Enable CIMD, or DCR, at ${where}.`);
 }

@@ -105,12 +105,25 @@ test('a webhook endpoint that lost events or was disabled is put right', async (
   expect(states(await checkWorkos(options()))['webhook endpoint']).toBe('ok');
 });
 
-test('what only the dashboard can do is told with its place', async () => {
-  await fetch(`${workos.apiUrl}/stand-in/registration`, {
+const setRegistration = (switches: { cimd: boolean; dcr: boolean }): Promise<Response> =>
+  fetch(`${workos.apiUrl}/stand-in/registration`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${workos.apiKey}` },
-    body: JSON.stringify({ cimd: false, dcr: false }),
+    body: JSON.stringify(switches),
   });
+
+test('Dynamic Client Registration may be off where clients have their metadata documents', async () => {
+  await setRegistration({ cimd: true, dcr: false });
+  const found = await checkWorkos(options());
+  expect(found.find(({ item }) => item === 'Dynamic Client Registration')).toMatchObject({
+    state: 'ok',
+    detail: expect.stringContaining('have to be registered beforehand'),
+  });
+  await setRegistration({ cimd: true, dcr: true });
+});
+
+test('what only the dashboard can do is told with its place', async () => {
+  await setRegistration({ cimd: false, dcr: false });
   const { findings } = await setupWorkos(options({ clientId: 'client_01OTHER' }));
   const people = findings.filter(({ state }) => state === 'manual');
   expect(people.map(({ item }) => item)).toEqual(['client ID', 'Client ID Metadata Documents', 'Dynamic Client Registration']);

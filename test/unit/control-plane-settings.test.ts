@@ -28,6 +28,11 @@ test('defaults apply and a trailing slash goes', () => {
   });
 });
 
+test('a newline that a file had at its end is no part of a key or secret', () => {
+  const { workos } = readSettings({ ...complete, WORKOS_API_KEY: 'sk_test_x\n', WORKOS_WEBHOOK_SECRET: 'whsec\n' });
+  expect(workos).toMatchObject({ apiKey: 'sk_test_x', webhookSecret: 'whsec' });
+});
+
 test('every missing or wrong variable is named at once, and no value is repeated', () => {
   const read = () =>
     readSettings({
