@@ -2,21 +2,29 @@ import { type AdminApiClient, adminApiClient, type Problem } from '../control-pl
 import { causeOf } from './diagnose/cause.ts';
 import type { Outcome } from './exit-codes.ts';
 import { Failure } from './failure.ts';
-import type { Workplace } from './workplace.ts';
+import type { Invocation } from './invocation.ts';
+import type { Patience } from './patience.ts';
+import { inCommands, remedies } from './problem-words.ts';
 
 /** Milliseconds until an answer must have begun; what streams may go on for as long as it does. */
 const timeoutMs = 60_000;
 
+export interface AdminApiOptions {
+  /** How an answer is fetched that may take longer than others. */
+  readonly patience?: Patience;
+}
+
 /** The Admin API of the control plane that was chosen. Requests throw a Failure where nothing answers or nobody is signed in. */
-export function adminApi(workplace: Workplace): AdminApiClient {
-  const connection = workplace.requireConnection();
-  const { signal } = workplace.terminal;
+export function adminApi(invocation: Invocation, { patience }: AdminApiOptions = {}): AdminApiClient {
+  const connection = invocation.requireConnection();
+  const { signal } = invocation.terminal;
   const send = async (request: Request): Promise<Response> => {
     const begun = new AbortController();
-    const timer = setTimeout(() => begun.abort(new DOMException('no answer in time', 'TimeoutError')), timeoutMs);
+    const timer = setTimeout(() => begun.abort(new DOMException('no answer in time', 'TimeoutError')), patience?.timeoutMs ?? timeoutMs);
     try {
       // A redirect would carry the token to wherever it leads.
-      return await fetch(new Request(request, { signal: AbortSignal.any([signal, begun.signal]), redirect: 'error' }));
+      const init = { signal: AbortSignal.any([signal, begun.signal]), redirect: 'error' } as const;
+      return await (patience === undefined ? fetch(new Request(request, init)) : patience.fetch(request, init));
     } catch (error) {
       signal.throwIfAborted();
       throw new Failure('unavailable', `${connection.url} does not answer: ${causeOf(error)}`, {
@@ -32,7 +40,7 @@ export function adminApi(workplace: Workplace): AdminApiClient {
   return adminApiClient({
     baseUrl: connection.url,
     token: async () => {
-      const token = await workplace.token(connection);
+      const token = await invocation.token(connection);
       if (token !== undefined) return token;
       throw new Failure('notAuthorized', `Nobody is signed in at ${connection.url}.`, {
         remedy: `Sign in: tenantry login ${connection.url}\nIn CI: set TENANTRY_TOKEN`,
@@ -45,7 +53,7 @@ export function adminApi(workplace: Workplace): AdminApiClient {
       if (response.status !== 401 || again === undefined) return response;
       // A session whose role has changed goes on with a token that says so.
       const refused = again.headers.get('authorization')?.replace(/^Bearer /, '') ?? '';
-      const renewed = await workplace.token(connection, refused);
+      const renewed = await invocation.token(connection, refused);
       if (renewed === undefined || renewed === refused) return response;
       await response.body?.cancel();
       again.headers.set('authorization', `Bearer ${renewed}`);
@@ -74,10 +82,10 @@ export function failureOf(response: Response, body: unknown): Failure {
   const message =
     problem.title === undefined
       ? `The control plane answered ${status}, without saying why.`
-      : `${problem.title}. ${problem.detail ?? ''}`.trim();
+      : `${problem.title}. ${inCommands(problem.detail ?? '')}`.trim();
   const faults = (problem.errors ?? []).map(({ pointer, message: fault }) => `${pointer === '' ? '/' : pointer}  ${fault}`);
   const request = problem.instance ?? response.headers.get('x-request-id');
-  const remedy = remedyOf(status, response.headers.get('retry-after'));
+  const remedy = remedyOf(problem.type?.split('/').at(-1) ?? '', status, response.headers.get('retry-after'));
   return new Failure(outcomeOf(status), message, {
     details: [...faults, ...(status >= 500 && request ? [`request ${request}, as the control plane's log has it`] : [])],
     ...(remedy === undefined ? {} : { remedy }),
@@ -92,8 +100,7 @@ function outcomeOf(status: number): Exclude<Outcome, 'ok'> {
   return status < 500 ? 'invalid' : 'failed';
 }
 
-function remedyOf(status: number, retryAfter: string | null): string | undefined {
-  if (status === 401) return 'Sign in again: tenantry login';
+function remedyOf(code: string, status: number, retryAfter: string | null): string | undefined {
   if (retryAfter !== null && (status === 429 || status === 503)) return `Try again in ${retryAfter} s.`;
-  return undefined;
+  return remedies[code] ?? (status === 401 ? remedies['unauthenticated'] : undefined);
 }

@@ -8,6 +8,7 @@ export function processTerminal(signal: AbortSignal): Terminal {
   const { stdin, stdout, stderr, env } = process;
   return {
     env,
+    uid: process.getuid?.(),
     folder: process.cwd(),
     signal,
     interactive: stdin.isTTY === true && stderr.isTTY === true,

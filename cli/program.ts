@@ -12,10 +12,10 @@ import { tenantCommands } from './commands/tenants/tenants.ts';
 import { workosCommands } from './commands/workos.ts';
 import type { Outcome } from './exit-codes.ts';
 import { Ended, Failure } from './failure.ts';
+import { Invocation } from './invocation.ts';
 import { explain } from './output/explain.ts';
 import { formats } from './output/printer.ts';
 import type { Terminal } from './terminal.ts';
-import { Workplace } from './workplace.ts';
 
 const { version: packageVersion } = createRequire(import.meta.url)('../package.json') as { version: string };
 
@@ -54,8 +54,8 @@ export function createProgram(terminal: Terminal): Command {
     .addOption(new Option('-o, --output <format>', 'how results are written').choices(formats).default('table'))
     .addOption(new Option('--context <name>', 'context to use instead of the current one'))
     .addHelpText('after', epilogue);
-  const workplace = (command: Command): Workplace => new Workplace(terminal, command.optsWithGlobals());
-  for (const add of commands) add(program, workplace);
+  const invocation = (command: Command): Invocation => new Invocation(terminal, command.optsWithGlobals());
+  for (const add of commands) add(program, invocation);
   return settle(program, terminal);
 }
 

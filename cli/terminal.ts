@@ -1,6 +1,8 @@
 /** All that the command line touches of its process; passed in, so that nothing else asks for the environment or writes to a stream. */
 export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** User the command runs as; undefined where users have no number. */
+  readonly uid: number | undefined;
   /** Folder the command was started in. */
   readonly folder: string;
   /** Aborts on Ctrl-C. */

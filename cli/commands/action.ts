@@ -1,16 +1,16 @@
 import type { Command } from 'commander';
-import type { Workplace } from '../workplace.ts';
+import type { Invocation } from '../invocation.ts';
 
-export type WorkplaceOf = (command: Command) => Workplace;
+export type InvocationOf = (command: Command) => Invocation;
 
-/** An action as commander calls it, with its workplace before its options and arguments. */
+/** An action as commander calls it, with its invocation before its options and arguments. */
 export function action<Options, Arguments extends readonly unknown[]>(
-  workplaceOf: WorkplaceOf,
-  act: (workplace: Workplace, options: Options, ...args: Arguments) => Promise<void> | void,
+  invocationOf: InvocationOf,
+  act: (invocation: Invocation, options: Options, ...args: Arguments) => Promise<void> | void,
 ): (...all: unknown[]) => Promise<void> {
   return async (...all) => {
     const command = all.at(-1) as Command;
-    await act(workplaceOf(command), all.at(-2) as Options, ...(all.slice(0, -2) as unknown as Arguments));
+    await act(invocationOf(command), all.at(-2) as Options, ...(all.slice(0, -2) as unknown as Arguments));
   };
 }
 

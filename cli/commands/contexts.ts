@@ -1,50 +1,55 @@
 import type { Command } from 'commander';
 import { Failure } from '../failure.ts';
 import { table } from '../output/table.ts';
-import type { Workplace } from '../workplace.ts';
+import { action, examples, type InvocationOf } from './action.ts';
 
 /** `tenantry context list|use|remove` */
-export function contextCommand(program: Command, workplaceOf: (command: Command) => Workplace): void {
+export function contextCommand(program: Command, invocationOf: InvocationOf): void {
   const contexts = program.command('context').description('Control planes you work with; `tenantry login` adds one.');
 
   contexts
     .command('list')
     .description('List contexts.')
-    .addHelpText('after', '\nExample:\n  tenantry context list')
-    .action((_options: object, command: Command) => {
-      const { contexts: kept, printer } = workplaceOf(command);
-      const rows = Object.entries(kept.all()).map(([name, { url, session }]) => ({
-        name,
-        url,
-        current: name === kept.current,
-        user: session?.email ?? (session === undefined ? '' : 'signed in'),
-      }));
-      printer.result(rows, () =>
-        table(rows, { '': (row) => (row.current ? '*' : ''), NAME: (row) => row.name, URL: (row) => row.url, USER: (row) => row.user }),
-      );
-    });
+    .addHelpText('after', examples('tenantry context list'))
+    .action(
+      action<object, []>(invocationOf, ({ contexts: kept, printer }) => {
+        const rows = Object.entries(kept.all()).map(([name, { url, session }]) => ({
+          name,
+          url,
+          current: name === kept.current,
+          user: session?.email ?? (session === undefined ? '' : 'signed in'),
+        }));
+        printer.result(rows, () =>
+          table(rows, { '': (row) => (row.current ? '*' : ''), NAME: (row) => row.name, URL: (row) => row.url, USER: (row) => row.user }),
+        );
+      }),
+    );
 
   contexts
     .command('use')
     .argument('<name>')
     .description('Make a context the current one.')
-    .addHelpText('after', '\nExample:\n  tenantry context use staging')
-    .action((name: string, _options: object, command: Command) => {
-      const { contexts: kept } = workplaceOf(command);
-      known(kept.all(), name);
-      kept.select(name);
-    });
+    .addHelpText('after', examples('tenantry context use staging'))
+    .action(
+      action<object, [string]>(invocationOf, ({ contexts: kept, printer }, _options, name) => {
+        known(kept.all(), name);
+        kept.select(name);
+        printer.note(`Commands speak to ${kept.find(name)?.url} from now on.`);
+      }),
+    );
 
   contexts
     .command('remove')
     .argument('<name>')
     .description('Forget a context and its session.')
-    .addHelpText('after', '\nExample:\n  tenantry context remove staging')
-    .action((name: string, _options: object, command: Command) => {
-      const { contexts: kept } = workplaceOf(command);
-      known(kept.all(), name);
-      kept.remove(name);
-    });
+    .addHelpText('after', examples('tenantry context remove staging'))
+    .action(
+      action<object, [string]>(invocationOf, ({ contexts: kept, printer }, _options, name) => {
+        known(kept.all(), name);
+        kept.remove(name);
+        printer.note(`Context ${name} is forgotten.`);
+      }),
+    );
 }
 
 function known(all: Readonly<Record<string, unknown>>, name: string): void {

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Step, Walk } from '../diagnose/walk.ts';
 import { Ended, Failure } from '../failure.ts';
+import type { Invocation } from '../invocation.ts';
 import type { Printer } from '../output/printer.ts';
 import { oneLine } from '../output/text.ts';
-import type { Workplace } from '../workplace.ts';
+import { action, type InvocationOf } from './action.ts';
 
 interface Options {
   readonly kubeconfig?: string;
@@ -32,7 +33,7 @@ Examples:
   tenantry diagnose acme --output json | jq .firstBroken`;
 
 /** `tenantry diagnose` */
-export function diagnoseCommand(program: Command, workplaceOf: (command: Command) => Workplace): void {
+export function diagnoseCommand(program: Command, invocationOf: InvocationOf): void {
   program
     .command('diagnose')
     .argument('<tenant>', 'name of a tenant, or URL of its MCP endpoint')
@@ -45,36 +46,37 @@ export function diagnoseCommand(program: Command, workplaceOf: (command: Command
     .option('--address <host:port>', 'where to connect instead of the URL’s host, as for a gateway that DNS does not lead to yet')
     .option('--bundle <file>', 'also write what was seen into this .tar.gz: objects, events and logs, secrets taken out')
     .addHelpText('after', help)
-    .action(async (what: string, options: Options, command: Command) => {
-      const workplace = workplaceOf(command);
-      const { terminal, printer } = workplace;
-      const token = await clientToken(workplace, options.tokenFile);
-      // The clients of Kubernetes and MCP take most of a second to load, and no other command needs them.
-      const { prepare, Redactor, secretsOf, walk, writeBundle } = await import('../diagnose/diagnose.ts');
-      const scene = await prepare(workplace, {
-        what,
-        domain: options.domain,
-        kubeconfig: options.kubeconfig,
-        useCluster: options.cluster,
-        dialling: { caFile: options.ca === undefined ? undefined : readable(options.ca), address: addressOf(options.address) },
-        token,
-      });
-      try {
-        const redactor = new Redactor([...(token === undefined ? [] : [token]), ...ownSecrets(workplace)]);
-        if (scene.cluster !== undefined && scene.tenant !== undefined) redactor.add(await secretsOf(scene.cluster, scene.tenant.name));
-        const asTable = printer.format === 'table';
-        if (asTable) terminal.out(`${oneLine([scene.tenant?.name, scene.url].filter(Boolean).join('  '))}\n\n`);
-        const found = await walk(scene, redactor, (step) => asTable && terminal.out(linesOf(step, printer)));
-        printer.result(found, () => verdict(found, printer));
-        if (options.bundle !== undefined) {
-          await writeBundle(options.bundle, scene, found, redactor);
-          printer.note(`Written: ${options.bundle}. Secrets are taken out; look into it before you send it on all the same.`);
+    .action(
+      action<Options, [string]>(invocationOf, async (invocation, options, what) => {
+        const { terminal, printer } = invocation;
+        const token = await clientToken(invocation, options.tokenFile);
+        // The clients of Kubernetes and MCP take most of a second to load, and no other command needs them.
+        const { prepare, Redactor, secretsOf, walk, writeBundle } = await import('../diagnose/diagnose.ts');
+        const scene = await prepare(invocation, {
+          what,
+          domain: options.domain,
+          kubeconfig: options.kubeconfig,
+          useCluster: options.cluster,
+          dialling: { caFile: options.ca === undefined ? undefined : readable(options.ca), address: addressOf(options.address) },
+          token,
+        });
+        try {
+          const redactor = new Redactor([...(token === undefined ? [] : [token]), ...ownSecrets(invocation)]);
+          if (scene.cluster !== undefined && scene.tenant !== undefined) redactor.add(await secretsOf(scene.cluster, scene.tenant.name));
+          const asTable = printer.format === 'table';
+          if (asTable) terminal.out(`${oneLine([scene.tenant?.name, scene.url].filter(Boolean).join('  '))}\n\n`);
+          const found = await walk(scene, redactor, (step) => asTable && terminal.out(linesOf(step, printer)));
+          printer.result(found, () => verdict(found, printer));
+          if (options.bundle !== undefined) {
+            await writeBundle(options.bundle, scene, found, redactor);
+            printer.note(`Written: ${options.bundle}. Secrets are taken out; look into it before you send it on all the same.`);
+          }
+          if (found.firstBroken !== undefined) throw new Ended('faultFound');
+        } finally {
+          await scene.cluster?.close();
         }
-        if (found.firstBroken !== undefined) throw new Ended('faultFound');
-      } finally {
-        await scene.cluster?.close();
-      }
-    });
+      }),
+    );
 }
 
 const width = 15;
@@ -94,13 +96,14 @@ function linesOf(step: Step, printer: Printer): string {
 function verdict({ firstBroken, steps }: Walk, printer: Printer): string {
   if (firstBroken !== undefined) {
     const name = printer.paint('bold', firstBroken.name);
-    return `\nFirst broken link: ${name}: ${oneLine(firstBroken.fault)}\nWhat to do: ${oneLine(firstBroken.remedy)}\n`;
+    const commands = firstBroken.commands.map((command) => `    ${oneLine(command)}\n`);
+    return `\nFirst broken link: ${name}: ${oneLine(firstBroken.fault)}\nWhat to do: ${oneLine(firstBroken.remedy)}\n${commands.join('')}`;
   }
   const unseen = steps.filter(({ state }) => state === 'not checked').map(({ name }) => name);
   return `\nNothing is broken${unseen.length === 0 ? '.' : `, as far as could be seen; not checked: ${unseen.join(', ')}.`}\n`;
 }
 
-async function clientToken({ terminal }: Workplace, file: string | undefined): Promise<string | undefined> {
+async function clientToken({ terminal }: Invocation, file: string | undefined): Promise<string | undefined> {
   const text =
     file === undefined
       ? terminal.env['TENANTRY_TENANT_TOKEN']
@@ -127,11 +130,11 @@ function addressOf(text: string | undefined): { host: string; port: number } | u
 }
 
 /** What this process itself must not tell on. */
-function ownSecrets(workplace: Workplace): string[] {
-  const sessions = Object.values(workplace.contexts.all()).flatMap(({ session }) =>
+function ownSecrets(invocation: Invocation): string[] {
+  const sessions = Object.values(invocation.contexts.all()).flatMap(({ session }) =>
     session === undefined ? [] : [session.accessToken, session.refreshToken],
   );
-  return [...sessions, workplace.terminal.env['TENANTRY_TOKEN'], workplace.localMode()?.adminToken].filter(
+  return [...sessions, invocation.terminal.env['TENANTRY_TOKEN'], invocation.localMode().found?.adminToken].filter(
     (secret) => secret !== undefined,
   );
 }

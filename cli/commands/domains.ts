@@ -3,7 +3,8 @@ import type { Schemas } from '../../control-plane/client/client.ts';
 import { adminApi, dataOf } from '../admin-api.ts';
 import { table } from '../output/table.ts';
 import { oneLine } from '../output/text.ts';
-import { action, examples, type WorkplaceOf } from './action.ts';
+import { action, examples, type InvocationOf } from './action.ts';
+import { type Forcing, forced, forcing } from './tenants/options.ts';
 
 type Domain = Schemas['Domain'];
 
@@ -24,7 +25,7 @@ function shown(domains: readonly Domain[]): string {
 }
 
 /** `tenantry domains ...`: host names of a tenant's own. */
-export function domainCommands(program: Command, workplaceOf: WorkplaceOf): void {
+export function domainCommands(program: Command, invocationOf: InvocationOf): void {
   const domains = program.command('domains').description('Custom host names of a tenant.');
 
   domains
@@ -33,24 +34,26 @@ export function domainCommands(program: Command, workplaceOf: WorkplaceOf): void
     .description('List the domains of a tenant and how far each has come.')
     .addHelpText('after', examples('tenantry domains list acme'))
     .action(
-      action<object, [string]>(workplaceOf, async (workplace, _options, name) => {
-        const { items } = await dataOf(adminApi(workplace).GET('/admin/tenants/{name}/domains', { params: { path: { name } } }));
-        workplace.printer.result(items, () => shown(items));
+      action<object, [string]>(invocationOf, async (invocation, _options, name) => {
+        const { items } = await dataOf(adminApi(invocation).GET('/admin/tenants/{name}/domains', { params: { path: { name } } }));
+        invocation.printer.result(items, () => shown(items));
       }),
     );
 
-  domains
-    .command('add')
+  forcing(domains.command('add'))
     .argument('<tenant>')
     .argument('<domain>')
     .description('Add a domain; shows the DNS record that proves it is yours.')
     .addHelpText('after', examples('tenantry domains add acme mcp.acme.com'))
     .action(
-      action<object, [string, string]>(workplaceOf, async (workplace, _options, name, domain) => {
+      action<Forcing, [string, string]>(invocationOf, async (invocation, options, name, domain) => {
         const added = await dataOf(
-          adminApi(workplace).POST('/admin/tenants/{name}/domains', { params: { path: { name } }, body: { domain } }),
+          adminApi(invocation).POST('/admin/tenants/{name}/domains', {
+            params: { path: { name }, query: forced(options) },
+            body: { domain },
+          }),
         );
-        workplace.printer.result(added, () => shown([added]));
+        invocation.printer.result(added, () => shown([added]));
       }),
     );
 
@@ -61,24 +64,27 @@ export function domainCommands(program: Command, workplaceOf: WorkplaceOf): void
     .description('Look for the DNS record now instead of in a while.')
     .addHelpText('after', examples('tenantry domains verify acme mcp.acme.com'))
     .action(
-      action<object, [string, string]>(workplaceOf, async (workplace, _options, name, domain) => {
-        const api = adminApi(workplace);
+      action<object, [string, string]>(invocationOf, async (invocation, _options, name, domain) => {
+        const api = adminApi(invocation);
         const asked = await dataOf(api.POST('/admin/tenants/{name}/domains/{domain}/verify', { params: { path: { name, domain } } }));
-        workplace.printer.note(`The operator has been asked to look. See: tenantry domains list ${name}`);
-        workplace.printer.result(asked, () => shown([asked]));
+        invocation.printer.note(`The operator has been asked to look. See: tenantry domains list ${name}`);
+        invocation.printer.result(asked, () => shown([asked]));
       }),
     );
 
-  domains
-    .command('remove')
+  forcing(domains.command('remove'))
     .argument('<tenant>')
     .argument('<domain>')
     .description('Remove a domain; it stops serving.')
     .addHelpText('after', examples('tenantry domains remove acme mcp.acme.com'))
     .action(
-      action<object, [string, string]>(workplaceOf, async (workplace, _options, name, domain) => {
-        await dataOf(adminApi(workplace).DELETE('/admin/tenants/{name}/domains/{domain}', { params: { path: { name, domain } } }));
-        workplace.printer.note(`${domain} is removed from ${name}.`);
+      action<Forcing, [string, string]>(invocationOf, async (invocation, options, name, domain) => {
+        await dataOf(
+          adminApi(invocation).DELETE('/admin/tenants/{name}/domains/{domain}', {
+            params: { path: { name, domain }, query: forced(options) },
+          }),
+        );
+        invocation.printer.note(`${domain} is removed from ${name}.`);
       }),
     );
 }

@@ -1,14 +1,13 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Schemas } from '../../control-plane/client/client.ts';
+import { type ApiKeyScope, apiKeyScopes } from '../../crds/api-keys.ts';
 import { adminApi, dataOf } from '../admin-api.ts';
 import { table } from '../output/table.ts';
 import { ago } from '../output/text.ts';
-import { action, examples, type WorkplaceOf } from './action.ts';
+import { action, examples, type InvocationOf } from './action.ts';
 import { collect } from './tenants/options.ts';
 
 type ApiKey = Schemas['ApiKey'];
-type Scope = ApiKey['scopes'][number];
-const scopes: readonly Scope[] = ['mcp', 'api', 'mcp:read', 'api:read', 'probe'];
 
 const tableOf = (keys: readonly ApiKey[], now: Date): string =>
   table(keys, {
@@ -31,12 +30,12 @@ function expiry(text: string): (now: Date) => string {
 
 interface CreateOptions {
   readonly name: string;
-  readonly scope?: readonly Scope[];
+  readonly scope?: readonly ApiKeyScope[];
   readonly expires?: (now: Date) => string;
 }
 
 /** `tenantry keys ...`: API keys, for machines. */
-export function keyCommands(program: Command, workplaceOf: WorkplaceOf): void {
+export function keyCommands(program: Command, invocationOf: InvocationOf): void {
   const keys = program.command('keys').description('API keys of a tenant, for machines.');
 
   keys
@@ -45,9 +44,9 @@ export function keyCommands(program: Command, workplaceOf: WorkplaceOf): void {
     .description('List the API keys of a tenant by their public part, with their last use.')
     .addHelpText('after', examples('tenantry keys list acme'))
     .action(
-      action<object, [string]>(workplaceOf, async (workplace, _options, name) => {
-        const { items } = await dataOf(adminApi(workplace).GET('/admin/tenants/{name}/api-keys', { params: { path: { name } } }));
-        workplace.printer.result(items, () => tableOf(items, workplace.terminal.now()));
+      action<object, [string]>(invocationOf, async (invocation, _options, name) => {
+        const { items } = await dataOf(adminApi(invocation).GET('/admin/tenants/{name}/api-keys', { params: { path: { name } } }));
+        invocation.printer.result(items, () => tableOf(items, invocation.terminal.now()));
       }),
     );
 
@@ -57,10 +56,11 @@ export function keyCommands(program: Command, workplaceOf: WorkplaceOf): void {
     .description('Create an API key. It is printed this once and kept nowhere.')
     .requiredOption('--name <text>', 'what it is for')
     .addOption(
-      new Option('--scope <scope>', `what it may do (${scopes.join(', ')}); several times for several; mcp when left out`).argParser(
-        (value: string, previous: readonly Scope[] | undefined) => {
-          if (!(scopes as readonly string[]).includes(value)) throw new InvalidArgumentError(`There are: ${scopes.join(', ')}.`);
-          return collect(value, previous) as Scope[];
+      new Option('--scope <scope>', `what it may do (${apiKeyScopes.join(', ')}); several times for several; mcp when left out`).argParser(
+        (value: string, previous: readonly ApiKeyScope[] | undefined) => {
+          if (!(apiKeyScopes as readonly string[]).includes(value))
+            throw new InvalidArgumentError(`There are: ${apiKeyScopes.join(', ')}.`);
+          return collect(value, previous) as ApiKeyScope[];
         },
       ),
     )
@@ -70,14 +70,14 @@ export function keyCommands(program: Command, workplaceOf: WorkplaceOf): void {
       examples('tenantry keys create acme --name ci', 'KEY=$(tenantry keys create acme --name export --scope api:read --expires 90d)'),
     )
     .action(
-      action<CreateOptions, [string]>(workplaceOf, async (workplace, options, name) => {
-        const { printer, terminal } = workplace;
+      action<CreateOptions, [string]>(invocationOf, async (invocation, options, name) => {
+        const { printer, terminal } = invocation;
         const body = {
           name: options.name,
           scopes: [...(options.scope ?? (['mcp'] as const))],
           ...(options.expires === undefined ? {} : { expiresAt: options.expires(terminal.now()) }),
         };
-        const created = await dataOf(adminApi(workplace).POST('/admin/tenants/{name}/api-keys', { params: { path: { name } }, body }));
+        const created = await dataOf(adminApi(invocation).POST('/admin/tenants/{name}/api-keys', { params: { path: { name } }, body }));
         printer.note(`Key ${created.id} (${created.scopes.join(', ')}) of ${name}. It is shown this once; it works within seconds.`);
         printer.result(created, () => `${created.key}\n`);
       }),
@@ -90,9 +90,9 @@ export function keyCommands(program: Command, workplaceOf: WorkplaceOf): void {
     .description('Revoke an API key: it stops working within seconds.')
     .addHelpText('after', examples('tenantry keys revoke acme 3mX9aQ7bK2Lp'))
     .action(
-      action<object, [string, string]>(workplaceOf, async (workplace, _options, name, id) => {
-        await dataOf(adminApi(workplace).DELETE('/admin/tenants/{name}/api-keys/{id}', { params: { path: { name, id } } }));
-        workplace.printer.note(`Key ${id} of ${name} is revoked.`);
+      action<object, [string, string]>(invocationOf, async (invocation, _options, name, id) => {
+        await dataOf(adminApi(invocation).DELETE('/admin/tenants/{name}/api-keys/{id}', { params: { path: { name, id } } }));
+        invocation.printer.note(`Key ${id} of ${name} is revoked.`);
       }),
     );
 }

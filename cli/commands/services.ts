@@ -2,7 +2,8 @@ import type { Command } from 'commander';
 import type { Schemas } from '../../control-plane/client/client.ts';
 import { adminApi, dataOf } from '../admin-api.ts';
 import { table } from '../output/table.ts';
-import { action, examples, type WorkplaceOf } from './action.ts';
+import { action, examples, type InvocationOf } from './action.ts';
+import { type Forcing, forced, forcing } from './tenants/options.ts';
 
 type Service = Schemas['Service'];
 
@@ -15,7 +16,7 @@ const tableOf = (services: readonly Service[]): string =>
   });
 
 /** `tenantry services ...`: the switches of a tenant's services. */
-export function serviceCommands(program: Command, workplaceOf: WorkplaceOf): void {
+export function serviceCommands(program: Command, invocationOf: InvocationOf): void {
   const services = program.command('services').description('Switch services of a tenant on and off.');
 
   services
@@ -24,9 +25,9 @@ export function serviceCommands(program: Command, workplaceOf: WorkplaceOf): voi
     .description('List the services of a tenant.')
     .addHelpText('after', examples('tenantry services list acme'))
     .action(
-      action<object, [string]>(workplaceOf, async (workplace, _options, name) => {
-        const { items } = await dataOf(adminApi(workplace).GET('/admin/tenants/{name}/services', { params: { path: { name } } }));
-        workplace.printer.result(items, () => tableOf(items));
+      action<object, [string]>(invocationOf, async (invocation, _options, name) => {
+        const { items } = await dataOf(adminApi(invocation).GET('/admin/tenants/{name}/services', { params: { path: { name } } }));
+        invocation.printer.result(items, () => tableOf(items));
       }),
     );
 
@@ -34,19 +35,21 @@ export function serviceCommands(program: Command, workplaceOf: WorkplaceOf): voi
     ['enable', true, 'Switch a service on.'],
     ['disable', false, 'Switch a service off: its tools and its part of the API are gone until it is on again.'],
   ] as const) {
-    services
-      .command(verb)
+    forcing(services.command(verb))
       .argument('<tenant>')
       .argument('<service>')
       .description(description)
       .addHelpText('after', examples(`tenantry services ${verb} acme comments`))
       .action(
-        action<object, [string, string]>(workplaceOf, async (workplace, _options, name, service) => {
-          const api = adminApi(workplace);
+        action<Forcing, [string, string]>(invocationOf, async (invocation, options, name, service) => {
+          const api = adminApi(invocation);
           const state = await dataOf(
-            api.PUT('/admin/tenants/{name}/services/{service}', { params: { path: { name, service } }, body: { enabled } }),
+            api.PUT('/admin/tenants/{name}/services/{service}', {
+              params: { path: { name, service }, query: forced(options) },
+              body: { enabled },
+            }),
           );
-          workplace.printer.result(state, () => tableOf([state]));
+          invocation.printer.result(state, () => tableOf([state]));
         }),
       );
   }

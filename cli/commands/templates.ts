@@ -5,7 +5,8 @@ import { fieldsOf, readDocument } from '../documents.ts';
 import { Failure } from '../failure.ts';
 import { table } from '../output/table.ts';
 import { ago } from '../output/text.ts';
-import { action, examples, type WorkplaceOf } from './action.ts';
+import { action, examples, type InvocationOf } from './action.ts';
+import { type Forcing, forced, forcing } from './tenants/options.ts';
 
 type Template = Schemas['Template'];
 
@@ -17,14 +18,13 @@ const tableOf = (templates: readonly Template[], now: Date): string =>
     TITLE: ({ spec }) => spec.displayName ?? '',
   });
 
-interface ApplyOptions {
+interface ApplyOptions extends Forcing {
   readonly file: string;
   readonly dryRun?: boolean;
-  readonly force?: boolean;
 }
 
 /** `tenantry templates ...`: what tenants are made of. */
-export function templateCommands(program: Command, workplaceOf: WorkplaceOf): void {
+export function templateCommands(program: Command, invocationOf: InvocationOf): void {
   const templates = program.command('templates').description('What tenants are made of.');
 
   templates
@@ -32,9 +32,9 @@ export function templateCommands(program: Command, workplaceOf: WorkplaceOf): vo
     .description('List templates.')
     .addHelpText('after', examples('tenantry templates list'))
     .action(
-      action<object, []>(workplaceOf, async (workplace) => {
-        const { items } = await dataOf(adminApi(workplace).GET('/admin/templates'));
-        workplace.printer.result(items, () => tableOf(items, workplace.terminal.now()));
+      action<object, []>(invocationOf, async (invocation) => {
+        const { items } = await dataOf(adminApi(invocation).GET('/admin/templates'));
+        invocation.printer.result(items, () => tableOf(items, invocation.terminal.now()));
       }),
     );
 
@@ -44,33 +44,31 @@ export function templateCommands(program: Command, workplaceOf: WorkplaceOf): vo
     .description('Show a template.')
     .addHelpText('after', examples('tenantry templates get toolbridge --output yaml'))
     .action(
-      action<object, [string]>(workplaceOf, async (workplace, _options, name) => {
-        const template = await dataOf(adminApi(workplace).GET('/admin/templates/{name}', { params: { path: { name } } }));
-        workplace.printer.result(template, () => tableOf([template], workplace.terminal.now()));
+      action<object, [string]>(invocationOf, async (invocation, _options, name) => {
+        const template = await dataOf(adminApi(invocation).GET('/admin/templates/{name}', { params: { path: { name } } }));
+        invocation.printer.result(template, () => tableOf([template], invocation.terminal.now()));
       }),
     );
 
-  templates
-    .command('apply')
+  forcing(templates.command('apply'))
     .description('Create or replace a template. Whoever may do that decides which code runs.')
     .requiredOption('-f, --file <file>', 'a StackTemplate in YAML or JSON; - reads standard input')
-    .option('--force', 'take fields over that another manager owns, such as a GitOps tool')
     .option('--dry-run', 'check everything and store nothing')
     .addHelpText('after', examples('tenantry templates apply -f template.yaml --dry-run', 'tenantry templates apply -f template.yaml'))
     .action(
-      action<ApplyOptions, []>(workplaceOf, async (workplace, options) => {
-        const { labels: _labels, name, ...spec } = fieldsOf(await readDocument(workplace.terminal, options.file), 'StackTemplate');
+      action<ApplyOptions, []>(invocationOf, async (invocation, options) => {
+        const { labels: _labels, name, ...spec } = fieldsOf(await readDocument(invocation.terminal, options.file), 'StackTemplate');
         if (typeof name !== 'string')
           throw new Failure('usage', 'The template has no name.', { remedy: 'Give a StackTemplate with metadata.name.' });
         const query = {
-          ...(options.force === true ? { force: true as const } : {}),
+          ...forced(options),
           ...(options.dryRun === true ? { dryRun: true as const } : {}),
         };
         // The control plane names every fault of the fields, with pointers.
         const body = spec as unknown as Template['spec'];
-        const applied = await dataOf(adminApi(workplace).PUT('/admin/templates/{name}', { params: { path: { name }, query }, body }));
-        if (options.dryRun === true) workplace.printer.note('Nothing was stored: this is what it would be.');
-        workplace.printer.result(applied, () => tableOf([applied], workplace.terminal.now()));
+        const applied = await dataOf(adminApi(invocation).PUT('/admin/templates/{name}', { params: { path: { name }, query }, body }));
+        if (options.dryRun === true) invocation.printer.note('Nothing was stored: this is what it would be.');
+        invocation.printer.result(applied, () => tableOf([applied], invocation.terminal.now()));
       }),
     );
 
@@ -80,10 +78,10 @@ export function templateCommands(program: Command, workplaceOf: WorkplaceOf): vo
     .description('List the revisions of a template; a tenant stays with one by template.revision.')
     .addHelpText('after', examples('tenantry templates revisions toolbridge'))
     .action(
-      action<object, [string]>(workplaceOf, async (workplace, _options, name) => {
-        const { items } = await dataOf(adminApi(workplace).GET('/admin/templates/{name}/revisions', { params: { path: { name } } }));
-        const now = workplace.terminal.now();
-        workplace.printer.result(items, () =>
+      action<object, [string]>(invocationOf, async (invocation, _options, name) => {
+        const { items } = await dataOf(adminApi(invocation).GET('/admin/templates/{name}/revisions', { params: { path: { name } } }));
+        const now = invocation.terminal.now();
+        invocation.printer.result(items, () =>
           table(items, {
             REVISION: ({ revision }) => revision,
             CURRENT: ({ current }) => (current ? 'yes' : ''),

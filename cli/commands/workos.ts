@@ -1,11 +1,11 @@
 import { type Command, Option } from 'commander';
 import type { WorkosFinding } from '../../control-plane/identity/workos-setup.ts';
 import { Ended, Failure } from '../failure.ts';
+import type { Invocation } from '../invocation.ts';
 import { table } from '../output/table.ts';
 import { oneLine } from '../output/text.ts';
 import { asked, type EnvironmentOptions } from '../workos/setup.ts';
-import type { Workplace } from '../workplace.ts';
-import { action, examples, type WorkplaceOf } from './action.ts';
+import { action, examples, type InvocationOf } from './action.ts';
 import { collect } from './tenants/options.ts';
 
 interface Options extends EnvironmentOptions {
@@ -18,7 +18,7 @@ never shown. Exit code: 0 everything is there, 9 something is missing or takes t
 `;
 
 /** `tenantry workos ...`: the WorkOS environment of an installation. */
-export function workosCommands(program: Command, workplaceOf: WorkplaceOf): void {
+export function workosCommands(program: Command, invocationOf: InvocationOf): void {
   const workos = program
     .command('workos')
     .description('The WorkOS environment: what Tenantry needs of it, what is there, and making the rest.');
@@ -34,9 +34,9 @@ export function workosCommands(program: Command, workplaceOf: WorkplaceOf): void
         ),
     )
     .action(
-      action<Options, []>(workplaceOf, async (workplace, options) => {
-        const found = await asked(async (setup) => await setup.module.checkWorkos(setup.options), workplace, options);
-        workplace.printer.result(found, () => shown(found));
+      action<Options, []>(invocationOf, async (invocation, options) => {
+        const found = await asked(async (setup) => await setup.module.checkWorkos(setup.options), invocation, options);
+        invocation.printer.result(found, () => shown(found));
         if (found.some(isWanting)) throw new Ended('faultFound');
       }),
     );
@@ -53,14 +53,14 @@ export function workosCommands(program: Command, workplaceOf: WorkplaceOf): void
         ),
     )
     .action(
-      action<Options, []>(workplaceOf, async (workplace, options) => {
-        const { printer, terminal } = workplace;
+      action<Options, []>(invocationOf, async (invocation, options) => {
+        const { printer, terminal } = invocation;
         const { findings, webhookSecret } = await asked(
           async (setup) => {
-            if (options.yes !== true) await confirm(workplace, await setup.module.checkWorkos(setup.options));
+            if (options.yes !== true) await confirm(invocation, await setup.module.checkWorkos(setup.options));
             return setup.module.setupWorkos(setup.options);
           },
-          workplace,
+          invocation,
           options,
         );
         printer.result({ findings, ...(webhookSecret === undefined ? {} : { webhookSecret }) }, () => shown(findings));
@@ -91,7 +91,7 @@ function described(command: Command): Command {
     .option('--webhook-url <url>', 'https://<control plane>/webhooks/workos; left out where WorkOS cannot reach it');
 }
 
-async function confirm({ terminal, printer }: Workplace, found: readonly WorkosFinding[]): Promise<void> {
+async function confirm({ terminal, printer }: Invocation, found: readonly WorkosFinding[]): Promise<void> {
   const missing = found.filter(({ state }) => state === 'missing' || state === 'unknown');
   if (missing.length === 0) return;
   printer.note(`To be made at WorkOS: ${missing.map(({ item }) => oneLine(item)).join(', ')}`);

@@ -1,6 +1,7 @@
 import { Failure } from '../failure.ts';
 import type { Contexts } from './contexts.ts';
-import type { LocalMode } from './local-mode.ts';
+import type { LocalModeSearch } from './local-mode.ts';
+import { isSecure, secureOnly } from './secure-url.ts';
 
 /** Which control plane a command speaks to, and who told. */
 export interface Connection {
@@ -18,12 +19,12 @@ export interface ConnectionSources {
   readonly contexts: Contexts;
   /** Context that was asked for by `--context`. */
   readonly wanted: string | undefined;
-  readonly localMode: () => LocalMode | undefined;
+  readonly localMode: () => LocalModeSearch;
 }
 
 /**
- * `--context`, then TENANTRY_URL, then the current context, then local mode; TENANTRY_TOKEN goes before a context's session. A session is
- * only ever sent to the URL it was made for.
+ * `--context`, then TENANTRY_URL, then the current context, then local mode. TENANTRY_TOKEN goes before a context's session, but only to a
+ * URL that the user has named: never to one that a file in the folder names. A session is only ever sent to the URL it was made for.
  */
 export function findConnection({ env, contexts, wanted, localMode }: ConnectionSources): Connection | undefined {
   const token = env['TENANTRY_TOKEN'] || undefined;
@@ -35,7 +36,13 @@ export function findConnection({ env, contexts, wanted, localMode }: ConnectionS
   const name = wanted ?? contexts.current;
   if (name !== undefined) {
     const context = contexts.find(name);
-    if (context !== undefined) return { url: context.url, source: 'context', context: token === undefined ? name : undefined, token };
+    if (context !== undefined)
+      return {
+        url: baseUrl(context.url, `The URL of context ${name}`),
+        source: 'context',
+        context: token === undefined ? name : undefined,
+        token,
+      };
     if (wanted !== undefined) {
       const known = Object.keys(contexts.all());
       throw new Failure('usage', `There is no context ${wanted}.`, {
@@ -43,10 +50,10 @@ export function findConnection({ env, contexts, wanted, localMode }: ConnectionS
       });
     }
   }
-  const local = localMode();
+  const { found: local } = localMode();
   if (local === undefined) return undefined;
   const base = baseUrl(local.adminUrl, 'local.json');
-  const given = token ?? local.adminToken;
+  const given = local.adminToken;
   return { url: base, source: 'local mode', context: given === undefined ? contextOf(contexts, base) : undefined, token: given };
 }
 
@@ -60,6 +67,7 @@ export function requireConnection(sources: ConnectionSources): Connection {
   const connection = findConnection(sources);
   if (connection !== undefined) return connection;
   throw new Failure('usage', 'No control plane is configured.', {
+    details: sources.localMode().ignored,
     remedy:
       'Sign in once:         tenantry login https://<url of the control plane>\n' +
       'In CI set:            TENANTRY_URL and TENANTRY_TOKEN\n' +
@@ -73,5 +81,6 @@ export function baseUrl(text: string, where: string): string {
   if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.search !== '' || url.hash !== '') {
     throw new Failure('usage', `${where} must be an http or https URL such as https://tenantry.example.com, without query or password.`);
   }
+  if (!isSecure(url)) throw new Failure('usage', `${where} ${secureOnly}: a token is sent there.`);
   return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
 }

@@ -115,6 +115,17 @@ export class Cluster {
     }
   }
 
+  /** Namespace in which the operator runs; undefined where the cluster does not tell, as in local mode, where it is no pod. */
+  async installationNamespace(): Promise<string | undefined> {
+    const labelSelector = 'app.kubernetes.io/name=tenantry,app.kubernetes.io/component=operator';
+    try {
+      return (await this.list<KubeObject>(kinds.Deployment, undefined, { labelSelector, metadataOnly: true }))[0]?.metadata.namespace;
+    } catch (error) {
+      if (error instanceof KubeError) return undefined;
+      throw error;
+    }
+  }
+
   pods(tenant: string): Promise<Pod[]> {
     return this.list<Pod>(kinds.Pod, tenant, { labelSelector: 'app.kubernetes.io/component=stack' });
   }

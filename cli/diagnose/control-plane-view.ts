@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { TenantSpec, TenantStatus } from '../../crds/tenant.ts';
 import type { Connection } from '../config/connection.ts';
 import { Failure } from '../failure.ts';
-import type { Workplace } from '../workplace.ts';
+import type { Invocation } from '../invocation.ts';
 import { causeOf } from './cause.ts';
 import type { ControlPlaneView, KnownTenant } from './scene.ts';
 
@@ -51,14 +51,14 @@ export function controlPlaneView(connection: Connection | undefined, signal: Abo
 
 /** The tenant as the control plane tells it. It being away is an answer, not a failure. */
 export async function controlPlaneTenant(
-  workplace: Workplace,
+  invocation: Invocation,
   connection: Connection | undefined,
   name: string,
 ): Promise<ControlPlaneTenant> {
-  const { signal } = workplace.terminal;
+  const { signal } = invocation.terminal;
   if (connection === undefined) return { tenant: undefined, because: 'no control plane is configured' };
   try {
-    const token = await workplace.token(connection);
+    const token = await invocation.token(connection);
     if (token === undefined) return { tenant: undefined, because: `not signed in at ${connection.url}` };
     const response = await fetch(`${connection.url}/admin/tenants/${encodeURIComponent(name)}`, {
       headers: { authorization: `Bearer ${token}`, accept: 'application/json' },

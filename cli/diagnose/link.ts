@@ -25,6 +25,8 @@ export type Finding =
       readonly fault: string;
       /** What to do about it. */
       readonly remedy: string;
+      /** Commands that do or show it, each as it can be pasted. */
+      readonly commands: readonly string[];
       readonly seen: readonly string[];
     }
   | { readonly state: 'not checked'; readonly why: string; readonly seen: readonly string[] };
@@ -38,5 +40,11 @@ export interface Link {
 }
 
 export const ok = (...seen: string[]): Finding => ({ state: 'ok', seen });
-export const broken = (fault: string, remedy: string, seen: readonly string[] = []): Finding => ({ state: 'broken', fault, remedy, seen });
+export const broken = (fault: string, remedy: string, seen: readonly string[] = [], commands: readonly string[] = []): Finding => ({
+  state: 'broken',
+  fault,
+  remedy,
+  commands,
+  seen,
+});
 export const notChecked = (why: string, seen: readonly string[] = []): Finding => ({ state: 'not checked', why, seen });

@@ -1,5 +1,6 @@
 import { metadataUrl } from '../../crds/names.ts';
 import { type Dialling, publicFetch } from '../../kube/public-fetch.ts';
+import { isLoopback } from '../config/secure-url.ts';
 import { causeOf } from './cause.ts';
 
 export interface Answer {
@@ -38,6 +39,12 @@ export class Outside {
     return this.dialling.address ?? { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (protocol === 'https:' ? 443 : 80) };
   }
 
+  /** Why no token is sent there; undefined where nobody on the way can read it. */
+  get notSecret(): string | undefined {
+    if (this.url.protocol === 'https:' || isLoopback(this.target.host)) return undefined;
+    return 'no token is sent over plain http, where everybody on the way can read it';
+  }
+
   /** What the metadata's URL answers; asked once. @throws Error without an answer */
   metadata(): Promise<Answer> {
     this.#metadata ??= this.#ask(this.metadataUrl, { headers: { accept: 'application/json' } });
@@ -51,7 +58,8 @@ export class Outside {
   }
 
   /** What the endpoint answers to a token. @throws Error without an answer */
-  askForTools(token: string | undefined): Promise<Answer> {
+  async askForTools(token: string | undefined): Promise<Answer> {
+    if (token !== undefined && this.notSecret !== undefined) throw new Error(this.notSecret);
     return this.#ask(this.url.href, {
       method: 'POST',
       headers: {

@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { KubeError } from '../../kube/errors.ts';
 import type { Dialling } from '../../kube/public-fetch.ts';
 import { baseUrl } from '../config/connection.ts';
+import { type LocalKubeconfig, localKubeconfig } from '../config/local-kubeconfig.ts';
 import { Failure } from '../failure.ts';
-import type { Workplace } from '../workplace.ts';
+import type { Invocation } from '../invocation.ts';
 import { causeOf } from './cause.ts';
 import { Cluster } from './cluster.ts';
+import { Commands } from './commands.ts';
 import { type ControlPlaneTenant, controlPlaneTenant, controlPlaneView } from './control-plane-view.ts';
 import { Outside } from './outside.ts';
 import type { KnownTenant, Scene } from './scene.ts';
@@ -24,11 +26,11 @@ export interface Subject {
 }
 
 /** Finds out what can be known of the tenant, from the cluster, else from the control plane, else from its URL alone. */
-export async function prepare(workplace: Workplace, subject: Subject): Promise<Scene> {
-  const { terminal } = workplace;
+export async function prepare(invocation: Invocation, subject: Subject): Promise<Scene> {
+  const { terminal } = invocation;
   const given = /^https?:\/\//.test(subject.what) ? endpoint(subject.what) : undefined;
   const name = given === undefined ? subject.what : undefined;
-  const inside = await openCluster(workplace, subject);
+  const inside = await openCluster(invocation, subject);
   let { cluster, because: noClusterBecause } = inside;
   let tenant: KnownTenant | undefined;
   if (cluster !== undefined) {
@@ -45,10 +47,10 @@ export async function prepare(workplace: Workplace, subject: Subject): Promise<S
       cluster = undefined;
     }
   }
-  const connection = workplace.connection();
+  const connection = invocation.connection();
   const told: ControlPlaneTenant =
     tenant === undefined && name !== undefined
-      ? await controlPlaneTenant(workplace, connection, name)
+      ? await controlPlaneTenant(invocation, connection, name)
       : { tenant: undefined, because: 'only a URL was given' };
   tenant ??= told.tenant;
   if (tenant === undefined && given === undefined) throw nothingKnown(name ?? '', noClusterBecause, told);
@@ -62,6 +64,12 @@ export async function prepare(workplace: Workplace, subject: Subject): Promise<S
     noClusterBecause,
     outside: url === undefined ? undefined : new Outside(url, subject.dialling, terminal.signal),
     controlPlane: controlPlaneView(connection, terminal.signal),
+    commands: new Commands({
+      kubeconfig: inside.named,
+      context: invocation.wanted,
+      namespace: await cluster?.installationNamespace(),
+      logs: connection?.source === 'local mode' ? logsOfLocalMode(invocation) : undefined,
+    }),
     token: subject.token,
     now: terminal.now,
     signal: terminal.signal,
@@ -99,28 +107,34 @@ function endpoint(text: string): string {
 
 interface Opened {
   readonly cluster: Cluster | undefined;
+  /** Kubeconfig that kubectl has to be told of to look into the same cluster. */
+  readonly named: string | undefined;
   readonly because: string;
 }
 
 /** `--kubeconfig`, KUBECONFIG, local mode's, ~/.kube/config, the pod's own ServiceAccount. */
-async function openCluster(workplace: Workplace, { kubeconfig, useCluster }: Subject): Promise<Opened> {
-  const { env, signal } = workplace.terminal;
-  if (!useCluster) return { cluster: undefined, because: '--no-cluster' };
-  const running = workplace.localMode();
-  const local =
-    running !== undefined && workplace.connection()?.url === baseUrl(running.adminUrl, 'local.json') ? running.kubeconfig : undefined;
+async function openCluster(invocation: Invocation, { kubeconfig, useCluster }: Subject): Promise<Opened> {
+  const { env, signal } = invocation.terminal;
+  if (!useCluster) return { cluster: undefined, named: kubeconfig, because: '--no-cluster' };
+  const local = kubeconfigOfLocalMode(invocation);
   const home = join(env['HOME'] ?? homedir(), '.kube', 'config');
   // KUBECONFIG may be a list of files; the first that exists decides, as with one.
   const named = env['KUBECONFIG']?.split(':').find((path) => path !== '' && existsSync(path));
-  const path = kubeconfig ?? named ?? local ?? (existsSync(home) ? home : undefined);
+  const own = local !== undefined && 'path' in local ? local.path : undefined;
+  const path = kubeconfig ?? named ?? own ?? (existsSync(home) ? home : undefined);
+  const told = kubeconfig ?? (named === undefined ? own : undefined);
   if (path === undefined && env['KUBERNETES_SERVICE_HOST'] === undefined)
-    return { cluster: undefined, because: 'no kubeconfig was found (--kubeconfig, KUBECONFIG)' };
+    return {
+      cluster: undefined,
+      named: told,
+      because: local !== undefined && 'because' in local ? local.because : 'no kubeconfig was found (--kubeconfig, KUBECONFIG)',
+    };
   let cluster: Cluster | undefined;
   try {
     cluster = Cluster.open(path, signal);
-    if (await cluster.serves()) return { cluster, because: '' };
+    if (await cluster.serves()) return { cluster, named: told, because: '' };
     await cluster.close();
-    return { cluster: undefined, because: `${cluster.server} has no Tenantry` };
+    return { cluster: undefined, named: told, because: `${cluster.server} has no Tenantry` };
   } catch (error) {
     signal.throwIfAborted();
     await cluster?.close();
@@ -129,6 +143,19 @@ async function openCluster(workplace: Workplace, { kubeconfig, useCluster }: Sub
         ? `the kubeconfig cannot be used: ${causeOf(error)}`
         : (error as Error).message;
     if (kubeconfig !== undefined && cluster === undefined) throw new Failure('usage', `${kubeconfig}: ${because}`);
-    return { cluster: undefined, because };
+    return { cluster: undefined, named: told, because };
   }
+}
+
+/** Where operator and control plane of local mode write their logs. */
+function logsOfLocalMode(invocation: Invocation): string | undefined {
+  const { found } = invocation.localMode();
+  return found && join(found.folder, 'logs');
+}
+
+/** The kubeconfig of local mode, where it is local mode's control plane that was chosen. */
+function kubeconfigOfLocalMode(invocation: Invocation): LocalKubeconfig | undefined {
+  const { found } = invocation.localMode();
+  if (found === undefined || invocation.connection()?.url !== baseUrl(found.adminUrl, 'local.json')) return undefined;
+  return localKubeconfig(found, invocation.terminal.uid);
 }

@@ -21,8 +21,8 @@ const assignment = /(?<![a-z0-9_-])([a-z0-9_-]+)\\?["']?\s*[:=]\s*\\?["']?/gi;
 const assigned = /(?!\[redacted\])[^\s"'\\,;&})\]]{4,}/y;
 const secretName =
   /pass(?:word|wd|phrase)?|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|client[-_]?secret|credential|authorization|cookie/i;
-/** The same, but for names of what is about a secret: `secretName`, `tokenPath`. */
-const nameOfSecret = new RegExp(`(?:${secretName.source})(?![a-z]*(?:name|ref|path|file|policy|seconds|s?ready)\\b)`, 'i');
+/** The same, but for names of what is about a secret: `secretName`, `tokenPath`, `authorization_servers`. */
+const nameOfSecret = new RegExp(`(?:${secretName.source})(?![a-z]*(?:name|ref|path|file|policy|seconds|s?ready)\\b|[-_]servers?\\b)`, 'i');
 /** Longer ones are no names of anything; the exceptions are not looked for in them. */
 const maximumName = 100;
 

@@ -1,5 +1,6 @@
 import type { TenantSpec, TenantStatus } from '../../crds/tenant.ts';
 import type { Cluster } from './cluster.ts';
+import type { Commands } from './commands.ts';
 import type { Outside } from './outside.ts';
 
 /** A Tenant as the cluster or the control plane tells it. */
@@ -29,6 +30,8 @@ export interface Scene {
   /** The tenant's endpoint as clients see it; undefined without a URL. */
   readonly outside: Outside | undefined;
   readonly controlPlane: ControlPlaneView;
+  /** Commands for this installation, for remedies. */
+  readonly commands: Commands;
   /** Token or API key of a client of the tenant. */
   readonly token: string | undefined;
   readonly now: () => Date;

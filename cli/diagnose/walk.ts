@@ -35,7 +35,9 @@ export interface Walk {
   readonly time: string;
   readonly steps: readonly Step[];
   /** The first link that is broken; the others may be so because of it. */
-  readonly firstBroken: { readonly name: LinkName; readonly fault: string; readonly remedy: string } | undefined;
+  readonly firstBroken:
+    | { readonly name: LinkName; readonly fault: string; readonly remedy: string; readonly commands: readonly string[] }
+    | undefined;
 }
 
 /** Looks at every link that can be looked at, in order, and tells of each as soon as it is known. Nothing it finds carries a secret. */
@@ -61,6 +63,7 @@ export async function walk(scene: Scene, redactor: Redactor, tell: (step: Step) 
     url: scene.url,
     time,
     steps,
-    firstBroken: first?.state === 'broken' ? { name: first.name, fault: first.fault, remedy: first.remedy } : undefined,
+    firstBroken:
+      first?.state === 'broken' ? { name: first.name, fault: first.fault, remedy: first.remedy, commands: first.commands } : undefined,
   };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isSecureUrl, secureOnly } from '../config/secure-url.ts';
 import { causeOf } from '../diagnose/cause.ts';
 import { Failure } from '../failure.ts';
 
@@ -9,11 +10,14 @@ export interface AuthClient {
   readonly workosUrl: string;
 }
 
+/** A page that somebody is sent to, to sign in there. */
+const secureUrl = z.string().refine(isSecureUrl, secureOnly);
+
 const device = z.object({
   device_code: z.string(),
   user_code: z.string(),
-  verification_uri: z.url({ protocol: /^https?$/ }),
-  verification_uri_complete: z.url({ protocol: /^https?$/ }).optional(),
+  verification_uri: secureUrl,
+  verification_uri_complete: secureUrl.optional(),
   expires_in: z.number(),
   interval: z.number().default(5),
 });
@@ -67,6 +71,7 @@ export async function refresh(
 }
 
 async function post(url: string, body: object, signal: AbortSignal): Promise<unknown> {
+  if (!isSecureUrl(url)) throw new Failure('usage', `The URL of WorkOS ${secureOnly}: tokens are sent there.`);
   let status: number;
   let answer: unknown;
   try {

@@ -2,11 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { decodeJwt } from 'jose';
 import { z } from 'zod';
 import type { Session } from '../config/contexts.ts';
+import { isSecureUrl } from '../config/secure-url.ts';
 import { causeOf } from '../diagnose/cause.ts';
 import { Failure } from '../failure.ts';
 import { type AuthClient, authorizeDevice, type Device, GrantRefused, type OpenedSession, redeemDevice, refresh } from './grants.ts';
 
-const authConfig = z.object({ clientId: z.string().min(1), workosUrl: z.url({ protocol: /^https?$/ }) });
+const authConfig = z.object({ clientId: z.string().min(1), workosUrl: z.string().refine(isSecureUrl) });
 
 /** What the control plane says of signing in. @throws Failure */
 export async function authClientOf(url: string, signal: AbortSignal): Promise<AuthClient> {

@@ -4,8 +4,8 @@ import type { Condition } from '../../crds/conditions.ts';
 import { isTrue } from '../../crds/conditions.ts';
 import { dataOf } from '../admin-api.ts';
 import { Failure } from '../failure.ts';
+import type { Invocation } from '../invocation.ts';
 import { oneLine } from '../output/text.ts';
-import type { Workplace } from '../workplace.ts';
 
 export type TenantWithEvents = Schemas['TenantWithEvents'];
 
@@ -23,13 +23,13 @@ export interface WaitOptions {
  * @throws Failure timedOut, notFound
  */
 export async function waitFor(
-  workplace: Workplace,
+  invocation: Invocation,
   api: AdminApiClient,
   name: string,
   condition: (tenant: TenantWithEvents | undefined) => boolean,
   { seconds, goal }: WaitOptions,
 ): Promise<TenantWithEvents | undefined> {
-  const { signal, now } = workplace.terminal;
+  const { signal, now } = invocation.terminal;
   const deadline = now().getTime() + seconds * 1000;
   const told = new Map<string, string>();
   let last: TenantWithEvents | undefined;
@@ -37,7 +37,7 @@ export async function waitFor(
     const found = await look(api, name);
     if (found !== 'away') {
       last = found;
-      tell(workplace, last, told);
+      tell(invocation, last, told);
       if (condition(last)) return last;
       if (last === undefined) throw new Failure('notFound', `Tenant ${name} is gone.`);
     }
@@ -68,7 +68,7 @@ async function look(api: AdminApiClient, name: string): Promise<TenantWithEvents
   }
 }
 
-function tell({ printer }: Workplace, tenant: TenantWithEvents | undefined, told: Map<string, string>): void {
+function tell({ printer }: Invocation, tenant: TenantWithEvents | undefined, told: Map<string, string>): void {
   for (const { type, status, reason, message } of conditionsOf(tenant)) {
     const line = `${status} ${reason}`;
     if (told.get(type) === line) continue;

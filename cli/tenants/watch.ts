@@ -1,18 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AdminApiClient, Tenant } from '../../control-plane/client/client.ts';
+import type { paths } from '../../control-plane/client/schema.ts';
 import { dataOf } from '../admin-api.ts';
 import { Failure } from '../failure.ts';
-import type { Workplace } from '../workplace.ts';
+import type { Invocation } from '../invocation.ts';
 import { changeLine } from './show.ts';
 
 const pollMs = 2_000;
 
-export interface Filter {
-  readonly template?: string;
-  readonly phase?: NonNullable<Tenant['status']['phase']>;
-  readonly labelSelector?: string;
-  readonly sort?: 'name' | '-name' | 'createdAt' | '-createdAt';
-}
+/** What of the tenants is listed, and in which order. */
+export type Filter = Omit<NonNullable<paths['/admin/tenants']['get']['parameters']['query']>, 'limit' | 'cursor'>;
 
 /** All tenants of a filter, page by page. */
 export async function allTenants(api: AdminApiClient, filter: Filter): Promise<Tenant[]> {
@@ -28,8 +25,8 @@ export async function allTenants(api: AdminApiClient, filter: Filter): Promise<T
 }
 
 /** Tells every change until Ctrl-C. A control plane that is away is told of once and waited for. */
-export async function watchTenants(workplace: Workplace, look: () => Promise<readonly Tenant[]>): Promise<void> {
-  const { printer, terminal } = workplace;
+export async function watchTenants(invocation: Invocation, look: () => Promise<readonly Tenant[]>): Promise<void> {
+  const { printer, terminal } = invocation;
   let known = new Map<string, Tenant>();
   let away = false;
   const tell = (type: 'added' | 'changed' | 'deleted', tenant: Tenant): void =>

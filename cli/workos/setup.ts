@@ -1,6 +1,7 @@
 import type { WorkosSetupOptions } from '../../control-plane/identity/workos-setup.ts';
+import { isSecure, secureOnly } from '../config/secure-url.ts';
 import { Failure } from '../failure.ts';
-import type { Workplace } from '../workplace.ts';
+import type { Invocation } from '../invocation.ts';
 
 /** What the commands are told of the environment. */
 export interface EnvironmentOptions {
@@ -16,9 +17,9 @@ interface Setup {
 }
 
 /** Runs `ask` with everything it needs, and tells a refusal of WorkOS from its absence. */
-export async function asked<T>(ask: (setup: Setup) => Promise<T>, workplace: Workplace, options: EnvironmentOptions): Promise<T> {
-  const { terminal } = workplace;
-  const told = options.clientId === undefined || options.oauthIssuer === undefined ? await configOf(workplace) : {};
+export async function asked<T>(ask: (setup: Setup) => Promise<T>, invocation: Invocation, options: EnvironmentOptions): Promise<T> {
+  const { terminal } = invocation;
+  const told = options.clientId === undefined || options.oauthIssuer === undefined ? await configOf(invocation) : {};
   const clientId = options.clientId ?? told.clientId;
   const oauthIssuer = options.oauthIssuer ?? told.authorizationServer;
   if (clientId === undefined || oauthIssuer === undefined)
@@ -31,13 +32,13 @@ export async function asked<T>(ask: (setup: Setup) => Promise<T>, workplace: Wor
     return await ask({
       module,
       options: {
-        apiKey: await apiKey(workplace),
+        apiKey: await apiKey(invocation),
         clientId,
         // Never from the control plane: whoever it is, it must not decide where the key is sent.
-        apiUrl: safeUrl(terminal.env['WORKOS_API_URL'] || 'https://api.workos.com', 'WORKOS_API_URL').origin,
-        oauthIssuer: httpUrl(oauthIssuer, '--oauth-issuer').href.replace(/\/+$/, ''),
+        apiUrl: secureUrl(terminal.env['WORKOS_API_URL'] || 'https://api.workos.com', 'WORKOS_API_URL').origin,
+        oauthIssuer: secureUrl(oauthIssuer, '--oauth-issuer').href.replace(/\/+$/, ''),
         redirectUris: options.redirectUri ?? [],
-        webhookUrl: options.webhookUrl === undefined ? undefined : httpUrl(options.webhookUrl, '--webhook-url').href,
+        webhookUrl: options.webhookUrl === undefined ? undefined : secureUrl(options.webhookUrl, '--webhook-url').href,
         signal: terminal.signal,
       },
     });
@@ -52,7 +53,7 @@ export async function asked<T>(ask: (setup: Setup) => Promise<T>, workplace: Wor
   }
 }
 
-async function apiKey({ terminal }: Workplace): Promise<string> {
+async function apiKey({ terminal }: Invocation): Promise<string> {
   const given =
     terminal.env['WORKOS_API_KEY']?.trim() ||
     (terminal.interactive ? (await terminal.ask('API key of the WorkOS environment (not shown): ', { secret: true })).trim() : '');
@@ -66,10 +67,10 @@ interface Told {
 }
 
 /** What the control plane says, where one is configured and answers. */
-async function configOf(workplace: Workplace): Promise<Told> {
-  const connection = workplace.connection();
+async function configOf(invocation: Invocation): Promise<Told> {
+  const connection = invocation.connection();
   if (connection === undefined) return {};
-  const { signal } = workplace.terminal;
+  const { signal } = invocation.terminal;
   try {
     const response = await fetch(`${connection.url}/v1/auth/config`, {
       redirect: 'error',
@@ -82,15 +83,9 @@ async function configOf(workplace: Workplace): Promise<Told> {
   }
 }
 
-/** A URL that a key may be sent to: over TLS, or within this machine. */
-function safeUrl(text: string, where: string): URL {
-  const url = httpUrl(text, where);
-  if (url.protocol === 'https:' || /^(localhost|127\..*|\[::1\])$/.test(url.hostname)) return url;
-  throw new Failure('usage', `${where} must be https: a key is sent there.`);
-}
-
-function httpUrl(text: string, where: string): URL {
+/** A URL by which nobody on the way reads or changes anything. @throws Failure usage */
+function secureUrl(text: string, where: string): URL {
   const url = URL.parse(text);
-  if (url !== null && /^https?:$/.test(url.protocol)) return url;
-  throw new Failure('usage', `${where} must be an http or https URL.`);
+  if (url !== null && isSecure(url)) return url;
+  throw new Failure('usage', `${where} ${url !== null && url.protocol === 'http:' ? secureOnly : 'must be an https URL'}.`);
 }

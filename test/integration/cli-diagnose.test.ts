@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { SignJWT } from 'jose';
+import { decodeJwt, SignJWT } from 'jose';
 import { parseTarGzip } from 'nanotar';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { annotations, namespaceOf } from '../../crds/names.ts';
@@ -13,12 +13,7 @@ import { signIn } from '../../local/sign-in.ts';
 import { manifest, mcpOf } from '../customer.ts';
 import { type Member, World } from '../world.ts';
 import { CommandLine } from './command-line.ts';
-
-interface Found {
-  readonly url: string;
-  readonly steps: readonly { name: string; state: string; fault?: string; why?: string; seen: string[] }[];
-  readonly firstBroken?: { readonly name: string; readonly fault: string; readonly remedy: string };
-}
+import { diagnose, type Found, paste, stateOf } from './diagnosing.ts';
 
 const world = new World();
 const dir = mkdtempSync(join(tmpdir(), 'tenantry-cli-diagnose-'));
@@ -72,17 +67,18 @@ async function closedPort(): Promise<number> {
   return port;
 }
 
-const diagnose = async (
-  who: CommandLine,
-  what: string,
-  args: readonly string[] = [],
-  env = {},
-): Promise<{ code: number | null; found: Found; stdout: string }> => {
-  const { code, value, stdout, stderr } = await who.json<Found>(['diagnose', what, ...args], env);
-  if (!args.includes('--bundle')) expect(stderr).toBe('');
-  return { code, found: value, stdout };
-};
-const stateOf = ({ steps }: Found): Record<string, string> => Object.fromEntries(steps.map((step) => [step.name, step.state]));
+/** Runs the commands of a remedy as somebody would who has the operator's kubeconfig and control plane. */
+async function followRemedy({ firstBroken }: Found): Promise<string> {
+  expect(firstBroken?.commands.length).toBeGreaterThan(0);
+  const env = { KUBECONFIG: kubeconfig, TENANTRY_URL: adminUrl, TENANTRY_TOKEN: adminToken };
+  let told = '';
+  for (const command of firstBroken?.commands ?? []) {
+    const { code, stdout, stderr } = await paste(command, dir, env);
+    expect({ command, code, stderr }).toEqual({ command, code: 0, stderr: expect.any(String) });
+    told += stdout;
+  }
+  return told;
+}
 
 describe('a tenant that works', () => {
   test('has no broken link, seen with everything there is to see', async () => {
@@ -170,16 +166,16 @@ describe('the first broken link', () => {
         expect(code).toBe(9);
         expect(found.firstBroken).toMatchObject({ name: 'route', fault: expect.stringContaining('neither an Ingress nor an HTTPRoute') });
         expect(JSON.stringify(found.steps)).toContain('reconcile: paused');
+        expect(await followRemedy(found)).toContain('Conditions:');
       },
     );
   });
 
   test('is the tenant itself where it is suspended', async () => {
-    await world.kube.patch(kinds.Tenant, other, { spec: { suspended: true } });
-    await world.until(other, ({ status }) => status?.phase === 'Suspended');
+    expect((await operator.run(['tenants', 'suspend', other, '--wait'])).code).toBe(0);
     const { found } = await diagnose(operator, other);
-    expect(found.firstBroken).toMatchObject({ name: 'tenant', remedy: `tenantry tenants resume ${other}` });
-    await world.kube.patch(kinds.Tenant, other, { spec: { suspended: null } });
+    expect(found.firstBroken).toMatchObject({ name: 'tenant', commands: [`tenantry tenants resume ${other}`] });
+    await followRemedy(found);
     await world.ready(other);
   });
 
@@ -200,6 +196,11 @@ describe('the first broken link', () => {
         const inside = await diagnose(operator, other);
         expect(inside.found.firstBroken).toMatchObject({ name: 'pod', fault: expect.stringContaining('replicas: 0') });
         expect(stateOf(inside.found)).toMatchObject({ route: 'ok', metadata: 'not checked' });
+        expect(inside.found.firstBroken?.commands).toEqual([
+          `kubectl scale --namespace ${namespaceOf(other)} deployment/stack --replicas=1`,
+        ]);
+        const withoutControlPlane = await diagnose(operator, other, [], { TENANTRY_URL: `http://localhost:${await closedPort()}` });
+        expect(withoutControlPlane.found.firstBroken).toEqual(inside.found.firstBroken);
         const outside = await diagnose(stranger, url.replace(name, other));
         expect(outside.found.firstBroken).toMatchObject({ name: 'pod', fault: expect.stringContaining('503') });
       },
@@ -211,6 +212,7 @@ describe('the first broken link', () => {
     expect(code).toBe(9);
     expect(found.firstBroken).toMatchObject({ name: 'control plane', fault: expect.stringContaining('nothing listens there') });
     expect(stateOf(found)).toMatchObject({ pod: 'ok', handshake: 'ok' });
+    await followRemedy(found);
   });
 });
 
@@ -262,6 +264,22 @@ describe('a client’s token', () => {
     });
     expect(told).toMatchObject({ name: 'token', fault: expect.stringContaining('may not use the tenant: 403') });
   }, 90_000);
+
+  test('of a member of two organizations is accepted, whichever was chosen at sign-in', async () => {
+    const both = await world.member((await world.tenant(name)).spec.organizationId ?? '');
+    const { organizationId: elsewhere } = await world.organization(world.name('elsewhere'));
+    await world.workos('POST', '/user_management/organization_memberships', {
+      user_id: both.userId,
+      organization_id: elsewhere,
+      role_slug: 'member',
+    });
+    const chosen = { ...both, organizationId: elsewhere };
+    const { accessToken } = await signIn(url, chosen);
+    expect(decodeJwt(accessToken)['org_id']).toBe(elsewhere);
+    const { found } = await diagnose(operator, name, [], { TENANTRY_TENANT_TOKEN: accessToken });
+    expect(stateOf(found)).toMatchObject({ token: 'ok', handshake: 'ok' });
+    expect(JSON.stringify(found.steps)).toContain(`signed in to the organization ${elsewhere}`);
+  });
 
   test('that is an API key is told from a broken and a foreign one', async () => {
     const { apiKey = '' } = await world.secret(name, 'tenantry-credentials');
@@ -380,13 +398,17 @@ test('a bundle holds what is needed to help, and no secret', async () => {
         expect(texts['tenant.yaml']).toContain('name: toolbridge');
         expect(texts['objects/secrets.yaml']).toContain('tenantry-database');
 
-        const kept = await world.kube.list<KubeObject & { data?: Record<string, string> }>(kinds.Secret, { namespace });
+        // Of all tenants of the run, and those of the installation.
+        const kept = await world.kube.listAll<KubeObject & { data?: Record<string, string> }>(kinds.Secret);
         const values = kept.items.flatMap(({ data }) =>
-          Object.values(data ?? {}).map((value) => Buffer.from(value, 'base64').toString('utf8')),
+          Object.values(data ?? {})
+            .map((value) => Buffer.from(value, 'base64').toString('utf8'))
+            // Such as an empty list of keys.
+            .filter((value) => value.length > 6),
         );
-        const passwords = values.flatMap((value) => URL.parse(value)?.password || []);
+        const passwords = [...values, world.context.postgresUrl].flatMap((value) => URL.parse(value)?.password || []);
         expect(passwords.length).toBeGreaterThan(0);
-        const secrets = [planted, adminToken, ...values, ...passwords];
+        const secrets = [planted, adminToken, world.context.workos.apiKey, ...values, ...passwords];
         expect(secrets.length).toBeGreaterThan(5);
         const everything = `${stdout}\n${Object.values(texts).join('\n')}`;
         for (const secret of secrets) {

@@ -29,7 +29,7 @@ function install(
 const run = (node: readonly string[], ...args: string[]) =>
   spawnSync(process.execPath, [...node, join(root, 'cli/tenantry.mjs'), ...args], { encoding: 'utf8' });
 
-describe('the launcher', () => {
+describe('the launcher', { timeout: 60_000 }, () => {
   test('says how to install packages that are not there', () => {
     expect(run([])).toMatchObject({ status: 1, stdout: '', stderr: expect.stringContaining(`cd ${root} && npm ci`) });
   });

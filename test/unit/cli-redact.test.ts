@@ -45,7 +45,8 @@ describe('a redactor', () => {
   });
 
   test('leaves what helps: names of Secrets, URLs, plain words', () => {
-    const text = 'secretName: tenantry-database\nGET https://mcp.example.com/t/acme/mcp 401: no token\nSecretsReady=True';
+    const text =
+      'secretName: tenantry-database\nGET https://mcp.example.com/t/acme/mcp 401: no token\nSecretsReady=True\nhttps://x.example.com/.well-known/oauth-authorization-server: nothing listens there';
     expect(new Redactor([]).text(text)).toBe(text);
   });
 

@@ -5,10 +5,11 @@ import type { Command } from 'commander';
 import { adminApi, failureOf } from '../../admin-api.ts';
 import { causeOf } from '../../diagnose/cause.ts';
 import { Failure } from '../../failure.ts';
-import { action, examples, type WorkplaceOf } from '../action.ts';
+import { patient } from '../../patience.ts';
+import { action, examples, type InvocationOf } from '../action.ts';
 import { given, type Range, ranged } from './options.ts';
 
-export function exportCommand(audit: Command, workplaceOf: WorkplaceOf): void {
+export function exportCommand(audit: Command, invocationOf: InvocationOf): void {
   ranged(audit.command('export'))
     .description('Export chains with their hashes, signed heads and keys as JSON Lines, to be verified anywhere.')
     .option('-f, --file <file>', 'where to write; standard output when left out')
@@ -17,9 +18,9 @@ export function exportCommand(audit: Command, workplaceOf: WorkplaceOf): void {
       examples('tenantry audit export --file audit.jsonl', 'tenantry audit export --tenant acme --from 2026-10 | gzip > acme.jsonl.gz'),
     )
     .action(
-      action<Range & { file?: string }, []>(workplaceOf, async (workplace, { file, ...range }) => {
-        const { terminal, printer } = workplace;
-        const { response, data, error } = await adminApi(workplace).GET('/admin/audit/export', {
+      action<Range & { file?: string }, []>(invocationOf, async (invocation, { file, ...range }) => {
+        const { terminal, printer } = invocation;
+        const { response, data, error } = await adminApi(invocation, { patience: await patient() }).GET('/admin/audit/export', {
           params: { query: given(range) },
           parseAs: 'stream',
         });

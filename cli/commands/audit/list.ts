@@ -1,8 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { recordKinds } from '../../../audit/record.ts';
 import type { Schemas } from '../../../control-plane/client/client.ts';
 import { adminApi, dataOf } from '../../admin-api.ts';
 import { table } from '../../output/table.ts';
-import { action, examples, type WorkplaceOf } from '../action.ts';
+import { action, examples, type InvocationOf } from '../action.ts';
 import { given } from './options.ts';
 
 type AuditRecord = Schemas['AuditRecord'];
@@ -19,7 +20,6 @@ interface ListOptions {
   readonly limit: number;
 }
 
-const kinds = ['admin', 'tool-call', 'rotation', 'secret-read', 'retention'] as const;
 const pageSize = 200;
 
 function count(text: string): number {
@@ -35,7 +35,7 @@ function time(text: string): string {
   return new Date(at).toISOString();
 }
 
-export function listCommand(audit: Command, workplaceOf: WorkplaceOf): void {
+export function listCommand(audit: Command, invocationOf: InvocationOf): void {
   audit
     .command('list')
     .description('List records, the newest first.')
@@ -43,7 +43,7 @@ export function listCommand(audit: Command, workplaceOf: WorkplaceOf): void {
     .option('--actor <id>', 'only of this user (user_...) or key (key:...)')
     .option('--action <name>', 'only this action, such as tenants.create or tools.call')
     .option('--outcome <word>', 'only with this outcome')
-    .addOption(new Option('--kind <kind>', 'only of this kind').choices(kinds))
+    .addOption(new Option('--kind <kind>', 'only of this kind').choices(recordKinds))
     .option('--request-id <id>', 'only of this request')
     .addOption(new Option('--from <time>', 'received at this time or later').argParser(time))
     .addOption(new Option('--to <time>', 'received before this time').argParser(time))
@@ -57,8 +57,8 @@ export function listCommand(audit: Command, workplaceOf: WorkplaceOf): void {
       ),
     )
     .action(
-      action<ListOptions, []>(workplaceOf, async (workplace, { limit, ...filter }) => {
-        const api = adminApi(workplace);
+      action<ListOptions, []>(invocationOf, async (invocation, { limit, ...filter }) => {
+        const api = adminApi(invocation);
         const records: AuditRecord[] = [];
         let cursor: string | undefined;
         do {
@@ -71,7 +71,7 @@ export function listCommand(audit: Command, workplaceOf: WorkplaceOf): void {
           records.push(...page.items);
           cursor = page.nextCursor;
         } while (cursor !== undefined && records.length < limit);
-        workplace.printer.result(records, () =>
+        invocation.printer.result(records, () =>
           table(records, {
             TIME: (record) => record.time,
             ACTOR: ({ actor }) => actor,

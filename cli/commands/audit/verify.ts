@@ -6,7 +6,8 @@ import type { Schemas } from '../../../control-plane/client/client.ts';
 import { adminApi, dataOf } from '../../admin-api.ts';
 import { Ended, Failure } from '../../failure.ts';
 import { properties, table } from '../../output/table.ts';
-import { action, examples, type WorkplaceOf } from '../action.ts';
+import { patient } from '../../patience.ts';
+import { action, examples, type InvocationOf } from '../action.ts';
 import { given, type Range, ranged } from './options.ts';
 
 type Month = Schemas['AuditVerification']['months'][number];
@@ -23,7 +24,7 @@ const monthTable = (
     FAULT: ({ fault }) => (fault === undefined ? '' : `record ${fault.sequence}: ${fault.detail}`),
   });
 
-export function verifyCommand(audit: Command, workplaceOf: WorkplaceOf): void {
+export function verifyCommand(audit: Command, invocationOf: InvocationOf): void {
   ranged(audit.command('verify'))
     .argument('[export]', 'a file that `audit export` wrote: verified here, without the control plane')
     .description('Recompute the hash chains and compare them with their signed heads. Exit code 9 when something is broken.')
@@ -32,12 +33,15 @@ export function verifyCommand(audit: Command, workplaceOf: WorkplaceOf): void {
     .addHelpText('after', examples('tenantry audit verify --tenant acme', 'tenantry audit verify audit.jsonl --keys audit-keys.json'))
     .action(
       action<Range & { keys?: string; heads?: string }, [string | undefined]>(
-        workplaceOf,
-        async (workplace, { keys, heads, ...range }, file) => {
-          const { printer } = workplace;
+        invocationOf,
+        async (invocation, { keys, heads, ...range }, file) => {
+          const { printer } = invocation;
           if (file === undefined) {
             if (keys !== undefined || heads !== undefined) throw new Failure('usage', '--keys and --heads go with the file of an export.');
-            const verdict = await dataOf(adminApi(workplace).GET('/admin/audit/verify', { params: { query: given(range) } }));
+            printer.note('The control plane recomputes every hash; this may take some minutes.');
+            const verdict = await dataOf(
+              adminApi(invocation, { patience: await patient() }).GET('/admin/audit/verify', { params: { query: given(range) } }),
+            );
             printer.result(
               verdict,
               () =>

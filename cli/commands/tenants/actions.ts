@@ -3,27 +3,27 @@ import type { Tenant } from '../../../control-plane/client/client.ts';
 import { adminApi, dataOf } from '../../admin-api.ts';
 import { tenantTable } from '../../tenants/show.ts';
 import { isReady, waitFor } from '../../tenants/wait.ts';
-import { action, examples, type WorkplaceOf } from '../action.ts';
-import { type Waiting, waiting } from './options.ts';
+import { action, examples, type InvocationOf } from '../action.ts';
+import { type Forcing, forced, forcing, type Waiting, waiting } from './options.ts';
 
-export function actionCommands(tenants: Command, workplaceOf: WorkplaceOf): void {
+export function actionCommands(tenants: Command, invocationOf: InvocationOf): void {
   for (const [verb, description, path, goal] of [
     ['suspend', 'Stop the pods of a tenant and keep everything else.', '/admin/tenants/{name}/suspend', 'is not suspended'],
     ['resume', 'Start the pods of a suspended tenant again.', '/admin/tenants/{name}/resume', 'is not Ready'],
   ] as const) {
-    waiting(tenants.command(verb), `wait until it has happened`)
+    forcing(waiting(tenants.command(verb), 'wait until it has happened'))
       .argument('<name>')
       .description(description)
       .addHelpText('after', examples(`tenantry tenants ${verb} acme --wait`))
       .action(
-        action<Waiting, [string]>(workplaceOf, async (workplace, options, name) => {
-          const api = adminApi(workplace);
-          const changed = await dataOf(api.POST(path, { params: { path: { name } } }));
+        action<Waiting & Forcing, [string]>(invocationOf, async (invocation, options, name) => {
+          const api = adminApi(invocation);
+          const changed = await dataOf(api.POST(path, { params: { path: { name }, query: forced(options) } }));
           const reached = verb === 'resume' ? isReady : (tenant: Tenant | undefined) => tenant?.status.phase === 'Suspended';
           const shown: Tenant =
-            (options.wait === true ? await waitFor(workplace, api, name, reached, { seconds: options.timeout, goal }) : undefined) ??
+            (options.wait === true ? await waitFor(invocation, api, name, reached, { seconds: options.timeout, goal }) : undefined) ??
             changed;
-          workplace.printer.result(shown, () => tenantTable([shown], workplace.terminal.now()));
+          invocation.printer.result(shown, () => tenantTable([shown], invocation.terminal.now()));
         }),
       );
   }
@@ -33,20 +33,20 @@ export function actionCommands(tenants: Command, workplaceOf: WorkplaceOf): void
     .description('Replace the generated secrets and database passwords of a tenant. The old ones stay valid for a while.')
     .addHelpText('after', examples('tenantry tenants rotate acme --wait'))
     .action(
-      action<Waiting, [string]>(workplaceOf, async (workplace, options, name) => {
-        const api = adminApi(workplace);
+      action<Waiting, [string]>(invocationOf, async (invocation, options, name) => {
+        const api = adminApi(invocation);
         const { rotationRequest, tenant } = await dataOf(api.POST('/admin/tenants/{name}/rotate', { params: { path: { name } } }));
         const done = (current: Tenant | undefined): boolean => current?.status.secrets?.rotationRequest === rotationRequest;
         const shown: Tenant =
           (options.wait === true
-            ? await waitFor(workplace, api, name, done, { seconds: options.timeout, goal: 'has not been rotated' })
+            ? await waitFor(invocation, api, name, done, { seconds: options.timeout, goal: 'has not been rotated' })
             : undefined) ?? tenant;
-        workplace.printer.note(
+        invocation.printer.note(
           options.wait === true
             ? `The secrets of ${name} have been replaced.`
             : `The operator has been asked to replace the secrets of ${name}.`,
         );
-        workplace.printer.result(shown, () => tenantTable([shown], workplace.terminal.now()));
+        invocation.printer.result(shown, () => tenantTable([shown], invocation.terminal.now()));
       }),
     );
 }

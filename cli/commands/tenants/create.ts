@@ -4,11 +4,11 @@ import type { Schemas } from '../../../control-plane/client/client.ts';
 import { adminApi, dataOf } from '../../admin-api.ts';
 import { fieldsOf, pairs, readDocument, scalar } from '../../documents.ts';
 import { Failure } from '../../failure.ts';
+import type { Invocation } from '../../invocation.ts';
 import { tenantPage, tenantTable } from '../../tenants/show.ts';
 import { isReady, waitFor } from '../../tenants/wait.ts';
-import type { Workplace } from '../../workplace.ts';
-import { action, examples, type WorkplaceOf } from '../action.ts';
-import { collect, type Waiting, waiting } from './options.ts';
+import { action, examples, type InvocationOf } from '../action.ts';
+import { collect, type DataFate, dataFates, type Waiting, waiting } from './options.ts';
 
 interface CreateOptions extends Waiting {
   readonly file?: string;
@@ -19,12 +19,12 @@ interface CreateOptions extends Waiting {
   readonly adminEmail?: string;
   readonly parameter?: readonly string[];
   readonly label?: readonly string[];
-  readonly data?: 'retain' | 'delete';
+  readonly data?: DataFate;
   readonly dryRun?: boolean;
   readonly idempotencyKey?: string;
 }
 
-export function createCommand(tenants: Command, workplaceOf: WorkplaceOf): void {
+export function createCommand(tenants: Command, invocationOf: InvocationOf): void {
   waiting(tenants.command('create'), 'show conditions as they come, until the tenant is Ready')
     .argument('[name]', 'name of the tenant; may stand in the file instead')
     .description('Create a tenant.')
@@ -39,7 +39,7 @@ export function createCommand(tenants: Command, workplaceOf: WorkplaceOf): void 
     .option('--admin-email <address>', 'who is invited as its first administrator, with --new-organization')
     .option('-p, --parameter <name=value>', 'parameter of the template; several times for several', collect)
     .option('--label <name=value>', 'label; several times for several', collect)
-    .addOption(new Option('--data <fate>', 'what deleting the tenant does to its data').choices(['retain', 'delete']))
+    .addOption(new Option('--data <fate>', 'what deleting the tenant does to its data').choices(dataFates))
     .option('--dry-run', 'check everything and store nothing')
     .option('--idempotency-key <text>', 'makes it safe to repeat: the same key gives the same tenant')
     .addHelpText(
@@ -52,10 +52,10 @@ export function createCommand(tenants: Command, workplaceOf: WorkplaceOf): void 
       ),
     )
     .action(
-      action<CreateOptions, [string | undefined]>(workplaceOf, async (workplace, options, name) => {
-        const { printer, terminal } = workplace;
-        const body = await newTenant(workplace, options, name);
-        const api = adminApi(workplace);
+      action<CreateOptions, [string | undefined]>(invocationOf, async (invocation, options, name) => {
+        const { printer, terminal } = invocation;
+        const body = await newTenant(invocation, options, name);
+        const api = adminApi(invocation);
         const dryRun = options.dryRun === true;
         const created = await dataOf(
           api.POST('/admin/tenants', {
@@ -68,13 +68,13 @@ export function createCommand(tenants: Command, workplaceOf: WorkplaceOf): void 
           printer.result(created, () => tenantPage(created, terminal.now()));
           return;
         }
-        const ready = await waitFor(workplace, api, created.name, isReady, { seconds: options.timeout, goal: 'is not Ready' });
+        const ready = await waitFor(invocation, api, created.name, isReady, { seconds: options.timeout, goal: 'is not Ready' });
         if (ready !== undefined) printer.result(ready, () => tenantTable([ready], terminal.now()));
       }),
     );
 }
 
-async function newTenant({ terminal }: Workplace, options: CreateOptions, name: string | undefined): Promise<Schemas['NewTenant']> {
+async function newTenant({ terminal }: Invocation, options: CreateOptions, name: string | undefined): Promise<Schemas['NewTenant']> {
   const written = options.file === undefined ? {} : fieldsOf(await readDocument(terminal, options.file), 'Tenant');
   const { adminEmail, newOrganization } = options;
   if (adminEmail !== undefined && newOrganization === undefined) throw new Failure('usage', '--admin-email goes with --new-organization.');

@@ -2,19 +2,17 @@ import { type Command, Option } from 'commander';
 import type { Tenant } from '../../../control-plane/client/client.ts';
 import { adminApi, dataOf } from '../../admin-api.ts';
 import { Failure } from '../../failure.ts';
+import type { Invocation } from '../../invocation.ts';
 import { oneLine } from '../../output/text.ts';
 import { waitFor } from '../../tenants/wait.ts';
-import type { Workplace } from '../../workplace.ts';
-import { action, examples, type WorkplaceOf } from '../action.ts';
-import { type Waiting, waiting } from './options.ts';
+import { action, examples, type InvocationOf } from '../action.ts';
+import { type DataFate, dataFates, type Waiting, waiting } from './options.ts';
 
-export function deleteCommand(tenants: Command, workplaceOf: WorkplaceOf): void {
+export function deleteCommand(tenants: Command, invocationOf: InvocationOf): void {
   waiting(tenants.command('delete').alias('rm'), 'wait until nothing of it is left')
     .argument('<name>')
     .description('Delete a tenant. What becomes of its data has to be said.')
-    .addOption(
-      new Option('--data <fate>', 'retain keeps the database, locked; delete drops it with everything in it').choices(['retain', 'delete']),
-    )
+    .addOption(new Option('--data <fate>', 'retain keeps the database, locked; delete drops it with everything in it').choices(dataFates))
     .addHelpText(
       'after',
       examples(
@@ -24,14 +22,14 @@ export function deleteCommand(tenants: Command, workplaceOf: WorkplaceOf): void 
       ),
     )
     .action(
-      action<Waiting & { data?: 'retain' | 'delete' }, [string]>(workplaceOf, async (workplace, options, name) => {
-        const { printer } = workplace;
-        const api = adminApi(workplace);
+      action<Waiting & { data?: DataFate }, [string]>(invocationOf, async (invocation, options, name) => {
+        const { printer } = invocation;
+        const api = adminApi(invocation);
         const before = await dataOf(api.GET('/admin/tenants/{name}', { params: { path: { name } } }));
-        const data = options.data ?? (await askFate(workplace, before));
+        const data = options.data ?? (await askFate(invocation, before));
         const deleted = await dataOf(api.DELETE('/admin/tenants/{name}', { params: { path: { name }, query: { data } } }));
         if (options.wait === true) {
-          await waitFor(workplace, api, name, (tenant) => tenant?.uid !== before.uid, {
+          await waitFor(invocation, api, name, (tenant) => tenant?.uid !== before.uid, {
             seconds: options.timeout,
             goal: 'is still being deleted',
           });
@@ -42,7 +40,7 @@ export function deleteCommand(tenants: Command, workplaceOf: WorkplaceOf): void 
     );
 }
 
-async function askFate({ terminal }: Workplace, tenant: Tenant): Promise<'retain' | 'delete'> {
+async function askFate({ terminal }: Invocation, tenant: Tenant): Promise<DataFate> {
   const said = new Failure('usage', `What becomes of the data of ${tenant.name}?`, {
     remedy: 'Say --data retain (the database is kept, locked) or --data delete (it is dropped with everything in it).',
   });

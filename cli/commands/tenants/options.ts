@@ -1,7 +1,23 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Tenant } from '../../../control-plane/client/client.ts';
 import type { Filter } from '../../tenants/watch.ts';
+import { choicesOf } from '../choices.ts';
 
-const phases = ['Pending', 'Provisioning', 'Ready', 'Degraded', 'Stalled', 'Suspended', 'Deleting'] as const;
+type Phase = NonNullable<Tenant['status']['phase']>;
+const phases = choicesOf<Phase>({
+  Pending: true,
+  Provisioning: true,
+  Ready: true,
+  Degraded: true,
+  Stalled: true,
+  Suspended: true,
+  Deleting: true,
+});
+
+/** What deleting a tenant does to its data. */
+export type DataFate = NonNullable<Tenant['spec']['deletionPolicy']>;
+export const dataFates = choicesOf<DataFate>({ retain: true, delete: true });
+
 /** Gathers the values of an option that may be given several times. */
 export const collect = (value: string, previous: readonly string[] | undefined): string[] => [...(previous ?? []), value];
 
@@ -19,6 +35,16 @@ export interface Waiting {
 
 export const waiting = (command: Command, what: string): Command =>
   command.option('--wait', what).addOption(new Option('--timeout <time>', 'how long to wait').argParser(seconds).default(300, '5m'));
+
+export interface Forcing {
+  readonly force?: boolean;
+}
+
+export const forcing = (command: Command): Command =>
+  command.option('--force', 'take fields over that another manager owns, such as a GitOps tool');
+/** The query of a request that may take fields over. */
+export const forced = ({ force }: Forcing): { force?: true } => (force === true ? { force } : {});
+
 export const filtering = (command: Command): Command =>
   command
     .option('-l, --selector <labels>', 'labels, as kubectl takes them: tier=gold,region in (eu,us)')
@@ -28,7 +54,7 @@ export const filtering = (command: Command): Command =>
 export interface FilterOptions {
   readonly selector?: string;
   readonly template?: string;
-  readonly phase?: (typeof phases)[number];
+  readonly phase?: Phase;
 }
 
 export const filterOf = ({ selector, template, phase }: FilterOptions): Filter => ({

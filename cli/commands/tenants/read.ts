@@ -4,19 +4,20 @@ import { Failure } from '../../failure.ts';
 import { oneLine } from '../../output/text.ts';
 import { tenantPage, tenantTable } from '../../tenants/show.ts';
 import { allTenants, type Filter, watchTenants } from '../../tenants/watch.ts';
-import { action, examples, type WorkplaceOf } from '../action.ts';
+import { action, examples, type InvocationOf } from '../action.ts';
+import { choicesOf } from '../choices.ts';
 import { type FilterOptions, filtering, filterOf } from './options.ts';
+
+const sortOrders = choicesOf<NonNullable<Filter['sort']>>({ name: true, '-name': true, createdAt: true, '-createdAt': true });
 
 interface ListOptions extends FilterOptions {
   readonly sort?: NonNullable<Filter['sort']>;
 }
 
-export function readCommands(tenants: Command, workplaceOf: WorkplaceOf): void {
+export function readCommands(tenants: Command, invocationOf: InvocationOf): void {
   filtering(tenants.command('list').alias('ls'))
     .description('List tenants.')
-    .addOption(
-      new Option('--sort <field>', 'order; with - descending').choices(['name', '-name', 'createdAt', '-createdAt']).default('name'),
-    )
+    .addOption(new Option('--sort <field>', 'order; with - descending').choices(sortOrders).default('name'))
     .addHelpText(
       'after',
       examples(
@@ -26,12 +27,12 @@ export function readCommands(tenants: Command, workplaceOf: WorkplaceOf): void {
       ),
     )
     .action(
-      action<ListOptions, []>(workplaceOf, async (workplace, options) => {
-        const found = await allTenants(adminApi(workplace), {
+      action<ListOptions, []>(invocationOf, async (invocation, options) => {
+        const found = await allTenants(adminApi(invocation), {
           ...filterOf(options),
           ...(options.sort === undefined ? {} : { sort: options.sort }),
         });
-        workplace.printer.result(found, () => tenantTable(found, workplace.terminal.now()));
+        invocation.printer.result(found, () => tenantTable(found, invocation.terminal.now()));
       }),
     );
 
@@ -41,9 +42,9 @@ export function readCommands(tenants: Command, workplaceOf: WorkplaceOf): void {
     .description('Show a tenant with its conditions, domains and recent events.')
     .addHelpText('after', examples('tenantry tenants get acme', 'tenantry tenants get acme --output json | jq -r .status.endpoints.mcp'))
     .action(
-      action<object, [string]>(workplaceOf, async (workplace, _options, name) => {
-        const tenant = await dataOf(adminApi(workplace).GET('/admin/tenants/{name}', { params: { path: { name } } }));
-        workplace.printer.result(tenant, () => tenantPage(tenant, workplace.terminal.now()));
+      action<object, [string]>(invocationOf, async (invocation, _options, name) => {
+        const tenant = await dataOf(adminApi(invocation).GET('/admin/tenants/{name}', { params: { path: { name } } }));
+        invocation.printer.result(tenant, () => tenantPage(tenant, invocation.terminal.now()));
       }),
     );
 
@@ -55,10 +56,10 @@ export function readCommands(tenants: Command, workplaceOf: WorkplaceOf): void {
       examples('tenantry tenants watch', 'tenantry tenants watch acme', 'tenantry tenants watch --phase Degraded --output json'),
     )
     .action(
-      action<FilterOptions, [string | undefined]>(workplaceOf, async (workplace, options, name) => {
-        const api = adminApi(workplace);
+      action<FilterOptions, [string | undefined]>(invocationOf, async (invocation, options, name) => {
+        const api = adminApi(invocation);
         if (name !== undefined) await dataOf(api.GET('/admin/tenants/{name}', { params: { path: { name } } }));
-        await watchTenants(workplace, async () => {
+        await watchTenants(invocation, async () => {
           const found = await allTenants(api, filterOf(options));
           return name === undefined ? found : found.filter((tenant) => tenant.name === name);
         });
@@ -79,8 +80,8 @@ export function readCommands(tenants: Command, workplaceOf: WorkplaceOf): void {
       ),
     )
     .action(
-      action<{ client?: string }, [string]>(workplaceOf, async (workplace, options, name) => {
-        const connection = await dataOf(adminApi(workplace).GET('/admin/tenants/{name}/connect', { params: { path: { name } } }));
+      action<{ client?: string }, [string]>(invocationOf, async (invocation, options, name) => {
+        const connection = await dataOf(adminApi(invocation).GET('/admin/tenants/{name}/connect', { params: { path: { name } } }));
         const wanted = (text: string): string => text.toLowerCase().replaceAll(/[\s-]/g, '');
         const clients = connection.clients.filter(
           ({ client }) => options.client === undefined || wanted(client) === wanted(options.client),
@@ -90,7 +91,7 @@ export function readCommands(tenants: Command, workplaceOf: WorkplaceOf): void {
             remedy: `There is: ${connection.clients.map(({ client }) => client).join(', ')}.`,
           });
         const shown = { ...connection, clients };
-        workplace.printer.result(shown, () =>
+        invocation.printer.result(shown, () =>
           [
             `MCP endpoint: ${oneLine(connection.mcp)}\n`,
             ...clients.map(({ client, where, text }) => `${client} (${where}):\n${text.replace(/^/gm, '    ')}\n`),

@@ -4,18 +4,17 @@ import { fieldsOf, pairs, readDocument, scalar } from '../../documents.ts';
 import { Failure } from '../../failure.ts';
 import { tenantPage } from '../../tenants/show.ts';
 import { isReady, waitFor } from '../../tenants/wait.ts';
-import { action, examples, type WorkplaceOf } from '../action.ts';
-import { collect, type Waiting, waiting } from './options.ts';
+import { action, examples, type InvocationOf } from '../action.ts';
+import { collect, type Forcing, forced, forcing, type Waiting, waiting } from './options.ts';
 
-interface UpdateOptions extends Waiting {
+interface UpdateOptions extends Waiting, Forcing {
   readonly file?: string;
   readonly set?: readonly string[];
-  readonly force?: boolean;
   readonly dryRun?: boolean;
 }
 
-export function updateCommand(tenants: Command, workplaceOf: WorkplaceOf): void {
-  waiting(tenants.command('update'), 'wait until the tenant is Ready with the change')
+export function updateCommand(tenants: Command, invocationOf: InvocationOf): void {
+  forcing(waiting(tenants.command('update'), 'wait until the tenant is Ready with the change'))
     .argument('<name>')
     .description('Change fields of a tenant; what is not named stays.')
     .option(
@@ -23,7 +22,6 @@ export function updateCommand(tenants: Command, workplaceOf: WorkplaceOf): void 
       'YAML or JSON merge patch of the fields of its spec, or a Tenant; null removes a field; - reads standard input',
     )
     .option('--set <field=value>', 'one field, dots lead into objects: parameters.logLevel=debug; several times for several', collect)
-    .option('--force', 'take fields over that another manager owns, such as a GitOps tool')
     .option('--dry-run', 'check everything and store nothing')
     .addHelpText(
       'after',
@@ -34,8 +32,8 @@ export function updateCommand(tenants: Command, workplaceOf: WorkplaceOf): void 
       ),
     )
     .action(
-      action<UpdateOptions, [string]>(workplaceOf, async (workplace, options, name) => {
-        const { printer, terminal } = workplace;
+      action<UpdateOptions, [string]>(invocationOf, async (invocation, options, name) => {
+        const { printer, terminal } = invocation;
         const { name: written, ...fields } =
           options.file === undefined ? {} : fieldsOf(await readDocument(terminal, options.file), 'Tenant');
         if (written !== undefined && written !== name)
@@ -47,15 +45,16 @@ export function updateCommand(tenants: Command, workplaceOf: WorkplaceOf): void 
         if (Object.keys(body).length === 0)
           throw new Failure('usage', 'There is nothing to change.', { remedy: 'Name it with --set or --file.' });
         const query = {
-          ...(options.force === true ? { force: true as const } : {}),
+          ...forced(options),
           ...(options.dryRun === true ? { dryRun: true as const } : {}),
         };
-        const api = adminApi(workplace);
+        const api = adminApi(invocation);
         const changed = await dataOf(api.PATCH('/admin/tenants/{name}', { params: { path: { name }, query }, body }));
         if (options.dryRun === true) printer.note('Nothing was stored: this is what it would be.');
         const waits = options.wait === true && options.dryRun !== true;
         const shown =
-          (waits ? await waitFor(workplace, api, name, isReady, { seconds: options.timeout, goal: 'is not Ready' }) : undefined) ?? changed;
+          (waits ? await waitFor(invocation, api, name, isReady, { seconds: options.timeout, goal: 'is not Ready' }) : undefined) ??
+          changed;
         printer.result(shown, () => tenantPage(shown, terminal.now()));
       }),
     );

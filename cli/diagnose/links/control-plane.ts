@@ -1,4 +1,5 @@
 import { causeOf } from '../cause.ts';
+import type { Commands } from '../commands.ts';
 import { broken, type Finding, type Link, notChecked, ok } from '../link.ts';
 import type { KnownTenant } from '../scene.ts';
 
@@ -9,25 +10,27 @@ const consequence =
 export const controlPlaneLink: Link = {
   name: 'control plane',
   needs: [],
-  async check({ controlPlane, tenant, signal }) {
-    const registered = tenant && registration(tenant);
+  async check({ controlPlane, tenant, commands, signal }) {
+    const registered = tenant && registration(tenant, commands);
     if (controlPlane.url === undefined) return registered ?? notChecked('no control plane is configured, and no Tenant tells of it');
-    const look = `Look whether it runs: kubectl get pods --namespace tenantry-system; and whether ${controlPlane.url} leads to it. ${consequence}`;
+    const look = `Look whether it runs, what its log says, and whether ${controlPlane.url} leads to it. ${consequence}`;
+    const looking = [commands.parts(), commands.log('control-plane')];
     let answer: { readonly status: number; readonly text: string };
     try {
       answer = await controlPlane.ready();
     } catch (error) {
       signal.throwIfAborted();
-      return broken(`${controlPlane.url} does not answer: ${causeOf(error)}`, look, registered?.seen ?? []);
+      return broken(`${controlPlane.url} does not answer: ${causeOf(error)}`, look, registered?.seen ?? [], looking);
     }
     const seen = [`${controlPlane.url}/readyz answered ${answer.status}`];
-    if (answer.status !== 200) return broken(`it is not ready: ${answer.text.slice(0, 200)}`, look, [...seen, ...(registered?.seen ?? [])]);
+    if (answer.status !== 200)
+      return broken(`it is not ready: ${answer.text.slice(0, 200)}`, look, [...seen, ...(registered?.seen ?? [])], looking);
     if (registered === undefined) return ok(...seen);
     return { ...registered, seen: [...seen, ...registered.seen] };
   },
 };
 
-function registration({ name, spec, status }: KnownTenant): Finding | undefined {
+function registration({ name, spec, status }: KnownTenant, commands: Commands): Finding | undefined {
   const condition = status.conditions?.find(({ type }) => type === 'AuthorizationReady');
   if (condition === undefined) return undefined;
   const seen = [`AuthorizationReady=${condition.status} (${condition.reason}): ${condition.message}`];
@@ -36,12 +39,16 @@ function registration({ name, spec, status }: KnownTenant): Finding | undefined 
   if (condition.reason === 'OrganizationNotFound')
     return broken(
       `WorkOS has no organization ${spec.organizationId ?? ''}`,
-      `Organizations cannot be exchanged: create the tenant anew with the right one, or restore it at WorkOS. kubectl describe tenant ${name}`,
+      'Organizations cannot be exchanged: create the tenant anew with the right one, or restore it at WorkOS.',
       seen,
+      [commands.tenantry('tenants', 'get', name)],
     );
+  if (condition.reason === 'OrganizationTaken')
+    return broken(condition.message, 'Organizations cannot be exchanged: create the tenant anew with one of its own.', seen);
   return broken(
     'the tenant’s URLs are not registered at WorkOS: nobody can sign in to it',
-    'tenantry workos check tells what is wrong there; then look at the control plane’s log.',
+    'Look what is wrong there, then at the control plane’s log.',
     seen,
+    [commands.tenantry('workos', 'check'), commands.log('control-plane')],
   );
 }

@@ -1,6 +1,8 @@
 import type { Condition } from '../../../crds/conditions.ts';
+import { namespaceOf } from '../../../crds/names.ts';
 import { kinds } from '../../../kube/resources.ts';
 import type { Cluster, Pod } from '../cluster.ts';
+import type { Commands } from '../commands.ts';
 import { broken, type Link, notChecked, ok } from '../link.ts';
 import type { KnownTenant } from '../scene.ts';
 
@@ -15,7 +17,7 @@ export function databaseFault(tenant: KnownTenant): Condition | undefined {
 export const databaseLink: Link = {
   name: 'database',
   needs: [],
-  async check({ tenant, cluster, unknownBecause }) {
+  async check({ tenant, cluster, commands, unknownBecause }) {
     if (tenant === undefined) return notChecked(unknownBecause);
     const condition = tenant.status.conditions?.find(({ type }) => type === 'DatabaseReady');
     if (condition === undefined) return notChecked('the operator has not come to it yet');
@@ -26,18 +28,23 @@ export const databaseLink: Link = {
     ];
     if (condition.status === 'True') return ok(...seen);
     const logs = cluster !== undefined && condition.reason.startsWith('Migrat') ? await migrationLog(cluster, tenant.name) : [];
-    return broken(`${condition.reason}: ${condition.message}`, remedyOf(condition.reason, tenant.name), [...seen, ...logs]);
+    const [remedy, ...looking] = remedyOf(condition.reason, tenant.name, commands);
+    return broken(`${condition.reason}: ${condition.message}`, remedy, [...seen, ...logs], looking);
   },
 };
 
-function remedyOf(reason: string, tenant: string): string {
-  if (reason === 'ServerUnavailable')
-    return 'Look whether PostgreSQL runs and the operator may reach it: kubectl logs --namespace tenantry-system deployment/tenantry-operator';
+/** What to do, and the commands for it. */
+function remedyOf(reason: string, tenant: string, commands: Commands): [remedy: string, ...commands: string[]] {
+  const log = commands.log('operator');
+  if (reason === 'ServerUnavailable') return ['Look whether PostgreSQL runs and the operator may reach it; its log says why not.', log];
   if (reason === 'NoServer')
-    return 'Configure a PostgreSQL server for the operator (database in the Helm values), or set database.mode: none.';
+    return ['Configure a PostgreSQL server for the operator (database in the Helm values), or set database.mode of the Tenant to none.'];
   if (reason === 'MigrationFailed')
-    return `Read the migration's log and correct the template: kubectl logs --namespace tenant-${tenant} job --all-pods, selector app.kubernetes.io/component=migration`;
-  return 'The operator is at it. When it stays so, its log says why: kubectl logs --namespace tenantry-system deployment/tenantry-operator';
+    return [
+      'Read the log of the migration and correct the template.',
+      commands.kubectl('logs', '--namespace', namespaceOf(tenant), '--selector', 'app.kubernetes.io/component=migration', '--tail', '50'),
+    ];
+  return ['The operator is at it. When it stays so, its log says why.', log];
 }
 
 async function migrationLog(cluster: Cluster, tenant: string): Promise<string[]> {

@@ -12,8 +12,9 @@ export const handshakeLink: Link = {
   name: 'handshake',
   needs: ['dns', 'tcp', 'tls', 'route', 'pod'],
   async check(scene) {
-    const { outside, tenant, signal } = scene;
+    const { outside, tenant, commands, signal } = scene;
     if (outside === undefined) return notChecked('the tenant has no URL yet');
+    if (outside.notSecret !== undefined) return notChecked(outside.notSecret);
     const verified = tenant?.status.conditions?.find(({ type }) => type === 'Verified');
     const seen =
       verified === undefined ? [] : [`the operator's own: Verified=${verified.status} (${verified.reason}): ${verified.message}`];
@@ -25,6 +26,8 @@ export const handshakeLink: Link = {
       fetch: (input, init) =>
         outside.fetch(input, {
           ...init,
+          // The token goes to this URL alone.
+          redirect: 'error',
           signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs), ...(init?.signal ? [init.signal] : [])]),
         }),
       requestInit: { headers: { authorization: `Bearer ${credential.token}` } },
@@ -43,6 +46,7 @@ export const handshakeLink: Link = {
         `with ${credential.whose}: ${causeOf(error)}`,
         'The sidecar’s log says what it refused or could not reach: the API behind it, or its OpenAPI document.',
         seen,
+        tenant === undefined ? [] : [commands.sidecarLog(tenant.name)],
       );
     } finally {
       await client.close().catch(() => {});

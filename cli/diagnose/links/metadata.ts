@@ -26,20 +26,22 @@ export const sameIssuer = (a: string, b: string): boolean => a.replace(/\/+$/, '
 export const metadataLink: Link = {
   name: 'metadata',
   needs: ['dns', 'tcp', 'tls', 'route', 'pod'],
-  async check({ outside, controlPlane, signal }) {
+  async check({ outside, tenant, controlPlane, commands, signal }) {
     if (outside === undefined) return notChecked('the tenant has no URL yet');
     const { metadataUrl } = outside;
     const answer = await outside.metadata();
     const pods = 'The tenant’s sidecar serves it: look at its log, and that no proxy in between answers for it.';
-    if (answer.status !== 200) return broken(`${metadataUrl} answered ${answer.status} instead of 200`, pods);
+    const looking = tenant === undefined ? [] : [commands.sidecarLog(tenant.name)];
+    if (answer.status !== 200) return broken(`${metadataUrl} answered ${answer.status} instead of 200`, pods, [], looking);
     const metadata = readMetadata(answer.text);
-    if (metadata === undefined) return broken(`${metadataUrl} is no JSON object`, pods);
+    if (metadata === undefined) return broken(`${metadataUrl} is no JSON object`, pods, [], looking);
     const seen = [`resource ${String(metadata.resource)}`, `authorization server ${metadata.servers.join(', ') || 'none'}`];
     if (metadata.resource !== outside.url.href)
       return broken(
         `the metadata is for ${String(metadata.resource)}, not for ${outside.url.href}: clients refuse it`,
-        'Use the URL that the tenant has (tenantry tenants get), or correct the installation’s base URL so that it is the one clients use.',
+        'Use the URL that the tenant has, or correct the installation’s base URL so that it is the one clients use.',
         seen,
+        tenant === undefined ? [] : [commands.tenantry('tenants', 'get', tenant.name)],
       );
     const [server] = metadata.servers;
     if (server === undefined)
@@ -60,8 +62,9 @@ export const metadataLink: Link = {
     if (trouble !== undefined)
       return broken(
         `${document}: ${trouble}`,
-        'Without it nobody can sign in: look at AuthKit’s domain (workos.oauthIssuer) and at the way from here to it. API keys work on.',
+        'Without this authorization server nobody can sign in: look at AuthKit’s domain (workos.oauthIssuer) and at the way from here to it. API keys work on.',
         seen,
+        [commands.fetch(document)],
       );
     return ok(...seen, `${document} answers`);
   },

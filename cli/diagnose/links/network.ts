@@ -37,7 +37,7 @@ export const dnsLink: Link = {
 export const tcpLink: Link = {
   name: 'tcp',
   needs: ['dns'],
-  async check({ outside, signal }) {
+  async check({ outside, commands, signal }) {
     if (outside === undefined) return noUrl;
     const { host, port } = outside.target;
     try {
@@ -47,7 +47,9 @@ export const tcpLink: Link = {
       signal.throwIfAborted();
       return broken(
         `${host} port ${port}: ${causeOf(error)}`,
-        'Look whether the gateway or Ingress controller runs and has this address, and whether a firewall stands between: kubectl get service --all-namespaces',
+        'Look whether the gateway or Ingress controller runs and has this address, and whether a firewall stands between.',
+        [],
+        [commands.kubectl('get', 'services', '--all-namespaces')],
       );
     }
   },

@@ -1,5 +1,7 @@
+import { namespaceOf } from '../../../crds/names.ts';
 import { type KubeObject, kinds } from '../../../kube/resources.ts';
 import { type Cluster, type ContainerStatus, type Event, type Pod, timeOf } from '../cluster.ts';
+import type { Commands } from '../commands.ts';
 import { broken, type Finding, type Link, notChecked, ok } from '../link.ts';
 import { asPermitted } from '../permitted.ts';
 import type { Scene } from '../scene.ts';
@@ -20,7 +22,7 @@ export const podLink: Link = {
   async check(scene, reachable) {
     const { cluster, tenant } = scene;
     if (cluster === undefined || tenant === undefined) return lookFromOutside(scene, reachable, scene.noClusterBecause);
-    const finding = await asPermitted(() => lookInside(cluster, tenant.name));
+    const finding = await asPermitted(() => lookInside(cluster, tenant.name, scene.commands));
     if (finding.state === 'not checked') return lookFromOutside(scene, reachable, finding.why);
     if (finding.state !== 'broken' || databaseFault(tenant) === undefined) return finding;
     return notChecked(`its database is not ready, and the pod waits for it: ${finding.fault}`, finding.seen);
@@ -28,7 +30,11 @@ export const podLink: Link = {
 };
 
 /** What can be told of the pod by what answers. `because`: why the cluster does not tell. */
-async function lookFromOutside({ outside }: Scene, reachable: 'reachable' | 'unreachable', because: string): Promise<Finding> {
+async function lookFromOutside(
+  { outside, tenant, commands }: Scene,
+  reachable: 'reachable' | 'unreachable',
+  because: string,
+): Promise<Finding> {
   const unseen = `the cluster is not looked into: ${because}`;
   if (outside === undefined || reachable === 'unreachable') return notChecked(`nothing answers from outside, and ${unseen}`);
   const { status } = await outside.metadata().catch(() => ({ status: 0 }));
@@ -36,30 +42,34 @@ async function lookFromOutside({ outside }: Scene, reachable: 'reachable' | 'unr
   if (status === 502 || status === 503 || status === 504)
     return broken(
       `the gateway answers ${status}: no pod of the tenant serves behind it`,
-      'Look into the cluster: tenantry diagnose with --kubeconfig, or kubectl get pods in the tenant’s namespace. A suspended tenant: tenantry tenants resume',
+      'Look into the cluster: diagnose with --kubeconfig. If the tenant is suspended, resume it.',
       [unseen],
+      tenant === undefined ? [] : [commands.kubectl('get', 'pods', '--namespace', namespaceOf(tenant.name))],
     );
   return ok('it answers', unseen);
 }
 
-async function lookInside(cluster: Cluster, tenant: string): Promise<Finding> {
+async function lookInside(cluster: Cluster, tenant: string, commands: Commands): Promise<Finding> {
   const [all, deployment] = await Promise.all([cluster.pods(tenant), cluster.find<Deployment>(kinds.Deployment, 'stack', tenant)]);
   const pods = all.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   const seen = pods.flatMap(linesOf);
   if (pods.some(isReady)) return ok(...seen);
   const events = (await cluster.events(tenant)).filter(({ type }) => type === 'Warning').slice(-shownEvents);
   const told = [...seen, ...events.map(lineOf)];
-  const namespace = `--namespace tenant-${tenant}`;
+  const within = ['--namespace', namespaceOf(tenant)] as const;
   if (deployment === undefined)
-    return broken('there is no Deployment', `The operator makes it: kubectl describe tenant ${tenant} says what it waits for.`, told);
+    return broken('there is no Deployment', 'The operator makes it; the Tenant’s conditions say what it waits for.', told, [
+      commands.kubectl('describe', 'tenant', tenant),
+      commands.log('operator'),
+    ]);
   if (deployment.spec?.replicas === 0)
-    return broken(
-      'its Deployment wants no pods (replicas: 0)',
-      `tenantry tenants resume ${tenant}, or where somebody scaled it: kubectl scale ${namespace} deployment/stack --replicas=1`,
-      told,
-    );
+    return broken('its Deployment wants no pods (replicas: 0)', 'Somebody has scaled it down: scale it up again.', told, [
+      commands.kubectl('scale', ...within, 'deployment/stack', '--replicas=1'),
+    ]);
   if (pods.length === 0)
-    return broken('there is no pod', `What keeps them from being made stands in the events: kubectl get events ${namespace}`, told);
+    return broken('there is no pod', 'What keeps them from being made stands in the events.', told, [
+      commands.kubectl('get', 'events', ...within),
+    ]);
   const failing = pods
     .flatMap((pod) => statusesOf(pod).map((status) => ({ pod, status })))
     .filter(({ status }) => !status.ready && !isDone(status));
@@ -72,15 +82,14 @@ async function lookInside(cluster: Cluster, tenant: string): Promise<Finding> {
         ? `pod ${pods[0]?.metadata.name} is ${pods[0]?.status?.phase ?? 'unknown'}`
         : `no node takes the pod: ${held.message}`,
       held === undefined
-        ? `kubectl describe pods ${namespace}`
-        : 'Give the cluster room, or the tenant smaller requests (spec.containers.<name>.resources).',
+        ? 'What it waits for stands in its conditions and events.'
+        : 'Give the cluster room, or the tenant smaller requests (spec.containers of the Tenant).',
       told,
+      [commands.kubectl('describe', 'pods', ...within)],
     );
   }
-  return broken(`container ${first.status.name}: ${stateOf(first.status)}`, remedyOf(first.status, first.pod, namespace), [
-    ...told,
-    ...logs.flat(),
-  ]);
+  const [remedy, ...looking] = remedyOf(first.status, first.pod, within, commands);
+  return broken(`container ${first.status.name}: ${stateOf(first.status)}`, remedy, [...told, ...logs.flat()], looking);
 }
 
 async function logOf(cluster: Cluster, tenant: string, pod: Pod, status: ContainerStatus): Promise<string[]> {
@@ -96,15 +105,24 @@ async function logOf(cluster: Cluster, tenant: string, pod: Pod, status: Contain
     .map((line) => `${name} | ${line.slice(0, 500)}`);
 }
 
-function remedyOf({ name, state, lastState }: ContainerStatus, pod: Pod, namespace: string): string {
+/** What to do, and the commands for it. */
+function remedyOf(
+  { name, state, lastState }: ContainerStatus,
+  pod: Pod,
+  within: readonly string[],
+  commands: Commands,
+): [remedy: string, ...commands: string[]] {
   const reason = state?.waiting?.reason ?? '';
+  const describe = commands.kubectl('describe', 'pod', ...within, pod.metadata.name);
   if (/ImagePull|InvalidImage|ErrImage/.test(reason))
-    return 'Correct the image in the StackTemplate, or let the cluster pull it (imagePullSecrets, registry).';
+    return ['Correct the image in the StackTemplate, or let the cluster pull it (imagePullSecrets, registry).', describe];
   if ((state?.terminated ?? lastState?.terminated)?.reason === 'OOMKilled')
-    return `Give the container more memory: spec.containers.${name}.resources.limits.memory of the Tenant.`;
-  if (reason === 'CreateContainerConfigError')
-    return `A Secret or ConfigMap is missing: kubectl describe pod ${namespace} ${pod.metadata.name}`;
-  return `The last lines of its log say why; all of them: kubectl logs ${namespace} ${pod.metadata.name} --container ${name}`;
+    return [`Give the container more memory: spec.containers.${name}.resources.limits.memory of the Tenant.`, describe];
+  if (reason === 'CreateContainerConfigError') return ['A Secret or ConfigMap is missing.', describe];
+  return [
+    'The last lines of its log say why; here are all of them.',
+    commands.kubectl('logs', ...within, pod.metadata.name, '--container', name),
+  ];
 }
 
 function stateOf({ state, lastState, restartCount }: ContainerStatus): string {

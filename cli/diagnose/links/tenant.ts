@@ -15,7 +15,7 @@ export const tenantLink: Link = {
   check: async (scene) => (scene.tenant === undefined ? notChecked(scene.unknownBecause) : judge(scene.tenant, scene)),
 };
 
-function judge(tenant: KnownTenant, { now, domain }: Scene): Finding {
+function judge(tenant: KnownTenant, { now, domain, commands }: Scene): Finding {
   const { name, spec, status } = tenant;
   const conditions = status.conditions ?? [];
   const pending = conditions.filter(({ type, status: holds }) => holds !== 'True' && !['Stalled', 'Reconciling'].includes(type));
@@ -27,23 +27,25 @@ function judge(tenant: KnownTenant, { now, domain }: Scene): Finding {
   if (tenant.deletedAt !== undefined)
     return broken(
       `it is being deleted since ${tenant.deletedAt}`,
-      `Wait until it is gone, then create it again. What holds it up: kubectl describe tenant ${name}`,
+      'Wait until it is gone, then create it again. What holds it up stands in its conditions and events.',
       seen,
+      [commands.tenantry('tenants', 'get', name)],
     );
-  if (spec.suspended === true) return broken('it is suspended: its pods are stopped', `tenantry tenants resume ${name}`, seen);
+  if (spec.suspended === true)
+    return broken('it is suspended: its pods are stopped', 'Resume it.', seen, [commands.tenantry('tenants', 'resume', name)]);
   if (conditions.length === 0 && secondsSince(tenant.createdAt, now()) > silenceSeconds) {
-    return broken(
-      'the operator has not looked at it',
-      'Look whether the operator runs: kubectl get pods --namespace tenantry-system',
-      seen,
-    );
+    return broken('the operator has not looked at it', 'Look whether the operator runs, and at its log.', seen, [
+      commands.parts(),
+      commands.log('operator'),
+    ]);
   }
   const stalled = conditions.find(({ type, status: holds }) => type === 'Stalled' && holds === 'True');
   if (stalled !== undefined && !elsewhere.has(stalled.reason))
     return broken(
       `${stalled.reason}: ${stalled.message}`,
-      `Correct the Tenant as the message says: tenantry tenants update ${name} -f <file>, or kubectl edit tenant ${name}`,
+      'Correct the Tenant as the message says, with `tenantry tenants update` or as it was made.',
       seen,
+      [commands.tenantry('tenants', 'get', name)],
     );
   const custom = domain === undefined ? undefined : status.domains?.find((entry) => entry.domain === domain);
   if (custom !== undefined && custom.state !== 'Verified') {
@@ -51,9 +53,10 @@ function judge(tenant: KnownTenant, { now, domain }: Scene): Finding {
     return broken(
       `its domain ${custom.domain} is ${custom.state}: ${custom.message}`,
       custom.state === 'Conflict'
-        ? `Remove it from the tenant that has it, or from this one: tenantry domains remove ${name} ${custom.domain}`
-        : `Enter this record at the DNS provider: ${record.name} ${record.type} "${record.value}". Then: tenantry domains verify ${name} ${custom.domain}`,
+        ? 'Remove it from the tenant that has it, or from this one.'
+        : `Enter this record at the DNS provider: ${record.name} ${record.type} "${record.value}". Then have it looked at.`,
       seen,
+      [commands.tenantry('domains', custom.state === 'Conflict' ? 'remove' : 'verify', name, custom.domain)],
     );
   }
   if (tenant.generation !== undefined && status.observedGeneration !== undefined && status.observedGeneration < tenant.generation)

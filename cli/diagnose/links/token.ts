@@ -23,23 +23,26 @@ export const tokenLink: Link = {
     }
     const seen = ['without a token: 401, and WWW-Authenticate names the metadata'];
     if (token === undefined) return ok(...seen, 'no token was given to be looked at (--token-file, or TENANTRY_TENANT_TOKEN)');
+    if (outside.notSecret !== undefined) return notChecked(outside.notSecret, seen);
     const finding = token.startsWith('tnt_') ? await judgeKey(token, outside, scene) : await judgeToken(token, outside, scene);
     return { ...finding, seen: [...seen, ...finding.seen] };
   },
 };
 
-async function judgeKey(key: string, outside: Outside, { tenant }: Scene): Promise<Finding> {
+async function judgeKey(key: string, outside: Outside, { tenant, commands }: Scene): Promise<Finding> {
   const id = apiKeyId(key);
   if (id === undefined)
     return broken(
       'the API key is not whole: its checksum does not fit',
-      'Copy it again, from where it was shown once; or make another: tenantry keys create',
+      'Copy it again, from where it was shown once, or make another with `tenantry keys create`.',
     );
   const answer = await outside.askForTools(key);
   if (answer.status === 200) return ok(`API key ${id} is accepted`);
   return broken(
     `API key ${id}: ${saying(answer)}`,
-    `Look whether it was revoked, has expired or belongs to another tenant: tenantry keys list ${tenant?.name ?? '<tenant>'}`,
+    'Look whether it was revoked, has expired or belongs to another tenant.',
+    [],
+    tenant === undefined ? [] : [commands.tenantry('keys', 'list', tenant.name)],
   );
 }
 
@@ -66,12 +69,9 @@ async function judgeToken(token: string, outside: Outside, scene: Scene): Promis
     return broken(`the token is for ${audiences.join(', ') || 'nobody'}, not for ${outside.url.href}`, again, seen);
   const wanted = scene.tenant?.spec.organizationId;
   const organization = claims['org_id'];
-  if (wanted !== undefined && organization !== undefined && organization !== wanted)
-    return broken(
-      `the token is of the organization ${String(organization)}, the tenant of ${wanted}`,
-      'Sign in again and choose the other organization.',
-      seen,
-    );
+  // No fault: the sidecar asks for the membership, and a member of several organizations may have signed in to any of them.
+  if (wanted !== undefined && typeof organization === 'string' && organization !== wanted)
+    seen.push(`signed in to the organization ${organization}; what counts is the membership of ${wanted}`);
   const answer = await outside.askForTools(token);
   if (answer.status === 200) return ok(...seen, 'it is accepted: signature, audience and membership are right');
   const said = saying(answer);
@@ -86,6 +86,7 @@ async function judgeToken(token: string, outside: Outside, scene: Scene): Promis
       `the membership cannot be checked now: ${said}`,
       'The sidecar asks the control plane, which asks WorkOS: look at the control plane’s log.',
       seen,
+      [scene.commands.log('control-plane')],
     );
   return broken(`the token is refused: ${said}`, again, seen);
 }

@@ -1,26 +1,27 @@
 import { type Connection, type ConnectionSources, findConnection, requireConnection } from './config/connection.ts';
 import { Contexts } from './config/contexts.ts';
-import { findLocalMode, type LocalMode } from './config/local-mode.ts';
+import { findLocalMode, type LocalModeSearch } from './config/local-mode.ts';
 import { type Format, Printer } from './output/printer.ts';
 import { sessionToken } from './session/session-token.ts';
 import type { Terminal } from './terminal.ts';
 
-/** What a command works with: the terminal, the way to print, the contexts, and the control plane that was chosen. */
-export class Workplace {
+/** One command line that was typed, and what its command works with: terminal, printer, contexts, and the control plane that was chosen. */
+export class Invocation {
   readonly terminal: Terminal;
   readonly printer: Printer;
   readonly contexts: Contexts;
-  readonly #wanted: string | undefined;
+  /** Context that was asked for by `--context`. */
+  readonly wanted: string | undefined;
 
   constructor(terminal: Terminal, options: { readonly output?: Format; readonly context?: string }) {
     this.terminal = terminal;
     this.printer = new Printer(terminal, options.output ?? 'table');
     this.contexts = new Contexts(terminal.env);
-    this.#wanted = options.context;
+    this.wanted = options.context;
   }
 
-  localMode(): LocalMode | undefined {
-    return findLocalMode(this.terminal.folder);
+  localMode(): LocalModeSearch {
+    return findLocalMode(this.terminal.folder, this.terminal.uid);
   }
 
   /** The control plane, where one is configured. */
@@ -40,6 +41,6 @@ export class Workplace {
   }
 
   #sources(): ConnectionSources {
-    return { env: this.terminal.env, contexts: this.contexts, wanted: this.#wanted, localMode: () => this.localMode() };
+    return { env: this.terminal.env, contexts: this.contexts, wanted: this.wanted, localMode: () => this.localMode() };
   }
 }
