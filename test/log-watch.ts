@@ -1,23 +1,24 @@
 import { linkSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { secretForms } from '../audit/secret-forms.ts';
 import { labels } from '../crds/names.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { Reflector } from '../kube/reflector.ts';
 import { type KubeObject, kinds } from '../kube/resources.ts';
 
-type SecretObject = KubeObject & { readonly data?: Readonly<Record<string, string>> };
+export type SecretObject = KubeObject & { readonly data?: Readonly<Record<string, string>> };
 
 /** What is a credential by its form alone, whoever made it. */
-const forms: readonly [string, RegExp][] = [
-  ['an API key', /tnt_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}/],
+export const forms: readonly [string, RegExp][] = [
+  ['an API key', secretForms.apiKey],
   ['a token', /eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20,}/],
   ['a key of WorkOS', /sk_(test|live)_[\w-]{16,}/],
-  ['a private key', /BEGIN [A-Z ]*PRIVATE KEY/],
+  ['a private key', secretForms.privateKey],
   ['a URL with a password', /postgres(ql)?:\/\/[^:/@\s"]+:[^@\s"*[\]]{8,}@/],
 ];
 
 /** Shorter values, such as the name of a user, say nothing when they are found. */
-const shortest = 16;
+export const shortest = 16;
 
 /** Secrets found in the log files below a folder, each with where, never with its value. */
 export function secretsIn(folder: string, secrets: ReadonlyMap<string, string>): string[] {
@@ -49,6 +50,15 @@ export function unlessGone<T>(look: () => T): T | undefined {
     if (error instanceof Error && 'code' in error && ['ENOENT', 'ENOTDIR', 'ESRCH'].includes(String(error.code))) return undefined;
     throw error;
   }
+}
+
+/** What a Secret keeps, by name, but for what is none by itself: the name of a login, the hashes of API keys. */
+export function valuesOf(secret: SecretObject | undefined): [name: string, value: string][] {
+  // While a rotation is under way, the next login stands beside the present one.
+  const told = ['url', 'username', 'keys.json'];
+  return Object.entries(secret?.data ?? {})
+    .filter(([name]) => !told.includes(name.replace(/^next\./, '')))
+    .map(([name, value]) => [name, Buffer.from(value, 'base64').toString()]);
 }
 
 /**
@@ -90,11 +100,7 @@ export class LogWatch {
   }
 
   #remember(key: string, secret: SecretObject | undefined): void {
-    for (const [name, value] of Object.entries(secret?.data ?? {})) {
-      // While a rotation is under way, the next login stands beside the present one.
-      if (!['url', 'username', 'keys.json'].includes(name.replace(/^next\./, '')))
-        this.#secrets.set(Buffer.from(value, 'base64').toString(), `${name} of ${key}`);
-    }
+    for (const [name, value] of valuesOf(secret)) this.#secrets.set(value, `${name} of ${key}`);
   }
 
   #keep(): void {
