@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config';
 const shared = {
   globalSetup: ['test/e2e/global-setup.ts'],
   fileParallelism: false,
-  testTimeout: 120_000,
-  hookTimeout: 300_000,
+  testTimeout: 300_000,
+  hookTimeout: 400_000,
 };
 
 /**

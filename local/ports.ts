@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { writePrivate } from './files.ts';
@@ -56,6 +57,14 @@ function isFree(port: number): Promise<boolean> {
   );
 }
 
-function freePort(): Promise<number> {
-  return tryListen(0, '127.0.0.1');
+/**
+ * A port for a server that binds it later. From below the range that the system takes ports of outgoing connections from, or one of those
+ * could have it meanwhile: https://www.kernel.org/doc/html/latest/networking/ip-sysctl.html (ip_local_port_range).
+ */
+export async function freePort(host = '127.0.0.1'): Promise<number> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const port = await tryListen(randomInt(10_000, 32_768), host).catch(() => undefined);
+    if (port !== undefined) return port;
+  }
+  return tryListen(0, host);
 }

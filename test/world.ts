@@ -17,6 +17,9 @@ import type { TestContext } from './context.ts';
 const run = promisify(execFile);
 const password = 'correct horse battery staple';
 
+/** Limits are there for what never comes. Where the machine is busy with something else, what comes may take several times as long. */
+const patienceMs = 120_000;
+
 export interface Member {
   readonly userId: string;
   readonly email: string;
@@ -89,7 +92,9 @@ export class World {
 
   /** Waits until the tenant satisfies `condition`. */
   async until(name: string, condition: (tenant: Tenant) => boolean, timeoutMs = 90_000): Promise<Tenant> {
-    const tenant = await untilTenant(this.kube, name, (current) => current !== undefined && condition(current), { timeoutMs });
+    const tenant = await untilTenant(this.kube, name, (current) => current !== undefined && condition(current), {
+      timeoutMs: Math.max(timeoutMs, patienceMs),
+    });
     if (!tenant) throw new Error(`tenant ${name} is gone`);
     return tenant;
   }
@@ -99,7 +104,7 @@ export class World {
   }
 
   async gone(name: string): Promise<void> {
-    await untilTenant(this.kube, name, (current) => current === undefined, { timeoutMs: 90_000 });
+    await untilTenant(this.kube, name, (current) => current === undefined, { timeoutMs: patienceMs });
   }
 
   /** Waits until the object satisfies `condition`; undefined stands for an object that is not there. */
@@ -118,11 +123,12 @@ export class World {
 
   /** Looks again and again until `look` finds something. For what cannot be watched; it ends as soon as it is true. */
   async eventually<T>(what: string, timeoutMs: number, look: () => Promise<T | undefined>): Promise<T> {
-    const deadline = Date.now() + timeoutMs;
+    const patience = Math.max(timeoutMs, patienceMs);
+    const deadline = Date.now() + patience;
     for (;;) {
       const found = await look();
       if (found !== undefined) return found;
-      if (Date.now() > deadline) throw new Error(`${what} did not come about within ${timeoutMs / 1000} s`);
+      if (Date.now() > deadline) throw new Error(`${what} did not come about within ${patience / 1000} s`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }

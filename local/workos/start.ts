@@ -1,3 +1,4 @@
+import { freePort } from '../ports.ts';
 import { Devices } from './devices.ts';
 import type { NewMembership } from './directory/memberships.ts';
 import type { NewOrganization } from './directory/organizations.ts';
@@ -131,6 +132,7 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
   }
   const { roles, memberships, organizations, users, resources } = directory;
   const accounts: DemoAccount[] = [];
+  // The issuer is part of the configuration, so the port must be known before anything listens.
   const port = options.port === 0 ? await freePort(options.host ?? '127.0.0.1') : options.port;
   const issuer = `http://${options.publicHost ?? 'localhost'}:${port}`;
   const adminIssuer = `${issuer}/user_management/${environment.clientId}`;
@@ -214,18 +216,4 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
       store.close();
     },
   };
-}
-
-/** The issuer is part of the configuration, so the port must be known before anything listens. */
-async function freePort(host: string): Promise<number> {
-  const { createServer } = await import('node:net');
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, host, resolve);
-  });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port is free');
-  return address.port;
 }

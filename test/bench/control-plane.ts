@@ -4,11 +4,11 @@
  */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { cpus, totalmem } from 'node:os';
 import { Pool } from 'undici';
 import type { Tenant } from '../../crds/tenant.ts';
 import { kinds } from '../../kube/resources.ts';
+import { freePort } from '../../local/ports.ts';
 import { type Cluster, eventually, openWorkos, startCluster } from '../integration/control-plane-cluster.ts';
 
 const tenants = Number(process.env['TENANTS'] ?? 5_000);
@@ -68,15 +68,6 @@ async function inTurns<T>(items: readonly T[], at: number, work: (item: T) => Pr
       for (const item of queue) await work(item);
     }),
   );
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port is free');
-  return address.port;
 }
 
 async function bench(cluster: Cluster): Promise<void> {

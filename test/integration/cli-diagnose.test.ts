@@ -263,7 +263,7 @@ describe('a client’s token', () => {
       return found.firstBroken?.name === 'token' ? found.firstBroken : undefined;
     });
     expect(told).toMatchObject({ name: 'token', fault: expect.stringContaining('may not use the tenant: 403') });
-  }, 90_000);
+  });
 
   test('of a member of two organizations is accepted, whichever was chosen at sign-in', async () => {
     const both = await world.member((await world.tenant(name)).spec.organizationId ?? '');
@@ -432,7 +432,7 @@ test('a bundle holds what is needed to help, and no secret', async () => {
   }
   await world.kube.patch(kinds.Tenant, other, { spec: { containers: null } });
   await world.ready(other);
-}, 120_000);
+});
 
 test('a file with a token is read, and standard input too', async () => {
   const { apiKey = '' } = await world.secret(name, 'tenantry-credentials');

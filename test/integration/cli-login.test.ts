@@ -115,7 +115,7 @@ test('a change of role takes effect without signing in again', async () => {
     const { code } = await who.run(['tenants', 'create', world.name('x'), '--template', 'toolbridge', '--dry-run']);
     return code === 0 ? true : undefined;
   });
-}, 90_000);
+});
 
 test('a member of several organizations chooses one, on the page or by its id', async () => {
   const who = new CommandLine(dir);

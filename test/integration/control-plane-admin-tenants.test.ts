@@ -67,7 +67,7 @@ describe('listing', () => {
       expect((await create(name, { labels })).status).toBe(201);
       // Kubernetes stamps creations with whole seconds.
       const { creationTimestamp = '' } = (await stored(name)).metadata;
-      await vi.waitUntil(() => Date.now() - Date.parse(creationTimestamp) > 1_000, { timeout: 5_000 });
+      await vi.waitUntil(() => Date.now() - Date.parse(creationTimestamp) > 1_000, { timeout: 90_000 });
     }
   });
 
@@ -117,7 +117,7 @@ describe('listing', () => {
     const second = await list(`labelSelector=tier&limit=1&sort=name&cursor=${first.body['nextCursor']}`);
     expect([...namesIn(first), ...namesIn(second)]).toEqual([a, gone]);
     await client.delete(kinds.Tenant, gone);
-    await expect.poll(() => client.find(kinds.Tenant, gone), { timeout: 30_000 }).toBeUndefined();
+    await expect.poll(() => client.find(kinds.Tenant, gone), { timeout: 90_000 }).toBeUndefined();
     const third = await list(`labelSelector=tier&limit=2&sort=name&cursor=${second.body['nextCursor']}`);
     expect(namesIn(third)).toEqual([b, c]);
   });
@@ -128,7 +128,7 @@ describe('listing', () => {
   });
 
   test('by phase', async () => {
-    await expect.poll(() => ours('phase=Suspended'), { timeout: 30_000 }).toEqual([a, b, c]);
+    await expect.poll(() => ours('phase=Suspended'), { timeout: 90_000 }).toEqual([a, b, c]);
     expect(await ours('phase=Ready')).toEqual([]);
     expectProblem(await list('phase=Sleeping'), 400, 'invalid-query');
   });
@@ -227,7 +227,7 @@ describe('a revision of the template', () => {
     const { body } = await call('GET', `/admin/templates/${template}`);
     const revision = String(body['revision']);
     await expect
-      .poll(async () => (await call('GET', `/admin/templates/${template}/revisions`)).body['items'], { timeout: 30_000 })
+      .poll(async () => (await call('GET', `/admin/templates/${template}/revisions`)).body['items'], { timeout: 90_000 })
       .toMatchObject([{ revision, current: true }]);
     const pinned = await create(fresh('pinned'), { template: { name: template, revision }, parameters: { size: 3 } });
     expect([pinned.status, pinned.body['spec']]).toEqual([201, expect.objectContaining({ template: { name: template, revision } })]);

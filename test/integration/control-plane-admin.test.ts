@@ -393,7 +393,7 @@ describe('deleting', () => {
     } finally {
       await release(name);
     }
-    await expect.poll(async () => (await call('GET', `/admin/tenants/${name}`)).status, { timeout: 30_000 }).toBe(404);
+    await expect.poll(async () => (await call('GET', `/admin/tenants/${name}`)).status, { timeout: 90_000 }).toBe(404);
   });
 
   /** Takes our own finalizer off again, whatever others have put beside it. */

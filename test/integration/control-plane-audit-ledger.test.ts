@@ -221,7 +221,7 @@ describe('an action of an administrator', () => {
       audit.denied({ admin: impossible, action: 'templates.apply', requestId }, 'forbidden'),
       audit.denied({ admin, action: 'tenants.create', requestId }, 'forbidden'),
     ]);
-    await expect.poll(found, { timeout: 10_000 }).toEqual([
+    await expect.poll(found, { timeout: 90_000 }).toEqual([
       ['a\ufffdb\ufffd', 'tenants.delete'],
       [null, 'tenants.create'],
     ]);
@@ -241,7 +241,7 @@ describe('an action of an administrator', () => {
     const again = await startPostgres({ dir: `${postgres.dir}/postgres`, log: silent, fsync: false });
     try {
       await expect
-        .poll(async () => (await rows(target.metadata.uid ?? '').catch(() => [])).map(({ outcome }) => outcome), { timeout: 20_000 })
+        .poll(async () => (await rows(target.metadata.uid ?? '').catch(() => [])).map(({ outcome }) => outcome), { timeout: 90_000 })
         .toEqual(['intended', 'ok']);
       await audit.close();
       expect((await rows(target.metadata.uid ?? '')).length).toBe(2);

@@ -525,7 +525,7 @@ describe('nothing is lost and nothing doubled', () => {
       await stopped(plane.child);
       await postgres.stop();
     }
-  }, 120_000);
+  });
 });
 
 /** Where the cluster's PostgreSQL keeps its data. */

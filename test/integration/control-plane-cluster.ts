@@ -184,7 +184,7 @@ export async function podToken(
 }
 
 /** What `probe` gives, once it gives something; asked again until a deadline. */
-export async function eventually<T>(what: string, probe: () => Promise<T | undefined | false>, deadlineMs = 20_000): Promise<T> {
+export async function eventually<T>(what: string, probe: () => Promise<T | undefined | false>, deadlineMs = 90_000): Promise<T> {
   const end = Date.now() + deadlineMs;
   let last: unknown;
   for (;;) {

@@ -28,14 +28,14 @@ async function follow(file: string, files: { kubeconfig: string; local?: string 
   return stdout;
 }
 
-test('docs/guides/your-own-api.md does what it says, command by command', { timeout: 180_000 }, async () => {
+test('docs/guides/your-own-api.md does what it says, command by command', async () => {
   const stdout = await follow('docs/guides/your-own-api.md', world.context);
   expect(stdout).toContain('tenant.tenantry.dev/quotes condition met');
   expect(stdout).toContain('Ada Lovelace');
   expect(stdout).toContain('tenant.tenantry.dev "quotes" deleted');
 });
 
-test('README.md does what it says, command by command', { timeout: 180_000 }, async () => {
+test('README.md does what it says, command by command', async () => {
   const name = world.name('readme');
   dataOf(await world.admin.POST('/admin/tenants', { body: { name, template: { name: 'toolbridge' }, deletionPolicy: 'delete' } }));
   const tenant = await world.ready(name);

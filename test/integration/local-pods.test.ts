@@ -32,7 +32,7 @@ afterAll(async () => {
   await client.close();
 });
 
-async function until<T>(look: () => Promise<T | undefined | false>, deadlineMs = 30_000): Promise<T> {
+async function until<T>(look: () => Promise<T | undefined | false>, deadlineMs = 90_000): Promise<T> {
   const deadline = Date.now() + deadlineMs;
   for (;;) {
     const found = await look();

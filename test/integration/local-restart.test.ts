@@ -60,7 +60,7 @@ function processesOfRun(): number[] {
 }
 
 async function readyPod(client: KubeClient, restarts: number): Promise<Pod> {
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + 90_000;
   for (;;) {
     const pod = await client.find<Pod>(kinds.Pod, 'survivor', { namespace: 'default' });
     const ready = pod?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
@@ -110,4 +110,4 @@ it('a run that was killed is taken over by the next: no process twice, nothing l
   await client.close();
   await end(second, 'SIGTERM');
   expect(processesOfRun()).toEqual([]);
-}, 120_000);
+});

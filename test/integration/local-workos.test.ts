@@ -35,7 +35,7 @@ async function run(environment: Record<string, string>): Promise<{ code: number 
   return { code, output };
 }
 
-test('an environment of its own is used by its key, and nothing is left there', { timeout: 180_000 }, async () => {
+test('an environment of its own is used by its key, and nothing is left there', async () => {
   const organization = platformOrganization(workos);
   const organizations = workos.requests()['POST /organizations'];
   const { code, output } = await run({

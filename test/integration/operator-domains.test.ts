@@ -86,9 +86,7 @@ async function tools(mcp: string, key: string): Promise<Client> {
   return client;
 }
 
-test('a domain serves once its record is there, with metadata of its own, and stays when the record goes', {
-  timeout: 120_000,
-}, async () => {
+test('a domain serves once its record is there, with metadata of its own, and stays when the record goes', async () => {
   const domain = newDomain();
   await setDomains(first, domain);
   const waiting = await untilDomain(first, domain, ({ message }) => message.startsWith('There is no such record yet.'));
@@ -207,7 +205,7 @@ test('a domain that moves takes its registration along: neither leaving nor dele
   expect(await present()).toEqual([]);
 });
 
-test('a tenant that is deleted gives its domains up', { timeout: 120_000 }, async () => {
+test('a tenant that is deleted gives its domains up', async () => {
   const name = world.name('leaver');
   const domain = newDomain();
   await world.kubectl(['apply', '-f', '-'], manifest(name, { suspended: true, deletionPolicy: 'delete', domains: [domain] }));

@@ -49,7 +49,7 @@ async function runsVersion(): Promise<string | undefined> {
 const pin = (revision: string | null) => world.kube.patch(kinds.Tenant, tenant, { spec: { template: { revision } } });
 const runs = (revision: string) => world.until(tenant, ({ status }) => status?.template?.revision === revision);
 
-test('each contents of a template is kept as a revision, which a tenant runs that names it', { timeout: 120_000 }, async () => {
+test('each contents of a template is kept as a revision, which a tenant runs that names it', async () => {
   const first = await apply(1);
   const second = await apply(2);
   expect(first).not.toBe(second);
@@ -82,7 +82,7 @@ test('an unknown revision is told of, with those there are', async () => {
   expect(status?.conditions?.find(({ type }) => type === 'Ready')?.status).toBe('True');
 });
 
-test('the last ten are kept, and those a tenant runs', { timeout: 120_000 }, async () => {
+test('the last ten are kept, and those a tenant runs', async () => {
   const [oldest] = (await revisions()).filter(({ spec }) => JSON.stringify(spec.spec).includes('"value":"1"'));
   await pin(oldest?.spec.revision ?? '');
   await runs(oldest?.spec.revision ?? '');

@@ -57,9 +57,7 @@ function load({ tenant, apiKey, session }: Customer, signal: AbortSignal): Promi
 }
 
 describe('a rotation', () => {
-  test('under load fails no request, replaces everything, and leaves what it replaced valid for the overlap', {
-    timeout: 180_000,
-  }, async () => {
+  test('under load fails no request, replaces everything, and leaves what it replaced valid for the overlap', async () => {
     const { name, apiKey, tenant } = customer;
     const before = { ...(await world.secret(name, 'tenantry-database')), ...(await world.secret(name, 'tenantry-credentials')) };
     const stop = new AbortController();
@@ -162,9 +160,7 @@ describe('a rotation', () => {
   });
 });
 
-test('the secrets a template generates are replaced together with what the sidecar sends, and no request meets two of them', {
-  timeout: 180_000,
-}, async () => {
+test('the secrets a template generates are replaced together with what the sidecar sends, and no request meets two of them', async () => {
   const name = world.name('static');
   const program = `
     const { createServer } = require('node:http');

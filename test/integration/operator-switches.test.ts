@@ -11,7 +11,7 @@ afterAll(() => world.remove(name));
 
 const change = (spec: object) => world.kube.patch(kinds.Tenant, name, { spec });
 
-test('the status counts the tools that are there once a switch or a rule has changed them', { timeout: 120_000 }, async () => {
+test('the status counts the tools that are there once a switch or a rule has changed them', async () => {
   await world.kubectl(['apply', '-f', '-'], manifest(name, { deletionPolicy: 'delete' }));
   const all = (await world.ready(name)).status?.server?.tools ?? 0;
   expect(all).toBe(40);

@@ -104,7 +104,7 @@ it('an access that is not understood lets nobody in', async () => {
   expect((await api('GET', await member({ role: 'new', access: 'some' }, stack.apiUrl))).status).toBe(503);
 });
 
-it('a changed role counts, and nobody is let in unasked, once the answers have lived out their time', { timeout: 45_000 }, async () => {
+it('a changed role counts, and nobody is let in unasked, once the answers have lived out their time', async () => {
   const known = async (subject: string) => {
     controlPlane.members.add(subject);
     const token = await controlPlane.sign({ iss: issuer, aud: stack.apiUrl, sub: subject, exp: seconds() + 300 });
@@ -123,7 +123,7 @@ it('a changed role counts, and nobody is let in unasked, once the answers have l
         expect(response?.status).toBe(expected);
         return { response, after: performance.now() - start };
       }
-      expect(performance.now() - start).toBeLessThan(31_000);
+      expect(performance.now() - start).toBeLessThan(40_000);
       await new Promise((resolve) => setTimeout(resolve, 250));
     }
   };

