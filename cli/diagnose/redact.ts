@@ -1,15 +1,12 @@
+import { secretForms } from '../../audit/secret-forms.ts';
 import { KnownTexts } from './known-texts.ts';
 
-/**
- * What secrets look like, whoever made them. Each has the part that stays in front of it as its first group. A log may be long and of
- * somebody's making, so each is linear: what a failed attempt has looked at is bounded, or no other attempt begins in it.
- */
+const { apiKey, issuedKey, token, privateKey } = secretForms;
+
+/** What is taken out whatever it is called. Each has the part that stays in front of it as its first group, and is linear like the forms. */
 const patterns: readonly RegExp[] = [
-  /()\btnt_[0-9A-Za-z]{12}_[0-9A-Za-z]{8,}/g,
-  // JSON in base64, as JSON Web Tokens begin; not only with a dot after it, for which the whole run would have to be read.
-  /()\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,2}/g,
-  /()\b(?:sk|rk|pk|whsec|ghp|gho|ghs|github_pat|glpat|xox[abprs]|AKIA|ASIA)[_-]?[A-Za-z0-9_-]{12,}/g,
-  /()-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g,
+  ...[apiKey, token, issuedKey].map(({ source }) => new RegExp(`()${source}`, 'g')),
+  new RegExp(`()${privateKey.source}-----[\\s\\S]*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|$)`, 'g'),
   // Basic and Bearer credentials.
   /(\b(?:Bearer|Basic)\s+)[A-Za-z0-9\-._~+/]{6,}=*/gi,
   // Passwords in URLs: the last @ before the path ends them.

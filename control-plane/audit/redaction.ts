@@ -1,13 +1,10 @@
 import type { Json } from '../../audit/json.ts';
+import { holdsSecret } from '../../audit/secret-forms.ts';
 
 const redacted = '[redacted]';
 
 /** Members whose names say that they hold a secret. */
 const secretName = /(password|passphrase|passwd|secret|token|api[_-]?key|authorization|cookie|credentials?|private[_-]?key)s?$/i;
-
-/** Texts that are one whatever they are called: our API keys, WorkOS's, JWTs, URLs with a password, PEM. */
-const secretText =
-  /\btnt_[A-Za-z0-9_-]{8,}|\bsk_(?:test|live)_\w+|\beyJ[\w-]+\.[\w-]+\.[\w-]+|\/\/[^/\s:@]*:[^/\s@]+@|-----BEGIN [A-Z ]*PRIVATE KEY/;
 
 const maxText = 2_000;
 const maxMembers = 200;
@@ -28,7 +25,7 @@ function visit(value: unknown, within: string, depth: number): Json {
   if (value === null || typeof value === 'boolean') return value;
   if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
   if (typeof value === 'string') {
-    if (secretText.test(value)) return redacted;
+    if (holdsSecret(value)) return redacted;
     return value.length > maxText ? `${value.slice(0, maxText)}… (${value.length} characters)` : value;
   }
   if (typeof value !== 'object' || depth === maxDepth) return value === undefined ? null : `[${typeof value}]`;

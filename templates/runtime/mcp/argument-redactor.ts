@@ -1,4 +1,5 @@
 import type { Json } from '../../../audit/json.ts';
+import { beginsAsSecret } from '../../../audit/secret-forms.ts';
 import type { JsonSchema } from '../json-schema.ts';
 import { isSchema } from './schema-resolver.ts';
 import { isSecretName, words } from './secret-names.ts';
@@ -16,8 +17,6 @@ const identifierWords = new Set(['id', 'ids', 'uid', 'uids', 'uuid', 'uuids', 'g
 const identifier = new RegExp(`^[\\w.:-]{1,${maxKeptText}}$`);
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const date = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?$/i;
-/** How keys and tokens begin, ours first: one of them may stand where an identifier is expected. */
-const secretText = /^(tnt_|eyJ|sk[-_]|pk[-_]|rk[-_]|gh[a-z]_|github_|glpat-|xox[a-z]-|AKIA|ya29\.|whsec_)/;
 
 /**
  * Arguments as the audit keeps them for years and shows to people who may not read the tenant's data: enough to see what was done to
@@ -141,12 +140,13 @@ class Redaction {
 
 /** A name that nobody declared may itself be data: the key of a map, such as an address. Only what looks like a name is kept. */
 function undeclaredName(name: string): string {
-  return name.length <= maxUndeclaredName && /^[A-Za-z]\w*$/.test(name) && !secretText.test(name) ? name : '[undeclared]';
+  return name.length <= maxUndeclaredName && /^[A-Za-z]\w*$/.test(name) && !beginsAsSecret(name) ? name : '[undeclared]';
 }
 
 function textOf(value: string, plan: ValuePlan): Json {
   if (plan.listed.has(value)) return value;
-  if (secretText.test(value)) return redacted;
+  // A key or token may stand where an identifier is expected.
+  if (beginsAsSecret(value)) return redacted;
   if (date.test(value) || uuid.test(value) || (plan.isIdentifier && identifier.test(value))) return value;
   return `[${value.length} characters]`;
 }
