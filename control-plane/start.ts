@@ -10,6 +10,7 @@ import { type AuditTuning, auditTuning, createAudit } from './audit/create.ts';
 import { Ledger } from './audit/ledger.ts';
 import { Callers } from './auth-tenant/callers.ts';
 import { AuthorizationController } from './authorization/controller.ts';
+import { RateLimits } from './http/rate-limits.ts';
 import { Admins } from './identity/admins.ts';
 import { OAuthKeys } from './identity/oauth-keys.ts';
 import { OAuthTokens } from './identity/oauth-tokens.ts';
@@ -67,7 +68,7 @@ export async function prepareControlPlane(
   });
   const provider = new IdentityProvider(connection);
   const store = new Store({ url: settings.storeUrl, log, connections: 10 });
-  const { memberships, mirror, source, poll } = createMemberships({
+  const { memberships, mirror, poll } = createMemberships({
     connection,
     store,
     log,
@@ -84,8 +85,8 @@ export async function prepareControlPlane(
     client: leadingClient,
     beforeChange: beforeWrite,
     provider,
-    platformOrganizationId: settings.platformOrganizationId,
     directory,
+    platformOrganizationId: settings.platformOrganizationId,
     addressing: settings.addressing,
     ownUrl: settings.adminUrl,
     log,
@@ -98,6 +99,7 @@ export async function prepareControlPlane(
     memberships,
     platformOrganizationId: settings.platformOrganizationId,
   });
+  const limits = new RateLimits(settings.rateLimits);
   const audit = new Audit({ ledger: new Ledger(store.db), log });
   const admin = createAdmin({
     client,
@@ -107,7 +109,7 @@ export async function prepareControlPlane(
     audit,
     organizationExists: async (id) => (await provider.organization(id)) !== undefined,
     addressing: settings.addressing,
-    rateLimits: settings.rateLimits,
+    limits,
     log,
     now: () => new Date(),
   });
@@ -138,7 +140,8 @@ export async function prepareControlPlane(
     authTenant: {
       callers: new Callers(sessions, new OAuthTokens({ issuer: settings.oauthIssuer })),
       directory,
-      source,
+      memberships,
+      limits,
       addressing: settings.addressing,
       ownUrl: settings.adminUrl,
       defaultTenant: settings.defaultTenant,

@@ -131,7 +131,9 @@ const newOrganization = z
       .optional()
       .describe('First administrator of the tenant.'),
   })
-  .describe('An organization that is created at WorkOS, where it does not exist; its identifier is then set as organizationId.');
+  .describe(
+    'An organization that is created at WorkOS for this tenant; its identifier is then set as organizationId. One that exists already is only taken where its metadata names this tenant.',
+  );
 
 /** `spec` of a Tenant as a user writes it. */
 export const tenantSpec = z

@@ -3,7 +3,7 @@ import type { Addressing } from '../../crds/names.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { Audit } from '../audit/actions.ts';
 import { ApiKeyUsage } from '../audit/api-key-usage.ts';
-import { type RateLimitSettings, RateLimits } from '../http/rate-limits.ts';
+import type { RateLimits } from '../http/rate-limits.ts';
 import { Idempotency } from '../idempotency/idempotency.ts';
 import type { Admins } from '../identity/admins.ts';
 import type { Store } from '../store/store.ts';
@@ -24,7 +24,7 @@ export interface AdminOptions {
   /** Whether WorkOS has the organization. */
   readonly organizationExists: (id: string) => Promise<boolean>;
   readonly addressing: Addressing;
-  readonly rateLimits: RateLimitSettings;
+  readonly limits: RateLimits;
   readonly log: Logger;
   readonly now: () => Date;
 }
@@ -38,13 +38,13 @@ export function createAdmin({
   audit,
   organizationExists,
   addressing,
-  rateLimits,
+  limits,
   log,
   now,
 }: AdminOptions): AdminParts {
   const tenants = new Tenants(client, directory, organizationExists, now);
   return {
-    access: new Access(admins, audit, new RateLimits(rateLimits)),
+    access: new Access(admins, audit, limits),
     tenants,
     events: new TenantEvents({ client, onError: (err) => log.warn({ err }, 'watch of events failed') }),
     templates: new Templates(client, directory, tenants),

@@ -123,6 +123,7 @@ export function tenantRoutes(
         problems: [
           'invalid-query',
           'tenant-exists',
+          'organization-taken',
           'tenant-deleting',
           'refused-by-cluster',
           'idempotency-in-progress',
@@ -179,6 +180,7 @@ export function tenantRoutes(
           'invalid-query',
           'suspended-by-platform',
           'tenant-not-found',
+          'organization-taken',
           'tenant-deleting',
           'field-managed',
           'refused-by-cluster',

@@ -90,13 +90,14 @@ export class Tenants {
     return spec && { spec };
   }
 
-  /** @throws Problem forbidden, invalid, tenant-exists, tenant-deleting */
+  /** @throws Problem forbidden, invalid, organization-taken, tenant-exists, tenant-deleting */
   async create(admin: Admin, body: unknown, { dryRun, request }: CreateOptions): Promise<Tenant> {
     requirePlatform(admin);
     const form = checkForm(newTenant, body);
     const faults = [...(form.fits ? [] : form.faults), ...(await faultsBeyondForm(body, this.#lookups))];
     if (!form.fits || faults.length > 0) throw invalid(faults);
     const { name, labels: own, organization, ...spec } = form.value;
+    refuseOwnOrganization(admin, spec.organizationId);
     const externalId = request?.externalId ?? randomUUID();
     const object = {
       apiVersion: kinds.Tenant.apiVersion,
@@ -185,6 +186,7 @@ export class Tenants {
       ...(await faultsBeyondForm('organizationId' in spec ? merged : { ...merged, organizationId: undefined }, this.#lookups)),
     ];
     if (faults.length > 0) throw invalid(faults);
+    refuseOwnOrganization(admin, spec['organizationId']);
     if (!force) refuseForeign(admin, current, edit);
     const annotations = { ...edit.annotations, ...marks };
     return { ...edit, annotations, ...(isObject(spec['organization']) ? { spec: { ...spec, organization: merged['organization'] } } : {}) };
@@ -214,6 +216,12 @@ export class Tenants {
 /** What is no tenant's name never reaches the path of a request to Kubernetes. */
 function isPossible(name: string): boolean {
   return tenantName.safeParse(name).success;
+}
+
+/** Only the platform's administrators name organizations, and theirs is the platform's. @throws Problem organization-taken */
+function refuseOwnOrganization(admin: Admin, organizationId: unknown): void {
+  if (organizationId !== admin.organizationId) return;
+  throw new Problem('organization-taken', "That is the platform's own organization: its members administer every tenant. Name another.");
 }
 
 /** An organization that is to be created gets the identifier here by which it is found again. */

@@ -38,6 +38,12 @@ export function scopeOf({ audiences }: Caller, tenants: readonly Tenant[], ownUr
   return own.length === 0 ? 'foreign' : { tenants: own };
 }
 
+/** Organizations whose members the caller's tenants may be, as far as the token speaks of them. */
+export function organizationsOf({ organizationId }: Caller, tenants: readonly Tenant[]): string[] {
+  const all = new Set(tenants.flatMap(({ spec }) => spec.organizationId ?? []));
+  return [...all].filter((id) => organizationId === undefined || id === organizationId);
+}
+
 /** Which of `tenants` are the caller's, by name. `roles` are the roles of the user by organization. */
 export function entriesOf(
   { organizationId }: Caller,

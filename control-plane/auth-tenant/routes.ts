@@ -1,15 +1,17 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Addressing } from '../../crds/names.ts';
+import type { Tenant } from '../../crds/tenant.ts';
 import { operation } from '../http/operation.ts';
 import { Problem } from '../http/problem.ts';
-import { ExpiringCache } from '../identity/expiring-cache.ts';
+import type { RateLimits } from '../http/rate-limits.ts';
+import { codeOf } from '../http/render-errors.ts';
 import { unauthenticated } from '../identity/unauthenticated.ts';
-import type { MembershipSource } from '../memberships/source.ts';
+import type { Memberships } from '../memberships/memberships.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
 import type { Callers } from './callers.ts';
-import { type Entry, entriesOf, entryOf, scopeOf } from './resolve.ts';
+import { type Caller, type Entry, entriesOf, entryOf, organizationsOf, scopeOf } from './resolve.ts';
 
 const entry = z
   .object({
@@ -31,7 +33,8 @@ const resolution = z
 export interface AuthTenantParts {
   readonly callers: Callers;
   readonly directory: Pick<TenantDirectory, 'list' | 'find'>;
-  readonly source: Pick<MembershipSource, 'activeOf'>;
+  readonly memberships: Pick<Memberships, 'rolesIn'>;
+  readonly limits: RateLimits;
   readonly addressing: Addressing;
   /** URL of the control plane itself that tokens may be issued for. */
   readonly ownUrl: string | undefined;
@@ -39,20 +42,24 @@ export interface AuthTenantParts {
   readonly defaultTenant: string | undefined;
 }
 
-/** A user who has just signed in asks again and again while a page loads. */
-const rolesMs = 10_000;
-
 /** `GET /v1/auth/tenant`: which tenant somebody who has signed in belongs to. It opens nothing: each tenant checks its callers itself. */
 export function authTenantRoutes(server: FastifyInstance, parts: AuthTenantParts): void {
-  const { callers, directory, source, addressing, ownUrl, defaultTenant } = parts;
-  const known = new ExpiringCache<ReadonlyMap<string, string>>();
+  const { callers, directory, memberships, limits, addressing, ownUrl, defaultTenant } = parts;
 
-  const rolesOf = (userId: string) =>
-    known.get(
-      userId,
-      async () => new Map((await source.activeOf(userId)).map(({ organizationId, roles }) => [organizationId, roles[0] ?? ''])),
-      () => rolesMs,
-    );
+  /** Who asks, and the tenants the token speaks of. */
+  async function authenticate(request: FastifyRequest): Promise<{ caller: Caller; tenants: readonly Tenant[] }> {
+    try {
+      const caller = await callers.authenticate(request.headers.authorization);
+      const scope = scopeOf(caller, await directory.list(), ownUrl);
+      if (scope !== 'foreign') return { caller, tenants: scope.tenants };
+    } catch (error) {
+      if (codeOf(error) === 'unauthenticated') await limits.refused(request);
+      throw error;
+    }
+    await limits.refused(request);
+    const reason = 'the token was issued for another audience';
+    throw unauthenticated(`Sign in again: ${reason}.`, reason);
+  }
 
   async function defaultEntry(): Promise<Entry | undefined> {
     const tenant = defaultTenant === undefined ? undefined : await directory.find(defaultTenant);
@@ -73,13 +80,10 @@ export function authTenantRoutes(server: FastifyInstance, parts: AuthTenantParts
       }),
     },
     async (request, reply) => {
-      const caller = await callers.authenticate(request.headers.authorization);
-      const scope = scopeOf(caller, await directory.list(), ownUrl);
-      if (scope === 'foreign') {
-        const reason = 'the token was issued for another audience';
-        throw unauthenticated(`Sign in again: ${reason}.`, reason);
-      }
-      const entries = entriesOf(caller, scope.tenants, await rolesOf(caller.userId), addressing);
+      const { caller, tenants } = await authenticate(request);
+      await limits.count(request, reply, `sign-in/${caller.userId}`);
+      const roles = await memberships.rolesIn(caller.userId, organizationsOf(caller, tenants));
+      const entries = entriesOf(caller, tenants, roles, addressing);
       if (entries.length > 1) return reply.send({ tenants: entries });
       const tenant = entries[0] ?? (await defaultEntry());
       if (tenant === undefined) {

@@ -944,7 +944,7 @@ export interface components {
             displayName?: string;
             /** @description WorkOS organization whose active members may use the tenant. Immutable once set. Without one only API keys work. */
             organizationId?: string;
-            /** @description An organization that is created at WorkOS, where it does not exist; its identifier is then set as organizationId. */
+            /** @description An organization that is created at WorkOS for this tenant; its identifier is then set as organizationId. One that exists already is only taken where its metadata names this tenant. */
             organization?: {
                 /** @description Name of the organization at WorkOS. */
                 name: string;
@@ -2027,6 +2027,8 @@ export interface operations {
             /**
              * @description `tenant-exists`: A tenant of this name exists. Choose another name, or change the tenant with PATCH.
              *
+             *     `organization-taken`: The organization is not to be had for a tenant. Name another: the platform's own organization is never a tenant's.
+             *
              *     `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
              *
              *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
@@ -2671,7 +2673,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
+             * @description `organization-taken`: The organization is not to be had for a tenant. Name another: the platform's own organization is never a tenant's.
+             *
+             *     `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
              *
              *     `field-managed`: Another manager owns the field. Change the field where it is managed, or have an administrator of the platform take it over with ?force=true.
              *
@@ -6857,6 +6861,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `headers-too-large`: The headers are too large. Send smaller headers. */
             431: {
                 headers: {
@@ -7206,6 +7221,9 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
+                    "RateLimit-Limit": components["headers"]["RateLimitLimit"];
+                    "RateLimit-Remaining": components["headers"]["RateLimitRemaining"];
+                    "RateLimit-Reset": components["headers"]["RateLimitReset"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7216,6 +7234,9 @@ export interface operations {
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
+                    "RateLimit-Limit": components["headers"]["RateLimitLimit"];
+                    "RateLimit-Remaining": components["headers"]["RateLimitRemaining"];
+                    "RateLimit-Reset": components["headers"]["RateLimitReset"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7226,6 +7247,9 @@ export interface operations {
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
+                    "RateLimit-Limit": components["headers"]["RateLimitLimit"];
+                    "RateLimit-Remaining": components["headers"]["RateLimitRemaining"];
+                    "RateLimit-Reset": components["headers"]["RateLimitReset"];
                     "WWW-Authenticate": components["headers"]["WWWAuthenticate"];
                     [name: string]: unknown;
                 };
@@ -7237,6 +7261,9 @@ export interface operations {
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
+                    "RateLimit-Limit": components["headers"]["RateLimitLimit"];
+                    "RateLimit-Remaining": components["headers"]["RateLimitRemaining"];
+                    "RateLimit-Reset": components["headers"]["RateLimitReset"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7247,6 +7274,23 @@ export interface operations {
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
+                    "RateLimit-Limit": components["headers"]["RateLimitLimit"];
+                    "RateLimit-Remaining": components["headers"]["RateLimitRemaining"];
+                    "RateLimit-Reset": components["headers"]["RateLimitReset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "RateLimit-Limit": components["headers"]["RateLimitLimit"];
+                    "RateLimit-Remaining": components["headers"]["RateLimitRemaining"];
+                    "RateLimit-Reset": components["headers"]["RateLimitReset"];
+                    "Retry-After": components["headers"]["RetryAfter"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7257,6 +7301,9 @@ export interface operations {
             431: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
+                    "RateLimit-Limit": components["headers"]["RateLimitLimit"];
+                    "RateLimit-Remaining": components["headers"]["RateLimitRemaining"];
+                    "RateLimit-Reset": components["headers"]["RateLimitReset"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7275,6 +7322,9 @@ export interface operations {
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
+                    "RateLimit-Limit": components["headers"]["RateLimitLimit"];
+                    "RateLimit-Remaining": components["headers"]["RateLimitRemaining"];
+                    "RateLimit-Reset": components["headers"]["RateLimitReset"];
                     "Retry-After": components["headers"]["RetryAfter"];
                     [name: string]: unknown;
                 };

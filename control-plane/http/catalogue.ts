@@ -57,6 +57,11 @@ export const catalogue = {
     remedy: 'Use one of the methods in the header Allow.',
   },
   'tenant-exists': { status: 409, title: 'A tenant of this name exists', remedy: 'Choose another name, or change the tenant with PATCH.' },
+  'organization-taken': {
+    status: 409,
+    title: 'The organization is not to be had for a tenant',
+    remedy: "Name another: the platform's own organization is never a tenant's.",
+  },
   'tenant-deleting': { status: 409, title: 'The tenant is being deleted', remedy: 'Wait until GET of the tenant answers 404.' },
   'tenant-not-ready': {
     status: 409,

@@ -24,7 +24,7 @@ const unavailable: readonly Code[] = ['kubernetes-unavailable', 'store-unavailab
 /** Problems of whoever shows a token. */
 const ofCaller: Readonly<Record<Caller, readonly Code[]>> = {
   admin: ['unauthenticated', 'forbidden', 'too-many-requests', ...unavailable, 'identity-provider-unavailable'],
-  user: ['unauthenticated', ...unavailable, 'identity-provider-unavailable'],
+  user: ['unauthenticated', 'too-many-requests', ...unavailable, 'identity-provider-unavailable'],
   pod: ['unauthenticated', ...unavailable],
   operator: ['unauthenticated', ...unavailable],
   anybody: [],
@@ -81,7 +81,7 @@ function complete(path: string, method: string, operation: Operation): void {
   const { responses } = operation;
   const caller = operation['x-caller'] as Caller | undefined;
   if (caller === undefined || operation['operationId'] === undefined) throw new Error(`${method} ${path} is not described by operation()`);
-  const ofEach = headerReferences({ 'X-Request-Id': 'XRequestId', ...(caller === 'admin' ? limits : {}) });
+  const ofEach = headerReferences({ 'X-Request-Id': 'XRequestId', ...(caller === 'admin' || caller === 'user' ? limits : {}) });
   const declared = (operation['x-answer-headers'] ?? {}) as Record<string, readonly string[]>;
   for (const [status, response] of Object.entries(responses))
     responses[status] = { ...response, ...described(response), headers: { ...ofEach, ...named(declared[status] ?? []) } };

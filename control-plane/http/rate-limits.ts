@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from './problem.ts';
 
 export interface RateLimitSettings {
-  /** Requests a minute of one administrator, at one replica. */
+  /** Requests a minute of one administrator, or of one user who asks for a tenant, at one replica. */
   readonly perAdmin: number;
   /** Requests a minute from one address whose token is refused, at one replica. */
   readonly perAddress: number;
@@ -15,8 +15,9 @@ type Outcome = Extract<Awaited<ReturnType<Limiter>>, { isAllowed: false }>;
 const windowMs = 60_000;
 
 /**
- * Limits how often the Admin API is asked: each administrator by itself, and addresses that send tokens which are refused. A good token
- * is never refused for its address, because behind a gateway many have the same one, a stranger among them. Each replica counts for itself.
+ * Limits how often the API is asked: each administrator by itself, each user who asks for a tenant, and addresses that send tokens which
+ * are refused. A good token is never refused for its address, because behind a gateway many have the same one, a stranger among them.
+ * Each replica counts for itself.
  */
 export class RateLimits {
   readonly #settings: RateLimitSettings;
@@ -34,7 +35,7 @@ export class RateLimits {
     if (!outcome.isAllowed && outcome.isExceeded) throw tooMany(outcome, 'from your address with tokens that are refused');
   }
 
-  /** Counts a request of a known administrator, and tells it what is left. @throws Problem too-many-requests */
+  /** Counts a request of somebody who is known, and tells it what is left. @throws Problem too-many-requests */
   async count(request: FastifyRequest, reply: FastifyReply, admin: string): Promise<void> {
     const keyGenerator = (one: FastifyRequest): string => this.#names.get(one) ?? '';
     this.#names.set(request, admin);

@@ -43,5 +43,5 @@ export function createMemberships({ connection, store, log, registry, tuning, on
     },
     () => {},
   );
-  return { memberships, mirror, source, poll };
+  return { memberships, mirror, poll };
 }

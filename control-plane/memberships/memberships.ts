@@ -1,9 +1,11 @@
+import { ExpiringCache } from '../identity/expiring-cache.ts';
 import type { Membership } from '../identity/provider.ts';
 import { ProviderUnavailable } from '../identity/workos-connection.ts';
 import type { Store } from '../store/store.ts';
 import { Answers } from './answers.ts';
 import { channel, readPayload } from './changed.ts';
 import type { Finding, Mirror } from './mirror.ts';
+import type { MembershipRecord } from './news.ts';
 import type { OrganizationListing } from './organization-listing.ts';
 import type { MembershipSource } from './source.ts';
 
@@ -58,10 +60,13 @@ export class Memberships {
   readonly #options: MembershipsOptions;
   readonly #answers: Answers<Answer>;
   readonly #asking = new Map<string, Promise<Answer>>();
+  /** What WorkOS said of users in all organizations. A user who has just signed in asks again and again while a page loads. */
+  readonly #ofUsers: ExpiringCache<readonly MembershipRecord[]>;
 
   constructor(options: MembershipsOptions) {
     this.#options = options;
     this.#answers = new Answers({ maxEntries: maxAnswers, now: options.now });
+    this.#ofUsers = new ExpiringCache({ now: options.now });
     options.store.listener.on(
       channel,
       (payload) => {
@@ -86,6 +91,33 @@ export class Memberships {
     const known = await this.#current(userId, organizationId);
     if (known.asked && this.#options.now() - known.asOf < this.#options.timing.confirmMs) return known.membership;
     return (await this.#once(`confirm ${organizationId} ${userId}`, () => this.#ask(userId, organizationId))).membership;
+  }
+
+  /**
+   * The user's primary role in each of the organizations where they are an active member: from the mirror while it is fresh for all of
+   * them, else as WorkOS says it. @throws as lookup does.
+   */
+  async rolesIn(userId: string, organizationIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const [first, ...more] = organizationIds;
+    if (first === undefined) return new Map();
+    if (more.length === 0) {
+      const membership = await this.lookup(userId, first);
+      return new Map(membership.member ? [[first, membership.role]] : []);
+    }
+    const known = await this.#options.mirror.findIn(userId, organizationIds);
+    const roles = [...known].flatMap(([id, finding]): [string, string][] => {
+      const membership = membershipOf(finding);
+      return membership.member ? [[id, membership.role]] : [];
+    });
+    const fresh = organizationIds.every((id) => this.#isFresh(known.get(id)));
+    // Somebody who is a member of none may have become one a moment ago.
+    if (fresh && roles.length > 0) return new Map(roles);
+    const asked = await this.#ofUsers.get(
+      userId,
+      () => this.#options.source.activeOf(userId),
+      () => this.#options.timing.answerMs,
+    );
+    return new Map(asked.map(({ organizationId, roles: [role = ''] }) => [organizationId, role]));
   }
 
   async #current(userId: string, organizationId: string): Promise<Answer> {
@@ -144,16 +176,14 @@ export class Memberships {
     return { finding: await this.#options.mirror.find(userId, organizationId), at, begun };
   }
 
-  #isFresh({ age }: Finding): boolean {
+  #isFresh({ age }: Pick<Finding, 'age'> = { age: undefined }): boolean {
     return age !== undefined && age <= this.#options.timing.evidenceMs;
   }
 
   #remember(userId: string, organizationId: string, { finding, at, begun }: Reading, asked: boolean): Answer {
     const { answerMs, evidenceMs, noMs } = this.#options.timing;
-    const { roles, removed, age = 0 } = finding;
-    const [role] = roles ?? [];
-    const membership: Membership = removed || roles === undefined || role === undefined ? { member: false } : { member: true, role, roles };
-    const asOf = at - age;
+    const membership = membershipOf(finding);
+    const asOf = at - (finding.age ?? 0);
     const answer = { membership, asOf, asked };
     this.#answers.put(
       organizationId,
@@ -171,4 +201,9 @@ interface Reading {
   /** When it was asked for. */
   readonly at: number;
   readonly begun: number;
+}
+
+function membershipOf({ roles, removed }: Finding): Membership {
+  const [role] = roles ?? [];
+  return removed || roles === undefined || role === undefined ? { member: false } : { member: true, role, roles };
 }

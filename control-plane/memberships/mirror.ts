@@ -54,6 +54,20 @@ export class Mirror {
     return { roles: row?.roles ?? undefined, age: row?.age ?? undefined, removed: row?.removed ?? false };
   }
 
+  /** What the mirror knows of one user in several organizations: of each that was listed. */
+  async findIn(userId: string, organizationIds: readonly string[]): Promise<ReadonlyMap<string, Finding>> {
+    const { rows } = await sql<{ id: string; roles: string[] | null; age: number; removed: boolean }>`
+      SELECT o.id,
+        (SELECT m.roles FROM memberships m
+          WHERE m.organization_id = o.id AND m.user_id = ${userId} AND m.status = 'active'
+          ORDER BY m.updated_at DESC LIMIT 1) AS roles,
+        (extract(epoch FROM clock_timestamp() - greatest(o.synced_at, c.polled_at)) * 1000)::float8 AS age,
+        EXISTS (SELECT FROM removed_identities r WHERE r.id IN (${userId}, o.id)) AS removed
+      FROM member_organizations o LEFT JOIN membership_cursors c ON c.name = 'events'
+      WHERE o.id = ANY(${[...organizationIds]}::text[]) AND o.synced_at IS NOT NULL`.execute(this.#db);
+    return new Map(rows.map(({ id, roles, ...rest }) => [id, { ...rest, roles: roles ?? undefined }]));
+  }
+
   /** The time of the database. */
   async clock(): Promise<Date> {
     const { rows } = await sql<{ now: Date }>`SELECT clock_timestamp() AS now`.execute(this.#db);

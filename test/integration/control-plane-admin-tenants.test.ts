@@ -222,6 +222,16 @@ describe('a tenant', () => {
   });
 });
 
+test("the platform's own organization is no tenant's, neither at first nor later", async () => {
+  const refused = await create(fresh('of-platform'), { organizationId: api.platform });
+  expectProblem(refused, 409, 'organization-taken');
+  const name = fresh('later-platform');
+  expect((await create(name)).status).toBe(201);
+  expectProblem(await call('PATCH', `/admin/tenants/${name}`, { organizationId: api.platform }), 409, 'organization-taken');
+  expectProblem(await call('PATCH', `/admin/tenants/${name}?dryRun=true`, { organizationId: api.platform }), 409, 'organization-taken');
+  expect((await stored(name)).spec.organizationId).toBeUndefined();
+});
+
 describe('a revision of the template', () => {
   test('can be stayed with, once the operator has kept it; another is pointed at', async () => {
     const { body } = await call('GET', `/admin/templates/${template}`);

@@ -174,6 +174,42 @@ describe('refused with 401 and a challenge', () => {
   });
 });
 
+describe('is not asked of WorkOS again and again', () => {
+  const reads = () => workos.requests()['GET /user_management/organization_memberships'] ?? 0;
+
+  test('while the mirror knows all the organizations the token speaks of', async () => {
+    for (const [organizationId, role] of [
+      [acme, 'member'],
+      [globex, 'tenant-admin'],
+    ] as const) {
+      const token = await workos.adminToken({ userId: many, organizationId, role, permissions: [] });
+      expect((await ask(token)).status).toBe(200);
+    }
+    const token = await oauthToken({ sub: many, aud: ownUrl });
+    const before = reads();
+    for (let i = 0; i < 5; i++) expect((await ask(token)).body).toEqual({ tenants: [acmeEntry('member'), globexEntry('tenant-admin')] });
+    expect(reads()).toBe(before);
+  });
+
+  test('nor at all more often than the limit: 429 for this user, none for others; refused tokens have a limit of their address', async () => {
+    const limited = await startPlane(cluster, workos, { adminUrl: ownUrl, rateLimits: { perAdmin: 3, perAddress: 2 } });
+    try {
+      const token = await oauthToken({ sub: many, aud: ownUrl });
+      for (const left of ['2', '1', '0']) expect((await ask(token, limited.url)).headers.get('ratelimit-remaining')).toBe(left);
+      const { status, headers, body } = await ask(token, limited.url);
+      expect(status).toBe(429);
+      expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+      expect(body).toMatchObject({ type: 'https://tenantry.dev/problems/too-many-requests' });
+      expect((await ask(await oauthToken({ sub: one, aud: ownUrl }), limited.url)).status).toBe(200);
+      const foreign = await oauthToken({ sub: one, aud: 'https://elsewhere.example/mcp' });
+      expect([(await ask(foreign, limited.url)).status, (await ask('nonsense', limited.url)).status]).toEqual([401, 401]);
+      expect((await ask(foreign, limited.url)).status).toBe(429);
+    } finally {
+      await limited.stop();
+    }
+  });
+});
+
 test('the URL of the control plane is an OAuth resource itself', async () => {
   await eventually('it is registered', async () => workos.resources().includes(ownUrl));
 });
