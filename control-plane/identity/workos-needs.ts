@@ -1,15 +1,16 @@
 import { mirroredEvents } from '../memberships/news.ts';
+import type { Permission } from './admins.ts';
 
 /** A permission of administrators, as it is made at WorkOS. */
 export interface NeededPermission {
-  readonly slug: string;
+  readonly slug: Permission;
   readonly name: string;
 }
 
 export interface NeededRole {
   readonly slug: string;
   readonly name: string;
-  readonly permissions: readonly string[];
+  readonly permissions: readonly Permission[];
 }
 
 /** Permissions and roles of a WorkOS environment that Tenantry works with; docs/guides/workos.md shows them as a table. */

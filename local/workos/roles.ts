@@ -1,7 +1,3 @@
-/** Permissions of Tenantry's administrators: what its setup makes in an environment. */
-export const tenantPermissions = ['tenants:read', 'tenants:write', 'tenants:delete', 'tenants:rotate'] as const;
-const adminPermissions = [...tenantPermissions, 'audit:read', 'templates:write'] as const;
-
 export interface RoleSeed {
   readonly slug: string;
   readonly name: string;
@@ -38,18 +34,20 @@ export const workosSeed: EnvironmentSeed = {
   ],
 };
 
-/** What Tenantry's setup makes in an environment, so that local mode and tests begin with it. */
+const tenantryPermissions = [
+  { slug: 'tenants:read', name: 'Read tenants' },
+  { slug: 'tenants:write', name: 'Create and change tenants' },
+  { slug: 'tenants:delete', name: 'Delete tenants' },
+  { slug: 'tenants:rotate', name: 'Rotate secrets of tenants' },
+  { slug: 'audit:read', name: 'Read the audit' },
+  { slug: 'templates:write', name: 'Apply templates' },
+];
+
+/** What `tenantry workos setup` makes in an environment, as test/unit/permissions.test.ts holds, so that local mode and tests begin with it. */
 export const tenantrySeed: EnvironmentSeed = {
-  permissions: [
-    { slug: 'tenants:read', name: 'Read tenants' },
-    { slug: 'tenants:write', name: 'Create and change tenants' },
-    { slug: 'tenants:delete', name: 'Delete tenants' },
-    { slug: 'tenants:rotate', name: 'Rotate secrets of tenants' },
-    { slug: 'audit:read', name: 'Read the audit' },
-    { slug: 'templates:write', name: 'Apply templates' },
-  ],
+  permissions: tenantryPermissions,
   roles: [
-    { slug: 'platform-admin', name: 'Platform admin', permissions: adminPermissions },
+    { slug: 'platform-admin', name: 'Platform admin', permissions: tenantryPermissions.map(({ slug }) => slug) },
     { slug: 'platform-viewer', name: 'Platform viewer', permissions: ['tenants:read', 'audit:read'] },
     { slug: 'tenant-admin', name: 'Tenant admin', permissions: ['tenants:read', 'tenants:write', 'tenants:rotate', 'audit:read'] },
     { slug: 'viewer', name: 'Viewer', permissions: [] },
