@@ -8,6 +8,9 @@ import type { SecretContents, StoredSecret } from './stored-secret.ts';
 /** Keys of the Secret that holds the API keys in the clear. */
 const next = { apiKey: 'apiKey.next', probeKey: 'probeKey.next' } as const;
 
+/** Keys of the last twenty rotations: an annotation has room for so many times as many, and rotations may be asked for one after the other. */
+const keptRetired = 40;
+
 /** The keys every tenant has, and a rotation that is under way or due. Pure but for the randomness of new keys. */
 export function wantedCredentials(found: StoredSecret | undefined, tenant: Tenant, now: Date): SecretContents {
   const values = found?.values ?? {};
@@ -52,7 +55,9 @@ export function promoted(secret: StoredSecret, tenant: Tenant, now: Date): Secre
     id: current.id,
     last: since,
     ...(done === undefined ? {} : { request: done }),
-    retired: [...unexpired(retired, tenant, now), ...pair(values['apiKey'], values['probeKey']).map((record) => ({ record, since }))],
+    retired: [...unexpired(retired, tenant, now), ...pair(values['apiKey'], values['probeKey']).map((record) => ({ record, since }))].slice(
+      -keptRetired,
+    ),
   };
   return {
     values: {

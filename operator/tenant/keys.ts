@@ -6,6 +6,7 @@ import type { Tenant } from '../../crds/tenant.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
 import { secretNames } from '../render/blueprint.ts';
 import { fittingKeys, recordOfObject, validKeys } from '../secrets/key-file.ts';
+import { overlapOf } from '../secrets/rotation.ts';
 import { settleKeyFile } from '../secrets/secrets.ts';
 import { SecretStore } from '../secrets/stored-secret.ts';
 import type { Context } from './context.ts';
@@ -16,7 +17,7 @@ const keysAnnotation = 'tenantry.dev/keys';
 /** What a tenant's file of keys should say beside the generated keys. */
 export interface WantedKeys {
   readonly records: readonly ApiKeyRecord[];
-  /** Equal digests mean equal records. */
+  /** Equal digests mean equal files, while the generated keys are the same. */
   readonly digest: string;
   /** Of how many keys there is no record, because there is no room. */
   readonly leftOut: number;
@@ -27,7 +28,10 @@ export function wantedKeys(tenant: Tenant, namespace: KubeObject, { apiKeys, now
   const valid = validKeys(apiKeys(name), uid, namespace.metadata.creationTimestamp ?? '');
   const fitting = fittingKeys(valid, now());
   const records = fitting.map(recordOfObject);
-  const digest = createHash('sha256').update(canonicalJson(records)).digest('base64url');
+  // The generated keys that were replaced end when the overlap says.
+  const digest = createHash('sha256')
+    .update(canonicalJson([records, overlapOf(tenant)]))
+    .digest('base64url');
   return { records, digest, leftOut: valid.length - fitting.length };
 }
 

@@ -191,8 +191,10 @@ function readyVerdict(
   if (suspended) return { type, status: 'False', reason: 'Suspended', message: 'The tenant is suspended.' };
   const available = findings.workload?.available ?? isTrue(tenant.status?.conditions, 'WorkloadAvailable');
   if (wasReady(tenant)) {
+    // It is the message that lists of tenants show.
+    const but = blocked?.message ?? findings.keysProblem?.message;
     return available
-      ? { type, status: 'True', reason: 'Ready', message: 'The tenant serves.' }
+      ? { type, status: 'True', reason: 'Ready', message: but === undefined ? 'The tenant serves.' : `The tenant serves as it is. ${but}` }
       : { type, status: 'False', reason: 'WorkloadUnavailable', message: 'No pod of the tenant serves.' };
   }
   if (blocked) return { type, status: 'False', reason: 'Stalled', message: blocked.message };

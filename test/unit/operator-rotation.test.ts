@@ -236,6 +236,19 @@ describe('a rotation', () => {
     }
   });
 
+  test('that is asked for again and again keeps the keys of the last twenty, or the Secret had no room for the next', async () => {
+    const world = await settledWorld();
+    const keys: string[] = [];
+    for (let count = 0; count < 25; count++) {
+      keys.push(world.values()['tenantry-credentials/apiKey'] ?? '');
+      world.request(`request ${count}`);
+      world.now += 60_000;
+      await world.settle();
+    }
+    const valid = keys.map((key) => world.validKeys().includes(createHash('sha256').update(key).digest('hex')));
+    expect(valid).toEqual([...Array(5).fill(false), ...Array(20).fill(true)]);
+  });
+
   test('that is asked for again in the overlap of the last one ends that of the database early, and of the keys not', async () => {
     const world = await settledWorld();
     const first = world.values();

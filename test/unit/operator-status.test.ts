@@ -73,7 +73,7 @@ describe('the status', () => {
     const keysProblem = { reason: 'KeysNotWritten', message: 'revoked keys may work on' } as const;
     const status = statusOf(tenant({}, once), { ...complete, keysProblem }, now);
     expect(verdict(status, 'SecretsReady')).toMatchObject({ status: 'False', ...keysProblem });
-    expect(verdict(status, 'Ready').status).toBe('True');
+    expect(verdict(status, 'Ready')).toMatchObject({ status: 'True', message: 'The tenant serves as it is. revoked keys may work on' });
     expect(verdict(status, 'Reconciling').message).toContain('SecretsReady');
   });
 
