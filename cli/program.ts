@@ -77,6 +77,7 @@ export async function run(terminal: Terminal, args: readonly string[]): Promise<
 function settle(command: Command, terminal: Terminal): Command {
   command
     .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError(`Help: tenantry ${pathOf(command)}--help`)
     .configureOutput({
       writeOut: terminal.out,

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -40,6 +40,7 @@ const answers: Readonly<Record<string, number | object>> = {
   '/admin/audit/verify': { ok: false, records: 1, months: [] },
 };
 
+const dir = mkdtempSync(join(tmpdir(), 'tenantry-exit-codes-'));
 let server: Server;
 let who: CommandLine;
 let away: CommandLine;
@@ -53,10 +54,13 @@ beforeAll(async () => {
   });
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
   const env = { TENANTRY_TOKEN: 'x' };
-  who = new CommandLine(tmpdir(), { ...env, TENANTRY_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
-  away = new CommandLine(tmpdir(), { ...env, TENANTRY_URL: 'http://127.0.0.1:9' });
+  who = new CommandLine(dir, { ...env, TENANTRY_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  away = new CommandLine(dir, { ...env, TENANTRY_URL: 'http://127.0.0.1:9' });
 });
-afterAll(() => server.close());
+afterAll(() => {
+  server.close();
+  rmSync(dir, { recursive: true, force: true });
+});
 
 const get = (name: string): string[] => ['tenants', 'get', name];
 const cases: readonly (readonly [number, RegExp, string, () => Promise<number | null>])[] = [
