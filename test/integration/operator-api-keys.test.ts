@@ -49,12 +49,12 @@ async function create(
 }
 
 const listed = (sha256: string, wanted: boolean) =>
-  world.eventually('the file of keys', 5_000, async () =>
+  world.eventually('the file of keys', 30_000, async () =>
     (await keysFile()).some((record) => record.sha256 === sha256) === wanted ? true : undefined,
   );
 
 const answers = (key: string, status: number) =>
-  world.eventually(`an answer ${status}`, 10_000, async () => ((await statusWith(mcpOf(tenant), key)) === status ? true : undefined));
+  world.eventually(`an answer ${status}`, 30_000, async () => ((await statusWith(mcpOf(tenant), key)) === status ? true : undefined));
 
 test('a key is in the Secret at once and out of it at once when it ends, without a new pod', async () => {
   const before = await keysFile();
@@ -67,7 +67,7 @@ test('a key is in the Secret at once and out of it at once when it ends, without
   await answers(made.key, 401);
   // A kubelet looks at a pod's files when the pod changes, and else once a minute.
   const { metadata } = await world.kube.get<KubeObject>(kinds.Secret, 'tenantry-api-keys', { namespace });
-  await world.eventually('a changed pod', 5_000, async () => {
+  await world.eventually('a changed pod', 30_000, async () => {
     const { items } = await world.kube.list<KubeObject>(kinds.Pod, { namespace, labelSelector: 'app.kubernetes.io/component=stack' });
     const [pod, ...more] = items;
     return more.length === 0 && pod?.metadata.annotations?.['tenantry.dev/keys'] === metadata.resourceVersion ? true : undefined;
@@ -153,11 +153,11 @@ test('a template that is gone keeps no revoked key alive', async () => {
   const { metadata } = await world.until(lost, (current) => saysOf(current, 'SecretsReady')?.status === 'True');
   const made = await create('revoked', { uid: metadata.uid ?? '', namespace: namespaceOf(lost) });
   const inFile = async () => (await keysFile(lost)).some(({ sha256 }) => sha256 === made.sha256);
-  await world.eventually('the key', 5_000, async () => ((await inFile()) ? true : undefined));
+  await world.eventually('the key', 30_000, async () => ((await inFile()) ? true : undefined));
   await world.kube.delete(kinds.StackTemplate, template);
   await world.until(lost, (current) => saysOf(current, 'Stalled')?.reason === 'TemplateNotFound');
   await world.kube.delete(kinds.ApiKey, made.name, { namespace: namespaceOf(lost) });
-  await world.eventually('the end of the key', 5_000, async () => ((await inFile()) ? undefined : true));
+  await world.eventually('the end of the key', 30_000, async () => ((await inFile()) ? undefined : true));
   await world.remove(lost);
 });
 

@@ -30,7 +30,7 @@ async function apply(version: number): Promise<string> {
   };
   const spec = { containers: [container], upstreamAuth: { mode: 'none' } };
   await world.kube.apply<StackTemplate>(kinds.StackTemplate, { metadata: { name: template }, ...{ spec } }, { fieldManager: 'test' });
-  return world.eventually(`a revision of version ${version}`, 10_000, async () => {
+  return world.eventually(`a revision of version ${version}`, 30_000, async () => {
     const found = (await revisions()).find((revision) => JSON.stringify(revision.spec.spec).includes(`"value":"${version}"`));
     return found?.spec.revision;
   });

@@ -89,8 +89,8 @@ describe('a rotation', () => {
     expect(await roleLogsIn(replaced)).toBe(true);
     await world.kube.patch(kinds.Tenant, name, { spec: { secrets: { overlap: '1s' } } });
     await world.eventually('the lock', 30_000, async () => ((await roleLogsIn(replaced)) === false ? true : undefined));
-    await world.eventually('a refusal', 10_000, async () => ((await statusWith(mcpOf(tenant), apiKey)) === 401 ? true : undefined));
-    await world.eventually('a file of two keys', 10_000, async () => {
+    await world.eventually('a refusal', 30_000, async () => ((await statusWith(mcpOf(tenant), apiKey)) === 401 ? true : undefined));
+    await world.eventually('a file of two keys', 30_000, async () => {
       const keys = JSON.parse((await world.secret(name, 'tenantry-api-keys'))['keys.json'] ?? '[]') as unknown[];
       return keys.length === 2 ? true : undefined;
     });

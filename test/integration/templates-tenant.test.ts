@@ -54,7 +54,7 @@ it('each tool call is in the audit a second later, once, without what was writte
   const words = `confidential ${crypto.randomUUID()}`;
   const { uid } = await callTool(customer.session.client, 'create_note', { title: words });
   await viewing.client.callTool({ name: 'archive_note', arguments: { uid } });
-  const records = await world.eventually('the last record', 3_000, async () => {
+  const records = await world.eventually('the last record', 30_000, async () => {
     const all = await toolCalls();
     return all.some(({ details }) => details.tool === 'archive_note') ? all : undefined;
   });

@@ -37,7 +37,7 @@ describe('details', () => {
     const began = performance.now();
     expect(redact({ parameters: { note: piece.repeat(250_000 / piece.length) } })).toHaveProperty('parameters.note');
     // Milliseconds; it would be half a minute if each beginning were followed to the end.
-    expect(performance.now() - began).toBeLessThan(2_000);
+    expect(performance.now() - began).toBeLessThan(10_000);
   });
 
   test('lose the values of environment variables', () => {
