@@ -24,6 +24,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const demo = await seed(standing(stack.workos));
   const watch = new LogWatch(
     dir,
+    'node',
     stack.client,
     new Map([
       [stack.identity.webhookSecret ?? '', 'the secret of the webhook'],

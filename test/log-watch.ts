@@ -1,4 +1,4 @@
-import { linkSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { linkSync, mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { secretForms } from '../audit/secret-forms.ts';
 import { labels } from '../crds/names.ts';
@@ -25,11 +25,16 @@ export function secretsIn(folder: string, secrets: ReadonlyMap<string, string>):
   const found = new Set<string>();
   for (const file of logFiles(folder)) {
     const text = unlessGone(() => readFileSync(file, 'utf8')) ?? '';
-    const place = relative(folder, file);
-    for (const [what, form] of forms) if (form.test(text)) found.add(`${place} has ${what}`);
-    for (const [value, what] of secrets) if (value.length >= shortest && text.includes(value)) found.add(`${place} has ${what}`);
+    for (const what of secretsInText(text, secrets)) found.add(`${relative(folder, file)} has ${what}`);
   }
   return [...found].sort();
+}
+
+/** What each secret found in a text is, never its value. */
+export function secretsInText(text: string, secrets: ReadonlyMap<string, string>): string[] {
+  const byForm = forms.filter(([, form]) => form.test(text)).map(([what]) => what);
+  const byValue = [...secrets].filter(([value]) => value.length >= shortest && text.includes(value)).map(([, what]) => what);
+  return [...byForm, ...byValue];
 }
 
 /** Log files below a folder in which folders come and go. */
@@ -67,6 +72,7 @@ export function valuesOf(secret: SecretObject | undefined): [name: string, value
  */
 export class LogWatch {
   readonly #folder: string;
+  readonly #pods: string;
   readonly #kept: string;
   readonly #secrets = new Map<string, string>();
   readonly #ending = new AbortController();
@@ -74,11 +80,15 @@ export class LogWatch {
   readonly #made: Reflector<SecretObject>;
   readonly #timer: NodeJS.Timeout;
 
-  /** @param folder of the stack. @param known further secrets, and what each is. */
-  constructor(folder: string, client: KubeClient, known: ReadonlyMap<string, string>) {
+  /**
+   * @param folder with all logs of the run below it.
+   * @param pods folder below it with the logs of pods, which go with them.
+   * @param known further secrets, and what each is.
+   */
+  constructor(folder: string, pods: string, client: KubeClient, known: ReadonlyMap<string, string>) {
     this.#folder = folder;
-    this.#kept = join(folder, 'kept-logs');
-    mkdirSync(this.#kept);
+    this.#pods = join(folder, pods);
+    this.#kept = mkdtempSync(join(folder, 'kept-logs-'));
     for (const [value, what] of known) this.#secrets.set(value, what);
     this.#made = new Reflector<SecretObject>({
       client,
@@ -88,6 +98,16 @@ export class LogWatch {
     });
     void this.#made.start(this.#ending.signal).catch(() => {});
     this.#timer = setInterval(() => this.#keep(), 250);
+  }
+
+  /** Whether it would find this value. */
+  knows(value: string): boolean {
+    return this.#secrets.has(value);
+  }
+
+  /** Whether it would look into the log though the file went now. */
+  keeps(file: string): boolean {
+    return this.#linked.has(statSync(file).ino);
   }
 
   /** Ends the watch. @returns what was found in any log of the run. @throws when the Secrets could never be read. */
@@ -104,8 +124,7 @@ export class LogWatch {
   }
 
   #keep(): void {
-    const pods = join(this.#folder, 'node');
-    for (const file of logFiles(pods)) {
+    for (const file of logFiles(this.#pods)) {
       unlessGone(() => {
         const { ino } = statSync(file);
         // The number of a file that is linked is given to no other.

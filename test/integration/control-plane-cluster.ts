@@ -4,6 +4,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { expect } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import type { Settings } from '../../control-plane/settings.ts';
 import { type ControlPlane, startControlPlane } from '../../control-plane/start.ts';
@@ -16,6 +17,7 @@ import { startKubernetes } from '../../local/kubernetes.ts';
 import { type Postgres, startPostgres } from '../../local/postgres.ts';
 import { ensureStoreDatabase } from '../../local/store-database.ts';
 import { startWorkos, type WorkosStandIn } from '../../local/workos/start.ts';
+import { secretsInText } from '../log-watch.ts';
 
 const fieldManager = 'test';
 export const baseUrl = 'http://localhost:9';
@@ -126,7 +128,25 @@ export async function startPlane(
     { sweepMs: 1_000, ...tuning },
   );
   await eventually('the control plane is ready', async () => (await fetch(`${plane.url}/readyz`)).ok);
-  return { ...plane, lines };
+  const stop = async (): Promise<void> => {
+    await plane.stop();
+    expectNoSecrets(lines.join(''), cluster, workos);
+  };
+  return { ...plane, stop, lines };
+}
+
+/** What a control plane logged, whatever was done to it, has no secret that it was given or could have met. */
+export function expectNoSecrets(
+  text: string,
+  { storeUrl, postgres }: Pick<Cluster, 'storeUrl' | 'postgres'>,
+  { apiKey }: { readonly apiKey: string },
+): void {
+  const known = new Map([
+    [apiKey, 'the API key of WorkOS'],
+    [new URL(storeUrl).password, "the password of the control plane's database"],
+    [new URL(postgres.url).password, 'the password of PostgreSQL'],
+  ]);
+  expect(secretsInText(text, known), 'secrets in logs').toEqual([]);
 }
 
 export function openWorkos(cluster: Cluster, port = 0): Promise<WorkosStandIn> {

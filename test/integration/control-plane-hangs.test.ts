@@ -7,7 +7,7 @@ import type { Tenant } from '../../crds/tenant.ts';
 import { kinds } from '../../kube/resources.ts';
 import type { WorkosStandIn } from '../../local/workos/start.ts';
 import { Gate } from '../gate.ts';
-import { type Cluster, eventually, openWorkos, startCluster } from './control-plane-cluster.ts';
+import { type Cluster, eventually, expectNoSecrets, openWorkos, startCluster } from './control-plane-cluster.ts';
 import { environmentOf, PlaneProcess } from './control-plane-process.ts';
 
 type Neighbour = 'kubernetes' | 'postgres' | 'workos';
@@ -180,5 +180,6 @@ test.concurrent.each([
     // Told to end while the neighbour hangs again, it does, within the grace period of its pod.
     gate.hang();
     expect(await plane.stop()).toBe(0);
+    expectNoSecrets(plane.output, cluster, workos);
   },
 );

@@ -6,7 +6,7 @@ import type { Tenant } from '../../crds/tenant.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
 import type { WorkosStandIn } from '../../local/workos/start.ts';
 import { Gate } from '../gate.ts';
-import { baseUrl, type Cluster, createTenant, eventually, openWorkos, startCluster } from './control-plane-cluster.ts';
+import { baseUrl, type Cluster, createTenant, eventually, expectNoSecrets, openWorkos, startCluster } from './control-plane-cluster.ts';
 import { environmentOf, PlaneProcess } from './control-plane-process.ts';
 
 interface Replica {
@@ -149,6 +149,7 @@ test('replicas that lose their lease go on serving, and what is led goes on by e
 
   // Told to end, the leader hands over at once.
   expect(await third.plane.stop()).toBe(0);
+  for (const { plane } of replicas) expectNoSecrets(plane.output, cluster, workos);
   replicas = replicas.filter((replica) => replica !== third);
   await leader((name) => name !== third.name);
   expect(await replicas[0]?.plane.stop()).toBe(0);
