@@ -39,6 +39,18 @@ describe.each(examples)('with %s', (file) => {
     expect(errors).toBe('');
   });
 
+  test('no pod starts again because a neighbour is away: only its readiness asks for that', () => {
+    const probed = podsOf(manifests).filter(({ name }) => ['tenantry-operator', 'tenantry-control-plane'].includes(name));
+    expect(probed).toHaveLength(2);
+    for (const { spec } of probed) {
+      expect(spec.containers[0]).toMatchObject({
+        startupProbe: { httpGet: { path: '/healthz' } },
+        livenessProbe: { httpGet: { path: '/healthz' } },
+        readinessProbe: { httpGet: { path: '/readyz' } },
+      });
+    }
+  });
+
   test('every setting is one that operator and control plane accept', () => {
     const folder = mkdtempSync(join(tmpdir(), 'tenantry-chart-'));
     const url = join(folder, 'url');
