@@ -60,9 +60,13 @@ export function workloadState(deployment: KubeObject | undefined, pods: readonly
   return { available, settled, ...(problem ? { problem } : {}) };
 }
 
-/** Whether no pod is left that was made with other Secrets than those of `fingerprint`, and those that should run do. */
+/**
+ * Whether no pod is left that was made with other Secrets than those of `fingerprint`, and those that should run do. One that has ended, as an
+ * evicted one, runs no more, and its object may stay for weeks.
+ */
 export function isRolled({ settled }: WorkloadState, pods: readonly PodObject[], fingerprint: string, suspended: boolean): boolean {
-  const serving = pods.filter(({ metadata }) => metadata.labels?.[labels.component] === 'stack');
+  const ended = ({ status }: PodObject): boolean => status?.phase === 'Failed' || status?.phase === 'Succeeded';
+  const serving = pods.filter((pod) => pod.metadata.labels?.[labels.component] === 'stack' && !ended(pod));
   const current = serving.every(({ metadata }) => metadata.annotations?.[secretsAnnotation] === fingerprint);
   return current && (suspended ? serving.length === 0 : settled);
 }

@@ -165,13 +165,14 @@ describe('the workload', () => {
 });
 
 describe('a rollout of new secrets', () => {
-  const pod = (fingerprint: string, component = 'stack') =>
+  const pod = (fingerprint: string, component = 'stack', phase = 'Running') =>
     ({
       metadata: {
         name: fingerprint,
         labels: { 'app.kubernetes.io/component': component },
         annotations: { 'tenantry.dev/secrets': fingerprint },
       },
+      status: { phase },
     }) as never;
   const settled = { available: true, settled: true };
 
@@ -180,7 +181,9 @@ describe('a rollout of new secrets', () => {
     ['an old one is still ending', settled, [pod('new'), pod('old')], false, false],
     ['a new one is not ready', { available: true, settled: false }, [pod('new')], false, false],
     ['the migration of another is there', settled, [pod('new'), pod('old', 'migration')], false, true],
+    ['an old one was evicted and its object stays', settled, [pod('new'), pod('old', 'stack', 'Failed')], false, true],
     ['the tenant is suspended', { available: false, settled: false }, [], true, true],
+    ['the suspended tenant has what is left of one', { available: false, settled: false }, [pod('old', 'stack', 'Failed')], true, true],
     ['the suspended tenant still has a pod', { available: true, settled: false }, [pod('new')], true, false],
   ])('when %s', (_what, workload, pods, suspended, expected) => {
     expect(isRolled(workload, pods, 'new', suspended)).toBe(expected);
