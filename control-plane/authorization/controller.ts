@@ -86,7 +86,7 @@ export class AuthorizationController {
       client,
       provider,
       platformOrganizationId,
-      installation: addressing.baseUrl,
+      installation: installationOf(addressing),
       tenants: () => directory.knownTenants(),
       inTurn: (url, work) => this.#urls.take([url], work),
       now: this.#options.now ?? (() => new Date()),
@@ -162,6 +162,11 @@ export class AuthorizationController {
     beforeChange();
     await provider.registerResource(ownUrl);
   }
+}
+
+/** The base URL in the one form that metadata at WorkOS takes: ASCII. */
+function installationOf({ baseUrl }: Addressing): string {
+  return new URL(baseUrl).href.replace(/\/+$/, '');
 }
 
 /** Whether the tenant says that its users can sign in. */

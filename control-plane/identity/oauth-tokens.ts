@@ -35,7 +35,6 @@ export class OAuthTokens {
         issuer: this.issuer,
         algorithms: ['RS256'],
         requiredClaims: ['exp', 'sub', 'aud'],
-        clockTolerance: 5,
       });
       const { sub, aud, org_id: organizationId } = claims.parse(payload);
       return { userId: sub, organizationId, audiences: [aud].flat() };

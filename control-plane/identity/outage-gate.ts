@@ -2,11 +2,14 @@
 const threshold = 3;
 const firstPauseMs = 500;
 const lastPauseMs = 5_000;
+/** Longest pause a host may ask for: what is asked of it is wanted by people who wait. */
+const askedPauseMs = 10_000;
 
 /** What a request reports back. */
 export interface Permit {
   succeeded(): void;
-  failed(): void;
+  /** @param waitMs how long the host wants to be left alone, where it says so: then it counts as down at once. */
+  failed(waitMs?: number): void;
 }
 
 /**
@@ -40,12 +43,13 @@ export class OutageGate {
         if (probe) this.#probing = false;
         this.#failures = 0;
       },
-      failed: () => {
+      failed: (waitMs = 0) => {
         if (probe) this.#probing = false;
-        this.#failures++;
+        this.#failures = waitMs > 0 ? Math.max(this.#failures + 1, threshold) : this.#failures + 1;
         if (this.#failures < threshold) return;
         const pause = Math.min(firstPauseMs * 2 ** Math.min(this.#failures - threshold, 10), lastPauseMs);
-        this.#closedUntil = this.#now() + pause * (0.5 + this.#random() / 2);
+        const until = Math.max(pause * (0.5 + this.#random() / 2), Math.min(waitMs, askedPauseMs));
+        this.#closedUntil = Math.max(this.#closedUntil, this.#now() + until);
       },
     };
   }

@@ -60,7 +60,6 @@ export class SessionTokens {
         issuer: this.#issuer,
         algorithms: ['RS256'],
         requiredClaims: ['exp', 'sub'],
-        clockTolerance: 5,
       });
       return payload;
     } catch (error) {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { WorkOS } from '@workos-inc/node';
+import { RateLimitExceededException, WorkOS } from '@workos-inc/node';
 import { OutageGate } from './outage-gate.ts';
 
 export interface ConnectionOptions {
@@ -97,7 +97,7 @@ export class WorkosConnection {
       const status = statusOf(error);
       const refused = status !== undefined && status < 500 && status !== 429;
       if (refused) permit.succeeded();
-      else permit.failed();
+      else permit.failed(retryAfterMs(error));
       this.#observe(operation, refused ? 'refused' : 'unavailable');
       throw new ProviderUnavailable(operation, status, { cause: withoutBody(error) });
     }
@@ -131,6 +131,11 @@ export function codeOf(error: unknown): string | undefined {
 function isPassing(error: unknown): boolean {
   const status = statusOf(error);
   return status === undefined || status >= 500;
+}
+
+/** How long WorkOS wants to be left alone, in milliseconds: its limit is the environment's, and asking on would only prolong it. */
+function retryAfterMs(error: unknown): number {
+  return error instanceof RateLimitExceededException ? (error.retryAfter ?? 0) * 1000 : 0;
 }
 
 /** The SDK's errors carry answers, which may hold personal data; the log gets name and message. */

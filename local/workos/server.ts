@@ -55,6 +55,11 @@ export interface Parts {
   readonly onRoute: (route: string) => void;
 }
 
+/** Longer than any client keeps a connection it does not use: closing it in the moment it is used again would be a failure that is none. */
+const keepAliveMs = 72_000;
+/** How late everything is answered while WorkOS is slow. */
+const slowMs = 30_000;
+
 /** The API host and the AuthKit domain on one origin. */
 export function createApp(parts: Parts): FastifyInstance {
   const { issuer, store, events, outages, requests, endpoints, directory, sessions, devices, vault, provider, accounts, onFault } = parts;
@@ -65,14 +70,19 @@ export function createApp(parts: Parts): FastifyInstance {
     logger: false,
     forceCloseConnections: true,
     serverFactory: (handler) =>
-      createServer((request, response) => {
-        if (outages.endOf('down') !== undefined && !request.url?.startsWith('/stand-in/')) {
-          response.writeHead(503, { 'content-type': 'application/json' }).end(JSON.stringify(unavailable().body));
-        } else if (isOAuth(request)) {
-          // oidc-provider builds its metadata from the Host header; the issuer's host must stand there whatever the caller wrote.
-          request.headers.host = host;
-          void oauth(request, response as ServerResponse<IncomingMessage>).catch(onFault);
-        } else handler(request, response);
+      createServer({ keepAliveTimeout: keepAliveMs }, (request, response) => {
+        const serve = (): void => {
+          if (outages.endOf('down') !== undefined && !request.url?.startsWith('/stand-in/')) {
+            response.writeHead(503, { 'content-type': 'application/json' }).end(JSON.stringify(unavailable().body));
+          } else if (isOAuth(request)) {
+            // oidc-provider builds its metadata from the Host header; the issuer's host must stand there whatever the caller wrote.
+            request.headers.host = host;
+            void oauth(request, response as ServerResponse<IncomingMessage>).catch(onFault);
+          } else handler(request, response);
+        };
+        if (outages.endOf('slow') === undefined || request.url?.startsWith('/stand-in/')) return serve();
+        const late = setTimeout(serve, slowMs);
+        response.once('close', () => clearTimeout(late));
       }),
   });
   app.addHook('onRoute', ({ method, url }) => {
@@ -123,7 +133,11 @@ export function createApp(parts: Parts): FastifyInstance {
     });
     standInRoutes(api, { outages, requests, registration: parts.registration });
     api.register(async (counted) => {
-      counted.addHook('onRequest', async ({ method, routeOptions }) => requests.admit(method, routeOptions.url ?? ''));
+      counted.addHook('onRequest', async ({ method, routeOptions }) => {
+        requests.admit(method, routeOptions.url ?? '');
+        const end = outages.endOf('limited');
+        if (end !== undefined) throw new TooManyRequests(Math.ceil((end - Date.now()) / 1000));
+      });
       organizationRoutes(counted, directory.organizations);
       userRoutes(counted, directory);
       membershipRoutes(counted, directory);

@@ -101,7 +101,7 @@ export interface WorkosStandIn {
     /** Who acts as the user. */
     readonly impersonator?: string;
   }): Promise<string>;
-  /** For so many seconds everything (`down`), the Events API or the delivery of webhooks fails. Zero ends it. */
+  /** For so many seconds everything (`down`), the Events API or the delivery of webhooks fails, or all is `slow` or `limited`. Zero ends it. */
   outage(kind: OutageKind, seconds: number): void;
   /** How often each route of the API was asked, such as `GET /events`. */
   requests(): Readonly<Record<string, number>>;

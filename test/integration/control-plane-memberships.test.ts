@@ -17,6 +17,7 @@ import { isStoreUnavailable } from '../../control-plane/store/failures.ts';
 import { Store } from '../../control-plane/store/store.ts';
 import { type Postgres, startPostgres } from '../../local/postgres.ts';
 import { ensureStoreDatabase } from '../../local/store-database.ts';
+import { outageKinds } from '../../local/workos/outages.ts';
 import { startWorkos, type WorkosStandIn } from '../../local/workos/start.ts';
 import { eventually } from './control-plane-cluster.ts';
 
@@ -44,7 +45,7 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
-  for (const kind of ['down', 'events', 'webhooks'] as const) workos.outage(kind, 0);
+  for (const kind of outageKinds) workos.outage(kind, 0);
   for (const one of running.splice(0)) await one.stop();
 });
 
@@ -338,6 +339,42 @@ describe('while WorkOS is away', () => {
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toEqual([]);
     expect((workos.requests()[reads] ?? 0) - before).toBeLessThan(10);
   });
+});
+
+test('while WorkOS takes half a minute for each answer, nobody waits for it so long; it heals by itself', async () => {
+  const one = await replica();
+  const { organizationId, userId, membershipId } = await organizationWithMember();
+  expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+  workos.outage('slow', 300);
+  workos.deactivate(membershipId);
+  const begun = performance.now();
+  const failure = await eventually(
+    'nobody can tell',
+    async () =>
+      one.memberships.lookup(userId, organizationId).then(
+        () => undefined,
+        (error: unknown) => error,
+      ),
+    28_000,
+  );
+  expect(failure).toBeInstanceOf(ProviderUnavailable);
+  expect(performance.now() - begun).toBeLessThan(29_000);
+  workos.outage('slow', 0);
+  expect(await eventually('it heals', async () => one.memberships.lookup(userId, organizationId))).toEqual(no);
+});
+
+test('while WorkOS takes no more requests it is left alone for as long as it says, and then asked again', async () => {
+  const one = await replica({ polling: false });
+  const { organizationId, userId } = await organizationWithMember();
+  workos.outage('limited', 60);
+  const ask = () => Promise.allSettled(Array.from({ length: 100 }, (_, i) => one.memberships.lookup('user_01A', `org_01LIMITED${i}`)));
+  const before = workos.requests()[reads] ?? 0;
+  const outcomes = [...(await ask()), ...(await ask())];
+  expect(outcomes.filter(({ status }) => status === 'fulfilled')).toEqual([]);
+  // As many as list at once, before the first of them was answered.
+  expect((workos.requests()[reads] ?? 0) - before).toBeLessThanOrEqual(4);
+  workos.outage('limited', 0);
+  expect(await eventually('it heals', async () => one.memberships.lookup(userId, organizationId))).toEqual(yes());
 });
 
 describe('news', () => {

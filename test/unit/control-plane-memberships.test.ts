@@ -96,6 +96,32 @@ describe('a host that is down', () => {
     }
   });
 
+  test('that says how long it wants to be left alone is, at once, but for ten seconds at most', () => {
+    for (const [asked, pause] of [
+      [3_000, 3_000],
+      [600_000, 10_000],
+    ] as const) {
+      const { gate, pass } = create();
+      gate.enter()?.failed(asked);
+      pass(pause - 1);
+      expect(gate.enter()).toBeUndefined();
+      pass(1);
+      gate.enter()?.succeeded();
+      expect(gate.enter()).toBeDefined();
+    }
+  });
+
+  test('that was asked by several at once is left alone for the longest of what it said', () => {
+    const { gate, pass } = create();
+    const [one, other] = [gate.enter(), gate.enter()];
+    one?.failed(5_000);
+    other?.failed(1_000);
+    pass(4_999);
+    expect(gate.enter()).toBeUndefined();
+    pass(1);
+    expect(gate.enter()).toBeDefined();
+  });
+
   test('is open to all once one got through', () => {
     const { gate, pass } = create();
     for (let i = 0; i < 3; i++) gate.enter()?.failed();

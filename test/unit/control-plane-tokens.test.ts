@@ -67,6 +67,8 @@ describe('refused with 401 and a challenge', () => {
 
   test.each([
     ['expired', async () => sign({}, { expires: Math.floor(Date.now() / 1000) - 60 }), 'expired'],
+    ['expired a second ago', async () => sign({}, { expires: Math.floor(Date.now() / 1000) - 1 }), 'expired'],
+    ['that is not valid yet', async () => sign({ nbf: Math.floor(Date.now() / 1000) + 60 }), 'claim'],
     ['forged', async () => sign({}, { key: (await generateKeyPair('RS256')).privateKey }), 'signature'],
     ['of another issuer', async () => sign({}, { iss: 'https://evil.example' }), 'claim'],
     ['of an issuer that begins alike', async () => sign({}, { iss: `${issuer}.evil.example` }), 'claim'],

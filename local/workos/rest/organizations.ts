@@ -4,9 +4,14 @@ import type { Organizations } from '../directory/organizations.ts';
 import { notFound } from '../refusal.ts';
 import { listOf, parsed } from './lists.ts';
 
+const ascii = z.string().regex(/^[\x20-\x7e]*$/, 'ascii_only');
 const common = {
   external_id: z.string().max(128).nullish(),
-  metadata: z.record(z.string().max(40), z.string().max(600).nullable()).nullish(),
+  // https://workos.com/docs/authkit/metadata
+  metadata: z
+    .record(ascii.max(40), ascii.max(600).nullable())
+    .refine((pairs) => Object.keys(pairs).length <= 50, 'too_many')
+    .nullish(),
   allow_profiles_outside_organization: z.boolean().optional(),
   domains: z.array(z.string()).optional(),
   domain_data: z.array(z.object({ domain: z.string(), state: z.enum(['pending', 'verified']).optional() })).optional(),

@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Registration } from '../oauth/registration.ts';
-import type { Outages } from '../outages.ts';
+import { type Outages, outageKinds } from '../outages.ts';
 import type { RequestLog } from '../request-log.ts';
 import { parsed } from './lists.ts';
 
-const outage = z.object({ kind: z.enum(['down', 'events', 'webhooks']), seconds: z.number().min(0).max(3600) });
+const outage = z.object({ kind: z.enum(outageKinds), seconds: z.number().min(0).max(3600) });
 
 const switches = z.object({ cimd: z.boolean().optional(), dcr: z.boolean().optional() });
 
