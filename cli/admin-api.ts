@@ -79,18 +79,20 @@ export async function dataOf<T>(answer: Promise<Answer<T>>): Promise<T> {
 export function failureOf(response: Response, body: unknown): Failure {
   const { status } = response;
   const problem = (typeof body === 'object' && body !== null ? body : {}) as Partial<Problem>;
-  const message =
-    problem.title === undefined
-      ? `The control plane answered ${status}, without saying why.`
-      : `${problem.title}. ${inCommands(problem.detail ?? '')}`.trim();
+  const code = problem.type?.split('/').at(-1) ?? '';
+  // The detail says what the title does, of this very request; only of a body it says no more than that the faults follow.
+  const said = code === 'invalid' ? problem.title : (problem.detail ?? problem.title);
+  const message = said === undefined ? `The control plane answered ${status}, without saying why.` : sentence(inCommands(said));
   const faults = (problem.errors ?? []).map(({ pointer, message: fault }) => `${pointer === '' ? '/' : pointer}  ${fault}`);
   const request = problem.instance ?? response.headers.get('x-request-id');
-  const remedy = remedyOf(problem.type?.split('/').at(-1) ?? '', status, response.headers.get('retry-after'));
+  const remedy = remedyOf(code, status, response.headers.get('retry-after'));
   return new Failure(outcomeOf(status), message, {
     details: [...faults, ...(status >= 500 && request ? [`request ${request}, as the control plane's log has it`] : [])],
     ...(remedy === undefined ? {} : { remedy }),
   });
 }
+
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 function outcomeOf(status: number): Exclude<Outcome, 'ok'> {
   if (status === 401 || status === 403) return 'notAuthorized';

@@ -19,7 +19,7 @@ export function contextCommand(program: Command, invocationOf: InvocationOf): vo
           current: name === kept.current,
           user: session?.email ?? (session === undefined ? '' : 'signed in'),
         }));
-        printer.result(rows, () =>
+        printer.list(rows, 'There are no contexts. Make one: tenantry login <url of the control plane>', () =>
           table(rows, { '': (row) => (row.current ? '*' : ''), NAME: (row) => row.name, URL: (row) => row.url, USER: (row) => row.user }),
         );
       }),
@@ -34,7 +34,7 @@ export function contextCommand(program: Command, invocationOf: InvocationOf): vo
       action<object, [string]>(invocationOf, ({ contexts: kept, printer }, _options, name) => {
         known(kept.all(), name);
         kept.select(name);
-        printer.note(`Commands speak to ${kept.find(name)?.url} from now on.`);
+        printer.done({ name, url: kept.find(name)?.url, current: true }, `Commands speak to ${kept.find(name)?.url} from now on.`);
       }),
     );
 
@@ -47,7 +47,7 @@ export function contextCommand(program: Command, invocationOf: InvocationOf): vo
       action<object, [string]>(invocationOf, ({ contexts: kept, printer }, _options, name) => {
         known(kept.all(), name);
         kept.remove(name);
-        printer.note(`Context ${name} is forgotten.`);
+        printer.done({ name, removed: true }, `Context ${name} is forgotten.`);
       }),
     );
 }

@@ -36,7 +36,9 @@ export function domainCommands(program: Command, invocationOf: InvocationOf): vo
     .action(
       action<object, [string]>(invocationOf, async (invocation, _options, name) => {
         const { items } = await dataOf(adminApi(invocation).GET('/admin/tenants/{name}/domains', { params: { path: { name } } }));
-        invocation.printer.result(items, () => shown(items));
+        invocation.printer.list(items, `${name} has no domains of its own. Add one: tenantry domains add ${name} <host name>`, () =>
+          shown(items),
+        );
       }),
     );
 
@@ -84,7 +86,7 @@ export function domainCommands(program: Command, invocationOf: InvocationOf): vo
             params: { path: { name, domain }, query: forced(options) },
           }),
         );
-        invocation.printer.note(`${domain} is removed from ${name}.`);
+        invocation.printer.done({ tenant: name, domain, removed: true }, `${domain} is removed from ${name}.`);
       }),
     );
 }

@@ -46,7 +46,9 @@ export function keyCommands(program: Command, invocationOf: InvocationOf): void 
     .action(
       action<object, [string]>(invocationOf, async (invocation, _options, name) => {
         const { items } = await dataOf(adminApi(invocation).GET('/admin/tenants/{name}/api-keys', { params: { path: { name } } }));
-        invocation.printer.result(items, () => tableOf(items, invocation.terminal.now()));
+        invocation.printer.list(items, `${name} has no API keys. Make one: tenantry keys create ${name} --name <what for>`, () =>
+          tableOf(items, invocation.terminal.now()),
+        );
       }),
     );
 
@@ -92,7 +94,7 @@ export function keyCommands(program: Command, invocationOf: InvocationOf): void 
     .action(
       action<object, [string, string]>(invocationOf, async (invocation, _options, name, id) => {
         await dataOf(adminApi(invocation).DELETE('/admin/tenants/{name}/api-keys/{id}', { params: { path: { name, id } } }));
-        invocation.printer.note(`Key ${id} of ${name} is revoked.`);
+        invocation.printer.done({ tenant: name, id, revoked: true }, `Key ${id} of ${name} is revoked.`);
       }),
     );
 }

@@ -27,7 +27,7 @@ export function serviceCommands(program: Command, invocationOf: InvocationOf): v
     .action(
       action<object, [string]>(invocationOf, async (invocation, _options, name) => {
         const { items } = await dataOf(adminApi(invocation).GET('/admin/tenants/{name}/services', { params: { path: { name } } }));
-        invocation.printer.result(items, () => tableOf(items));
+        invocation.printer.list(items, `The template of ${name} has no services to switch.`, () => tableOf(items));
       }),
     );
 

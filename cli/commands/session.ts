@@ -60,7 +60,10 @@ export function sessionCommands(program: Command, invocationOf: InvocationOf): v
         if (connection?.context === undefined || contexts.find(connection.context)?.session === undefined)
           throw new Failure('notFound', 'Nobody is signed in.', { remedy: 'tenantry context list shows who is where.' });
         contexts.keepSession(connection.context, undefined);
-        printer.note(`The session at ${connection.url} is forgotten here. It ends at WorkOS by itself, or by its administrators.`);
+        printer.done(
+          { context: connection.context, url: connection.url, signedIn: false },
+          `The session at ${connection.url} is forgotten here. It ends at WorkOS by itself, or by its administrators.`,
+        );
       }),
     );
 

@@ -34,7 +34,9 @@ export function templateCommands(program: Command, invocationOf: InvocationOf): 
     .action(
       action<object, []>(invocationOf, async (invocation) => {
         const { items } = await dataOf(adminApi(invocation).GET('/admin/templates'));
-        invocation.printer.result(items, () => tableOf(items, invocation.terminal.now()));
+        invocation.printer.list(items, 'There are no templates. Apply one: tenantry templates apply -f <file>', () =>
+          tableOf(items, invocation.terminal.now()),
+        );
       }),
     );
 

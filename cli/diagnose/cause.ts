@@ -31,6 +31,14 @@ function words(code: string): string {
     ETIMEDOUT: 'no answer in time',
     UND_ERR_CONNECT_TIMEOUT: 'no answer in time',
     UND_ERR_HEADERS_TIMEOUT: 'no answer in time',
+    ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
+    CERT_HAS_EXPIRED: 'its certificate has ended',
+    CERT_NOT_YET_VALID: 'its certificate is not valid yet',
+    DEPTH_ZERO_SELF_SIGNED_CERT: 'nobody known has signed its certificate',
+    SELF_SIGNED_CERT_IN_CHAIN: 'nobody known has signed its certificate; NODE_EXTRA_CA_CERTS names a file of an authority of your own',
+    UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate comes without its chain',
+    UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+      'nobody known has signed its certificate; NODE_EXTRA_CA_CERTS names a file of an authority of your own',
     UND_ERR_SOCKET: 'the connection was broken off',
   };
   return known[code] === undefined ? code : `${known[code]} (${code})`;

@@ -22,6 +22,18 @@ export class Printer {
     else this.#terminal.out(asTable());
   }
 
+  /** A list; where people are shown an empty one, they are told so in words. */
+  list<Item>(items: readonly Item[], none: string, asTable: () => string): void {
+    if (items.length === 0 && this.format === 'table') this.note(none);
+    else this.result(items, asTable);
+  }
+
+  /** That something was done which has no result of its own: a remark for people, a value for programs. */
+  done(value: unknown, remark: string): void {
+    this.note(remark);
+    this.result(value, () => '');
+  }
+
   /** One of a stream of results: a line of JSON, a document of YAML, or lines for people. */
   next(value: unknown, asLine: () => string): void {
     if (this.format === 'json') this.#terminal.out(`${JSON.stringify(value)}\n`);

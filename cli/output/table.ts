@@ -7,7 +7,7 @@ export type Columns<Row> = Readonly<Record<string, (row: Row) => unknown>>;
 export function table<Row>(rows: readonly Row[], columns: Columns<Row>): string {
   const headings = Object.keys(columns);
   const lines = [headings, ...rows.map((row) => headings.map((heading) => oneLine(columns[heading]?.(row))))];
-  const widths = headings.map((_, index) => Math.max(...lines.map((line) => widthOf(line[index] ?? ''))));
+  const widths = headings.map((_, index) => lines.reduce((most, line) => Math.max(most, widthOf(line[index] ?? '')), 0));
   return lines
     .map(
       (line) =>

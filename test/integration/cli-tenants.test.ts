@@ -115,7 +115,13 @@ describe('tenants', () => {
 
 describe('what goes wrong', () => {
   test.each([
-    ['a name that is not there', ['tenants', 'get', 'no-such-tenant'], {}, 3, /There is no such tenant/],
+    [
+      'a name that is not there',
+      ['tenants', 'get', 'no-such-tenant'],
+      {},
+      3,
+      /There is no tenant named no-such-tenant[\s\S]*tenantry tenants list/,
+    ],
     ['a name that is taken', ['tenants', 'create', name, '--template', 'toolbridge'], {}, 5, /exists/],
     [
       'faults, each with its pointer',
@@ -163,6 +169,50 @@ test('services are switched', async () => {
   const off = await admin.json<{ enabled: boolean }>(['services', first.enabled ? 'disable' : 'enable', name, first.name]);
   expect(off.value.enabled).toBe(!first.enabled);
   expect((await world.tenant(name)).spec.services).toMatchObject({ [first.name]: !first.enabled });
+});
+
+test('what another manager owns is told with what to type, and taken over by force', async () => {
+  const domain = `flux.${name}.example.com`;
+  const manifest = {
+    apiVersion: 'tenantry.dev/v1alpha1',
+    kind: 'Tenant',
+    metadata: { name },
+    spec: { suspended: false, domains: [domain], services: { comments: true } },
+  };
+  const applied = await world.kubectl(
+    ['apply', '--server-side', '--force-conflicts', '--field-manager', 'flux', '-f', '-'],
+    JSON.stringify(manifest),
+  );
+  expect(applied).toMatchObject({ code: 0 });
+  for (const command of [
+    ['tenants', 'suspend', name],
+    ['services', 'disable', name, 'comments'],
+    ['domains', 'remove', name, domain],
+    ['tenants', 'update', name, '--set', 'services.comments=false'],
+  ]) {
+    const refused = await admin.run(command);
+    expect(refused).toMatchObject({
+      code: 5,
+      stdout: '',
+      stderr: expect.stringMatching(/flux manages [\s\S]*repeat with --force to take it over/),
+    });
+  }
+  expect(await admin.run(['services', 'disable', name, 'comments', '--force'])).toMatchObject({ code: 0 });
+  expect(await admin.run(['domains', 'remove', name, domain, '--force'])).toMatchObject({ code: 0 });
+  expect(await admin.run(['tenants', 'suspend', name, '--force'])).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining('is being suspended'),
+  });
+  const { spec } = await world.tenant(name);
+  expect(spec).toMatchObject({ suspended: true, services: { comments: false } });
+  expect(spec.domains ?? []).toEqual([]);
+  expect((await admin.run(['tenants', 'resume', name, '--wait'])).code).toBe(0);
+}, 120_000);
+
+test('an empty list is told in words to people, and as one to programs', async () => {
+  const none = await admin.run(['tenants', 'list', '-l', 'made-by=nobody']);
+  expect(none).toMatchObject({ code: 0, stdout: '', stderr: expect.stringContaining('There is no such tenant') });
+  expect((await admin.json<unknown[]>(['domains', 'list', name])).value).toEqual([]);
 });
 
 test('API keys are made, shown once, listed and revoked', async () => {

@@ -2,30 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { properties, table } from '../../cli/output/table.ts';
 import { ago } from '../../cli/output/text.ts';
 import { run } from '../../cli/program.ts';
-import type { Terminal } from '../../cli/terminal.ts';
-
-/** A terminal that keeps what is written. */
-function recorder(env: Record<string, string> = {}, colours = { out: false, err: false }) {
-  const written = { out: '', err: '' };
-  const terminal: Terminal = {
-    env: { HOME: '/nonexistent', ...env },
-    uid: undefined,
-    folder: '/nonexistent',
-    signal: new AbortController().signal,
-    interactive: false,
-    colours,
-    now: () => new Date('2026-11-21T12:00:00Z'),
-    out: (text) => {
-      written.out += text;
-    },
-    err: (text) => {
-      written.err += text;
-    },
-    ask: () => Promise.reject(new Error('nobody is there')),
-    input: async () => '',
-  };
-  return { terminal, written };
-}
+import { recorder } from './recorder.ts';
 
 describe('a table', () => {
   test('has columns as wide as their widest cell, wide characters counted', () => {
@@ -36,6 +13,11 @@ describe('a table', () => {
     expect(table(rows, { NAME: (row) => row.name, TITLE: (row) => row.title, LAST: () => 'x' })).toBe(
       'NAME         TITLE  LAST\nacme         Acme   x\nglobex-gmbh  東京   x\n',
     );
+  });
+
+  test('takes more rows than a call takes arguments', () => {
+    const rows = Array.from({ length: 300_000 }, (_, index) => String(index));
+    expect(table(rows, { N: (row) => row }).split('\n')).toHaveLength(300_002);
   });
 
   test('lets no control character of others reach the terminal', () => {

@@ -71,7 +71,7 @@ export function listCommand(audit: Command, invocationOf: InvocationOf): void {
           records.push(...page.items);
           cursor = page.nextCursor;
         } while (cursor !== undefined && records.length < limit);
-        invocation.printer.result(records, () =>
+        invocation.printer.list(records, 'There is no such record.', () =>
           table(records, {
             TIME: (record) => record.time,
             ACTOR: ({ actor }) => actor,

@@ -7,9 +7,15 @@ import { action, examples, type InvocationOf } from '../action.ts';
 import { type Forcing, forced, forcing, type Waiting, waiting } from './options.ts';
 
 export function actionCommands(tenants: Command, invocationOf: InvocationOf): void {
-  for (const [verb, description, path, goal] of [
-    ['suspend', 'Stop the pods of a tenant and keep everything else.', '/admin/tenants/{name}/suspend', 'is not suspended'],
-    ['resume', 'Start the pods of a suspended tenant again.', '/admin/tenants/{name}/resume', 'is not Ready'],
+  for (const [verb, description, path, goal, told] of [
+    [
+      'suspend',
+      'Stop the pods of a tenant and keep everything else.',
+      '/admin/tenants/{name}/suspend',
+      'is not suspended',
+      'is being suspended',
+    ],
+    ['resume', 'Start the pods of a suspended tenant again.', '/admin/tenants/{name}/resume', 'is not Ready', 'is being started'],
   ] as const) {
     forcing(waiting(tenants.command(verb), 'wait until it has happened'))
       .argument('<name>')
@@ -23,6 +29,7 @@ export function actionCommands(tenants: Command, invocationOf: InvocationOf): vo
           const shown: Tenant =
             (options.wait === true ? await waitFor(invocation, api, name, reached, { seconds: options.timeout, goal }) : undefined) ??
             changed;
+          if (options.wait !== true) invocation.printer.note(`${name} ${told}; see: tenantry tenants watch ${name}`);
           invocation.printer.result(shown, () => tenantTable([shown], invocation.terminal.now()));
         }),
       );

@@ -32,7 +32,11 @@ export function readCommands(tenants: Command, invocationOf: InvocationOf): void
           ...filterOf(options),
           ...(options.sort === undefined ? {} : { sort: options.sort }),
         });
-        invocation.printer.result(found, () => tenantTable(found, invocation.terminal.now()));
+        const none =
+          Object.keys(filterOf(options)).length === 0
+            ? 'There are no tenants. Make one: tenantry tenants create --help'
+            : 'There is no such tenant.';
+        invocation.printer.list(found, none, () => tenantTable(found, invocation.terminal.now()));
       }),
     );
 
