@@ -22,6 +22,7 @@ import { type Action, plan } from './plan.ts';
 import { type RouteState, routeKind, routeState } from './route.ts';
 import { advanceRotation, currentSecrets, isForbidden } from './secrets.ts';
 import { type Blocked, type Findings, hadSecrets, type KeysProblem, statusOf, wasReady } from './status.ts';
+import { keepSuspended } from './suspension.ts';
 import { currentVerification } from './verification.ts';
 import { workloadState } from './workload.ts';
 
@@ -38,13 +39,15 @@ export async function reconcile(tenant: Tenant, context: Context, signal: AbortS
     known = { ...known, ...found };
   };
   const [passed] = await Promise.allSettled([isPaused(tenant) ? paused(tenant, context) : advance(tenant, context, signal, learned)]);
+  const [stopped] = await Promise.allSettled([isPaused(tenant) ? undefined : keepSuspended(tenant, context, signal)]);
   const keys = await keysKept(tenant, context, signal);
   const report = (findings: Findings): Promise<void> =>
     writeStatus(tenant, statusOf(tenant, { ...findings, keysProblem: keys.problem }, context.now), context, signal);
-  if (passed.status === 'rejected') {
-    const refusal = refusalOf(passed.reason, tenant, context);
+  if (passed.status === 'rejected' || stopped.status === 'rejected') {
+    const { reason } = passed.status === 'rejected' ? passed : (stopped as PromiseRejectedResult);
+    const refusal = refusalOf(reason, tenant, context);
     if (refusal || keys.problem) await report({ ...known, ...(refusal ? { blocked: refusal } : {}) });
-    throw passed.reason;
+    throw reason;
   }
   await report(passed.value.findings);
   if ('error' in keys) throw keys.error;

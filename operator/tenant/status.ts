@@ -144,8 +144,10 @@ function databaseVerdict({ database, databaseProblem, migration, workload }: Fin
   return { type, status: 'False', reason: 'Migrating', message };
 }
 
-function workloadVerdict({ workload }: Findings, suspended: boolean): Verdict {
+function workloadVerdict({ workload, blocked }: Findings, suspended: boolean): Verdict {
   const type = 'WorkloadAvailable';
+  if (suspended && blocked?.reason === 'Paused' && workload?.available)
+    return { type, status: 'True', reason: 'Available', message: 'The tenant is suspended, but its pods serve until the pause ends.' };
   if (suspended)
     return { type, status: 'False', reason: 'Suspended', message: 'The tenant is suspended; set spec.suspended to false to resume it.' };
   if (!workload) return { type, status: 'False', reason: 'Pending', message: 'The pods are not started yet.' };

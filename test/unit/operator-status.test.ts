@@ -96,6 +96,16 @@ describe('the status', () => {
     },
   );
 
+  test('a tenant that is suspended in a pause says that its pods still serve', () => {
+    const blocked = { reason: 'Paused', message: 'paused' } as const;
+    const status = statusOf(tenant({ suspended: true }, { ...authorized, server }), { ...complete, blocked }, now);
+    expect(verdict(status, 'WorkloadAvailable')).toMatchObject({
+      status: 'True',
+      message: expect.stringContaining('until the pause ends'),
+    });
+    expect(verdict(status, 'Ready')).toMatchObject({ status: 'False', reason: 'Suspended' });
+  });
+
   test('a suspended tenant is not Ready and nothing is wrong with it', () => {
     const once = { ...authorized, server };
     const status = statusOf(tenant({ suspended: true }, once), { ...complete, workload: { available: false, settled: false } }, now);

@@ -1,0 +1,25 @@
+import { labels, namespaceOf } from '../../crds/names.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import { type KubeObject, kinds } from '../../kube/resources.ts';
+import { type Context, fieldManager } from './context.ts';
+
+/**
+ * Stops the pods of a suspended tenant, whatever holds the tenant up: who suspends one counts on it, also where the template is missing, the
+ * migration fails or the database is away. Nothing is done where the pass has stopped them.
+ */
+export async function keepSuspended(tenant: Tenant, { client, children, log }: Context, signal: AbortSignal): Promise<void> {
+  if (tenant.spec.suspended !== true) return;
+  const { name, uid = '' } = tenant.metadata;
+  const namespace = namespaceOf(name);
+  const deployment = children.find(name, kinds.Deployment, namespace, 'stack') as
+    | (KubeObject & { spec?: { replicas?: number } })
+    | undefined;
+  if (deployment?.metadata.labels?.[labels.tenantUid] !== uid || deployment.spec?.replicas === 0) return;
+  const patch = { metadata: { uid: deployment.metadata.uid }, spec: { replicas: 0 } };
+  children.learn(
+    name,
+    kinds.Deployment,
+    await client.patch<KubeObject>(kinds.Deployment, 'stack', patch, { namespace, fieldManager, signal }),
+  );
+  log.info({ tenant: name }, 'pods of a suspended tenant stopped');
+}
