@@ -1,5 +1,7 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { type CryptoKey, createLocalJWKSet, exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
-import { describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Problem } from '../../control-plane/http/problem.ts';
 import { type Admin, Admins, canSee, requirePermission, requirePlatform } from '../../control-plane/identity/admins.ts';
 import type { Membership } from '../../control-plane/identity/provider.ts';
@@ -178,4 +180,78 @@ test("a tenant's administrator sees that organization's tenants, a member of the
   const platform = await signedIn({ org_id: 'org_platform' });
   expect([own, foreign, nobodys].map((one) => canSee(platform, one))).toEqual([true, true, true]);
   expect(() => requirePlatform(platform)).not.toThrow();
+});
+
+describe('keys that change at WorkOS', () => {
+  const kept = { keys: [] as object[], answer: 'keys' as 'keys' | 'nothing' | 'failure', asked: 0 };
+  const server = createServer((_request, response) => {
+    kept.asked++;
+    if (kept.answer === 'nothing') return response.destroy();
+    response.writeHead(kept.answer === 'keys' ? 200 : 429, { 'content-type': 'application/json', 'retry-after': '30' });
+    return response.end(JSON.stringify({ keys: kept.keys }));
+  });
+  let keysUrl: URL;
+
+  beforeAll(async () => {
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    keysUrl = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  });
+
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  afterAll(() => server.close());
+
+  async function pair(kid: string) {
+    const made = await generateKeyPair('RS256');
+    const token = () =>
+      new SignJWT({ org_id: 'org_1' })
+        .setProtectedHeader({ alg: 'RS256', kid })
+        .setIssuer(issuer)
+        .setSubject('user_1')
+        .setExpirationTime('2h')
+        .sign(made.privateKey);
+    return { jwk: { ...(await exportJWK(made.publicKey)), kid, alg: 'RS256' }, token };
+  }
+
+  const later = (ms: number) => {
+    const now = Date.now() + ms;
+    vi.useFakeTimers({ toFake: ['Date'], now });
+  };
+
+  test('a new one is found within seconds, one that was withdrawn is believed for ten minutes at most', async () => {
+    const [first, second] = [await pair('first'), await pair('second')];
+    Object.assign(kept, { keys: [first.jwk], answer: 'keys' });
+    const verifier = new SessionTokens({ keysUrl, issuer });
+    expect(await verifier.verify(await first.token())).toMatchObject({ userId: 'user_1' });
+    kept.keys = [second.jwk];
+    // However many tokens name keys that nobody knows, WorkOS is asked no more often than every ten seconds.
+    const before = kept.asked;
+    for (let i = 0; i < 5; i++) expect((await refusal(verifier.verify(await second.token()))).message).toContain('unknown key');
+    expect(kept.asked).toBe(before);
+    later(11_000);
+    expect(await verifier.verify(await second.token())).toMatchObject({ userId: 'user_1' });
+    expect((await refusal(verifier.verify(await first.token()))).message).toContain('unknown key');
+    const third = await pair('third');
+    kept.keys = [third.jwk];
+    expect(await verifier.verify(await second.token())).toMatchObject({ userId: 'user_1' });
+    later(601_000);
+    expect((await refusal(verifier.verify(await second.token()))).message).toContain('unknown key');
+  });
+
+  test.each(['nothing', 'failure'] as const)(
+    'while they cannot be read (%s), those that are known serve, and of others nobody can tell',
+    async (answer) => {
+      const [known, unknown] = [await pair('known'), await pair('unknown')];
+      Object.assign(kept, { keys: [known.jwk], answer: 'keys' });
+      const verifier = new SessionTokens({ keysUrl, issuer });
+      await verifier.verify(await known.token());
+      kept.answer = answer;
+      later(11_000);
+      expect(await verifier.verify(await known.token())).toMatchObject({ userId: 'user_1' });
+      await expect(verifier.verify(await unknown.token())).rejects.toBeInstanceOf(ProviderUnavailable);
+      await expect(new SessionTokens({ keysUrl, issuer }).verify(await known.token())).rejects.toBeInstanceOf(ProviderUnavailable);
+    },
+  );
 });
