@@ -25,6 +25,7 @@ Environment:
   KUBECONFIG                    cluster that diagnose looks into
   XDG_CONFIG_HOME               contexts are kept in tenantry/config.json below it (~/.config)
   NO_COLOR                      no colours
+  TENANTRY_DEBUG                1 tells where an error happened that nobody expected
 
 Exit codes:
   0 done  1 failed  2 wrong usage  3 not found  4 not signed in or not permitted  5 conflict  6 unavailable, try again

@@ -145,7 +145,7 @@ test('the first broken link is the database where its migration fails: with the 
     await world.remove(broken);
     await world.kube.delete(kinds.StackTemplate, broken);
   }
-}, 180_000);
+});
 
 /** A Job tries again for more than a minute; this one has had its chances with the first. */
 async function failNow(tenant: string): Promise<void> {

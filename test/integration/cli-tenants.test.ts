@@ -207,7 +207,7 @@ test('what another manager owns is told with what to type, and taken over by for
   expect(spec).toMatchObject({ suspended: true, services: { comments: false } });
   expect(spec.domains ?? []).toEqual([]);
   expect((await admin.run(['tenants', 'resume', name, '--wait'])).code).toBe(0);
-}, 120_000);
+});
 
 test('an empty list is told in words to people, and as one to programs', async () => {
   const none = await admin.run(['tenants', 'list', '-l', 'made-by=nobody']);

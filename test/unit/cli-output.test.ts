@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { properties, table } from '../../cli/output/table.ts';
 import { ago } from '../../cli/output/text.ts';
@@ -91,6 +93,22 @@ describe('the command line', { timeout: 60_000 }, () => {
     const coloured = recorder({}, { out: true, err: true });
     await run(coloured.terminal, ['context', 'use', 'nowhere']);
     expect(coloured.written.err).toContain('\u001b[31m');
+  });
+
+  test('an answer that nobody expected is told as such, and where on demand', async () => {
+    const server = createServer((_request, response) => response.writeHead(200, { 'content-type': 'application/json' }).end('{}'));
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    const env = { TENANTRY_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, TENANTRY_TOKEN: 'x' };
+    try {
+      const { terminal, written } = recorder(env);
+      expect(await run(terminal, ['tenants', 'get', 'acme'])).toBe('failed');
+      expect(written.err).toContain('tenantry did not expect this');
+      const debugging = recorder({ ...env, TENANTRY_DEBUG: '1' });
+      await run(debugging.terminal, ['tenants', 'get', 'acme']);
+      expect(debugging.written.err).toContain('cli/tenants/show.ts');
+    } finally {
+      server.close();
+    }
   });
 
   test('a URL that is none is told as such, whatever is in it', async () => {

@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { localKubeconfig } from '../../cli/config/local-kubeconfig.ts';
 import { findLocalMode } from '../../cli/config/local-mode.ts';
+import { Outside } from '../../cli/diagnose/outside.ts';
 
 const uid = process.getuid?.();
 const secret = 'token-of-the-environment-0123456789';
@@ -122,6 +123,30 @@ describe('the kubeconfig of local mode', () => {
     ['is not there', () => join(state, 'nothing.kubeconfig')],
   ] as const)('is not used where it %s', (_what, make) => {
     expect(judged(make())).toEqual({ because: expect.stringContaining('the kubeconfig of local mode is not used: ') });
+  });
+});
+
+describe('diagnose', () => {
+  const dialling = { caFile: undefined, address: undefined };
+  const { signal } = new AbortController();
+
+  test.each([
+    ['http://mcp.example.com/mcp', dialling],
+    ['http://127.0.0.1.example.com/mcp', dialling],
+    ['http://localhost/mcp', { ...dialling, address: { host: 'mcp.example.com', port: 80 } }],
+  ])('sends no token over plain http to another machine: %s, %j', async (url, how) => {
+    const outside = new Outside(url, how, signal);
+    await expect(outside.askForTools('a-token')).rejects.toThrow('no token is sent over plain http');
+    expect(outside.notSecret).toBeDefined();
+  });
+
+  test.each([
+    ['https://mcp.example.com/mcp', dialling],
+    ['http://localhost:8080/mcp', dialling],
+    ['http://[::1]:8080/mcp', dialling],
+    ['http://mcp.example.com/mcp', { ...dialling, address: { host: '127.0.0.1', port: 80 } }],
+  ])('may send one over TLS and within this machine: %s, %j', (url, how) => {
+    expect(new Outside(url, how, signal).notSecret).toBeUndefined();
   });
 });
 
