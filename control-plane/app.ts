@@ -8,7 +8,7 @@ import type { AuditPart } from './audit/create.ts';
 import { type AuthConfig, authConfigRoute } from './auth-config.ts';
 import { type AuthTenantParts, authTenantRoutes } from './auth-tenant/routes.ts';
 import { readJsonBodies } from './http/body.ts';
-import { answerClientError } from './http/client-errors.ts';
+import { ClientErrors, requireOneOfEach } from './http/client-errors.ts';
 import { completeDocument, namePermission } from './http/document.ts';
 import { introduction, tags } from './http/introduction.ts';
 import { refuseUnknown } from './http/method-not-allowed.ts';
@@ -23,7 +23,20 @@ import { podRoutes } from './pods/routes.ts';
 import type { ToolAccessByRole } from './pods/tool-access.ts';
 import { type WebhookParts, webhookRoutes } from './webhooks/routes.ts';
 
+/** How long what takes how long, in milliseconds. */
+export interface HttpTuning {
+  /** For a request to arrive whole. Less than for its answer, which begins with the request. */
+  readonly arrivalMs: number;
+  /** For its answer, where a route says nothing else. */
+  readonly answerMs: number;
+  /** Between two looks at connections that are late. */
+  readonly checkMs: number;
+}
+
+export const httpTuning: HttpTuning = { arrivalMs: 20_000, answerMs: 25_000, checkMs: 1_000 };
+
 export interface AppParts {
+  readonly http: HttpTuning;
   /** Addresses and ranges of proxies in front whose X-Forwarded-For counts. */
   readonly trustedProxies: string | undefined;
   readonly log: Logger;
@@ -48,15 +61,24 @@ const quiet = new Set(['/healthz', '/readyz', '/metrics']);
 /** The control plane's HTTP side: Admin API, the pods' endpoints, health, metrics, OpenAPI document. */
 export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   const { log, metrics, ready } = parts;
+  const clientErrors = new ClientErrors();
   const app = Fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     requestIdHeader: false,
     genReqId: requestIdOf,
     bodyLimit,
-    requestTimeout: 30_000,
-    handlerTimeout: 25_000,
-    clientErrorHandler: answerClientError,
+    requestTimeout: parts.http.arrivalMs,
+    handlerTimeout: parts.http.answerMs,
+    http: {
+      // Node looks at bodies that are late only where the server is made with both.
+      requestTimeout: parts.http.arrivalMs,
+      headersTimeout: parts.http.arrivalMs,
+      connectionsCheckingInterval: parts.http.checkMs,
+      // What has no Host is answered by us, with a problem.
+      requireHostHeader: false,
+    },
+    clientErrorHandler: (error, socket) => clientErrors.answer(error, socket),
     frameworkErrors: answerError,
     trustProxy: parts.trustedProxies ?? false,
     forceCloseConnections: 'idle',
@@ -68,8 +90,12 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   readJsonBodies(app);
   renderErrors(app);
   refuseUnknown(app);
+  // What is expected beyond 100-continue is nothing here; RFC 9110 lets a server ignore it.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   app.addHook('onRequest', async (request, reply) => {
+    clientErrors.begun(request.raw, reply.raw);
     reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+    requireOneOfEach(request.raw);
   });
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'unknown';

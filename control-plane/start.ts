@@ -4,7 +4,7 @@ import { KubeClient } from '../kube/client.ts';
 import { countRequests } from '../kube/controller.ts';
 import { LeaderElection } from '../kube/leader-election.ts';
 import { createAdmin } from './admin/create.ts';
-import { createApp } from './app.ts';
+import { createApp, type HttpTuning, httpTuning } from './app.ts';
 import { Audit } from './audit/actions.ts';
 import { type AuditTuning, auditTuning, createAudit } from './audit/create.ts';
 import { Ledger } from './audit/ledger.ts';
@@ -36,6 +36,7 @@ export interface Tuning {
   readonly sweepMs?: number;
   readonly memberships?: MembershipTuning;
   readonly audit?: AuditTuning;
+  readonly http?: HttpTuning;
 }
 
 /** Whoever asks the Admin API is told of a Kubernetes API that hangs while they still wait; its own answers take milliseconds. */
@@ -127,6 +128,7 @@ export async function prepareControlPlane(
     tuning: tuning.audit ?? auditTuning,
   });
   const app = await createApp({
+    http: tuning.http ?? httpTuning,
     trustedProxies: settings.trustedProxies,
     log,
     metrics,

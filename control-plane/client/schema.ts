@@ -1854,7 +1854,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2011,7 +2011,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2247,7 +2247,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2410,7 +2410,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2659,7 +2659,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2892,7 +2892,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3114,7 +3114,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3325,7 +3325,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3534,7 +3534,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3699,7 +3699,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3910,7 +3910,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4072,7 +4072,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4289,7 +4289,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4507,7 +4507,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4718,7 +4718,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4868,7 +4868,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5022,7 +5022,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5233,7 +5233,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5399,7 +5399,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5568,7 +5568,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5753,7 +5753,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5972,7 +5972,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6121,7 +6121,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6272,7 +6272,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6423,7 +6423,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6578,7 +6578,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6705,7 +6705,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6821,7 +6821,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6937,7 +6937,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7050,7 +7050,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7156,7 +7156,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7259,7 +7259,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7352,7 +7352,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7437,7 +7437,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 30 seconds. */
+            /** @description `request-timeout`: The request took too long to arrive. Send the whole request within 20 seconds. */
             408: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];

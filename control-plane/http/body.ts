@@ -1,29 +1,51 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isDeeperThan, maxDepth } from '../../crds/parameters.ts';
 import { invalid, Problem } from './problem.ts';
 
-/** Reads JSON, and refuses what other parts could not take: too many levels, and text that is no Unicode. */
+/**
+ * Reads JSON, and refuses what other parts could not take, or would read otherwise than whoever looked at it before: too many levels, text
+ * that is no Unicode, a name that stands twice in an object.
+ */
 export function readJsonBodies(app: FastifyInstance): void {
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.removeContentTypeParser(['application/json', 'text/plain']);
-  app.addContentTypeParser(['application/json', 'application/merge-patch+json'], { parseAs: 'string' }, (request, body, done) => {
-    const text = String(body);
+  app.addContentTypeParser(['application/json', 'application/merge-patch+json'], { parseAs: 'buffer' }, (request, body, done) => {
+    let text: string;
+    try {
+      text = textOf(request, body as Buffer);
+    } catch (error) {
+      done(error as Problem, undefined);
+      return;
+    }
     // Many clients announce JSON with every request; where there is no body to miss, none is missing.
     if (text === '' && request.routeOptions.schema?.body === undefined) done(null, undefined);
     else
       parseJson(request, text, (error, value) => {
-        if (error !== null) done(error, undefined);
-        // Checks recurse into what they check.
-        else if (isDeeperThan(value, maxDepth))
-          done(invalid([{ pointer: '', message: `is nested deeper than ${maxDepth} levels` }]), undefined);
-        else if (mayHoldSurrogates.test(text) && !isUnicode(value))
-          done(
-            new Problem('malformed-request', 'The body has half of a surrogate pair (\\ud800 to \\udfff), which is no character.'),
-            undefined,
-          );
-        else done(null, value);
+        const refused = error ?? faultOf(text, value);
+        if (refused === undefined) done(null, value);
+        else done(refused, undefined);
       });
   });
+}
+
+/** @throws Problem malformed-request, unsupported-media-type */
+function textOf({ headers }: FastifyRequest, body: Buffer): string {
+  if ((headers['content-encoding'] ?? 'identity') !== 'identity')
+    throw new Problem('unsupported-media-type', 'Send the body as it is, without Content-Encoding.');
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(body);
+  } catch (cause) {
+    throw new Problem('malformed-request', 'The body is not UTF-8.', { cause });
+  }
+}
+
+function faultOf(text: string, value: unknown): Problem | undefined {
+  // Checks recurse into what they check.
+  if (isDeeperThan(value, maxDepth)) return invalid([{ pointer: '', message: `is nested deeper than ${maxDepth} levels` }]);
+  if (mayHoldSurrogates.test(text) && !isUnicode(value))
+    return new Problem('malformed-request', 'The body has half of a surrogate pair (\\ud800 to \\udfff), which is no character.');
+  if (namesIn(text) !== namesOf(value)) return new Problem('malformed-request', 'An object of the body has the same name twice.');
+  return undefined;
 }
 
 const mayHoldSurrogates = /\\u[dD][89a-fA-F]/;
@@ -32,4 +54,18 @@ function isUnicode(value: unknown): boolean {
   if (typeof value === 'string') return value.isWellFormed();
   if (value === null || typeof value !== 'object') return true;
   return Object.entries(value).every(([key, part]) => key.isWellFormed() && isUnicode(part));
+}
+
+/** How many names the objects of a JSON text have, as it stands: strings with a colon behind them. */
+function namesIn(text: string): number {
+  let count = 0;
+  for (const [found] of text.matchAll(/"(?:[^"\\]|\\.)*"\s*:?/g)) if (found.endsWith(':')) count += 1;
+  return count;
+}
+
+/** How many are left of them: JavaScript keeps the last of those that are the same. */
+function namesOf(value: unknown): number {
+  if (value === null || typeof value !== 'object') return 0;
+  const parts = Object.values(value);
+  return parts.reduce<number>((count, part) => count + namesOf(part), Array.isArray(value) ? 0 : parts.length);
 }

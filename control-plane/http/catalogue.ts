@@ -11,7 +11,7 @@ interface Entry {
 export const catalogue = {
   'malformed-request': { status: 400, title: 'The request could not be read', remedy: 'Correct what detail names; bodies are JSON.' },
   'invalid-query': { status: 400, title: 'The query does not fit', remedy: 'Correct the parameters that detail names.' },
-  'request-timeout': { status: 408, title: 'The request took too long to arrive', remedy: 'Send the whole request within 30 seconds.' },
+  'request-timeout': { status: 408, title: 'The request took too long to arrive', remedy: 'Send the whole request within 20 seconds.' },
   'webhook-refused': {
     status: 400,
     title: 'The webhook is not signed as it should be',

@@ -1,32 +1,61 @@
 import { randomUUID } from 'node:crypto';
-import { STATUS_CODES } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { Problem } from './problem.ts';
 
-/** Answers what Node could not read as HTTP, before there is a request, with a problem document too. */
-export function answerClientError(error: Error & { readonly code?: string }, socket: Socket): void {
-  // Nobody is there to read an answer, or one is under way.
-  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable || socket.bytesWritten > 0) {
-    socket.destroy();
-    return;
+/** Answers with a problem document too what Node could not read as HTTP, before there is a request. */
+export class ClientErrors {
+  /** What each connection was last asked, and its answer. */
+  readonly #last = new WeakMap<Socket, { readonly request: IncomingMessage; readonly response: ServerResponse }>();
+
+  /** Told of every request as it begins. */
+  begun(request: IncomingMessage, response: ServerResponse): void {
+    this.#last.set(request.socket, { request, response });
   }
-  const problem = problemOf(error.code);
-  const id = randomUUID();
-  const body = JSON.stringify(problem.render(id));
-  const headers = {
-    'content-type': 'application/problem+json; charset=utf-8',
-    'content-length': String(Buffer.byteLength(body)),
-    'x-request-id': id,
-    'cache-control': 'no-store',
-    connection: 'close',
-    ...problem.headers,
-  };
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${lines.join('')}\r\n${body}`);
+
+  answer(error: Error & { readonly code?: string }, socket: Socket): void {
+    // Nobody is there to read an answer.
+    if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable || this.#owesAnother(socket)) {
+      socket.destroy();
+      return;
+    }
+    const problem = problemOf(error.code);
+    const id = randomUUID();
+    const body = JSON.stringify(problem.render(id));
+    const headers = {
+      'content-type': 'application/problem+json; charset=utf-8',
+      'content-length': String(Buffer.byteLength(body)),
+      'x-request-id': id,
+      'cache-control': 'no-store',
+      connection: 'close',
+      ...problem.headers,
+    };
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.end(`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${lines.join('')}\r\n${body}`);
+  }
+
+  /** Whether what is written now would be taken for the answer to an earlier request, or stand in the middle of it. */
+  #owesAnother(socket: Socket): boolean {
+    const last = this.#last.get(socket);
+    if (last === undefined || last.response.writableFinished) return false;
+    return last.response.headersSent || last.request.complete;
+  }
 }
 
 function problemOf(code: string | undefined): Problem {
   if (code === 'HPE_HEADER_OVERFLOW') return new Problem('headers-too-large', 'The headers may have 16384 bytes together.');
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new Problem('request-timeout', 'The request has not arrived within 30 s.');
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new Problem('request-timeout', 'The request has not arrived within 20 s.');
   return new Problem('malformed-request', 'This is not HTTP/1.1 as RFC 9112 has it.');
+}
+
+/** @throws Problem for a header of which there must be one, lest a proxy in front look at another one than we do. */
+export function requireOneOfEach({ rawHeaders, httpVersion }: IncomingMessage): void {
+  const count = new Map<string, number>();
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]?.toLowerCase() ?? '';
+    count.set(name, (count.get(name) ?? 0) + 1);
+  }
+  if (!count.has('host') && httpVersion !== '1.0') throw new Problem('malformed-request', 'The header Host is missing.');
+  const twice = ['host', 'authorization', 'content-type', 'idempotency-key'].find((name) => (count.get(name) ?? 0) > 1);
+  if (twice !== undefined) throw new Problem('malformed-request', `The header ${twice} is there more than once.`);
 }

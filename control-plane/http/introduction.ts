@@ -38,7 +38,7 @@ whatever dies in between; \`Idempotency-Replayed\` tells whether the answer is t
 **Dry runs.** \`?dryRun=true\` on creating and changing tenants and on applying templates makes every check, Kubernetes' own too, stores nothing and records nothing.
 
 **Limits.** \`RateLimit-Limit\`, \`RateLimit-Remaining\` and \`RateLimit-Reset\` tell an administrator what is left of the minute at this replica; beyond it requests are \`429\` with \`Retry-After\`. Tokens that are refused
-count against the address they come from. Bodies have at most 256 KiB and 64 levels, headers 16 KiB together; a request must arrive within 30 s and is answered within 25 s, but for verifying and
+count against the address they come from. Bodies have at most 256 KiB and 64 levels, headers 16 KiB together; a request must arrive within 20 s and is answered within 25 s, but for verifying and
 exporting the audit.
 
 **Versions.** Until 1.0 the API goes with \`tenantry.dev/v1alpha1\` and may change between minor versions, which the changelog tells. Fields, problems and values of enumerations may be added at any time: ignore those you do

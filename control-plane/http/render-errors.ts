@@ -7,7 +7,7 @@ import { Problem } from './problem.ts';
 
 /** fastify's own refusals, by its error codes: https://fastify.dev/docs/latest/Reference/Errors/ */
 const fromFastify: Readonly<Record<string, readonly [Code, string]>> = {
-  FST_ERR_CTP_INVALID_JSON_BODY: ['malformed-request', 'The body is not valid JSON.'],
+  FST_ERR_CTP_INVALID_JSON_BODY: ['malformed-request', 'The body is not valid JSON, or has a name such as __proto__.'],
   FST_ERR_CTP_EMPTY_JSON_BODY: ['malformed-request', 'The body is empty; send a JSON object.'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['malformed-request', 'The body is not as long as Content-Length says.'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported-media-type', 'Send application/json; PATCH also takes application/merge-patch+json.'],

@@ -11,7 +11,9 @@ export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, ht
     if (form.fits) return { value: form.value };
     const { faults } = form;
     if (httpPart === 'body') return { error: invalid(faults) };
-    const said = faults.map(({ pointer, message }) => `${pointer.slice(1)} ${message}`).join('; ');
+    const said = faults
+      .map(({ pointer, message }) => `${pointer.slice(1)} ${message}`.replace('known field', 'known parameter'))
+      .join('; ');
     if (httpPart === 'querystring') return { error: new Problem('invalid-query', `${said}.`) };
     if (httpPart === 'headers') return { error: new Problem('malformed-request', `${said}.`) };
     return { error: new Problem('route-not-found', `${said}.`) };

@@ -1,15 +1,26 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { importJWK, type JWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { labels, namespaceOf } from '../../crds/names.ts';
+import { generateApiKey } from '../../crds/api-keys.ts';
+import { namespaceOf } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { kinds } from '../../kube/resources.ts';
 import type { WorkosStandIn } from '../../local/workos/start.ts';
 import { schemathesis } from '../schemathesis/locate.mjs';
-import { type Cluster, createTenant, openWorkos, startCluster, startPlane } from './control-plane-cluster.ts';
+import {
+  baseUrl,
+  type Cluster,
+  createNamespace,
+  createTenant,
+  openWorkos,
+  podToken,
+  startCluster,
+  startPlane,
+} from './control-plane-cluster.ts';
 
 /** The same examples every time; a failure prints the command that repeats it. */
 const seed = 20261121;
@@ -18,6 +29,7 @@ const examplesEach = 6;
 const timeoutMs = 900_000;
 /** What exists, so that not every request ends at a name that does not. Not the name of the document's examples, which get deleted. */
 const [tenant, template] = ['globex', 'plain'];
+const operator = { namespace: 'tenantry-system', account: 'tenantry-operator' };
 
 let cluster: Cluster;
 let workos: WorkosStandIn;
@@ -33,8 +45,9 @@ beforeAll(async () => {
   organization = workos.createOrganization({ name: 'Globex' }).id;
   plane = await startPlane(cluster, workos, { platformOrganizationId: platform });
   const { metadata } = await createTenant(cluster, tenant, organization);
-  const namespace = { metadata: { name: namespaceOf(tenant), labels: { [labels.tenantUid]: metadata.uid ?? '' } } };
-  await cluster.client.create(kinds.Namespace, namespace);
+  await createNamespace(cluster, tenant, metadata.uid ?? '');
+  await cluster.client.create(kinds.Namespace, { metadata: { name: operator.namespace } });
+  await cluster.client.create(kinds.ServiceAccount, { metadata: { name: operator.account, namespace: operator.namespace } });
 });
 
 afterAll(async () => {
@@ -47,6 +60,20 @@ async function tokenOf(role: string, organizationId: string, permissions: string
   const user = await workos.createUser({ email: `${role}-${randomUUID()}@example.com`, password: 'a password for tests' });
   workos.createMembership({ userId: user.id, organizationId, roleSlug: role });
   return workos.adminToken({ userId: user.id, organizationId, role, permissions });
+}
+
+/** An access token of a tenant's user, as the AuthKit domain signs them. */
+async function oauthToken(): Promise<string> {
+  const user = await workos.createUser({ email: `user-${randomUUID()}@example.com`, password: 'a password for tests' });
+  workos.createMembership({ userId: user.id, organizationId: organization, roleSlug: 'member' });
+  const { oauthKey } = JSON.parse(await readFile(join(cluster.workosDir, 'environment.json'), 'utf8')) as { oauthKey: { jwk: JWK } };
+  return new SignJWT({ aud: `${baseUrl}/t/${tenant}/mcp` })
+    .setProtectedHeader({ alg: 'RS256', kid: oauthKey.jwk.kid ?? '' })
+    .setIssuer(workos.issuer)
+    .setSubject(user.id)
+    .setIssuedAt()
+    .setExpirationTime('1h')
+    .sign(await importJWK(oauthKey.jwk, 'RS256'));
 }
 
 /**
@@ -102,6 +129,11 @@ const all = ['tenants:read', 'tenants:write', 'tenants:delete', 'tenants:rotate'
 const whole = (document: string): string => document;
 /** A stranger gets no further than the token; what covering every keyword finds is the same for whoever may ask. */
 const phases = (names: string): string[] => ['--phases', names];
+/** Of a batch each record is checked by itself: one that is malformed is told in an answer that is a success. */
+const only = (path: string): string[] => [
+  ...phases('examples,coverage,fuzzing'),
+  ...['--include-path-regex', `^${path}/`, '--exclude-checks', 'negative_data_rejection'],
+];
 const withoutDeletion = ['--exclude-operation-id', 'deleteTenant'];
 const keep = [...withoutDeletion, '--exclude-operation-id', 'applyTemplate'];
 
@@ -130,6 +162,8 @@ test.concurrent.each<[string, () => Promise<string | undefined>, typeof whole, r
     existing,
     [...phases('fuzzing'), ...keep],
   ],
+  ['a pod, of what pods ask', () => podToken(cluster, namespaceOf(tenant)), whole, only('/pods')],
+  ['the operator, of what it reports', () => podToken(cluster, operator.namespace, operator.account), whole, only('/operator')],
 ])(
   `as %s: every answer is one the document knows (seed ${seed})`,
   async (_who, token, change, args) => {
@@ -148,6 +182,54 @@ test(
   },
   timeoutMs,
 );
+
+interface Operation {
+  readonly operationId: string;
+  readonly security: readonly Readonly<Record<string, readonly string[]>>[];
+  readonly responses: Readonly<Record<string, object>>;
+}
+
+/** What opens an operation: a scheme of the document, and for sessions the permissions they have. */
+interface Token {
+  readonly scheme?: 'session' | 'oauth' | 'pod' | 'operator';
+  readonly permissions?: readonly string[];
+  readonly bearer: () => Promise<string | undefined>;
+}
+
+const reads = ['tenants:read', 'audit:read'];
+
+test.each<[string, Token]>([
+  ['nobody', { bearer: async () => undefined }],
+  ['somebody with a token of their own making', { bearer: async () => 'eyJhbGciOiJub25lIn0.e30.' }],
+  ['a viewer of the platform', { scheme: 'session', permissions: reads, bearer: () => tokenOf('platform-viewer', platform, reads) }],
+  ['a member of an organization', { scheme: 'session', permissions: [], bearer: () => tokenOf('member', organization, []) }],
+  ["a tenant's user", { scheme: 'oauth', bearer: oauthToken }],
+  ['a machine with an API key', { bearer: async () => generateApiKey() }],
+  ['a pod', { scheme: 'pod', bearer: () => podToken(cluster, namespaceOf(tenant)) }],
+  ['another account of a tenant', { bearer: () => podToken(cluster, namespaceOf(tenant), 'other') }],
+  ['a pod by a token for somebody else', { bearer: () => podToken(cluster, namespaceOf(tenant), undefined, 'elsewhere') }],
+  ['the operator', { scheme: 'operator', bearer: () => podToken(cluster, operator.namespace, operator.account) }],
+])('as %s: each operation opens for whom the document says, and for nobody else', async (_who, { scheme, permissions = [], bearer }) => {
+  const token = await bearer();
+  const document = (await (await fetch(`${plane.url}/openapi.json`)).json()) as { paths: Record<string, Record<string, Operation>> };
+  for (const [path, operations] of Object.entries(document.paths)) {
+    for (const [method, { operationId, security, responses }] of Object.entries(operations)) {
+      const needed = scheme === undefined ? undefined : security.find((one) => scheme in one)?.[scheme];
+      const opens = security.length === 0 || (needed?.every((permission) => permissions.includes(permission)) ?? false);
+      // A name that is not there: what opens changes nothing.
+      const answer = await fetch(plane.url + path.replaceAll(/\{\w+\}/g, 'nobody'), {
+        method: method.toUpperCase(),
+        headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      });
+      const { type = '' } = answer.status < 400 ? {} : ((await answer.json()) as { type?: string });
+      expect(Object.keys(responses), operationId).toContain(String(answer.status));
+      const isRefused = /\/(unauthenticated|forbidden)$/.test(type);
+      const refusal = needed === undefined ? 401 : 403;
+      expect([operationId, answer.status, isRefused]).toEqual([operationId, opens ? answer.status : refusal, !opens]);
+      if (answer.status === 401) expect(answer.headers.get('www-authenticate'), operationId).toMatch(/^Bearer realm="/);
+    }
+  }
+});
 
 async function expectKnownAnswers(bearer: string | undefined, change: typeof whole, args: readonly string[]): Promise<void> {
   const { code, output } = await run(change, [...args, ...(bearer === undefined ? [] : ['-H', `Authorization: Bearer ${bearer}`])]);
