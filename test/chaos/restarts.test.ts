@@ -14,15 +14,21 @@ import { leftovers } from '../../local/leftovers.ts';
 import { connectWithToken } from '../../local/sign-in.ts';
 import { type Stack, standing, startStack } from '../../local/stack.ts';
 import { childKinds } from '../../operator/tenant/plan.ts';
+import { LogWatch } from '../log-watch.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'tenantry-chaos-'));
+/** For what never comes: what was killed often is started again after pauses of up to 30 s, on a machine that may be busy. */
+const patienceMs = 240_000;
 let stack: Stack;
 let demo: Demo;
+let watch: LogWatch;
 
 beforeAll(async () => {
   const log = pino({ level: process.env['LOG_LEVEL'] ?? 'fatal' }, pino.destination(2));
   stack = await startStack({ dir, log, identity: undefined, fsync: false });
   demo = await seed(standing(stack.workos));
+  const passwords = [new URL(stack.postgres.url).password, readFileSync(join(dir, 'store-password'), 'utf8').trim()];
+  watch = new LogWatch(dir, 'node', stack.client, new Map(passwords.map((password) => [password, 'a password of PostgreSQL'])));
 });
 
 afterAll(async () => {
@@ -49,7 +55,7 @@ function pidsOf(...words: string[]): number[] {
 
 /** Kills what matches, once it runs: it may be between two lives. */
 async function kill(...words: string[]): Promise<void> {
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + patienceMs;
   for (;;) {
     const pids = pidsOf(...words);
     for (const pid of pids) process.kill(pid, 'SIGKILL');
@@ -76,7 +82,7 @@ async function untilReadyWhile(
   const pending = new Set<ConditionType>(moments);
   const strikes: (Promise<void> | undefined)[] = [];
   const tenant = await untilTenant(stack.client, name, isReady, {
-    timeoutMs: 150_000,
+    timeoutMs: patienceMs,
     onChange: (current) => {
       for (const moment of pending) {
         if (!isTrue(current?.status?.conditions, moment)) continue;
@@ -104,7 +110,7 @@ async function works(tenant: Tenant): Promise<void> {
 async function removeWhile(tenant: Tenant, strike: () => Promise<void>): Promise<void> {
   await stack.client.delete(kinds.Tenant, tenant.metadata.name);
   await strike();
-  await untilTenant(stack.client, tenant.metadata.name, (current) => current === undefined, { timeoutMs: 120_000 });
+  await untilTenant(stack.client, tenant.metadata.name, (current) => current === undefined, { timeoutMs: patienceMs });
   expect(await leftovers(stack, tenant)).toEqual([]);
 }
 
@@ -156,7 +162,7 @@ describe('writes of the operator', () => {
   });
 
   async function passed(passes: number): Promise<void> {
-    const deadline = Date.now() + 30_000;
+    const deadline = Date.now() + patienceMs;
     while ((await counts().catch(() => ({ passes: -1 }))).passes < passes) {
       if (Date.now() > deadline) throw new Error(`the operator did not make ${passes} passes`);
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -204,7 +210,7 @@ test('the Kubernetes API, etcd and its controllers killed while a tenant is made
 test('a tenant deleted while it is being made leaves nothing', async () => {
   await create('chaos-early');
   const tenant = await untilTenant(stack.client, 'chaos-early', (current) => isTrue(current?.status?.conditions, 'SecretsReady'), {
-    timeoutMs: 60_000,
+    timeoutMs: patienceMs,
   });
   if (!tenant) throw new Error('the tenant is gone');
   await removeWhile(tenant, async () => {});
@@ -212,7 +218,7 @@ test('a tenant deleted while it is being made leaves nothing', async () => {
 
 // Late, because the supervisor starts what ends often after longer and longer pauses.
 test('a rotation comes to its end though the operator is killed at every stage of it, and no request fails', {
-  timeout: 400_000,
+  timeout: 900_000,
 }, async () => {
   const name = 'chaos-rotation';
   await create(name);
@@ -225,7 +231,7 @@ test('a rotation comes to its end though the operator is killed at every stage o
   const { username } = await secret('tenantry-database');
   const { generation } = (await stack.client.get(kinds.Deployment, 'stack', { namespace })).metadata;
   const reached = async (look: () => Promise<boolean>): Promise<void> => {
-    const deadline = Date.now() + 90_000;
+    const deadline = Date.now() + patienceMs;
     while (!(await look())) {
       if (Date.now() > deadline) throw new Error('the rotation does not get on');
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -250,11 +256,15 @@ test('a rotation comes to its end though the operator is killed at every stage o
   await reached(async () => (await secret('tenantry-database'))['username'] !== username);
   await reached(async () => (await stack.client.get(kinds.Deployment, 'stack', { namespace })).metadata.generation !== generation);
   await reached(async () => !('apiKey.next' in (await secret('tenantry-credentials'))));
-  await untilTenant(stack.client, name, (current) => current?.status?.secrets?.rotationRequest === request, { timeoutMs: 90_000 });
+  await untilTenant(stack.client, name, (current) => current?.status?.secrets?.rotationRequest === request, { timeoutMs: patienceMs });
   stop.abort();
   expect(new Set(await statuses)).toEqual(new Set([200]));
   await works(tenant);
   await removeWhile(tenant, async () => {});
+});
+
+test('no log of all that died has a secret', () => {
+  expect(watch.end()).toEqual([]);
 });
 
 test('nothing that was started outlives the stack', async () => {

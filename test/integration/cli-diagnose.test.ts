@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,6 +11,7 @@ import { type KubeObject, kinds } from '../../kube/resources.ts';
 import { Authority } from '../../local/pki.ts';
 import { signIn } from '../../local/sign-in.ts';
 import { manifest, mcpOf } from '../customer.ts';
+import { logFiles, unlessGone } from '../log-watch.ts';
 import { type Member, World } from '../world.ts';
 import { CommandLine } from './command-line.ts';
 import { diagnose, type Found, paste, stateOf } from './diagnosing.ts';
@@ -333,9 +334,12 @@ const marker = 'told-on-purpose-by-a-test';
 
 /** No log of a whole run may hold a secret: those that were made to are emptied, also where they are kept by another link. */
 function emptyMarkedLogs(): void {
-  const { folder } = world.context;
-  for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.log')))
-    if (readFileSync(join(folder, file), 'utf8').includes(marker)) truncateSync(join(folder, file));
+  // Those of other tests' pods go while they are looked at.
+  for (const file of logFiles(world.context.folder)) {
+    unlessGone(() => {
+      if (readFileSync(file, 'utf8').includes(marker)) truncateSync(file);
+    });
+  }
 }
 
 test('a bundle holds what is needed to help, and no secret', async () => {

@@ -21,6 +21,7 @@ let cluster: Cluster;
 let workos: WorkosStandIn;
 let token: string;
 let replicas: readonly Replica[] = [];
+const planes: PlaneProcess[] = [];
 const gates: Gate[] = [];
 /** What was registered at WorkOS, and by which replica, in order. */
 const changes: { readonly by: string; readonly uri: string }[] = [];
@@ -51,6 +52,7 @@ beforeAll(async () => {
       TENANTRY_LEASE: `default/${lease}`,
       WORKOS_API_URL: `http://127.0.0.1:${await toWorkos.listen()}`,
     });
+    planes.push(plane);
     return { name, plane, kubernetes, url: await plane.listening() };
   };
   replicas = await Promise.all([start('one'), start('other')]);
@@ -58,7 +60,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  for (const { plane } of replicas) plane.child.kill('SIGKILL');
+  for (const plane of planes) plane.child.kill('SIGKILL');
   for (const gate of gates) gate.stop();
   await workos.close();
   await cluster.stop();
