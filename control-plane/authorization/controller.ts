@@ -34,6 +34,9 @@ export interface ControllerOptions {
   readonly sweepMs?: number;
 }
 
+/** From so many on they are read in pages of a hundred. */
+const manyOrganizations = 50;
+
 /** Keeps the OAuth resources of all tenants in step with their URLs: a queue of names, workers that reconcile, and a sweep. */
 export class AuthorizationController {
   readonly #options: ControllerOptions;
@@ -41,6 +44,8 @@ export class AuthorizationController {
   readonly #urls = new Turns(Number.POSITIVE_INFINITY);
   /** Recorded identifiers that the last sweep did not find at WorkOS. */
   #lost: ReadonlySet<string> = new Set();
+  /** Of this term of leading, once there are many. */
+  #organizationsRead: Promise<void> | undefined;
   /** Registrations that the last sweep found to be no tenant's. */
   #unclaimed: ReadonlySet<string> = new Set();
 
@@ -74,12 +79,15 @@ export class AuthorizationController {
     // Another replica may have worked since, and what waited for a later attempt is forgotten.
     this.#lost = new Set();
     this.#unclaimed = new Set();
+    this.#organizationsRead = undefined;
     for (const { metadata } of this.#options.directory.knownTenants()) this.#controller.add(metadata.name);
     await Promise.all([this.#controller.run(signal), this.#sweepForever(signal)]);
   }
 
   async #reconcile(key: string, signal: AbortSignal): Promise<number | undefined> {
     const { directory, client, provider, platformOrganizationId, addressing } = this.#options;
+    this.#organizationsRead ??= this.#readOrganizations();
+    await this.#organizationsRead;
     const tenant = directory.known(key);
     if (tenant === undefined) return undefined;
     const context: Context = {
@@ -94,6 +102,14 @@ export class AuthorizationController {
       wrote: (written: Tenant) => directory.remember(written),
     };
     return reconcile(tenant, this.#lost, context, signal);
+  }
+
+  /** One by one, the organizations of thousands of tenants would be more reads at the beginning of a term than WorkOS answers. */
+  async #readOrganizations(): Promise<void> {
+    const { directory, provider, log } = this.#options;
+    const wanted = new Set(directory.knownTenants().flatMap(({ spec }) => spec.organizationId ?? []));
+    if (wanted.size < manyOrganizations) return;
+    await provider.organizationIds().catch((err: unknown) => log.warn({ err }, 'organizations not listed, reading them one by one'));
   }
 
   async #sweepForever(signal: AbortSignal): Promise<void> {
@@ -111,7 +127,6 @@ export class AuthorizationController {
   async sweep(): Promise<void> {
     const { directory, provider, log } = this.#options;
     try {
-      await this.#findOrganizationsGone();
       const resources = await provider.resources();
       const present = new Set(resources.map(({ id }) => id));
       const missing = directory
@@ -123,6 +138,7 @@ export class AuthorizationController {
       if (missing.length > 0) log.warn({ count: missing.length }, 'registrations had been removed at WorkOS');
       await this.#removeUnclaimed(resources);
       await this.#registerOwn(resources);
+      await this.#findOrganizationsGone();
     } catch (error) {
       if (!(error instanceof ProviderUnavailable || isNotLeading(error))) throw error;
       log.warn({ err: error }, 'sweep of registrations failed');

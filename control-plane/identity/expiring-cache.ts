@@ -40,6 +40,11 @@ export class ExpiringCache<T> {
     return this.#entries.get(key)?.value;
   }
 
+  /** Remembers what was learnt otherwise; lifetime in milliseconds. */
+  put(key: string, value: T, lifetime: number): void {
+    this.#remember(key, value, lifetime);
+  }
+
   /** Drops what is remembered, and what is being asked at this moment will not be remembered. */
   forget(key: string): void {
     this.#entries.delete(key);

@@ -32,7 +32,7 @@ export const notNeeded = 'not-needed';
 /** What Tenantry changes at WorkOS, and what it looks up to do so. Every failure to answer is a ProviderUnavailable. */
 export class IdentityProvider {
   readonly #connection: WorkosConnection;
-  readonly #organizations = new ExpiringCache<Organization | undefined>();
+  readonly #organizations = new ExpiringCache<Organization | undefined>({ maxEntries: 50_000 });
 
   constructor(connection: WorkosConnection) {
     this.#connection = connection;
@@ -52,14 +52,17 @@ export class IdentityProvider {
     this.#organizations.forget(id);
   }
 
-  /** Identifiers of all organizations of the environment. */
+  /** Identifiers of all organizations of the environment. Each is remembered as if it had been asked for. */
   organizationIds(): Promise<ReadonlySet<string>> {
     return this.#connection.read('listing organizations', async (sdk) => {
       const ids = new Set<string>();
       let after: string | undefined;
       do {
         const page = await sdk.organizations.listOrganizations({ limit: 100, order: 'asc', ...(after === undefined ? {} : { after }) });
-        for (const { id } of page.data) ids.add(id);
+        for (const one of page.data) {
+          ids.add(one.id);
+          this.#organizations.put(one.id, organizationOf(one), organizationMs);
+        }
         after = page.listMetadata.after ?? undefined;
       } while (after !== undefined);
       return ids;

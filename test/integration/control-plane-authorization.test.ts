@@ -524,6 +524,20 @@ describe('cut off and broken', () => {
     expect(workos.resources()).not.toContain(`${baseUrl}/t/stuck/mcp`);
   });
 
+  test('the organizations of many tenants are read in pages when a control plane begins', async () => {
+    const many = Array.from({ length: 60 }, (_, i) => ({ name: `many-${i}`, id: workos.createOrganization({ name: `Many ${i}` }).id }));
+    await Promise.all(many.map(({ name, id }) => createTenant(cluster, name, id)));
+    for (const { name } of many) await settled(name, 'Registered');
+    await plane.stop();
+    const reads = () => workos.requests()['GET /organizations/:id'] ?? 0;
+    const before = reads();
+    plane = await start();
+    await createTenant(cluster, 'after-many', organizationId);
+    await settled('after-many', 'Registered');
+    expect(reads() - before).toBeLessThan(10);
+    for (const { name } of many) await cluster.client.delete(kinds.Tenant, name);
+  });
+
   test('what happened while the control plane was down is made good at its start', async () => {
     await createTenant(cluster, 'gone-meanwhile', organizationId);
     await settled('gone-meanwhile', 'Registered');
