@@ -94,6 +94,6 @@ function exitOf(child: ChildProcess): Promise<number> {
 /** Namespaces cannot load modules by themselves. Kernels with everything built in have none to load, and what is missing shows in use. */
 function loadKernelModules(): void {
   const builtIn = readFileSync('/proc/filesystems', 'utf8').includes('overlay');
-  const modules = ['br_netfilter', 'nf_conntrack', 'ip_set', 'xt_set', 'nft_compat', ...(builtIn ? [] : ['overlay'])];
+  const modules = ['br_netfilter', 'nf_conntrack', 'nft_compat', ...(builtIn ? [] : ['overlay'])];
   spawnSync('modprobe', ['-a', '-q', ...modules], { stdio: 'ignore' });
 }
