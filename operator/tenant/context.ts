@@ -53,6 +53,8 @@ export interface Memory {
   readonly databases: Map<string, { readonly password: string; readonly until: number }>;
   /** By Tenant UID: since when, in milliseconds, the API server has refused something for want of rights. */
   readonly refused: Map<string, number>;
+  /** UIDs of the Tenants whose handshake is under way. */
+  readonly verifying: Set<string>;
   /** By Tenant UID: what was last verified, and until when that holds. */
   readonly verified: Map<
     string,

@@ -100,7 +100,7 @@ export class TenantController {
       events: new EventRecorder(client),
       audit,
       metrics,
-      memory: { secrets: new Map(), keys: new Map(), databases: new Map(), refused: new Map(), verified: new Map() },
+      memory: { secrets: new Map(), keys: new Map(), databases: new Map(), refused: new Map(), verifying: new Set(), verified: new Map() },
       now: () => new Date(),
       random: Math.random,
     };

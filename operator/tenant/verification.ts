@@ -8,6 +8,8 @@ import { verify } from './verify.ts';
 
 const verifyEveryMs = 60 * 60_000;
 const verifyRetryMs = { first: 250, longest: 30_000 };
+/** How long a tenant waits for its turn, before it is jittered. */
+const deferMs = 10_000;
 
 /**
  * Verifies after a change of route or secret or of what the pods are made of, after a failure, and else once an hour. Never before all else
@@ -30,13 +32,20 @@ export async function currentVerification(
   const known = memory.verified.get(uid);
   const time = now().getTime();
   if (known?.fingerprint === fingerprint && known.until > time) return { verification: known.verification, again: known.until - time };
+  // A gateway that hangs would hold every worker for as long as a handshake may take, and with them whatever else a tenant wants: a key revoked,
+  // a suspension. Half of them stay free of it: a tenant that serves can wait.
+  if (wasReady(tenant) && memory.verifying.size >= settings.workers / 2) {
+    const verification = known?.fingerprint === fingerprint ? { verification: known.verification } : {};
+    return { ...verification, again: deferMs * (0.5 + random()) };
+  }
+  memory.verifying.add(uid);
   const verification = await verify({
     endpoints,
     oauthIssuer: settings.oauthIssuer,
     probeKey: secrets.probeKey,
     signal,
     fetch: publicFetch,
-  });
+  }).finally(() => memory.verifying.delete(uid));
   const succeeded = verification.state === 'succeeded';
   const failures = succeeded ? 0 : (known?.fingerprint === fingerprint ? known.failures : 0) + 1;
   // A route that has just been made answers within moments; one that fails for long is asked less and less often.
