@@ -1,26 +1,15 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { importJWK, type JWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { generateApiKey } from '../../crds/api-keys.ts';
 import { namespaceOf } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { kinds } from '../../kube/resources.ts';
 import type { WorkosStandIn } from '../../local/workos/start.ts';
 import { schemathesis } from '../schemathesis/locate.mjs';
-import {
-  baseUrl,
-  type Cluster,
-  createNamespace,
-  createTenant,
-  openWorkos,
-  podToken,
-  startCluster,
-  startPlane,
-} from './control-plane-cluster.ts';
+import { type Cluster, createNamespace, createTenant, openWorkos, podToken, startCluster, startPlane } from './control-plane-cluster.ts';
 
 /** The same examples every time; a failure prints the command that repeats it. */
 const seed = 20261121;
@@ -60,20 +49,6 @@ async function tokenOf(role: string, organizationId: string, permissions: string
   const user = await workos.createUser({ email: `${role}-${randomUUID()}@example.com`, password: 'a password for tests' });
   workos.createMembership({ userId: user.id, organizationId, roleSlug: role });
   return workos.adminToken({ userId: user.id, organizationId, role, permissions });
-}
-
-/** An access token of a tenant's user, as the AuthKit domain signs them. */
-async function oauthToken(): Promise<string> {
-  const user = await workos.createUser({ email: `user-${randomUUID()}@example.com`, password: 'a password for tests' });
-  workos.createMembership({ userId: user.id, organizationId: organization, roleSlug: 'member' });
-  const { oauthKey } = JSON.parse(await readFile(join(cluster.workosDir, 'environment.json'), 'utf8')) as { oauthKey: { jwk: JWK } };
-  return new SignJWT({ aud: `${baseUrl}/t/${tenant}/mcp` })
-    .setProtectedHeader({ alg: 'RS256', kid: oauthKey.jwk.kid ?? '' })
-    .setIssuer(workos.issuer)
-    .setSubject(user.id)
-    .setIssuedAt()
-    .setExpirationTime('1h')
-    .sign(await importJWK(oauthKey.jwk, 'RS256'));
 }
 
 /**
@@ -189,44 +164,24 @@ interface Operation {
   readonly responses: Readonly<Record<string, object>>;
 }
 
-/** What opens an operation: a scheme of the document, and for sessions the permissions they have. */
-interface Token {
-  readonly scheme?: 'session' | 'oauth' | 'pod' | 'operator';
-  readonly permissions?: readonly string[];
-  readonly bearer: () => Promise<string | undefined>;
-}
-
 const reads = ['tenants:read', 'audit:read'];
 
-test.each<[string, Token]>([
-  ['nobody', { bearer: async () => undefined }],
-  ['somebody with a token of their own making', { bearer: async () => 'eyJhbGciOiJub25lIn0.e30.' }],
-  ['a viewer of the platform', { scheme: 'session', permissions: reads, bearer: () => tokenOf('platform-viewer', platform, reads) }],
-  ['a member of an organization', { scheme: 'session', permissions: [], bearer: () => tokenOf('member', organization, []) }],
-  ["a tenant's user", { scheme: 'oauth', bearer: oauthToken }],
-  ['a machine with an API key', { bearer: async () => generateApiKey() }],
-  ['a pod', { scheme: 'pod', bearer: () => podToken(cluster, namespaceOf(tenant)) }],
-  ['another account of a tenant', { bearer: () => podToken(cluster, namespaceOf(tenant), 'other') }],
-  ['a pod by a token for somebody else', { bearer: () => podToken(cluster, namespaceOf(tenant), undefined, 'elsewhere') }],
-  ['the operator', { scheme: 'operator', bearer: () => podToken(cluster, operator.namespace, operator.account) }],
-])('as %s: each operation opens for whom the document says, and for nobody else', async (_who, { scheme, permissions = [], bearer }) => {
-  const token = await bearer();
+test.each<[string, readonly string[], () => Promise<string>]>([
+  ['a viewer of the platform', reads, () => tokenOf('platform-viewer', platform, reads)],
+  ['a member without a permission', [], () => tokenOf('member', organization, [])],
+])('as %s: each operation opens for whoever has the permission that the document names, and for nobody else', async (_who, has, token) => {
+  const authorization = `Bearer ${await token()}`;
   const document = (await (await fetch(`${plane.url}/openapi.json`)).json()) as { paths: Record<string, Record<string, Operation>> };
   for (const [path, operations] of Object.entries(document.paths)) {
     for (const [method, { operationId, security, responses }] of Object.entries(operations)) {
-      const needed = scheme === undefined ? undefined : security.find((one) => scheme in one)?.[scheme];
-      const opens = security.length === 0 || (needed?.every((permission) => permissions.includes(permission)) ?? false);
+      const needed = security.find((one) => 'session' in one)?.['session'];
+      if (needed === undefined) continue;
       // A name that is not there: what opens changes nothing.
-      const answer = await fetch(plane.url + path.replaceAll(/\{\w+\}/g, 'nobody'), {
-        method: method.toUpperCase(),
-        headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
-      });
-      const { type = '' } = answer.status < 400 ? {} : ((await answer.json()) as { type?: string });
+      const url = plane.url + path.replaceAll(/\{\w+\}/g, 'nobody');
+      const answer = await fetch(url, { method: method.toUpperCase(), headers: { authorization } });
       expect(Object.keys(responses), operationId).toContain(String(answer.status));
-      const isRefused = /\/(unauthenticated|forbidden)$/.test(type);
-      const refusal = needed === undefined ? 401 : 403;
-      expect([operationId, answer.status, isRefused]).toEqual([operationId, opens ? answer.status : refusal, !opens]);
-      if (answer.status === 401) expect(answer.headers.get('www-authenticate'), operationId).toMatch(/^Bearer realm="/);
+      const opens = needed.every((permission) => has.includes(permission));
+      expect([operationId, answer.status === 403]).toEqual([operationId, !opens]);
     }
   }
 });
