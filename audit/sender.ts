@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { SendLater } from './delivery.ts';
 import type { Spool } from './spool.ts';
 
 export interface SpoolSenderOptions<T extends { readonly id: string }> {
   readonly spool: Spool<T>;
-  /** Hands the records over; resolves once the receiver has them for good. Rejects otherwise, and is asked again. */
+  /** Hands the records over; resolves once the receiver has them for good. Rejects otherwise, and is asked again: with SendLater, not before then. */
   readonly send: (records: readonly T[], signal: AbortSignal) => Promise<void>;
   /** Told of every failure. */
   readonly onError: (error: unknown) => void;
@@ -14,6 +15,8 @@ export interface SpoolSenderOptions<T extends { readonly id: string }> {
 }
 
 const firstPauseMs = 500;
+/** Longest time for which a receiver can say that nothing shall be sent, in milliseconds. */
+const longestWaitMs = 120_000;
 
 /** Sends what is in a spool, in order, and again until it has arrived. */
 export class SpoolSender<T extends { readonly id: string }> {
@@ -37,8 +40,9 @@ export class SpoolSender<T extends { readonly id: string }> {
         this.#options.onError(error);
         const pauseMs = Math.min(maxPauseMs, firstPauseMs * 2 ** failures);
         failures += 1;
+        const leastMs = error instanceof SendLater ? Math.min(error.afterMs, longestWaitMs) : 0;
         // Many senders that lost the same receiver must not come back at the same moment.
-        await delay(pauseMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {});
+        await delay(Math.max(leastMs, pauseMs / 2) + (Math.random() * pauseMs) / 2, undefined, { signal }).catch(() => {});
       }
     }
   }

@@ -42,6 +42,7 @@ const environment = z.object({
   }),
   TENANTRY_AUDIT_KEY_FILE: z.string().min(1, 'must be the path of an Ed25519 private key (PEM)'),
   TENANTRY_AUDIT_RETENTION_DAYS: z.coerce.number().int().min(1).max(36_500).default(400),
+  TENANTRY_AUDIT_TENANT_LIMIT: z.coerce.number().int().min(1).default(3_000),
   TENANTRY_OPERATOR_ACCOUNT: z
     .string()
     .regex(/^[-a-z0-9]+\/[-a-z0-9.]+$/, 'must be <namespace>/<ServiceAccount> of the operator')
@@ -80,6 +81,8 @@ export interface Settings {
     /** Path of the Ed25519 private key, PEM, that signs the heads of the audit's chains. */
     readonly keyFile: string;
     readonly retentionDays: number;
+    /** Records a minute that one tenant's pods may send to one replica in the long run. */
+    readonly recordsPerMinute: number;
   };
   /** `<namespace>/<name>` of the operator's ServiceAccount. */
   readonly operatorAccount: string;
@@ -129,7 +132,11 @@ export function readSettings(variables: Readonly<Record<string, string | undefin
     },
     platformOrganizationId: env.TENANTRY_PLATFORM_ORGANIZATION_ID,
     storeUrl: env.TENANTRY_STORE_URL,
-    audit: { keyFile: env.TENANTRY_AUDIT_KEY_FILE, retentionDays: env.TENANTRY_AUDIT_RETENTION_DAYS },
+    audit: {
+      keyFile: env.TENANTRY_AUDIT_KEY_FILE,
+      retentionDays: env.TENANTRY_AUDIT_RETENTION_DAYS,
+      recordsPerMinute: env.TENANTRY_AUDIT_TENANT_LIMIT,
+    },
     operatorAccount: env.TENANTRY_OPERATOR_ACCOUNT,
     addressing: { baseUrl: env.TENANTRY_BASE_URL, mode: env.TENANTRY_ROUTE_MODE },
     adminUrl: env.TENANTRY_ADMIN_URL,

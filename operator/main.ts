@@ -32,6 +32,7 @@ const client = KubeClient.fromConfig({ userAgent, onRequest: countRequests(metri
 const database = settings.databaseUrl === undefined ? undefined : new DatabaseServer('default', settings.databaseUrl, beforeWrite);
 
 const audit = openAudit(settings);
+metrics.watchAudit(audit);
 
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(new Error(signal)));

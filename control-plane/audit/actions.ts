@@ -99,6 +99,7 @@ export class Audit {
       time: new Date(now).toISOString(),
       actor: admin.userId,
       organizationId: admin.organizationId,
+      ...(admin.impersonator === undefined ? {} : { impersonator: storable(admin.impersonator) }),
       action,
       outcome,
       requestId,
@@ -155,7 +156,7 @@ function recorded(tenant: Tenant | { readonly name: string }): Pick<NewRecord, '
   return { tenant: { name, ...(uid === undefined ? {} : { uid }) }, tenantOrganizationId: tenant.spec.organizationId };
 }
 
-/** What somebody asked for need not be a name, and PostgreSQL takes no character NUL and no half of a pair. */
+/** What somebody asked for, or is called elsewhere, need not be a name, and PostgreSQL takes no character NUL and no half of a pair. */
 function storable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cs}]/gu, '\ufffd');
 }

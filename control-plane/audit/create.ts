@@ -14,6 +14,7 @@ import type { TenantDirectory } from '../tenant-directory.ts';
 import { ApiKeyUsage } from './api-key-usage.ts';
 import { Archive } from './archive.ts';
 import { HeadSigner } from './head-signer.ts';
+import { IntakeLimits } from './intake-limits.ts';
 import { Ledger } from './ledger.ts';
 import { Listing } from './listing.ts';
 import { createAuditMetrics } from './metrics.ts';
@@ -79,7 +80,8 @@ export function createAudit(parts: AuditParts): AuditPart {
         readings,
         now: () => new Date(),
       });
-      auditIntakeRoutes(app, { ledger, usage, pods, operator, directory, now: Date.now });
+      const limits = new IntakeLimits(settings.audit, () => performance.now());
+      auditIntakeRoutes(app, { ledger, usage, limits, metrics, pods, operator, directory, now: Date.now });
     },
     loadKey() {
       loaded();

@@ -13,7 +13,10 @@ const text = z
   .min(1)
   .max(200)
   .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must have no control characters');
-const time = z.iso.datetime({ error: 'must be a time of RFC 3339 in UTC, such as 2026-11-21T14:00:00.000Z' });
+/** Times that PostgreSQL, every clock and every reader can tell: one that is out of them is a fault of whoever reports it. */
+const time = z.iso
+  .datetime({ error: 'must be a time of RFC 3339 in UTC, such as 2026-11-21T14:00:00.000Z' })
+  .refine((given) => given >= '1970' && given < '2200', 'must be a time from 1970 to 2199');
 const common = { id: z.guid().describe('UUID; the same record sent again counts once.'), time: time.describe('When it happened.') };
 
 export const toolCallRecord = z
@@ -41,7 +44,7 @@ export const operatorRecord = z
 export const keyUse = z.object({ id: text.describe('Id of the key.'), lastUsedAt: time }).meta({ id: 'KeyUse' });
 
 export const refusedRecord = z
-  .object({ id: z.string().describe('Id of the record, as far as it has one.'), message: z.string().describe('What is wrong with it.') })
+  .object({ id: z.string().describe('Id of the record; empty where it has none.'), message: z.string().describe('What is wrong with it.') })
   .meta({ id: 'RefusedRecord' });
 
 export interface Taken {
@@ -100,7 +103,10 @@ function take<Schema extends z.ZodType>(
   return { records, refused };
 }
 
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** Nothing but an id: what somebody has written there instead does not belong into logs. */
 function idOf(record: unknown): string {
   const id = record !== null && typeof record === 'object' && 'id' in record ? record.id : undefined;
-  return typeof id === 'string' ? id.slice(0, 200) : '';
+  return typeof id === 'string' && uuid.test(id) ? id : '';
 }

@@ -4,6 +4,7 @@ import { type ChainedRecord, genesis, hashOf, platformChain } from '../../audit/
 import { canonicalJson } from '../../audit/json.ts';
 import { type AuditRecord, newRecordId } from '../../audit/record.ts';
 import { Problem } from '../http/problem.ts';
+import { isDataRefused } from '../store/failures.ts';
 import type { AuditTables } from './tables.ts';
 import { Turns } from './turns.ts';
 
@@ -57,6 +58,23 @@ export class Ledger {
     if (records.length === 0) return 0;
     this.#refuseWhenFull();
     return await this.#inTurn(new Set(records.map(chainOf)), () => records);
+  }
+
+  /**
+   * As append; what the database will never take is left out, and holds up no other.
+   * @returns how many were new, and those that were left out.
+   */
+  async appendTakable(records: readonly NewRecord[]): Promise<{ readonly added: number; readonly untakable: readonly NewRecord[] }> {
+    try {
+      return { added: await this.append(records), untakable: [] };
+    } catch (error) {
+      if (!isDataRefused(error)) throw error;
+      if (records.length === 1) return { added: 0, untakable: records };
+      const half = Math.ceil(records.length / 2);
+      const first = await this.appendTakable(records.slice(0, half));
+      const second = await this.appendTakable(records.slice(half));
+      return { added: first.added + second.added, untakable: [...first.untakable, ...second.untakable] };
+    }
   }
 
   /**

@@ -1543,7 +1543,7 @@ export interface components {
             tenants: components["schemas"]["TenantEntry"][];
         };
         RefusedRecord: {
-            /** @description Id of the record, as far as it has one. */
+            /** @description Id of the record; empty where it has none. */
             id: string;
             /** @description What is wrong with it. */
             message: string;
@@ -6045,8 +6045,11 @@ export interface operations {
                 actor?: string;
                 /** @description Such as `tenants.create`, `tools.call`, `secrets.rotate`. */
                 action?: string;
+                /** @description `ok`, `intended`, or a word for what went wrong. */
                 outcome?: string;
+                /** @description What made the record: an administrator, a tool call, a part of Tenantry. */
                 kind?: "admin" | "tool-call" | "rotation" | "secret-read" | "retention" | "chain";
+                /** @description Id of the request, as its answer had it in X-Request-Id. */
                 requestId?: string;
                 /** @description Received at this time or later. */
                 from?: string;
@@ -6855,6 +6858,17 @@ export interface operations {
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
                     [name: string]: unknown;
                 };
                 content: {

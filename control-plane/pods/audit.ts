@@ -4,11 +4,13 @@ import { z } from 'zod';
 import type { Tenant } from '../../crds/tenant.ts';
 import type { ApiKeyUsage } from '../audit/api-key-usage.ts';
 import { keyUse, operatorRecord, refusedRecord, type Taken, takeOperatorRecords, takeToolCalls, toolCallRecord } from '../audit/intake.ts';
+import type { IntakeLimits } from '../audit/intake-limits.ts';
 import type { Ledger } from '../audit/ledger.ts';
+import type { AuditMetrics } from '../audit/metrics.ts';
 import type { OperatorIdentity } from '../audit/operator-identity.ts';
 import { bearerToken } from '../http/bearer.ts';
 import { operation } from '../http/operation.ts';
-import { invalid } from '../http/problem.ts';
+import { invalid, Problem } from '../http/problem.ts';
 import { checkForm } from '../http/validation.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
 import type { PodIdentity } from './identity.ts';
@@ -16,6 +18,8 @@ import type { PodIdentity } from './identity.ts';
 export interface AuditIntakeParts {
   readonly ledger: Ledger;
   readonly usage: ApiKeyUsage;
+  readonly limits: IntakeLimits;
+  readonly metrics: Pick<AuditMetrics, 'refusedRecords' | 'postponed'>;
   readonly pods: PodIdentity;
   readonly operator: OperatorIdentity;
   readonly directory: Pick<TenantDirectory, 'known'>;
@@ -45,12 +49,28 @@ const answer = z
 /** What sidecars and the operator report. A record's tenant is that of the pod's token; what the operator says of tenants is believed. */
 export function auditIntakeRoutes(server: FastifyInstance, parts: AuditIntakeParts): void {
   const app = server.withTypeProvider<ZodTypeProvider>();
-  const { ledger, usage, pods, operator, directory, now } = parts;
+  const { ledger, usage, limits, metrics, pods, operator, directory, now } = parts;
   const tenants = new WeakMap<FastifyRequest, Tenant>();
 
-  const keep = async (request: FastifyRequest, { records, refused }: Taken): Promise<z.infer<typeof answer>> => {
-    if (refused.length > 0) request.log.error({ refused: refused.slice(0, 5), count: refused.length }, 'audit records refused');
-    return { accepted: await ledger.append(records), refused: [...refused] };
+  const keep = async (request: FastifyRequest, { records, refused: malformed }: Taken): Promise<z.infer<typeof answer>> => {
+    const { added, untakable } = await ledger.appendTakable(records);
+    const refused = [...malformed, ...untakable.map(({ id }) => ({ id, message: 'The database does not take it.' }))];
+    if (refused.length > 0) {
+      metrics.refusedRecords.inc(refused.length);
+      request.log.error({ refused: refused.slice(0, 5), count: refused.length }, 'audit records refused');
+    }
+    return { accepted: added, refused };
+  };
+
+  /** What is refused here is in the sender's spool, and sent again. @throws Problem too-many-requests */
+  const refuseWhenFast = (request: FastifyRequest, { metadata: { name, uid = '' } }: Tenant): void => {
+    const seconds = limits.waitSeconds(uid);
+    if (seconds === 0) return;
+    metrics.postponed.inc();
+    request.log.warn({ tenant: name, seconds }, 'audit records of a tenant come faster than they may');
+    throw new Problem('too-many-requests', `The tenant has sent more records than it may. Send these again in ${seconds} s.`, {
+      headers: { 'retry-after': String(seconds) },
+    });
   };
 
   app.post(
@@ -58,7 +78,9 @@ export function auditIntakeRoutes(server: FastifyInstance, parts: AuditIntakePar
     {
       bodyLimit,
       onRequest: async (request) => {
-        tenants.set(request, await pods.identify(bearerToken(request.headers.authorization)));
+        const tenant = await pods.identify(bearerToken(request.headers.authorization));
+        tenants.set(request, tenant);
+        refuseWhenFast(request, tenant);
       },
       validatorCompiler: () => (body: unknown) => check(podBatch.checked, body),
       schema: operation({
@@ -69,14 +91,16 @@ export function auditIntakeRoutes(server: FastifyInstance, parts: AuditIntakePar
         description: 'The same record may be sent again. Answered once the records are stored.',
         body: podBatch.told,
         response: { 200: answer },
-        problems: [],
+        problems: ['too-many-requests'],
       }),
     },
     async (request) => {
       const tenant = tenants.get(request);
       if (tenant === undefined) throw new Error('a route of pods has not asked who is calling');
+      const { records } = request.body;
+      limits.count(tenant.metadata.uid ?? '', { records: records.length, bytes: JSON.stringify(request.body).length });
       const uses = request.body.keys.map(({ id, lastUsedAt }) => ({ id, lastUsedAt: Date.parse(lastUsedAt) }));
-      const kept = await keep(request, takeToolCalls(request.body.records, tenant));
+      const kept = await keep(request, takeToolCalls(records, tenant));
       await usage.record(tenant.metadata.uid ?? '', uses, now());
       return kept;
     },

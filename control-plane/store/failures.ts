@@ -9,6 +9,11 @@ const messages =
 /** Codes of a database whose tables have not been made yet. */
 const unready = /^(42P01|3D000)$/;
 
+/** Whether the database will never take a value that it was given. */
+export function isDataRefused(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^22...$/.test(String(error.code));
+}
+
 /** Whether the database did not do what was asked because it is not there at present; asking later helps. */
 export function isStoreUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;

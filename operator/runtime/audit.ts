@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type { Logger } from 'pino';
+import { deliver, RecordsRefused, type RefusedRecord, SendLater } from '../../audit/delivery.ts';
 import { newRecordId, type OperatorRecord, type RecordedTenant } from '../../audit/record.ts';
 import { SpoolSender } from '../../audit/sender.ts';
+import { SetAside } from '../../audit/set-aside.ts';
 import { Spool } from '../../audit/spool.ts';
 
 export interface OperatorAuditOptions {
@@ -26,16 +28,39 @@ export class OperatorAudit {
   readonly #options: OperatorAuditOptions;
   readonly #spool: Spool<OperatorRecord>;
   readonly #sender: SpoolSender<OperatorRecord>;
+  readonly #refused: SetAside<OperatorRecord>;
+  #lost = 0;
 
   /** @throws Error of node:fs when the folder cannot be used. */
   constructor(options: OperatorAuditOptions) {
     this.#options = options;
     this.#spool = new Spool({ dir: options.spoolDir, maxBytes: spoolBytes });
+    this.#refused = new SetAside(options.spoolDir, options.now);
     this.#sender = new SpoolSender({
       spool: this.#spool,
-      send: (records, signal) => this.#send(records, signal),
+      send: (records, signal) =>
+        deliver(
+          records,
+          (part) => this.#send(part, signal),
+          (record, reason) => this.#setAside(record, reason),
+        ),
       onError: (err) => options.log.warn({ err, bytes: this.#spool.bytes }, 'audit records not delivered'),
     });
+  }
+
+  /** Bytes that wait on disk. */
+  get bytes(): number {
+    return this.#spool.bytes;
+  }
+
+  /** Records that the control plane will never take: they are set aside in the spool's folder. */
+  get refused(): number {
+    return this.#refused.count;
+  }
+
+  /** Records that there was no room for on disk: they are in the log alone. */
+  get lost(): number {
+    return this.#lost;
   }
 
   /**
@@ -73,12 +98,18 @@ export class OperatorAudit {
     try {
       this.#spool.append(record);
     } catch (err) {
+      this.#lost += 1;
       this.#options.log.error({ err, record }, 'audit record not kept');
     }
   }
 
-  async #send(records: readonly OperatorRecord[], signal: AbortSignal): Promise<void> {
-    const { controlPlaneUrl, tokenFile, log } = this.#options;
+  #setAside(record: OperatorRecord, reason: string): void {
+    const kept = this.#refused.add(record, reason);
+    this.#options.log.error({ id: record.id, reason, kept }, 'audit record refused');
+  }
+
+  async #send(records: readonly OperatorRecord[], signal: AbortSignal): Promise<readonly RefusedRecord[]> {
+    const { controlPlaneUrl, tokenFile } = this.#options;
     const token = (await readFile(tokenFile, 'utf8')).trim();
     const response = await fetch(`${controlPlaneUrl.replace(/\/+$/, '')}/operator/v1/audit`, {
       method: 'POST',
@@ -88,22 +119,10 @@ export class OperatorAudit {
       redirect: 'error',
     });
     const text = await response.text();
-    if (refusals.has(response.status)) return await this.#separately(records, response.status, signal);
-    if (response.status !== 200) throw new Error(`the control plane answered ${response.status}`);
-    const { refused = [] } = JSON.parse(text) as { refused?: readonly { id: string; message: string }[] };
-    for (const { id, message } of refused) {
-      log.error({ record: records.find((record) => record.id === id), reason: message }, 'audit record refused');
-    }
-  }
-
-  /** One that cannot be taken must not hold up the others. */
-  async #separately(records: readonly OperatorRecord[], status: number, signal: AbortSignal): Promise<void> {
-    if (records.length === 1) {
-      this.#options.log.error({ record: records[0], status }, 'audit record refused');
-      return;
-    }
-    const half = Math.ceil(records.length / 2);
-    await this.#send(records.slice(0, half), signal);
-    await this.#send(records.slice(half), signal);
+    const { status } = response;
+    if (refusals.has(status)) throw new RecordsRefused(`the control plane answered ${status}`);
+    if (status === 429) throw new SendLater('the control plane answered 429', Number(response.headers.get('retry-after') ?? 0) * 1000);
+    if (status !== 200) throw new Error(`the control plane answered ${status}`);
+    return (JSON.parse(text) as { refused?: readonly RefusedRecord[] }).refused ?? [];
   }
 }

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { genesis, hashOf } from '../../audit/chain.ts';
 import { newRecordId } from '../../audit/record.ts';
 import { Audit } from '../../control-plane/audit/actions.ts';
+import { chainedRecordOf } from '../../control-plane/audit/archive.ts';
 import { Ledger } from '../../control-plane/audit/ledger.ts';
 import type { Admin } from '../../control-plane/identity/admins.ts';
 import { isStoreUnavailable } from '../../control-plane/store/failures.ts';
@@ -125,6 +127,24 @@ describe('a chain', () => {
     expect(await rows(acme.uid)).toHaveLength(1);
   });
 
+  test('takes all that the database takes, and says what it does not, wherever that stands', async () => {
+    const acme = tenant();
+    const records = Array.from({ length: 9 }, () => toolCall(acme));
+    const untakable = [2, 3, 8].map((index) => {
+      const poison = { ...toolCall(acme), time: '0000-01-01T00:00:00.000Z' };
+      records[index] = poison;
+      return poison;
+    });
+    expect(await new Ledger(store.db).appendTakable(records)).toEqual({ added: 6, untakable });
+    const expected = records.filter((record) => !untakable.includes(record)).map(({ id }) => id);
+    expect((await rows(acme.uid)).map(({ id }) => id)).toEqual(expected);
+    // That the database is away is no refusal.
+    const lone = await postgres.open();
+    const ledger = new Ledger(lone.db);
+    await lone.close();
+    await expect(ledger.appendTakable(records)).rejects.toThrow();
+  });
+
   test('of the next month continues from the last record of the month before, and never goes back', async () => {
     const acme = tenant();
     const ledger = new Ledger(store.db);
@@ -152,6 +172,76 @@ describe('a chain', () => {
   });
 });
 
+describe('whatever is killed while replicas append', () => {
+  test('nothing is lost, nothing is doubled, and every chain is whole', async () => {
+    const tenants = [tenant('a'), tenant('b'), tenant('c')];
+    const replicas = [new Ledger(store.db), new Ledger((await postgres.open()).db)];
+    const sent: string[] = [];
+    let failures = 0;
+    // As senders do: the same batch again until somebody has taken it, by whichever replica.
+    const send = async (replica: number, batch: number) => {
+      const records = tenants.flatMap((each) => [toolCall(each), toolCall(each)]);
+      sent.push(...records.map(({ id }) => id));
+      for (let attempt = replica; ; attempt += 1) {
+        const done = await replicas[attempt % 2]?.append(batch % 2 === 0 ? records : records.toReversed()).catch((error: unknown) => {
+          if (!isStoreUnavailable(error)) throw error;
+          failures += 1;
+        });
+        if (done !== undefined) return;
+      }
+    };
+    const killing = new AbortController();
+    const killer = (async () => {
+      // The connections, in whatever they are doing.
+      while (!killing.signal.aborted) {
+        await sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid()`
+          .execute(store.db)
+          .catch(() => {});
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    })();
+    const sending = [0, 1].map(async (replica) => {
+      for (let batch = 0; batch < 40; batch += 1) await send(replica, batch);
+    });
+    await Promise.all(sending);
+    killing.abort();
+    await killer;
+    expect(failures).toBeGreaterThan(0);
+    for (const { uid } of tenants) {
+      const chained = await rows(uid);
+      expect(chained.map(({ sequence }) => Number(sequence))).toEqual(Array.from({ length: 160 }, (_, index) => index + 1));
+      expect(new Set(chained.map(({ id }) => id))).toEqual(new Set(chained.map(({ id }) => id).filter((id) => sent.includes(id))));
+      expect(chained.map(({ hash }) => hash)).toEqual(chained.map((row) => hashOf(chainedRecordOf(row))));
+      expect(chained.slice(1).map(({ previous }) => previous)).toEqual(chained.slice(0, -1).map(({ hash }) => hash));
+    }
+    const begun = (await rows('platform')).map(({ details }) => (details as { chain?: string }).chain);
+    for (const { uid } of tenants) expect(begun.filter((chain) => chain === uid)).toHaveLength(1);
+  });
+
+  test('clocks of replicas that are hours apart change the time of what happened, and neither order nor month', async () => {
+    const acme = { apiVersion: 'tenantry.dev/v1alpha1', kind: 'Tenant', metadata: { name: 'skewed', uid: randomUUID() } };
+    const target = { ...acme, spec: { template: { name: 'plain' }, organizationId: 'org_01' } } as unknown as Tenant;
+    const skews = [-5 * 3_600_000, 40 * 86_400_000];
+    const replicas = skews.map((skew) => new Audit({ ledger: new Ledger(store.db), log: silent, now: () => Date.now() + skew }));
+    for (let round = 0; round < 4; round += 1) {
+      const action = await replicas[round % 2]?.begin({ admin, action: 'tenants.patch', tenant: target, requestId: `round-${round}` });
+      await action?.succeeded();
+    }
+    const chained = await rows(acme.metadata.uid);
+    expect(chained.map(({ request_id, outcome }) => [request_id, outcome])).toEqual(
+      [0, 1, 2, 3].flatMap((round) => [
+        [`round-${round}`, 'intended'],
+        [`round-${round}`, 'ok'],
+      ]),
+    );
+    const received = chained.map((row) => row.received.getTime());
+    expect(received).toEqual(received.toSorted());
+    expect(new Set(chained.map(({ month }) => month)).size).toBeLessThanOrEqual(2);
+    expect(Math.max(...received)).toBeLessThan(Date.now() + 3_600_000);
+    expect(chained.slice(1).map(({ previous }) => previous)).toEqual(chained.slice(0, -1).map(({ hash }) => hash));
+  });
+});
+
 describe('an action of an administrator', () => {
   const acme = { apiVersion: 'tenantry.dev/v1alpha1', kind: 'Tenant', metadata: { name: 'acme', uid: randomUUID() } } as const;
   const object = { ...acme, spec: { template: { name: 'plain' }, organizationId: 'org_01' } } as unknown as Tenant;
@@ -162,7 +252,7 @@ describe('an action of an administrator', () => {
       password: 'hunter2hunter2',
       containers: { api: { env: [{ name: 'DATABASE', value: 'postgres://me:hunter2hunter2@db/x' }] } },
       text: 'postgres://me:hunter2hunter2@db/x',
-      key: 'tnt_hunter2hunter2',
+      key: 'tnt_hunter2hunte_hunter2hunter2',
       replicas: 2,
     };
     const action = await audit.begin({ admin, action: 'tenants.patch', tenant: object, requestId: 'r-1', details });
@@ -211,9 +301,14 @@ describe('an action of an administrator', () => {
     const requestId = randomUUID();
     await audit.denied({ admin, action: 'tenants.delete', tenant: { name: 'a\u0000b\ud800' }, requestId }, 'forbidden');
     const found = async () =>
-      (await store.db.selectFrom('audit_records').select(['tenant_name', 'action']).where('request_id', '=', requestId).execute()).map(
-        ({ tenant_name, action }) => [tenant_name, action],
-      );
+      (
+        await store.db
+          .selectFrom('audit_records')
+          .select(['tenant_name', 'action'])
+          .where('request_id', '=', requestId)
+          .orderBy('position')
+          .execute()
+      ).map(({ tenant_name, action }) => [tenant_name, action]);
     expect(await found()).toEqual([['a\ufffdb\ufffd', 'tenants.delete']]);
     // Nothing of ours is like this; it stands for what nobody has thought of.
     const impossible = { ...admin, userId: 'user_\u0000' };

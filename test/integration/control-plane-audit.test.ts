@@ -2,14 +2,17 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { SendLater } from '../../audit/delivery.ts';
 import { verifyExport } from '../../audit/export.ts';
-import { newRecordId } from '../../audit/record.ts';
+import { newRecordId, type ToolCallRecord } from '../../audit/record.ts';
+import { SpoolSender } from '../../audit/sender.ts';
+import { Spool } from '../../audit/spool.ts';
 import type { SignedHead } from '../../audit/statements.ts';
 import { namespaceOf, pod } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
@@ -17,6 +20,7 @@ import { kinds } from '../../kube/resources.ts';
 import { tryListen } from '../../local/ports.ts';
 import { type Postgres, startPostgres } from '../../local/postgres.ts';
 import type { WorkosStandIn } from '../../local/workos/start.ts';
+import { ControlPlane } from '../../templates/runtime/mcp/control-plane.ts';
 import { type Cluster, createNamespace, createTenant, eventually, openWorkos, podToken, startCluster } from './control-plane-cluster.ts';
 
 const main = new URL('../../control-plane/main.ts', import.meta.url).pathname;
@@ -72,14 +76,14 @@ afterAll(async () => {
   if (dir) await rm(dir, { recursive: true });
 });
 
-async function adminOf(organizationId: string, role: string, permissions: string[]): Promise<string> {
+async function adminOf(organizationId: string, role: string, permissions: string[], impersonator?: string): Promise<string> {
   const user = await workos.createUser({ email: `${randomUUID()}@example.com` });
   workos.createMembership({ userId: user.id, organizationId, roleSlug: role });
-  return workos.adminToken({ userId: user.id, organizationId, role, permissions });
+  return workos.adminToken({ userId: user.id, organizationId, role, permissions, ...(impersonator === undefined ? {} : { impersonator }) });
 }
 
 /** The control plane as its image runs it. */
-async function run(port?: number): Promise<Plane> {
+async function run(port?: number, more: Readonly<Record<string, string>> = {}): Promise<Plane> {
   const at = port ?? (await tryListen(0, '127.0.0.1'));
   const env = {
     PATH: process.env['PATH'],
@@ -95,6 +99,7 @@ async function run(port?: number): Promise<Plane> {
     TENANTRY_AUDIT_KEY_FILE: cluster.auditKeyFile,
     TENANTRY_BASE_URL: 'http://localhost:9',
     LOG_LEVEL: 'fatal',
+    ...more,
   };
   const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'inherit', 'inherit'] });
   const url = `http://127.0.0.1:${at}`;
@@ -179,6 +184,73 @@ describe('what sidecars report', () => {
     });
     expect((await report(pods.acme, [good, other])).body).toEqual({ accepted: 0, refused: [] });
     expect((await kept([good.id, other.id, bad.id])).length).toBe(2);
+  });
+
+  test('with a time that no calendar has, or none will for long, is refused alone; the rest is kept, and the sender is not told to come back', async () => {
+    const good = [call(), call()];
+    const times = ['0000-01-01T00:00:00.000Z', '0001-01-01T00:00:00.000Z', '9999-12-31T23:59:59.999Z', '2026-13-01T00:00:00.000Z', '', 7];
+    const bad = times.map((time) => call({ time }));
+    const { status, body } = await report(pods.acme, [good[0], ...bad, good[1]]);
+    expect([status, body['accepted']]).toEqual([200, 2]);
+    expect(body['refused']).toEqual(bad.map(({ id }) => ({ id, message: expect.stringContaining('/time') })));
+    expect((await kept(good.map(({ id }) => id))).length).toBe(2);
+    // Uses of keys are told again with the next batch, so a whole one that is refused for them is not sent for ever either.
+    expect((await report(pods.acme, [call()], { keys: [{ id: 'k2', lastUsedAt: '0000-01-01T00:00:00.000Z' }] })).status).toBe(422);
+  });
+
+  test('faster than it may is answered 429 and comes later; no other tenant waits for that, and nothing is lost', async () => {
+    const limited = await run(undefined, { TENANTRY_AUDIT_TENANT_LIMIT: '60' });
+    onTestFinished(() => stopped(limited.child));
+    const send = (token: string, count: number) =>
+      fetch(`${limited.url}/pods/v1/audit`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+        body: JSON.stringify({ records: Array.from({ length: count }, () => call()) }),
+      });
+    const { rows } = await database.query<{ sequence: string }>('SELECT sequence FROM audit_heads WHERE chain = $1', [tenants.acme.uid]);
+    const before = Number(rows[0]?.sequence);
+    for (let batch = 0; batch < 5; batch += 1) expect((await send(pods.acme, 500)).status).toBe(200);
+    const refused = await send(pods.acme, 1);
+    expect([refused.status, Number(refused.headers.get('retry-after')) > 60]).toEqual([429, true]);
+    expect((await send(pods.globex, 1)).status).toBe(200);
+    expect(await (await fetch(`${limited.url}/metrics`)).text()).toMatch(/^tenantry_audit_postponed_total 1$/m);
+    const after = await database.query<{ sequence: string }>('SELECT sequence FROM audit_heads WHERE chain = $1', [tenants.acme.uid]);
+    expect(Number(after.rows[0]?.sequence)).toBe(before + 2_500);
+  });
+
+  test('is sent by a sidecar that was told to wait, when it may', async () => {
+    const limited = await run(undefined, { TENANTRY_AUDIT_TENANT_LIMIT: '60' });
+    onTestFinished(() => stopped(limited.child));
+    const tokenFile = join(dir, 'pod-token');
+    await writeFile(tokenFile, pods.globex);
+    const controlPlane = new ControlPlane({ url: new URL(limited.url), tokenFile });
+    const sendNow = (count: number) =>
+      controlPlane.audit(
+        Array.from({ length: count }, () => call()),
+        [],
+        AbortSignal.timeout(10_000),
+      );
+    for (let sent = 0; sent < 2_400; sent += 400) expect(await sendNow(400)).toEqual([]);
+    const mayNot = async () => {
+      const answer = await sendNow(20).catch((error: unknown) => error);
+      return answer instanceof SendLater && answer.afterMs > 8_000;
+    };
+    await eventually('it has to wait', mayNot);
+    const spool = new Spool<ToolCallRecord>({ dir: join(dir, 'waiting'), maxBytes: 1 << 20 });
+    const waiting = [call(), call(), call()];
+    for (const record of waiting) spool.append(record);
+    const errors: unknown[] = [];
+    const done = new AbortController();
+    const send = async (records: readonly ToolCallRecord[], signal: AbortSignal) => {
+      await controlPlane.audit(records, [], signal);
+    };
+    const running = new SpoolSender({ spool, send, onError: (error) => errors.push(error) }).run(done.signal);
+    await eventually('all have arrived', async () => spool.bytes === 0);
+    done.abort();
+    await running;
+    await controlPlane.close();
+    expect(errors).toEqual([expect.any(SendLater)]);
+    expect((await kept(waiting.map(({ id }) => id))).length).toBe(3);
   });
 
   test('keeps last uses of API keys, the latest one, and none in the future', async () => {
@@ -311,6 +383,35 @@ describe('an administrator', () => {
     expect((await get<Page>('/admin/audit?requestId=delete-1', tokens.platform)).body.items).toMatchObject([
       { action: 'tenants.delete', outcome: 'forbidden', tenant: { name: 'acme' } },
     ]);
+  });
+
+  test('whom somebody else has signed in as is told from who acts', async () => {
+    const token = await adminOf(platformId, 'platform-admin', ['tenants:write', 'audit:read'], 'support@example.com');
+    const send = (path: string, method: string, requestId: string, body?: object) =>
+      fetch(`${plane.url}${path}`, {
+        method,
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'x-request-id': requestId },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+    expect((await send('/admin/tenants', 'POST', 'acted-1', { name: 'acted', template: { name: 'plain' } })).status).toBe(201);
+    expect((await send('/admin/tenants/acted', 'DELETE', 'acted-2')).status).toBe(403);
+    const impersonator = 'support@example.com';
+    for (const [requestId, outcomes] of Object.entries({ 'acted-1': ['ok', 'intended'], 'acted-2': ['forbidden'] })) {
+      const { body } = await get<Page>(`/admin/audit?requestId=${requestId}`, tokens.platform);
+      expect(body.items).toMatchObject(outcomes.map((outcome) => ({ outcome, impersonator, actor: expect.stringMatching(/^user_/) })));
+    }
+    const response = await fetch(`${plane.url}/admin/audit/export?tenant=acted`, {
+      headers: { authorization: `Bearer ${tokens.platform}` },
+    });
+    const lines = (await response.text()).trimEnd().split('\n');
+    expect(lines.filter((line) => line.includes('"impersonator":"support@example.com"'))).toHaveLength(1);
+    expect((await verifyExport(lines)).ok).toBe(true);
+    await database.query(`UPDATE audit_records SET impersonator = NULL WHERE request_id = 'acted-1'`);
+    expect((await get('/admin/audit/verify?tenant=acted', tokens.platform)).body).toMatchObject({ ok: false });
+    await database.query(`UPDATE audit_records SET impersonator = $1 WHERE request_id = 'acted-1'`, [impersonator]);
+    expect((await get('/admin/audit/verify?tenant=acted', tokens.platform)).body).toMatchObject({ ok: true });
+    // Who acts for themselves has nobody behind them.
+    expect(JSON.stringify((await get<Page>('/admin/audit?requestId=create-1', tokens.platform)).body)).not.toContain('impersonator');
   });
 
   test('finds records by each filter, and is told what is wrong with a query', async () => {

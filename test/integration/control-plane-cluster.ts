@@ -106,7 +106,7 @@ export async function startPlane(
       workos: { apiUrl, apiKey, clientId, webhookSecret: undefined },
       platformOrganizationId: 'org_01PLATFORM',
       storeUrl: cluster.storeUrl,
-      audit: { keyFile: cluster.auditKeyFile, retentionDays: 400 },
+      audit: { keyFile: cluster.auditKeyFile, retentionDays: 400, recordsPerMinute: 3_000 },
       operatorAccount: 'tenantry-system/tenantry-operator',
       addressing: { baseUrl, mode: 'path' },
       adminUrl: undefined,

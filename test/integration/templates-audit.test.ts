@@ -190,9 +190,12 @@ it.each(['refuses', 'chokesOn'] as const)('is not held up by a record that the c
   for (const name of ['list_notes', 'list_chats', 'list_tasks', 'list_comments']) await client.callTool({ name, arguments: {} });
   await eventually('the others are there', async () => controlPlane.records.size === 3);
   expect(recorded().map(({ tool }) => tool)).toEqual(['list_notes', 'list_tasks', 'list_comments']);
-  await eventually('the log has it', async () =>
-    /"record":\{[^\n]*"tool":"list_chats"[^\n]*"audit record refused"/.test(stack.mcp?.output ?? ''),
+  await eventually('it is set aside', async () =>
+    /"reason":.*"tool":"list_chats"/.test(await readFile(`${stack.file('spool')}/refused.jsonl`, 'utf8')),
   );
+  const said = await eventually('the log says so', async () => /\{[^\n]*"audit record refused"[^\n]*/.exec(stack.mcp?.output ?? '')?.[0]);
+  expect(said).toContain('"kept":true');
+  expect(said).not.toContain('list_chats');
   await eventually('nothing is left on disk', async () => (await spooled()) === '');
   await client.close();
 });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { OperatorRecord } from '../../audit/record.ts';
+import { setAsideFile } from '../../audit/set-aside.ts';
 import { OperatorAudit } from '../../operator/runtime/audit.ts';
 
 const acme = { name: 'acme', uid: randomUUID() };
@@ -85,7 +86,10 @@ test('one record that is refused does not hold up the others', async () => {
   answer = (records) => ({ status: records.some(({ secrets }) => secrets.includes('d')) ? 422 : 200 });
   await close(audit);
   expect(received.map(({ secrets }) => secrets[0])).toEqual(['a', 'b', 'c', 'e']);
-  expect(lines).toMatchObject([{ msg: 'audit record refused', record: { secrets: ['d'] } }]);
+  expect(lines).toMatchObject([{ msg: 'audit record refused', reason: 'the control plane answered 422', kept: true }]);
+  expect(JSON.stringify(lines)).not.toContain('"d"');
+  expect(audit.refused).toBe(1);
+  expect(JSON.parse(readFileSync(join(dir, 'spool', setAsideFile), 'utf8'))).toMatchObject({ record: { secrets: ['d'], tenant: acme } });
 });
 
 test('a spool that cannot be written stops nothing; the log has the record', () => {
@@ -93,4 +97,5 @@ test('a spool that cannot be written stops nothing; the log has the record', () 
   rmSync(join(dir, 'spool'), { recursive: true });
   audit.rotated(acme, ['a'], 'schedule');
   expect(lines).toMatchObject([{ msg: 'audit record not kept', record: { kind: 'rotation', secrets: ['a'] } }]);
+  expect(audit.lost).toBe(1);
 });

@@ -19,7 +19,7 @@ test('defaults apply and a trailing slash goes', () => {
     workos: { apiUrl: 'https://api.workos.com' },
     oauthIssuer: 'https://acme.authkit.app',
     addressing: { baseUrl: 'https://mcp.example.com', mode: 'path' },
-    audit: { retentionDays: 400 },
+    audit: { retentionDays: 400, recordsPerMinute: 3_000 },
     toolAccess: new Map([
       ['viewer', 'read'],
       ['*', 'all'],

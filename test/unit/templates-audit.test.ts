@@ -1,12 +1,14 @@
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { RecordsRefused, type RefusedRecord, SendLater } from '../../audit/delivery.ts';
 import type { ToolCallRecord } from '../../audit/record.ts';
+import { setAsideFile } from '../../audit/set-aside.ts';
 import { SpoolFull } from '../../audit/spool.ts';
 import { AuditTrail, brokenMs } from '../../templates/runtime/mcp/audit-trail.ts';
-import { AuditRefused, ControlPlaneUnavailable } from '../../templates/runtime/mcp/control-plane.ts';
+import { ControlPlaneUnavailable } from '../../templates/runtime/mcp/control-plane.ts';
 import { type KeyUse, KeyUses } from '../../templates/runtime/mcp/key-uses.ts';
 import type { Tool } from '../../templates/runtime/mcp/tool.ts';
 
@@ -30,6 +32,7 @@ describe('the audit trail', () => {
   let taken: ToolCallRecord[];
   let told: KeyUse[];
   let fault: (records: readonly ToolCallRecord[]) => Error | undefined;
+  let refused: (records: readonly ToolCallRecord[]) => readonly RefusedRecord[];
   let keyUses: KeyUses;
   let trail: AuditTrail;
 
@@ -40,6 +43,7 @@ describe('the audit trail', () => {
     taken = [];
     told = [];
     fault = () => undefined;
+    refused = () => [];
     keyUses = new KeyUses(() => time);
     trail = new AuditTrail({
       dir: join(folder, 'spool'),
@@ -48,7 +52,7 @@ describe('the audit trail', () => {
         if (error !== undefined) throw error;
         taken.push(...records);
         told.push(...keys);
-        return [];
+        return refused(records);
       },
       keyUses,
       clock: () => time,
@@ -96,11 +100,36 @@ describe('the audit trail', () => {
 
   it('finds the records that a batch is refused for, and delivers all others in order', async () => {
     const bad = new Set([3, 64]);
-    fault = (records) => (records.some(({ arguments: args }) => bad.has((args as { n: number }).n)) ? new AuditRefused('no') : undefined);
+    fault = (records) => (records.some(({ arguments: args }) => bad.has((args as { n: number }).n)) ? new RecordsRefused('no') : undefined);
     for (let n = 1; n <= 100; n++) record(n);
     await delivered();
     expect(numbers()).toEqual(Array.from({ length: 100 }, (_, n) => n + 1).filter((n) => !bad.has(n)));
     expect(logged.match(/"msg":"audit record refused"/g)).toHaveLength(2);
+    expect(trail.refused).toBe(2);
+  });
+
+  it('sets a record aside that is refused by itself, and says nothing of what is in it', async () => {
+    refused = (records) => records.slice(0, 1).map(({ id }) => ({ id, message: '/time must be later' }));
+    record(71_077_345);
+    record(2);
+    await delivered();
+    expect([trail.bytes, trail.refused]).toEqual([0, 1]);
+    expect(logged).toMatch(/"id":"[-0-9a-f]{36}","reason":"\/time must be later","kept":true.*"audit record refused"/);
+    expect(logged).not.toMatch(/71077345|list_notes|user_ada/);
+    const lines = readFileSync(join(folder, 'spool', setAsideFile), 'utf8')
+      .trimEnd()
+      .split('\n');
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { time: '2026-11-21T00:00:00.000Z', reason: '/time must be later', record: { subject: 'user_ada', arguments: { n: 71_077_345 } } },
+    ]);
+  });
+
+  it('keeps what the control plane wants later', async () => {
+    fault = () => new SendLater('enough', 7_000);
+    record(1);
+    await trail.close(AbortSignal.timeout(50));
+    expect(taken).toEqual([]);
+    expect([trail.bytes > 0, trail.refused]).toEqual([true, 0]);
   });
 
   it('tries again while the control plane is away, until the deadline, and keeps what it could not deliver', async () => {

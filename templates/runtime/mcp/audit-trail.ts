@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { deliver, RecordsRefused, type RefusedRecord } from '../../../audit/delivery.ts';
 import { newRecordId, type ToolCallRecord } from '../../../audit/record.ts';
 import { SpoolSender } from '../../../audit/sender.ts';
+import { SetAside } from '../../../audit/set-aside.ts';
 import { RecordTooLarge, Spool } from '../../../audit/spool.ts';
 import type { Caller } from '../assertion.ts';
 import { ConfigurationError } from '../environment.ts';
 import { ArgumentRedactor, redacted } from './argument-redactor.ts';
-import { AuditRefused, type RefusedRecord } from './control-plane.ts';
 import type { KeyUse, KeyUses } from './key-uses.ts';
 import type { Tool } from './tool.ts';
 import type { Outcome } from './tool-call.ts';
@@ -37,7 +38,7 @@ export interface AuditTrailOptions {
   readonly dir: string;
   /**
    * Resolves once the control plane has stored them, with those it will never take.
-   * @throws {AuditRefused} when it will never take them together.
+   * @throws {RecordsRefused} when it will never take them together.
    */
   readonly send: (records: readonly ToolCallRecord[], keys: readonly KeyUse[], signal: AbortSignal) => Promise<readonly RefusedRecord[]>;
   readonly keyUses: KeyUses;
@@ -51,6 +52,7 @@ export class AuditTrail {
   readonly #options: AuditTrailOptions;
   readonly #spool: Spool<ToolCallRecord>;
   readonly #sender: SpoolSender<ToolCallRecord>;
+  readonly #refused: SetAside<ToolCallRecord>;
   readonly #redactor = new ArgumentRedactor();
   #brokenUntil = 0;
 
@@ -59,12 +61,18 @@ export class AuditTrail {
     this.#options = options;
     try {
       this.#spool = new Spool({ dir: options.dir, maxBytes: spoolBytes });
+      this.#refused = new SetAside(options.dir, options.clock);
     } catch (error) {
       throw new ConfigurationError(`TENANTRY_AUDIT_SPOOL_DIR cannot be used: ${error instanceof Error ? error.message : String(error)}`);
     }
     this.#sender = new SpoolSender({
       spool: this.#spool,
-      send: (records, signal) => this.#deliver(records, signal),
+      send: (records, signal) =>
+        deliver(
+          records,
+          (part) => this.#send(part, signal),
+          (record, reason) => this.#setAside(record, reason),
+        ),
       onError: (error) => options.logger.warn({ err: error, bytes: this.#spool.bytes }, 'audit records not delivered'),
       lingerMs,
       maxPauseMs,
@@ -78,6 +86,11 @@ export class AuditTrail {
 
   get bytes(): number {
     return this.#spool.bytes;
+  }
+
+  /** Records that the control plane will never take: they are set aside in the spool's folder. */
+  get refused(): number {
+    return this.#refused.count;
   }
 
   /** Seconds since the oldest call that the control plane does not know of; 0 when it knows all. */
@@ -133,7 +146,7 @@ export class AuditTrail {
       if (this.#spool.bytes === 0 || deadline.aborted) break;
       await delay(lingerMs, undefined, { signal: deadline }).catch(() => {});
     }
-    if (this.#options.keyUses.any && !deadline.aborted) await this.#deliver([], deadline).catch(() => {});
+    if (this.#options.keyUses.any && !deadline.aborted) await this.#send([], deadline).catch(() => {});
     if (this.#spool.bytes > 0) this.#options.logger.error({ bytes: this.#spool.bytes }, 'audit records left in the spool');
     await this.#spool.close();
   }
@@ -143,33 +156,28 @@ export class AuditTrail {
     while (!signal.aborted) {
       await delay(keyUsesMs, undefined, { signal }).catch(() => {});
       if (signal.aborted || !keyUses.any) continue;
-      await this.#deliver([], signal).catch((error) => logger.debug({ err: error }, 'uses of API keys not delivered'));
+      await this.#send([], signal).catch((error) => logger.debug({ err: error }, 'uses of API keys not delivered'));
     }
   }
 
-  /** Records that the control plane refuses for what they are go to the log, so that they hold up no others. */
-  async #deliver(records: readonly ToolCallRecord[], signal: AbortSignal): Promise<void> {
+  async #send(records: readonly ToolCallRecord[], signal: AbortSignal): Promise<readonly RefusedRecord[]> {
     const { send, keyUses, logger } = this.#options;
     const keys = keyUses.take(mostKeyUses);
     try {
-      for (const { id, message } of await send(records, keys, signal)) {
-        logger.error({ record: records.find((record) => record.id === id), reason: message }, 'audit record refused');
-      }
+      return await send(records, keys, signal);
     } catch (error) {
-      if (!(error instanceof AuditRefused)) {
-        keyUses.restore(keys);
-        throw error;
-      }
-      if (records.length > 1) {
-        const half = Math.ceil(records.length / 2);
-        await this.#deliver(records.slice(0, half), signal);
-        await this.#deliver(records.slice(half), signal);
-        return;
-      }
-      // Sent with keys it may have been for them; they are made good by the next use.
-      if (records.length === 1 && keys.length > 0) return await this.#deliver(records, signal);
-      if (records.length === 1) logger.error({ record: records[0], err: error }, 'audit record refused');
-      else logger.warn({ err: error }, 'uses of API keys refused');
+      if (!(error instanceof RecordsRefused)) keyUses.restore(keys);
+      if (!(error instanceof RecordsRefused) || keys.length === 0 || records.length > 1) throw error;
+      // It may have been for the keys, which are made good by the next use.
+      if (records.length === 1) return await send(records, [], signal);
+      logger.warn({ err: error }, 'uses of API keys refused');
+      return [];
     }
+  }
+
+  /** What it says is in the file, and not in the log. */
+  #setAside(record: ToolCallRecord, reason: string): void {
+    const kept = this.#refused.add(record, reason);
+    this.#options.logger.error({ id: record.id, reason, kept }, 'audit record refused');
   }
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { JSONWebKeySet } from 'jose';
 import { Pool } from 'undici';
+import { RecordsRefused, type RefusedRecord, SendLater } from '../../../audit/delivery.ts';
 import type { ToolCallRecord } from '../../../audit/record.ts';
 import type { KeyUse } from './key-uses.ts';
 import type { Membership } from './memberships.ts';
@@ -14,16 +15,6 @@ export class ControlPlaneUnavailable extends Error {
     super(message, cause === undefined ? {} : { cause });
     this.retryAfterSeconds = retryAfterSeconds;
   }
-}
-
-/** The control plane will never take what it was sent. */
-export class AuditRefused extends Error {
-  override readonly name = 'AuditRefused';
-}
-
-export interface RefusedRecord {
-  readonly id: string;
-  readonly message: string;
 }
 
 export interface ControlPlaneOptions {
@@ -72,12 +63,12 @@ export class ControlPlane {
   /**
    * Hands over records of tool calls and last uses of API keys; the same record may be sent again.
    * @returns The records it finds fault with, which it will never take; all others are stored.
-   * @throws {AuditRefused} when it finds fault with the whole.
+   * @throws {RecordsRefused} when it finds fault with the whole; {SendLater} when it has had enough for now.
    */
   async audit(records: readonly ToolCallRecord[], keys: readonly KeyUse[], signal: AbortSignal): Promise<readonly RefusedRecord[]> {
-    const { status, text } = await this.#request('POST', '/pods/v1/audit', { body: JSON.stringify({ records, keys }), signal });
-    if (status === 400 || status === 413 || status === 422)
-      throw new AuditRefused(`control plane answered ${status}: ${text.slice(0, 500)}`);
+    const { status, headers, text } = await this.#request('POST', '/pods/v1/audit', { body: JSON.stringify({ records, keys }), signal });
+    if (status === 400 || status === 413 || status === 422) throw new RecordsRefused(`control plane answered ${status}`);
+    if (status === 429) throw new SendLater('control plane answered 429', retryAfterSeconds(headers) * 1000);
     if (status !== 200) throw new ControlPlaneUnavailable(`control plane answered ${status}`, defaultRetrySeconds);
     const refused = (parsed(text) as { refused?: unknown } | null)?.refused;
     return Array.isArray(refused) ? refused : [];
@@ -90,11 +81,7 @@ export class ControlPlane {
   async #get(path: string): Promise<{ body: unknown; cacheControl: string }> {
     const { status, headers, text } = await this.#request('GET', path);
     if (status !== 200) {
-      const retryAfter = Number(headers['retry-after']);
-      throw new ControlPlaneUnavailable(
-        `control plane answered ${status}`,
-        Number.isInteger(retryAfter) && retryAfter > 0 ? Math.min(retryAfter, 60) : defaultRetrySeconds,
-      );
+      throw new ControlPlaneUnavailable(`control plane answered ${status}`, Math.min(retryAfterSeconds(headers), 60));
     }
     const cacheControl = headers['cache-control'];
     return { body: parsed(text), cacheControl: typeof cacheControl === 'string' ? cacheControl : '' };
@@ -121,6 +108,11 @@ export class ControlPlane {
       throw new ControlPlaneUnavailable('control plane cannot be reached', defaultRetrySeconds, error);
     }
   }
+}
+
+function retryAfterSeconds({ 'retry-after': value }: Answer['headers']): number {
+  const seconds = Number(value);
+  return Number.isInteger(seconds) && seconds > 0 ? seconds : defaultRetrySeconds;
 }
 
 function parsed(text: string): unknown {

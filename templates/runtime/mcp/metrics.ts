@@ -53,6 +53,15 @@ export function createMetrics() {
           this.set(audit.bytes);
         },
       });
+      new Counter({
+        name: 'tenantry_mcp_audit_refused_total',
+        help: 'Records that the control plane will never take: set aside in refused.jsonl beside the spool.',
+        registers,
+        collect() {
+          this.reset();
+          this.inc(audit.refused);
+        },
+      });
       new Gauge({
         name: 'tenantry_mcp_audit_oldest_record_age_seconds',
         help: 'Age of the oldest record that the control plane has not taken; 0 without one.',
