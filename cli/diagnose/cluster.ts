@@ -90,7 +90,7 @@ export class Cluster {
 
   /** The tenant that has this MCP URL. */
   async tenantAt(url: string): Promise<KnownTenant | undefined> {
-    const items = await this.list<Tenant>(kinds.Tenant);
+    const { items } = await this.#timed((signal) => this.client.listAll<Tenant>(kinds.Tenant, { signal }));
     const tenant = items.find(({ status }) => status?.endpoints?.mcp === url || status?.domains?.some((domain) => domain.mcp === url));
     return tenant && known(tenant);
   }
