@@ -4,6 +4,8 @@ const shared = {
   globalSetup: ['test/e2e/global-setup.ts'],
   fileParallelism: false,
   testTimeout: 300_000,
+  // By itself expect.poll gives up after a second.
+  expect: { poll: { timeout: 60_000 } },
   hookTimeout: 400_000,
 };
 
@@ -13,7 +15,7 @@ const shared = {
  */
 export default defineConfig({
   test: {
-    teardownTimeout: 60_000,
+    teardownTimeout: 180_000,
     projects: [
       {
         test: {

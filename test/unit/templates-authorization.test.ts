@@ -2,7 +2,7 @@ import { mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, type JSONWebKeySet } from 'jose';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { accessAt, type Door, isOwnScope } from '../../templates/runtime/access.ts';
 import { ControlPlaneUnavailable } from '../../templates/runtime/mcp/control-plane.ts';
 import { type Membership, Memberships, memberMs, nonMemberMs, renewalMs } from '../../templates/runtime/mcp/memberships.ts';
@@ -93,7 +93,7 @@ describe('memberships', () => {
     state.answer = { member: false };
     expect(await of()).toEqual(yes);
     expect(state.asked).toBe(2);
-    await vi.waitFor(async () => expect(await of()).toEqual({ member: false }));
+    await expect.poll(of).toEqual({ member: false });
   });
 
   it('let a yes live out its time when it cannot be renewed, and ask once a second at most', async () => {

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EventName } from '@workos-inc/node';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { startEnvironment, type TestEnvironment } from './workos-environment.ts';
 
 interface Received {
@@ -76,7 +76,7 @@ describe('an event is sent to the endpoint that asked for it', () => {
       target.statuses.length = 0;
       const before = target.received.length;
       await using _second = await startEnvironment({ dir });
-      await expect.poll(() => target.received.length, { timeout: 5000 }).toBe(before + 1);
+      await expect.poll(() => target.received.length).toBe(before + 1);
       expect(JSON.parse(target.received.at(-1)?.body ?? '')).toMatchObject({ event: 'user.created', data: { id: user.id } });
     } finally {
       await rm(dir, { recursive: true });
@@ -144,7 +144,7 @@ describe('an outage', () => {
     await environment.sdk.organizations.listOrganizations();
     expect(target.received).toEqual([]);
     environment.workos.outage('webhooks', 0);
-    await expect.poll(() => target.received.length, { timeout: 3000 }).toBe(1);
+    await expect.poll(() => target.received.length).toBe(1);
   });
 });
 
@@ -152,6 +152,9 @@ test('more than 1,000 reads within ten seconds are refused with a time to wait, 
   await using environment = await startEnvironment();
   const { apiUrl, apiKey } = environment.workos;
   const read = () => fetch(`${apiUrl}/organizations`, { headers: { authorization: `Bearer ${apiKey}` } });
+  // A thousand requests may take longer than ten seconds, where the machine is busy with something else.
+  vi.useFakeTimers({ toFake: ['Date'] });
+  onTestFinished(() => void vi.useRealTimers());
   for (let i = 0; i < 20; i++) {
     const answers = await Promise.all(Array.from({ length: 50 }, read));
     expect(answers.every(({ status }) => status === 200)).toBe(true);
@@ -162,4 +165,6 @@ test('more than 1,000 reads within ten seconds are refused with a time to wait, 
   expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
   await environment.sdk.organizations.createOrganization({ name: 'A write' });
   expect(environment.workos.requests()).toMatchObject({ 'GET /organizations': 1001, 'POST /organizations': 1 });
+  vi.setSystemTime(Date.now() + 10_001);
+  expect((await read()).status).toBe(200);
 });
