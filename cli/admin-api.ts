@@ -69,7 +69,7 @@ interface Answer<T> {
 }
 
 /** The body of a success. @throws Failure with what the problem document says */
-export async function dataOf<T>(answer: Promise<Answer<T>>): Promise<T> {
+export async function bodyOf<T>(answer: Promise<Answer<T>>): Promise<T> {
   const { data, error, response } = await answer;
   if (response.ok) return data as T;
   throw failureOf(response, error);

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Schemas } from '../../control-plane/client/client.ts';
-import { adminApi, dataOf } from '../admin-api.ts';
+import { adminApi, bodyOf } from '../admin-api.ts';
 import { table } from '../output/table.ts';
 import { oneLine } from '../output/text.ts';
 import { action, examples, type InvocationOf } from './action.ts';
@@ -35,7 +35,7 @@ export function domainCommands(program: Command, invocationOf: InvocationOf): vo
     .addHelpText('after', examples('tenantry domains list acme'))
     .action(
       action<object, [string]>(invocationOf, async (invocation, _options, name) => {
-        const { items } = await dataOf(adminApi(invocation).GET('/admin/tenants/{name}/domains', { params: { path: { name } } }));
+        const { items } = await bodyOf(adminApi(invocation).GET('/admin/tenants/{name}/domains', { params: { path: { name } } }));
         invocation.printer.list(items, `${name} has no domains of its own. Add one: tenantry domains add ${name} <host name>`, () =>
           shown(items),
         );
@@ -49,7 +49,7 @@ export function domainCommands(program: Command, invocationOf: InvocationOf): vo
     .addHelpText('after', examples('tenantry domains add acme mcp.acme.com'))
     .action(
       action<Forcing, [string, string]>(invocationOf, async (invocation, options, name, domain) => {
-        const added = await dataOf(
+        const added = await bodyOf(
           adminApi(invocation).POST('/admin/tenants/{name}/domains', {
             params: { path: { name }, query: forced(options) },
             body: { domain },
@@ -68,7 +68,7 @@ export function domainCommands(program: Command, invocationOf: InvocationOf): vo
     .action(
       action<object, [string, string]>(invocationOf, async (invocation, _options, name, domain) => {
         const api = adminApi(invocation);
-        const asked = await dataOf(api.POST('/admin/tenants/{name}/domains/{domain}/verify', { params: { path: { name, domain } } }));
+        const asked = await bodyOf(api.POST('/admin/tenants/{name}/domains/{domain}/verify', { params: { path: { name, domain } } }));
         invocation.printer.note(`The operator has been asked to look. See: tenantry domains list ${name}`);
         invocation.printer.result(asked, () => shown([asked]));
       }),
@@ -81,7 +81,7 @@ export function domainCommands(program: Command, invocationOf: InvocationOf): vo
     .addHelpText('after', examples('tenantry domains remove acme mcp.acme.com'))
     .action(
       action<Forcing, [string, string]>(invocationOf, async (invocation, options, name, domain) => {
-        await dataOf(
+        await bodyOf(
           adminApi(invocation).DELETE('/admin/tenants/{name}/domains/{domain}', {
             params: { path: { name, domain }, query: forced(options) },
           }),

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Schemas } from '../../control-plane/client/client.ts';
 import { type ApiKeyScope, apiKeyScopes } from '../../crds/api-keys.ts';
-import { adminApi, dataOf } from '../admin-api.ts';
+import { adminApi, bodyOf } from '../admin-api.ts';
 import { table } from '../output/table.ts';
 import { ago } from '../output/text.ts';
 import { action, examples, type InvocationOf } from './action.ts';
@@ -45,7 +45,7 @@ export function keyCommands(program: Command, invocationOf: InvocationOf): void 
     .addHelpText('after', examples('tenantry keys list acme'))
     .action(
       action<object, [string]>(invocationOf, async (invocation, _options, name) => {
-        const { items } = await dataOf(adminApi(invocation).GET('/admin/tenants/{name}/api-keys', { params: { path: { name } } }));
+        const { items } = await bodyOf(adminApi(invocation).GET('/admin/tenants/{name}/api-keys', { params: { path: { name } } }));
         invocation.printer.list(items, `${name} has no API keys. Make one: tenantry keys create ${name} --name <what for>`, () =>
           tableOf(items, invocation.terminal.now()),
         );
@@ -79,7 +79,7 @@ export function keyCommands(program: Command, invocationOf: InvocationOf): void 
           scopes: [...(options.scope ?? (['mcp'] as const))],
           ...(options.expires === undefined ? {} : { expiresAt: options.expires(terminal.now()) }),
         };
-        const created = await dataOf(adminApi(invocation).POST('/admin/tenants/{name}/api-keys', { params: { path: { name } }, body }));
+        const created = await bodyOf(adminApi(invocation).POST('/admin/tenants/{name}/api-keys', { params: { path: { name } }, body }));
         printer.note(`Key ${created.id} (${created.scopes.join(', ')}) of ${name}. It is shown this once; it works within seconds.`);
         printer.result(created, () => `${created.key}\n`);
       }),
@@ -93,7 +93,7 @@ export function keyCommands(program: Command, invocationOf: InvocationOf): void 
     .addHelpText('after', examples('tenantry keys revoke acme 3mX9aQ7bK2Lp'))
     .action(
       action<object, [string, string]>(invocationOf, async (invocation, _options, name, id) => {
-        await dataOf(adminApi(invocation).DELETE('/admin/tenants/{name}/api-keys/{id}', { params: { path: { name, id } } }));
+        await bodyOf(adminApi(invocation).DELETE('/admin/tenants/{name}/api-keys/{id}', { params: { path: { name, id } } }));
         invocation.printer.done({ tenant: name, id, revoked: true }, `Key ${id} of ${name} is revoked.`);
       }),
     );

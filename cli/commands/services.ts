@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Schemas } from '../../control-plane/client/client.ts';
-import { adminApi, dataOf } from '../admin-api.ts';
+import { adminApi, bodyOf } from '../admin-api.ts';
 import { table } from '../output/table.ts';
 import { action, examples, type InvocationOf } from './action.ts';
 import { type Forcing, forced, forcing } from './tenants/options.ts';
@@ -26,7 +26,7 @@ export function serviceCommands(program: Command, invocationOf: InvocationOf): v
     .addHelpText('after', examples('tenantry services list acme'))
     .action(
       action<object, [string]>(invocationOf, async (invocation, _options, name) => {
-        const { items } = await dataOf(adminApi(invocation).GET('/admin/tenants/{name}/services', { params: { path: { name } } }));
+        const { items } = await bodyOf(adminApi(invocation).GET('/admin/tenants/{name}/services', { params: { path: { name } } }));
         invocation.printer.list(items, `The template of ${name} has no services to switch.`, () => tableOf(items));
       }),
     );
@@ -43,7 +43,7 @@ export function serviceCommands(program: Command, invocationOf: InvocationOf): v
       .action(
         action<Forcing, [string, string]>(invocationOf, async (invocation, options, name, service) => {
           const api = adminApi(invocation);
-          const state = await dataOf(
+          const state = await bodyOf(
             api.PUT('/admin/tenants/{name}/services/{service}', {
               params: { path: { name, service }, query: forced(options) },
               body: { enabled },

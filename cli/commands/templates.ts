@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Schemas } from '../../control-plane/client/client.ts';
-import { adminApi, dataOf } from '../admin-api.ts';
+import { adminApi, bodyOf } from '../admin-api.ts';
 import { fieldsOf, readDocument } from '../documents.ts';
 import { Failure } from '../failure.ts';
 import { table } from '../output/table.ts';
@@ -33,7 +33,7 @@ export function templateCommands(program: Command, invocationOf: InvocationOf): 
     .addHelpText('after', examples('tenantry templates list'))
     .action(
       action<object, []>(invocationOf, async (invocation) => {
-        const { items } = await dataOf(adminApi(invocation).GET('/admin/templates'));
+        const { items } = await bodyOf(adminApi(invocation).GET('/admin/templates'));
         invocation.printer.list(items, 'There are no templates. Apply one: tenantry templates apply -f <file>', () =>
           tableOf(items, invocation.terminal.now()),
         );
@@ -47,7 +47,7 @@ export function templateCommands(program: Command, invocationOf: InvocationOf): 
     .addHelpText('after', examples('tenantry templates get toolbridge --output yaml'))
     .action(
       action<object, [string]>(invocationOf, async (invocation, _options, name) => {
-        const template = await dataOf(adminApi(invocation).GET('/admin/templates/{name}', { params: { path: { name } } }));
+        const template = await bodyOf(adminApi(invocation).GET('/admin/templates/{name}', { params: { path: { name } } }));
         invocation.printer.result(template, () => tableOf([template], invocation.terminal.now()));
       }),
     );
@@ -68,7 +68,7 @@ export function templateCommands(program: Command, invocationOf: InvocationOf): 
         };
         // The control plane names every fault of the fields, with pointers.
         const body = spec as unknown as Template['spec'];
-        const applied = await dataOf(adminApi(invocation).PUT('/admin/templates/{name}', { params: { path: { name }, query }, body }));
+        const applied = await bodyOf(adminApi(invocation).PUT('/admin/templates/{name}', { params: { path: { name }, query }, body }));
         if (options.dryRun === true) invocation.printer.note('Nothing was stored: this is what it would be.');
         invocation.printer.result(applied, () => tableOf([applied], invocation.terminal.now()));
       }),
@@ -81,7 +81,7 @@ export function templateCommands(program: Command, invocationOf: InvocationOf): 
     .addHelpText('after', examples('tenantry templates revisions toolbridge'))
     .action(
       action<object, [string]>(invocationOf, async (invocation, _options, name) => {
-        const { items } = await dataOf(adminApi(invocation).GET('/admin/templates/{name}/revisions', { params: { path: { name } } }));
+        const { items } = await bodyOf(adminApi(invocation).GET('/admin/templates/{name}/revisions', { params: { path: { name } } }));
         const now = invocation.terminal.now();
         invocation.printer.result(items, () =>
           table(items, {

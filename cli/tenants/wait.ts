@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { AdminApiClient, Schemas } from '../../control-plane/client/client.ts';
 import type { Condition } from '../../crds/conditions.ts';
 import { isTrue } from '../../crds/conditions.ts';
-import { dataOf } from '../admin-api.ts';
+import { bodyOf } from '../admin-api.ts';
 import { Failure } from '../failure.ts';
 import type { Invocation } from '../invocation.ts';
 import { oneLine } from '../output/text.ts';
@@ -60,7 +60,7 @@ export const conditionsOf = (
 
 async function look(api: AdminApiClient, name: string): Promise<TenantWithEvents | undefined | 'away'> {
   try {
-    return await dataOf(api.GET('/admin/tenants/{name}', { params: { path: { name } } }));
+    return await bodyOf(api.GET('/admin/tenants/{name}', { params: { path: { name } } }));
   } catch (error) {
     if (error instanceof Failure && error.outcome === 'notFound') return undefined;
     if (error instanceof Failure && error.outcome === 'unavailable') return 'away';

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AdminApiClient, Tenant } from '../../control-plane/client/client.ts';
 import type { paths } from '../../control-plane/client/schema.ts';
-import { dataOf } from '../admin-api.ts';
+import { bodyOf } from '../admin-api.ts';
 import { Failure } from '../failure.ts';
 import type { Invocation } from '../invocation.ts';
 import { changeLine } from './show.ts';
@@ -17,7 +17,7 @@ export async function allTenants(api: AdminApiClient, filter: Filter): Promise<T
   let cursor: string | undefined;
   do {
     const query = { ...filter, limit: 500, ...(cursor === undefined ? {} : { cursor }) };
-    const { items, nextCursor } = await dataOf(api.GET('/admin/tenants', { params: { query } }));
+    const { items, nextCursor } = await bodyOf(api.GET('/admin/tenants', { params: { query } }));
     all.push(...items);
     cursor = nextCursor;
   } while (cursor !== undefined);

@@ -37,7 +37,7 @@ const answers: Readonly<Record<string, number | object>> = {
   '/admin/tenants/busy': 429,
   '/admin/tenants/broken': 500,
   '/admin/tenants/away': 503,
-  '/admin/audit/verify': { ok: false, records: 1, months: [] },
+  '/admin/audit/verify': { verdict: 'broken', ok: false, records: 1, months: [] },
 };
 
 const dir = mkdtempSync(join(tmpdir(), 'tenantry-exit-codes-'));

@@ -52,7 +52,7 @@ const answers: Readonly<Record<string, object>> = {
   'PUT /admin/templates/toolbridge': template,
   'GET /admin/templates/toolbridge/revisions': { items: [{ revision: 'a', current: true, createdAt: tenant.createdAt }] },
   'GET /admin/audit': { items: [record] },
-  'GET /admin/audit/verify': { ok: true, records: 1, months: [month] },
+  'GET /admin/audit/verify': { verdict: 'intact', ok: true, records: 1, months: [month] },
 };
 
 /** Every command, with arguments that make it succeed. */

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { recordKinds } from '../../../audit/record.ts';
 import type { Schemas } from '../../../control-plane/client/client.ts';
-import { adminApi, dataOf } from '../../admin-api.ts';
+import { adminApi, bodyOf } from '../../admin-api.ts';
 import { table } from '../../output/table.ts';
 import { action, examples, type InvocationOf } from '../action.ts';
 import { given } from './options.ts';
@@ -67,14 +67,14 @@ export function listCommand(audit: Command, invocationOf: InvocationOf): void {
             limit: Math.min(pageSize, limit - records.length),
             ...(cursor === undefined ? {} : { cursor }),
           });
-          const page = await dataOf(api.GET('/admin/audit', { params: { query } }));
+          const page = await bodyOf(api.GET('/admin/audit', { params: { query } }));
           records.push(...page.items);
           cursor = page.nextCursor;
         } while (cursor !== undefined && records.length < limit);
         invocation.printer.list(records, 'There is no such record.', () =>
           table(records, {
             TIME: (record) => record.time,
-            ACTOR: ({ actor }) => actor,
+            ACTOR: ({ actor, impersonator }) => (impersonator === undefined ? actor : `${actor} (by ${impersonator})`),
             ACTION: (record) => record.action,
             TENANT: ({ tenant }) => tenant?.name ?? '',
             OUTCOME: ({ outcome }) => outcome,

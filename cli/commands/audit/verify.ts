@@ -1,9 +1,10 @@
 import { accessSync, constants, createReadStream, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
-import { type ExportTrust, verifyExport } from '../../../audit/export.ts';
+import { type ExportTrust, type ExportVerdict, verifyExport } from '../../../audit/export.ts';
+import type { Verdict } from '../../../audit/verification.ts';
 import type { Schemas } from '../../../control-plane/client/client.ts';
-import { adminApi, dataOf } from '../../admin-api.ts';
+import { adminApi, bodyOf } from '../../admin-api.ts';
 import { Ended, Failure } from '../../failure.ts';
 import { properties, table } from '../../output/table.ts';
 import { patient } from '../../patience.ts';
@@ -11,6 +12,15 @@ import { action, examples, type InvocationOf } from '../action.ts';
 import { given, type Range, ranged } from './options.ts';
 
 type Month = Schemas['AuditVerification']['months'][number];
+
+/** Milliseconds after which somebody is told that it goes on. */
+const patienceMs = 5_000;
+
+const words: Readonly<Record<Verdict, string>> = {
+  intact: 'Nothing is broken.',
+  broken: 'BROKEN.',
+  'nothing-checked': 'NOTHING WAS CHECKED: there is no record in this range.',
+};
 
 const monthTable = (
   months: readonly (Omit<Month, 'fault'> & { readonly fault?: { readonly detail: string; readonly sequence: number } | undefined })[],
@@ -27,7 +37,9 @@ const monthTable = (
 export function verifyCommand(audit: Command, invocationOf: InvocationOf): void {
   ranged(audit.command('verify'))
     .argument('[export]', 'a file that `audit export` wrote: verified here, without the control plane')
-    .description('Recompute the hash chains and compare them with their signed heads. Exit code 9 when something is broken.')
+    .description(
+      'Recompute the hash chains and compare them with their signed heads. Exit code 9: something is broken; 3: nothing was there to check.',
+    )
     .option('--keys <file>', 'public keys you have kept (GET /admin/audit/keys); without them those in the export are trusted')
     .option('--heads <file>', 'signed heads you have kept (GET /admin/audit/heads): finds what was cut off or written anew later')
     .addHelpText('after', examples('tenantry audit verify --tenant acme', 'tenantry audit verify audit.jsonl --keys audit-keys.json'))
@@ -38,42 +50,52 @@ export function verifyCommand(audit: Command, invocationOf: InvocationOf): void 
           const { printer } = invocation;
           if (file === undefined) {
             if (keys !== undefined || heads !== undefined) throw new Failure('usage', '--keys and --heads go with the file of an export.');
-            printer.note('The control plane recomputes every hash; this may take some minutes.');
-            const verdict = await dataOf(
+            const patience = setTimeout(() => printer.note('Still verifying: every hash is recomputed.'), patienceMs);
+            const verification = await bodyOf(
               adminApi(invocation, { patience: await patient() }).GET('/admin/audit/verify', { params: { query: given(range) } }),
-            );
-            printer.result(
-              verdict,
-              () =>
-                `${monthTable(verdict.months)}\n${verdict.ok ? 'Nothing is broken.' : 'BROKEN.'} ${verdict.records} records were recomputed.\n`,
-            );
-            if (!verdict.ok) throw new Ended('faultFound');
-            return;
+            ).finally(() => clearTimeout(patience));
+            const { verdict, records, months } = verification;
+            printer.result(verification, () => `${monthTable(months)}\n${words[verdict]} ${records} records were recomputed.\n`);
+            return conclude(verdict);
           }
           const trust: ExportTrust = {
             ...(keys === undefined ? {} : { keys: listIn(keys, 'keys') }),
             ...(heads === undefined ? {} : { heads: listIn(heads, 'items') as NonNullable<ExportTrust['heads']> }),
+            ...(Object.keys(given(range)).length === 0 ? {} : { wanted: given(range) }),
           };
-          const verdict = await verifyExport(linesOf(file), trust);
+          const found = await verifyExport(linesOf(file), trust);
           if (keys === undefined)
             printer.note(
-              `The keys in the export were trusted; compare their ids with ones you have from elsewhere: ${verdict.keys.join(', ')}`,
+              `The keys in the export were trusted; compare their ids with ones you have from elsewhere: ${found.keys.join(', ')}`,
             );
           printer.result(
-            verdict,
+            found,
             () =>
-              monthTable(verdict.months) +
+              monthTable(found.months) +
               properties({
-                Records: verdict.records,
-                Whole: verdict.whole ? 'yes' : 'NO: the end is missing',
-                Unreadable: verdict.unreadable === undefined ? undefined : `line ${verdict.unreadable.line}: ${verdict.unreadable.detail}`,
-                Verdict: verdict.ok ? 'nothing is broken' : 'BROKEN',
+                Records: found.records,
+                Scope: scopeOf(found),
+                Whole: found.whole ? 'yes' : 'NO: the end is missing',
+                Lacks: found.lack,
+                Unreadable: found.unreadable === undefined ? undefined : `line ${found.unreadable.line}: ${found.unreadable.detail}`,
+                Verdict: words[found.verdict],
               }),
           );
-          if (!verdict.ok) throw new Ended('faultFound');
+          conclude(found.verdict);
         },
       ),
     );
+}
+
+function conclude(verdict: Verdict): void {
+  if (verdict === 'broken') throw new Ended('faultFound');
+  if (verdict === 'nothing-checked') throw new Ended('notFound');
+}
+
+/** What an export says it has. */
+function scopeOf({ scope: { tenant, organizationId, from, to }, signed }: ExportVerdict): string {
+  const whose = tenant ?? organizationId ?? 'all chains';
+  return `${whose}, ${from ?? 'from the beginning'} to ${to ?? 'the time of the export'}${signed ? '' : ' (NOT signed)'}`;
 }
 
 function linesOf(file: string): AsyncIterable<string> {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Tenant } from '../../../control-plane/client/client.ts';
-import { adminApi, dataOf } from '../../admin-api.ts';
+import { adminApi, bodyOf } from '../../admin-api.ts';
 import { tenantTable } from '../../tenants/show.ts';
 import { isReady, waitFor } from '../../tenants/wait.ts';
 import { action, examples, type InvocationOf } from '../action.ts';
@@ -24,7 +24,7 @@ export function actionCommands(tenants: Command, invocationOf: InvocationOf): vo
       .action(
         action<Waiting & Forcing, [string]>(invocationOf, async (invocation, options, name) => {
           const api = adminApi(invocation);
-          const changed = await dataOf(api.POST(path, { params: { path: { name }, query: forced(options) } }));
+          const changed = await bodyOf(api.POST(path, { params: { path: { name }, query: forced(options) } }));
           const reached = verb === 'resume' ? isReady : (tenant: Tenant | undefined) => tenant?.status.phase === 'Suspended';
           const shown: Tenant =
             (options.wait === true ? await waitFor(invocation, api, name, reached, { seconds: options.timeout, goal }) : undefined) ??
@@ -42,7 +42,7 @@ export function actionCommands(tenants: Command, invocationOf: InvocationOf): vo
     .action(
       action<Waiting, [string]>(invocationOf, async (invocation, options, name) => {
         const api = adminApi(invocation);
-        const { rotationRequest, tenant } = await dataOf(api.POST('/admin/tenants/{name}/rotate', { params: { path: { name } } }));
+        const { rotationRequest, tenant } = await bodyOf(api.POST('/admin/tenants/{name}/rotate', { params: { path: { name } } }));
         const done = (current: Tenant | undefined): boolean => current?.status.secrets?.rotationRequest === rotationRequest;
         const shown: Tenant =
           (options.wait === true

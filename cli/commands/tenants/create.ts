@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Command, Option } from 'commander';
 import type { Schemas } from '../../../control-plane/client/client.ts';
-import { adminApi, dataOf } from '../../admin-api.ts';
+import { adminApi, bodyOf } from '../../admin-api.ts';
 import { fieldsOf, pairs, readDocument, scalar } from '../../documents.ts';
 import { Failure } from '../../failure.ts';
 import type { Invocation } from '../../invocation.ts';
@@ -57,7 +57,7 @@ export function createCommand(tenants: Command, invocationOf: InvocationOf): voi
         const body = await newTenant(invocation, options, name);
         const api = adminApi(invocation);
         const dryRun = options.dryRun === true;
-        const created = await dataOf(
+        const created = await bodyOf(
           api.POST('/admin/tenants', {
             params: { query: dryRun ? { dryRun } : {}, header: { 'Idempotency-Key': options.idempotencyKey ?? randomUUID() } },
             body,

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { Tenant } from '../../../control-plane/client/client.ts';
-import { adminApi, dataOf } from '../../admin-api.ts';
+import { adminApi, bodyOf } from '../../admin-api.ts';
 import { Failure } from '../../failure.ts';
 import type { Invocation } from '../../invocation.ts';
 import { oneLine } from '../../output/text.ts';
@@ -25,9 +25,9 @@ export function deleteCommand(tenants: Command, invocationOf: InvocationOf): voi
       action<Waiting & { data?: DataFate }, [string]>(invocationOf, async (invocation, options, name) => {
         const { printer } = invocation;
         const api = adminApi(invocation);
-        const before = await dataOf(api.GET('/admin/tenants/{name}', { params: { path: { name } } }));
+        const before = await bodyOf(api.GET('/admin/tenants/{name}', { params: { path: { name } } }));
         const data = options.data ?? (await askFate(invocation, before));
-        const deleted = await dataOf(api.DELETE('/admin/tenants/{name}', { params: { path: { name }, query: { data } } }));
+        const deleted = await bodyOf(api.DELETE('/admin/tenants/{name}', { params: { path: { name }, query: { data } } }));
         if (options.wait === true) {
           await waitFor(invocation, api, name, (tenant) => tenant?.uid !== before.uid, {
             seconds: options.timeout,

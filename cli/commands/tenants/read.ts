@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { adminApi, dataOf } from '../../admin-api.ts';
+import { adminApi, bodyOf } from '../../admin-api.ts';
 import { Failure } from '../../failure.ts';
 import { oneLine } from '../../output/text.ts';
 import { tenantPage, tenantTable } from '../../tenants/show.ts';
@@ -47,7 +47,7 @@ export function readCommands(tenants: Command, invocationOf: InvocationOf): void
     .addHelpText('after', examples('tenantry tenants get acme', 'tenantry tenants get acme --output json | jq -r .status.endpoints.mcp'))
     .action(
       action<object, [string]>(invocationOf, async (invocation, _options, name) => {
-        const tenant = await dataOf(adminApi(invocation).GET('/admin/tenants/{name}', { params: { path: { name } } }));
+        const tenant = await bodyOf(adminApi(invocation).GET('/admin/tenants/{name}', { params: { path: { name } } }));
         invocation.printer.result(tenant, () => tenantPage(tenant, invocation.terminal.now()));
       }),
     );
@@ -62,7 +62,7 @@ export function readCommands(tenants: Command, invocationOf: InvocationOf): void
     .action(
       action<FilterOptions, [string | undefined]>(invocationOf, async (invocation, options, name) => {
         const api = adminApi(invocation);
-        if (name !== undefined) await dataOf(api.GET('/admin/tenants/{name}', { params: { path: { name } } }));
+        if (name !== undefined) await bodyOf(api.GET('/admin/tenants/{name}', { params: { path: { name } } }));
         await watchTenants(invocation, async () => {
           const found = await allTenants(api, filterOf(options));
           return name === undefined ? found : found.filter((tenant) => tenant.name === name);
@@ -85,7 +85,7 @@ export function readCommands(tenants: Command, invocationOf: InvocationOf): void
     )
     .action(
       action<{ client?: string }, [string]>(invocationOf, async (invocation, options, name) => {
-        const connection = await dataOf(adminApi(invocation).GET('/admin/tenants/{name}/connect', { params: { path: { name } } }));
+        const connection = await bodyOf(adminApi(invocation).GET('/admin/tenants/{name}/connect', { params: { path: { name } } }));
         const wanted = (text: string): string => text.toLowerCase().replaceAll(/[\s-]/g, '');
         const clients = connection.clients.filter(
           ({ client }) => options.client === undefined || wanted(client) === wanted(options.client),

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { adminApi, dataOf } from '../../admin-api.ts';
+import { adminApi, bodyOf } from '../../admin-api.ts';
 import { fieldsOf, pairs, readDocument, scalar } from '../../documents.ts';
 import { Failure } from '../../failure.ts';
 import { tenantPage } from '../../tenants/show.ts';
@@ -49,7 +49,7 @@ export function updateCommand(tenants: Command, invocationOf: InvocationOf): voi
           ...(options.dryRun === true ? { dryRun: true as const } : {}),
         };
         const api = adminApi(invocation);
-        const changed = await dataOf(api.PATCH('/admin/tenants/{name}', { params: { path: { name }, query }, body }));
+        const changed = await bodyOf(api.PATCH('/admin/tenants/{name}', { params: { path: { name }, query }, body }));
         if (options.dryRun === true) printer.note('Nothing was stored: this is what it would be.');
         const waits = options.wait === true && options.dryRun !== true;
         const shown =
