@@ -25,15 +25,16 @@ export function chainOf({ tenant }: Pick<AuditRecord, 'tenant'>): string {
   return tenant?.uid ?? platformChain;
 }
 
-/** Transactions of one ledger at a time, and batches that may wait for their turn. */
+/** Transactions with batches at a time, and batches that may wait for their turn. */
 const mostTransactions = 4;
 const mostWaiting = 500;
-/** Records that share a transaction. */
+/** Single records that share a transaction, and that may wait for one. */
 const mostShared = 500;
+const mostJoining = 5_000;
 
-interface Shared {
-  readonly records: NewRecord[];
-  readonly appended: Promise<number>;
+interface Joining {
+  readonly record: NewRecord;
+  readonly appended: PromiseWithResolvers<void>;
 }
 
 /**
@@ -43,8 +44,9 @@ interface Shared {
 export class Ledger {
   readonly #db: Kysely<AuditTables>;
   readonly #turns = new Turns(mostTransactions);
-  /** By chain, what is yet to begin and may take further records. */
-  readonly #open = new Map<string, Shared>();
+  /** Single records that wait for the next transaction, oldest first. */
+  readonly #joining: Joining[] = [];
+  #joins = false;
 
   constructor(db: Kysely<AuditTables>) {
     this.#db = db;
@@ -56,8 +58,8 @@ export class Ledger {
    */
   async append(records: readonly NewRecord[]): Promise<number> {
     if (records.length === 0) return 0;
-    this.#refuseWhenFull();
-    return await this.#inTurn(new Set(records.map(chainOf)), () => records);
+    if (this.#turns.waiting >= mostWaiting) throw tooManyWait();
+    return await this.#turns.take([...new Set(records.map(chainOf))], () => this.#transact(records));
   }
 
   /**
@@ -78,38 +80,42 @@ export class Ledger {
   }
 
   /**
-   * Appends one record, in one transaction with whatever else waits for the same chain by then: many at once cost little more than one.
+   * Appends one record, in one transaction with whatever else waits by then, of whichever chain: many at once cost little more than one.
    * @throws as append.
    */
   async join(record: NewRecord): Promise<void> {
-    const chain = chainOf(record);
-    const open = this.#open.get(chain);
-    if (open !== undefined && open.records.length < mostShared) {
-      open.records.push(record);
-      await open.appended;
-      return;
+    if (this.#joining.length >= mostJoining) throw tooManyWait();
+    const appended = Promise.withResolvers<void>();
+    this.#joining.push({ record, appended });
+    if (!this.#joins) void this.#appendJoining();
+    await appended.promise;
+  }
+
+  /** One transaction after the other: what comes meanwhile is in the next. */
+  async #appendJoining(): Promise<void> {
+    this.#joins = true;
+    while (this.#joining.length > 0) await this.#appendShared(this.#joining.splice(0, mostShared));
+    this.#joins = false;
+  }
+
+  async #appendShared(shared: readonly Joining[]): Promise<void> {
+    try {
+      await this.#transact(shared.map(({ record }) => record));
+      for (const { appended } of shared) appended.resolve();
+    } catch (error) {
+      // What the database will never take is nobody else's failure.
+      if (isDataRefused(error) && shared.length > 1) for (const one of shared) await this.#appendShared([one]);
+      else for (const { appended } of shared) appended.reject(error);
     }
-    this.#refuseWhenFull();
-    const records = [record];
-    const appended = this.#inTurn(new Set([chain]), () => {
-      // From here on it is closed: another may have been opened since, when this was full.
-      if (this.#open.get(chain)?.records === records) this.#open.delete(chain);
-      return records;
-    });
-    this.#open.set(chain, { records, appended });
-    await appended;
   }
 
-  #refuseWhenFull(): void {
-    if (this.#turns.waiting >= mostWaiting) throw new Problem('store-unavailable', 'Too many records wait to be stored. Send them again.');
+  #transact(records: readonly NewRecord[]): Promise<number> {
+    return this.#db.transaction().execute((transaction) => appendIn(transaction, records));
   }
+}
 
-  async #inTurn(chains: ReadonlySet<string>, take: () => readonly NewRecord[]): Promise<number> {
-    return await this.#turns.take([...chains], () => {
-      const records = take();
-      return this.#db.transaction().execute((transaction) => appendIn(transaction, records));
-    });
-  }
+function tooManyWait(): Problem {
+  return new Problem('store-unavailable', 'Too many records wait to be stored. Send them again.');
 }
 
 /** As Ledger.append, in a transaction that does more. */
