@@ -6,14 +6,16 @@ import { type RequestOptions, request as send } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { KubeConfig } from '@kubernetes/client-node';
 
-/** `lost`: the API server does it, and nobody is told. */
-export type Fate = 'passed' | 'dropped' | 'lost';
+/** `lost`: the API server does it, and the connection ends. `held`: it does it, and the answer never comes. */
+export type Fate = 'passed' | 'dropped' | 'lost' | 'held';
 /** Asked for each request, before it is sent on. */
 export type Rule = (request: { readonly method: string; readonly path: string }) => Fate | Promise<Fate>;
 
 export class KubernetesProxy {
   /** What happens to requests; all pass until a test says otherwise. */
   rule: Rule = () => 'passed';
+  /** Told when the API server has done what is `held`. */
+  onHeld: () => void = () => {};
   readonly #target: URL;
   readonly #credentials: RequestOptions;
   readonly #server: Server;
@@ -62,8 +64,10 @@ export class KubernetesProxy {
     response.on('close', () => onward.destroy());
     onward.on('error', () => request.socket.destroy());
     onward.on('response', (answer) => {
-      if (fate === 'lost') {
-        request.socket.destroy();
+      if (fate === 'lost' || fate === 'held') {
+        answer.resume();
+        if (fate === 'lost') request.socket.destroy();
+        else this.onHeld();
         return;
       }
       response.writeHead(answer.statusCode ?? 502, answer.headers);
