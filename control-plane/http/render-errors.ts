@@ -13,7 +13,10 @@ const fromFastify: Readonly<Record<string, readonly [Code, string]>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported-media-type', 'Send application/json; PATCH also takes application/merge-patch+json.'],
   FST_ERR_CTP_BODY_TOO_LARGE: ['body-too-large', 'The body is larger than this operation takes.'],
   FST_ERR_BAD_URL: ['malformed-request', 'The path is not a valid URL.'],
-  FST_ERR_HANDLER_TIMEOUT: ['overloaded', 'There is no answer within the time this operation may take. Look whether the change was made before trying again.'],
+  FST_ERR_HANDLER_TIMEOUT: [
+    'overloaded',
+    'There is no answer within the time this operation may take. Look whether the change was made before trying again.',
+  ],
   FST_ERR_MAX_PARAM_LENGTH: ['route-not-found', 'There is nothing at this path.'],
 };
 
