@@ -180,7 +180,7 @@ function renderSidecar(blueprint: Blueprint): RenderedContainer {
   const value = (name: string, text: string | undefined): Variable[] => (text === undefined ? [] : [{ name, value: text }]);
   const env = [
     ...identity(blueprint, pod.sidecarPort),
-    ...value('TENANTRY_DISPLAY_NAME', tenant.spec.displayName ?? tenant.metadata.name),
+    ...value('TENANTRY_DISPLAY_NAME', literal(tenant.spec.displayName ?? tenant.metadata.name)),
     ...value('TENANTRY_ORGANIZATION_ID', tenant.spec.organizationId),
     ...value('TENANTRY_MCP_URL', endpoints.mcp),
     ...value('TENANTRY_API_URL', endpoints.api),
@@ -254,10 +254,14 @@ function templateVariables(blueprint: Blueprint, container: TemplateContainer): 
   });
 }
 
-/** A value that came from outside is no place for `$(NAME)`, which Kubernetes would expand to another variable, secrets included. */
+/**
+ * A value that came from outside is no place for `$(NAME)`, which Kubernetes would expand to another variable, secrets included. Every dollar
+ * is escaped, not only those before a parenthesis: Kubernetes reads `$$` as one dollar wherever it stands, so that `$$$(NAME)` is a dollar
+ * and a reference.
+ */
 function literal(text: string): string {
   // As a function, because `$$` in a replacement string means one dollar.
-  return text.replaceAll('$(', () => '$$(');
+  return text.replaceAll('$', () => '$$');
 }
 
 const generatedKey = ({ generatedKeys }: Blueprint, name: string): string => generatedKeys[name] ?? name;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseQuantity } from '../../kube/quantity.ts';
 import { kinds, type Resource } from '../../kube/resources.ts';
+import { expand } from '../../local/node/environment.ts';
 import type { RenderedContainer } from '../../operator/render/pod.ts';
 import { renderTenant } from '../../operator/render/tenant.ts';
 import { blueprint, settingsWith } from './gen.ts';
@@ -87,6 +88,23 @@ describe('the pod', () => {
     expect(variable(api, 'ABSENT')).toBeUndefined();
     expect(variable(api, 'LIST')).toBe('["a"]');
   });
+
+  test.each(['$(DATABASE_URL)', '$$(DATABASE_URL)', '$$$(DATABASE_URL)', '$$$$(DATABASE_URL)', 'a$$b', '5 $', '$', '$((DATABASE_URL))'])(
+    'hands on %s as it is, whoever wrote it: Kubernetes expands nothing in it',
+    (text) => {
+      const template = {
+        containers: [{ name: 'api', image: 'x', env: [{ name: 'NOTE', parameter: '/note' }] }],
+      };
+      const spec = { displayName: text, containers: { api: { env: [{ name: 'OWN', value: text }] } } };
+      const pod = podOf({ template, spec, parameters: { note: text } });
+      const [api, mcp] = [pod.initContainers[0], pod.containers[0]];
+      const seen = (container: RenderedContainer | undefined, name: string): string =>
+        expand(variable(container, name) ?? '', { DATABASE_URL: 'a secret' });
+      expect(seen(api, 'NOTE')).toBe(text);
+      expect(seen(api, 'OWN')).toBe(text);
+      expect(seen(mcp, 'TENANTRY_DISPLAY_NAME')).toBe(text);
+    },
+  );
 
   test("takes the tenant's variables and resources over the template's", () => {
     const template = {
