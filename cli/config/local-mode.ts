@@ -27,8 +27,9 @@ const stateFolders = ['.tenantry', '.tenantry-workos'];
 
 /**
  * Looks for local mode in `folder` and above it. Whoever can write there could name a server of their own, as in /tmp or in a repository
- * that was cloned: believed is only what the user `uid` alone can write, in a file that nobody else can read, as `npm start` makes it
- * and neither git nor tar does by itself; and only for this machine.
+ * that was cloned: believed is only what the user `uid` alone can write, in a file that nobody else can read, as `npm start` makes it;
+ * and only for this machine. Somebody's archive that the user unpacks can bring such a file: it can name an address of this machine, and
+ * the token it brings itself.
  * @param uid undefined where users have no number: there is no local mode there.
  */
 export function findLocalMode(folder: string, uid: number | undefined): LocalModeSearch {
