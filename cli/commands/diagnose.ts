@@ -26,7 +26,7 @@ Exit code: 0 nothing broken, 9 a link is broken, 3 there is no such tenant.
 
 Examples:
   tenantry diagnose acme
-  tenantry diagnose acme --bundle acme.tar.gz              # a file for whoever helps you; no secret is in it
+  tenantry diagnose acme --bundle acme.tar.gz              # a file for whoever helps you: look into it before you send it
   tenantry diagnose acme --no-cluster                      # only from outside, as a client sees it
   tenantry diagnose https://mcp.example.com/t/acme/mcp     # without control plane and without kubeconfig
   TENANTRY_TENANT_TOKEN=... tenantry diagnose acme         # what is wrong with this token or API key?
@@ -44,7 +44,7 @@ export function diagnoseCommand(program: Command, invocationOf: InvocationOf): v
     .option('--token-file <file>', 'token or API key of a client of the tenant, to be looked at; - reads standard input')
     .option('--ca <file>', 'PEM certificates to trust besides those of the system')
     .option('--address <host:port>', 'where to connect instead of the URL’s host, as for a gateway that DNS does not lead to yet')
-    .option('--bundle <file>', 'also write what was seen into this .tar.gz: objects, events and logs, secrets taken out')
+    .option('--bundle <file>', 'also write what was seen into this .tar.gz: objects, events and logs, without secrets that are found')
     .addHelpText('after', help)
     .action(
       action<Options, [string]>(invocationOf, async (invocation, options, what) => {

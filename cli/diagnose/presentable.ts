@@ -1,3 +1,5 @@
+import { secretInFlag } from './secret-flags.ts';
+
 /** Variables whose values the operator sets and that hold no secret by themselves. */
 const harmless = /^(TENANTRY_(?!.*(TOKEN|SECRET|KEY|PASSWORD)).*|HOST|PORT|NODE_ENV|LOG_LEVEL|POD_IP|POD_NAME)$/;
 const secretName = /pass(word|wd|phrase)?|secret|token|api[-_]?key|private[-_]?key|credential|authorization|connection[-_]?string|dsn/i;
@@ -5,10 +7,10 @@ const mark = '[redacted]';
 
 /**
  * An object of Kubernetes without what a bundle has no use for or must not show: values of environment variables that users set, texts
- * under a name that speaks of a secret, the copy of the object that kubectl keeps in an annotation, and managed fields.
+ * under a name that speaks of a secret, arguments that a flag of such a name gives, the copy of the object that kubectl keeps in an annotation, and managed fields.
  */
 export function presentable(value: unknown, name = ''): unknown {
-  if (Array.isArray(value)) return value.map((item) => (name === 'env' ? variable(item) : presentable(item, name)));
+  if (Array.isArray(value)) return name === 'env' ? value.map(variable) : withoutArguments(value.map((item) => presentable(item, name)));
   if (value === null || typeof value !== 'object')
     return typeof value === 'string' && secretName.test(name) && !isReference(name) ? mark : value;
   const shown: [string, unknown][] = [];
@@ -22,7 +24,17 @@ export function presentable(value: unknown, name = ''): unknown {
 
 /** Fields that name a Secret or a token's file, rather than hold one. */
 function isReference(name: string): boolean {
-  return /(Name|Ref|Policy|Path|Token|Seconds|Type)$/.test(name) || name === 'secret' || name === 'secretKeyRef';
+  return /(Name|Ref|Policy|Path|Seconds|Type)$/.test(name);
+}
+
+/** Words of a command line without the secrets among them: `--password`, `value` or `--password=value`. */
+function withoutArguments(words: readonly unknown[]): unknown[] {
+  return words.map((word, index) => {
+    if (typeof word !== 'string') return word;
+    const before = words[index - 1];
+    if (typeof before === 'string' && secretInFlag(before) === 'next' && !/^--?[a-z][\w-]*(=|$)/i.test(word)) return mark;
+    return secretInFlag(word) === 'same' ? word.slice(0, word.indexOf('=') + 1) + mark : word;
+  });
 }
 
 function variable(entry: unknown): unknown {

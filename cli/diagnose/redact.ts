@@ -1,5 +1,6 @@
 import { secretForms } from '../../audit/secret-forms.ts';
 import { KnownTexts } from './known-texts.ts';
+import { isSecretFlag } from './secret-flags.ts';
 
 const { apiKey, issuedKey, token, privateKey } = secretForms;
 
@@ -15,6 +16,8 @@ const patterns: readonly RegExp[] = [
 
 /** A name and what stands between it and its value, as in name=value, "name": "value" and the like. */
 const assignment = /(?<![a-z0-9_-])([a-z0-9_-]+)\\?["']?\s*[:=]\s*\\?["']?/gi;
+/** A flag and what stands between it and the next word, as in `--name value` and `["--name", "value"]`. */
+const flag = /(?<![\w.-])--?([a-z][\w.-]*)(?:\\?["'],\s*\\?["']|[ \t]+(?!-)\\?["']?)/gi;
 const assigned = /(?!\[redacted\])[^\s"'\\,;&})\]]{4,}/y;
 const secretName =
   /pass(?:word|wd|phrase)?|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|client[-_]?secret|credential|authorization|cookie/i;
@@ -45,7 +48,8 @@ export class Redactor {
   text(text: string): string {
     let result = this.#known.replaceIn(text, mark);
     for (const pattern of patterns) result = result.replace(pattern, `$1${mark}`);
-    return withoutAssigned(result);
+    const named = (name: string) => (name.length > maximumName ? secretName : nameOfSecret).test(name);
+    return without(without(result, assignment, named), flag, isSecretFlag);
   }
 
   /** The same value with every text in it redacted, keys included. */
@@ -57,13 +61,13 @@ export class Redactor {
   }
 }
 
-/** The text without the values of names that speak of a secret. */
-function withoutAssigned(text: string): string {
+/** The text without the values that stand behind a name, the first group of `place`, that speaks of a secret. */
+function without(text: string, place: RegExp, isSecret: (name: string) => boolean): string {
   const pieces: string[] = [];
   let kept = 0;
-  for (const match of text.matchAll(assignment)) {
+  for (const match of text.matchAll(place)) {
     const [whole, name = ''] = match;
-    if (!(name.length > maximumName ? secretName : nameOfSecret).test(name)) continue;
+    if (!isSecret(name)) continue;
     const begin = match.index + whole.length;
     if (begin < kept) continue;
     assigned.lastIndex = begin;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { stringify } from 'yaml';
 import { KnownTexts } from '../../cli/diagnose/known-texts.ts';
 import { presentable } from '../../cli/diagnose/presentable.ts';
 import { Redactor } from '../../cli/diagnose/redact.ts';
@@ -46,7 +47,7 @@ describe('a redactor', () => {
 
   test('leaves what helps: names of Secrets, URLs, plain words', () => {
     const text =
-      'secretName: tenantry-database\nGET https://mcp.example.com/t/acme/mcp 401: no token\nSecretsReady=True\nhttps://x.example.com/.well-known/oauth-authorization-server: nothing listens there';
+      'secretName: tenantry-database\nGET https://mcp.example.com/t/acme/mcp 401: no token\nSecretsReady=True\nhttps://x.example.com/.well-known/oauth-authorization-server: nothing listens there\nserver --token-file /run/token/value --secret-name tenantry-database --pass-credentials --verbose';
     expect(new Redactor([]).text(text)).toBe(text);
   });
 
@@ -55,6 +56,9 @@ describe('a redactor', () => {
     ['a header of a log', 'headers: {"cookie": "session=hunter2secret; theme=dark"}', 'headers: {"cookie": "[redacted]; theme=dark"}'],
     ['the name of a setting below others', 'spring.datasource.password: hunter2secret', 'spring.datasource.password: [redacted]'],
     ['a long name', `${'x'.repeat(200)}TOKEN=hunter2secret`, `${'x'.repeat(200)}TOKEN=[redacted]`],
+    ['what follows a flag', 'ran psql --password hunter2secret --port 5432', 'ran psql --password [redacted] --port 5432'],
+    ['what follows a flag, in quotes', 'sh -c "login --api-key \'hunter2secret\'"', 'sh -c "login --api-key \'[redacted]\'"'],
+    ['what follows a flag in JSON', '{"args":["--auth-token", "hunter2secret"]}', '{"args":["--auth-token", "[redacted]"]}'],
     ['a token that stands behind a hyphen', 'session-eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1In0.c2ln', 'session-[redacted]'],
   ])('takes out %s', (_what, text, expected) => {
     expect(new Redactor([]).text(text)).toBe(expected);
@@ -107,6 +111,10 @@ describe('a redactor', () => {
     ['ends of keys', '-----BEGIN PRIVATE KEY-----END PRIVATE '],
     ['assignments', 'a=b='],
     ['assignments of secrets', 'secret=b='],
+    ['flags', '--token-'],
+    ['flags of secrets', '--token '],
+    ['spaces after a flag', '--token                '],
+    ['spaces after a flag in JSON', '"--token",              '],
     ['spaces after a name', 'token                '],
     ['bearers', 'Bearer   '],
     ['the beginning of a known secret', 'ababab'],
@@ -174,5 +182,40 @@ describe('a presentable object', () => {
       data: { password: '[redacted]', apiKey: '[redacted]' },
       spec: { secretName: 'z' },
     });
+  });
+
+  test('hides them under names that end in Token, but shows how the tokens of ServiceAccounts are mounted', () => {
+    const volumes = [{ name: 'token', projected: { sources: [{ serviceAccountToken: { path: 'token', audience: 'tenantry-pods' } }] } }];
+    const spec = { automountServiceAccountToken: false, volumes: [...volumes, { name: 'keys', secret: { secretName: 'tenantry-keys' } }] };
+    expect(presentable({ spec: { ...spec, accessToken: 'hunter2secret', secret: 'hunter2secret' } })).toEqual({
+      spec: { ...spec, accessToken: '[redacted]', secret: '[redacted]' },
+    });
+  });
+
+  test.each([
+    [
+      'the argument after it',
+      ['serve', '--password', 's3cr3tvalue99', '--port', '80'],
+      ['serve', '--password', '[redacted]', '--port', '80'],
+    ],
+    ['one with spaces and quotes', ['--db-password', 's3cr3t "value" 99'], ['--db-password', '[redacted]']],
+    ['one of few letters', ['-token', 'abc', '--secret=xy'], ['-token', '[redacted]', '--secret=[redacted]']],
+  ])('shows no secret that a flag gives: %s', (_what, args, expected) => {
+    const pod = (words: readonly string[]) => ({ spec: { containers: [{ name: 'api', args: words }] } });
+    expect(presentable(pod(args))).toEqual(pod(expected));
+    expect(new Redactor([]).text(stringify(presentable(pod(args))))).toBe(stringify(pod(expected)));
+  });
+
+  test('shows arguments that are none, such as where a secret lies', () => {
+    const args = [
+      '--token-file',
+      '/run/token',
+      '--secret-name=tenantry-database',
+      '--password-stdin',
+      '--verbose',
+      '--token-ttl-seconds',
+      '60',
+    ];
+    expect(presentable({ args, command: ['node', 'server.js'] })).toEqual({ args, command: ['node', 'server.js'] });
   });
 });
