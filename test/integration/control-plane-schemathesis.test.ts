@@ -8,7 +8,7 @@ import { namespaceOf } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { kinds } from '../../kube/resources.ts';
 import type { WorkosStandIn } from '../../local/workos/start.ts';
-import { schemathesis } from '../schemathesis/locate.mjs';
+import { schemathesis, settings } from '../schemathesis/locate.mjs';
 import { type Cluster, createNamespace, createTenant, openWorkos, podToken, startCluster, startPlane } from './control-plane-cluster.ts';
 
 /** The same examples every time; a failure prints the command that repeats it. */
@@ -62,7 +62,7 @@ async function run(change: (document: string) => string, args: readonly string[]
   const child = spawn(
     schemathesis(process.env),
     [
-      ...['run', file, '--url', plane.url, '--seed', String(seed), '--max-examples', String(examplesEach)],
+      ...['--config-file', settings, 'run', file, '--url', plane.url, '--seed', String(seed), '--max-examples', String(examplesEach)],
       // What fits the document may still be refused for what only lookups tell, such as a template that is not there.
       ...['--exclude-checks', 'positive_data_acceptance', '--workers', '1', '--generation-database', 'none', '--no-color', '--no-shrink'],
       ...['--request-timeout', '30', '--suppress-health-check', 'all', '--warnings', 'off', ...args],

@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { cacheFolder } from '../../local/setup/locate.mjs';
 
 export const requirements = fileURLToPath(new URL('requirements.txt', import.meta.url));
+/** Settings that have no option on the command line. */
+export const settings = fileURLToPath(new URL('schemathesis.toml', import.meta.url));
 /** Written last: an environment without it is half made. */
 export const completeMark = '.complete';
 
