@@ -86,6 +86,16 @@ describe('the record of local mode', () => {
       uid,
       /symbolic link/,
     ],
+    [
+      'one that is a link to a file of the user elsewhere',
+      () => {
+        const elsewhere = join(root, 'elsewhere.json');
+        writeFileSync(elsewhere, JSON.stringify({ adminUrl: 'http://localhost:8090' }), { mode: 0o600 });
+        symlinkSync(elsewhere, join(state, 'local.json'));
+      },
+      uid,
+      /cannot be read \(ELOOP\)/,
+    ],
     ['one of another machine', () => plant({ adminUrl: 'https://tenantry.example.com' }), uid, /not on this machine/],
     ['one whose host only begins like this machine', () => plant({ adminUrl: 'http://127.0.0.1.example.com' }), uid, /not on this machine/],
     ['one with another scheme', () => plant({ adminUrl: 'file://localhost/etc/passwd' }), uid, /not on this machine/],

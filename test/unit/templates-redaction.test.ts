@@ -144,6 +144,17 @@ describe('arguments in the audit', () => {
     });
   });
 
+  it('name no undeclared argument whose name is a key, put there by mistake', () => {
+    const open = toolOf(object({ labels: { type: 'object' } }));
+    for (const key of ['tnt_abcdefghijkl_0123456789', 'sk_live_1234', 'ghp_abc123', 'eyJhbGciOiJIUzI1NiJ9']) {
+      expect(key.length).toBeLessThan(33);
+      expect(redactor.redact(open, { [key]: 1, labels: { [key]: 'x' } }), key).toEqual({
+        '[undeclared]': '[redacted]',
+        labels: { '[undeclared]': '[redacted]' },
+      });
+    }
+  });
+
   it('are followed through lists, combinations and recursion', () => {
     const part = object({
       id: { type: 'integer' },
