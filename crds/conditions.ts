@@ -3,6 +3,9 @@
  * Meaning of status, observedGeneration and lastTransitionTime: https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md
  */
 
+/** Reasons of AuthorizationReady with which nothing gets on until a person acts; the message says how. Each stalls the tenant. */
+const authorizationStalls = ['OrganizationNotFound', 'OrganizationTaken', 'OrganizationRefused', 'InvitationRefused'] as const;
+
 /** Reasons each condition may carry, by condition type. */
 export const conditionReasons = {
   /** The template exists and the tenant's parameters fit its schema. */
@@ -25,16 +28,8 @@ export const conditionReasons = {
   ],
   /** Service and route exist and name the tenant's public URLs. */
   RouteReady: ['Routed', 'Pending', 'NotAccepted'],
-  /** Written by the control plane: the tenant's URLs are OAuth resources of the authorization server. */
-  AuthorizationReady: [
-    'Registered',
-    'NoOrganization',
-    'OrganizationNotFound',
-    'OrganizationTaken',
-    'OrganizationRefused',
-    'InvitationRefused',
-    'ProviderUnavailable',
-  ],
+  /** Written by the control plane: the tenant's URLs are OAuth resources of the authorization server, and who is to be invited is. */
+  AuthorizationReady: ['Registered', 'NoOrganization', ...authorizationStalls, 'ProviderUnavailable'],
   /** An MCP handshake through the tenant's own public route succeeded. */
   Verified: ['HandshakeSucceeded', 'Pending', 'Unreachable', 'HandshakeFailed', 'MetadataInvalid', 'ChallengeMissing', 'Suspended'],
   /** All of the above held once, and the tenant's own workload still serves. */
@@ -50,8 +45,7 @@ export const conditionReasons = {
     'ContainersInvalid',
     'NoServer',
     'MigrationFailed',
-    'OrganizationNotFound',
-    'OrganizationTaken',
+    ...authorizationStalls,
     'NamespaceConflict',
     'ApplyRefused',
     'CleanupFailed',
@@ -61,6 +55,11 @@ export const conditionReasons = {
 
 export type ConditionType = keyof typeof conditionReasons;
 export type ConditionReason<T extends ConditionType = ConditionType> = (typeof conditionReasons)[T][number];
+
+/** Whether a reason of AuthorizationReady is one that only a person can end. */
+export function stallsAuthorization(reason: string): reason is (typeof authorizationStalls)[number] {
+  return authorizationStalls.some((stall) => stall === reason);
+}
 
 /** `lastTransitionTime` is RFC 3339 in UTC and moves only when `status` changes. */
 export interface Condition {

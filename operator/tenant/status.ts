@@ -1,4 +1,4 @@
-import { type Condition, type ConditionReason, isTrue, mergeConditions, type Verdict } from '../../crds/conditions.ts';
+import { type Condition, type ConditionReason, isTrue, mergeConditions, stallsAuthorization, type Verdict } from '../../crds/conditions.ts';
 import { type Endpoints, namespaceOf } from '../../crds/names.ts';
 import type { Tenant, TenantStatus } from '../../crds/tenant.ts';
 import type { MigrationState } from './plan.ts';
@@ -103,8 +103,7 @@ function troubleOf({ workload, route }: Findings): string | undefined {
 
 function stalledBy(tenant: Tenant, findings: Findings): Blocked | undefined {
   const authorization = tenant.status?.conditions?.find((condition) => condition.type === 'AuthorizationReady');
-  for (const reason of ['OrganizationNotFound', 'OrganizationTaken'] as const)
-    if (authorization?.reason === reason) return { reason, message: authorization.message };
+  if (authorization && stallsAuthorization(authorization.reason)) return { reason: authorization.reason, message: authorization.message };
   if (findings.databaseProblem?.reason === 'NoServer') return { reason: 'NoServer', message: findings.databaseProblem.message };
   if (findings.migration === 'failed') return { reason: 'MigrationFailed', message: migrationFailed };
   return undefined;

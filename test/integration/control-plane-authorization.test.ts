@@ -8,7 +8,10 @@ import { finalizers, namespaceOf } from '../../crds/names.ts';
 import type { Tenant, TenantSpec } from '../../crds/tenant.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { kinds } from '../../kube/resources.ts';
+import { tenantrySeed, workosSeed } from '../../local/workos/roles.ts';
 import type { WorkosStandIn } from '../../local/workos/start.ts';
+import { statusOf } from '../../operator/tenant/status.ts';
+import { startEnvironment } from '../unit/workos-environment.ts';
 import {
   baseUrl,
   type Cluster,
@@ -231,6 +234,47 @@ describe('an organization made for the tenant', () => {
     });
     await settled('organized-later', 'Registered');
     expect((await read('organized-later'))?.spec.organizationId).toBe(workos.findOrganization(organization.externalId)?.id);
+  });
+
+  test('to which WorkOS refuses to invite is registered, says what to correct, and has its administrator invited once that is done', async () => {
+    await plane.stop();
+    // An environment without the role that is invited for; the passes are made here, so that no other tenant is looked for in it.
+    await using environment = await startEnvironment({ seed: workosSeed });
+    const there = environment.workos;
+    try {
+      await passing(async (context) => {
+        const provider = new IdentityProvider(new WorkosConnection(there));
+        const look = async (): Promise<Tenant | undefined> => {
+          const tenant = await read('uninvited');
+          if (tenant === undefined) return undefined;
+          const again = await reconcile(tenant, new Set(), { ...context, provider }, new AbortController().signal);
+          return again === 0 ? look() : read('uninvited');
+        };
+        const url = `${baseUrl}/t/uninvited/mcp`;
+        await create('uninvited', wanted('heidi@acme.example'));
+        const tenant = await look();
+        const { message } = ready(tenant) ?? {};
+        expect(ready(tenant)).toMatchObject({ status: 'False', reason: 'InvitationRefused' });
+        expect(message).toBe(
+          'WorkOS refused to invite the first administrator (HTTP 400). Correct spec.organization.admin.email, and see that the role tenant-admin exists: tenantry workos check.',
+        );
+        expect(there.invitations('heidi@acme.example')).toEqual([]);
+        expect(there.resources()).toEqual([url]);
+        expect(tenant?.status?.authorization?.resources).toEqual([{ url, id: expect.any(String) }]);
+        const shown = statusOf(tenant as Tenant, {}, context.now);
+        expect(shown.phase).toBe('Stalled');
+        expect(shown.conditions).toContainEqual(
+          expect.objectContaining({ type: 'Stalled', status: 'True', reason: 'InvitationRefused', message }),
+        );
+        there.ensureRoles(tenantrySeed);
+        expect(ready(await look())).toMatchObject({ status: 'True', reason: 'Registered' });
+        expect(there.invitations('heidi@acme.example')).toEqual([expect.objectContaining({ state: 'pending', role_slug: 'tenant-admin' })]);
+        await cluster.client.delete(kinds.Tenant, 'uninvited');
+        expect(await look()).toBeUndefined();
+      });
+    } finally {
+      plane = await start();
+    }
   });
 
   test('stays when the tenant goes: people are in it', async () => {

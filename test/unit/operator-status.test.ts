@@ -86,15 +86,30 @@ describe('the status', () => {
     expect(status.phase).toBe('Stalled');
   });
 
-  test.each(['OrganizationNotFound', 'OrganizationTaken'] as const)(
-    'an organization that is not to be had (%s) stalls the tenant, with the words of the control plane',
-    (reason) => {
-      const unknown = { ...condition('AuthorizationReady', 'False', reason), message: 'not that organization' };
-      const status = statusOf(tenant({}, { conditions: [unknown] }), complete, now);
-      expect(verdict(status, 'Stalled')).toMatchObject({ status: 'True', reason, message: 'not that organization' });
-      expect(status.phase).toBe('Stalled');
-    },
-  );
+  const { verification: _none, ...unverified } = complete;
+  const refusals = ['OrganizationNotFound', 'OrganizationTaken', 'OrganizationRefused', 'InvitationRefused'] as const;
+  const refusal = (reason: string) => ({ ...condition('AuthorizationReady', 'False', reason), message: 'correct it' });
+
+  test.each(refusals)('what a person has to put right at WorkOS (%s) stalls the tenant, with the words of the control plane', (reason) => {
+    const status = statusOf(tenant({}, { conditions: [refusal(reason)] }), unverified, now);
+    expect(verdict(status, 'Stalled')).toMatchObject({ status: 'True', reason, message: 'correct it' });
+    expect(verdict(status, 'Reconciling')).toMatchObject({ status: 'False', reason: 'Settled' });
+    expect(verdict(status, 'Ready')).toMatchObject({ status: 'False', reason: 'Stalled', message: 'correct it' });
+    expect(status.phase).toBe('Stalled');
+    for (const entry of status.conditions ?? []) expect(conditionReasons[entry.type as ConditionType]).toContain(entry.reason);
+  });
+
+  test.each(refusals)('a tenant that was Ready stays so where something is to be put right at WorkOS (%s), and says it', (reason) => {
+    const status = statusOf(tenant({}, { server, conditions: [condition('Ready', 'True'), refusal(reason)] }), complete, now);
+    expect(verdict(status, 'Ready')).toMatchObject({ status: 'True', message: 'The tenant serves as it is. correct it' });
+    expect(verdict(status, 'Stalled')).toMatchObject({ status: 'True', reason });
+  });
+
+  test('a WorkOS that does not answer stalls nothing: it is asked again', () => {
+    const status = statusOf(tenant({}, { conditions: [refusal('ProviderUnavailable')] }), unverified, now);
+    expect(verdict(status, 'Stalled').status).toBe('False');
+    expect(verdict(status, 'Reconciling').status).toBe('True');
+  });
 
   test('a tenant that is suspended in a pause says that its pods still serve', () => {
     const blocked = { reason: 'Paused', message: 'paused' } as const;

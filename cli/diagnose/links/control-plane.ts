@@ -1,3 +1,4 @@
+import { stallsAuthorization } from '../../../crds/conditions.ts';
 import { causeOf } from '../cause.ts';
 import type { Commands } from '../commands.ts';
 import { broken, type Finding, type Link, notChecked, ok } from '../link.ts';
@@ -30,21 +31,17 @@ export const controlPlaneLink: Link = {
   },
 };
 
-function registration({ name, spec, status }: KnownTenant, commands: Commands): Finding | undefined {
+function registration({ name, status }: KnownTenant, commands: Commands): Finding | undefined {
   const condition = status.conditions?.find(({ type }) => type === 'AuthorizationReady');
   if (condition === undefined) return undefined;
   const seen = [`AuthorizationReady=${condition.status} (${condition.reason}): ${condition.message}`];
   if (condition.status === 'True') return ok(...seen);
   if (condition.reason === 'NoOrganization') return ok(...seen, 'without an organization only API keys work');
-  if (condition.reason === 'OrganizationNotFound')
-    return broken(
-      `WorkOS has no organization ${spec.organizationId ?? ''}`,
-      'Organizations cannot be exchanged: create the tenant anew with the right one, or restore it at WorkOS.',
-      seen,
-      [commands.tenantry('tenants', 'get', name)],
-    );
-  if (condition.reason === 'OrganizationTaken')
-    return broken(condition.message, 'Organizations cannot be exchanged: create the tenant anew with one of its own.', seen);
+  if (stallsAuthorization(condition.reason))
+    return broken(condition.message, 'Do what it says; the control plane looks again every minute.', seen, [
+      commands.tenantry('tenants', 'get', name),
+      commands.tenantry('workos', 'check'),
+    ]);
   return broken(
     'the tenant’s URLs are not registered at WorkOS: nobody can sign in to it',
     'Look what is wrong there, then at the control plane’s log.',
