@@ -112,6 +112,7 @@ export function apiKeyRoutes(
         operationId: 'revokeApiKey',
         tags,
         summary: 'Revoke an API key',
+        description: 'For good: the key is gone from the list too. What was done with it stays in the audit.',
         params: byApiKey,
         response: { 204: z.null().describe('It is refused within seconds.') },
         problems: ['tenant-not-found', 'api-key-not-found'],

@@ -34,6 +34,7 @@ export function serviceRoutes(server: FastifyInstance, access: Access, tenants: 
         operationId: 'listServices',
         tags,
         summary: "List the switches of a tenant's stack",
+        description: 'What the template offers, each as the tenant has it or, where it says nothing, as the template has it.',
         params: byName,
         response: { 200: z.object({ items: z.array(service) }).meta({ id: 'ServiceList' }) },
         problems: ['tenant-not-found'],
@@ -53,6 +54,8 @@ export function serviceRoutes(server: FastifyInstance, access: Access, tenants: 
         operationId: 'setService',
         tags,
         summary: 'Switch a service on or off',
+        description:
+          'Takes effect with new pods of the tenant; while it is off, its operations are no tools and answer `404` under `/api`.',
         params: byService,
         querystring: z.strictObject({ force }),
         body: z.strictObject({ enabled: z.boolean().describe('Whether it is to be on.') }).meta({ id: 'ServiceState' }),

@@ -116,6 +116,8 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
         operationId: 'verifyAudit',
         tags,
         summary: 'Recompute chains and compare them with their signed heads',
+        description:
+          'All chains the caller may read, or those of one tenant. A break is no problem document but an answer: look at `verdict`, which tells where nothing was there to be checked, too.',
         querystring: z.strictObject(range),
         response: { 200: auditVerification },
         problems: ['invalid-query', 'tenant-not-found', 'too-many-requests', 'store-unavailable'],

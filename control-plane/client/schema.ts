@@ -119,7 +119,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the switches of a tenant's stack */
+        /**
+         * List the switches of a tenant's stack
+         * @description What the template offers, each as the tenant has it or, where it says nothing, as the template has it.
+         */
         get: operations["listServices"];
         put?: never;
         post?: never;
@@ -137,7 +140,10 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Switch a service on or off */
+        /**
+         * Switch a service on or off
+         * @description Takes effect with new pods of the tenant; while it is off, its operations are no tools and answer `404` under `/api`.
+         */
         put: operations["setService"];
         post?: never;
         delete?: never;
@@ -153,7 +159,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the custom host names of a tenant */
+        /**
+         * List the custom host names of a tenant
+         * @description Each with the TXT record that proves it, and with its URLs once it serves.
+         */
         get: operations["listDomains"];
         put?: never;
         /**
@@ -176,7 +185,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Look up the DNS record of a host name now */
+        /**
+         * Look up the DNS record of a host name now
+         * @description It only saves waiting: the record is looked up every half minute, later every ten minutes. Read the list of host names for what came out.
+         */
         post: operations["verifyDomain"];
         delete?: never;
         options?: never;
@@ -194,7 +206,10 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Remove a custom host name */
+        /**
+         * Remove a custom host name
+         * @description Another tenant can have it verified as soon as the operator has released it.
+         */
         delete: operations["removeDomain"];
         options?: never;
         head?: never;
@@ -255,7 +270,10 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Revoke an API key */
+        /**
+         * Revoke an API key
+         * @description For good: the key is gone from the list too. What was done with it stays in the audit.
+         */
         delete: operations["revokeApiKey"];
         options?: never;
         head?: never;
@@ -289,7 +307,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read a template */
+        /**
+         * Read a template
+         * @description Administrators of tenants read the templates of their tenants; any other is `404` for them.
+         */
         get: operations["getTemplate"];
         /**
          * Create or replace a template
@@ -310,7 +331,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List what a template was, the latest first */
+        /**
+         * List what a template was, the latest first
+         * @description What tenants can stay with, by `template.revision`: the last ten, and whatever a tenant still runs or stays with.
+         */
         get: operations["listTemplateRevisions"];
         put?: never;
         post?: never;
@@ -347,7 +371,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Recompute chains and compare them with their signed heads */
+        /**
+         * Recompute chains and compare them with their signed heads
+         * @description All chains the caller may read, or those of one tenant. A break is no problem document but an answer: look at `verdict`, which tells where nothing was there to be checked, too.
+         */
         get: operations["verifyAudit"];
         put?: never;
         post?: never;
@@ -464,7 +491,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Keys of the users' tokens */
+        /**
+         * Keys of the users' tokens
+         * @description Those of the AuthKit domain, at most a minute old; while the domain does not answer, the last ones.
+         */
         get: operations["getUserKeys"];
         put?: never;
         post?: never;
@@ -481,7 +511,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether a user is a member of the pod's tenant */
+        /**
+         * Whether a user is a member of the pod's tenant
+         * @description The tenant is that of the token. Whoever is no user, such as an application, is a member of nothing.
+         */
         get: operations["getMember"];
         put?: never;
         post?: never;

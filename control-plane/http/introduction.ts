@@ -1,3 +1,8 @@
+import { ownFields } from '../admin/scope.ts';
+
+/** What they may change, as the check has it. */
+const own = new Intl.ListFormat('en-GB', { type: 'conjunction' }).format(ownFields.map((field) => `\`${field}\``));
+
 /** What holds for every operation: `info.description` of the OpenAPI document, and the beginning of the reference. Markdown. */
 export const introduction = `\
 Create, change and delete tenants, each with an MCP stack of its own; read the record of what was done; and what tenants' pods ask. The same document is served at
@@ -19,7 +24,7 @@ proves the sign-in. Whether its user still is an active member, with the same ro
 | \`templates:write\` | applying templates |
 
 Members of the platform's organization administer all tenants. Members of another organization administer the tenants of that organization alone: they create and delete none, write no templates, change
-\`displayName\`, \`parameters\`, \`services\`, \`tools\`, \`domains\` and \`suspended\`, do not resume what the platform has suspended, and take nothing over from another field manager. What is not theirs is
+${own}, do not resume what the platform has suspended, and take nothing over from another field manager. What is not theirs is
 \`404\` for them, exactly like what does not exist.
 
 **Problems.** Every refusal is a problem document (RFC 9457, \`application/problem+json\`). \`type\` is stable and what programs look at; \`detail\` says what is wrong here and what to do; \`errors\` points
@@ -38,8 +43,8 @@ whatever dies in between; \`Idempotency-Replayed\` tells whether the answer is t
 **Dry runs.** \`?dryRun=true\` on creating and changing tenants and on applying templates makes every check, Kubernetes' own too, stores nothing and records nothing.
 
 **Limits.** \`RateLimit-Limit\`, \`RateLimit-Remaining\` and \`RateLimit-Reset\` tell an administrator what is left of the minute at this replica; beyond it requests are \`429\` with \`Retry-After\`. Tokens that are refused
-count against the address they come from. Bodies have at most 256 KiB and 64 levels, headers 16 KiB together; a request must arrive within 20 s and is answered within 25 s, but for verifying and
-exporting the audit.
+count against the address they come from. Bodies have at most 256 KiB, batches of records at \`/pods/v1/audit\` and \`/operator/v1/audit\` 1 MiB, and all of them 64 levels;
+headers have 16 KiB together; a request must arrive within 20 s and is answered within 25 s, but for verifying and exporting the audit.
 
 **Versions.** Until 1.0 the API goes with \`tenantry.dev/v1alpha1\` and may change between minor versions, which the changelog tells. Fields, problems and values of enumerations may be added at any time: ignore those you do
 not know.`;

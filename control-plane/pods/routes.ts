@@ -40,7 +40,13 @@ export function podRoutes(
     '/pods/v1/jwks',
     {
       onRequest,
-      schema: operation({ ...route, operationId: 'getUserKeys', summary: "Keys of the users' tokens", response: { 200: keySet } }),
+      schema: operation({
+        ...route,
+        operationId: 'getUserKeys',
+        summary: "Keys of the users' tokens",
+        description: 'Those of the AuthKit domain, at most a minute old; while the domain does not answer, the last ones.',
+        response: { 200: keySet },
+      }),
     },
     async (_request, reply) => reply.header('cache-control', 'max-age=300').send(await keys.current()),
   );
@@ -53,6 +59,7 @@ export function podRoutes(
         ...route,
         operationId: 'getMember',
         summary: "Whether a user is a member of the pod's tenant",
+        description: 'The tenant is that of the token. Whoever is no user, such as an application, is a member of nothing.',
         params: user,
         response: { 200: membership },
       }),

@@ -6,6 +6,7 @@ import { permissions } from '../../control-plane/identity/admins.ts';
 interface Operation {
   readonly operationId: string;
   readonly summary: string;
+  readonly description?: string;
   readonly tags: readonly string[];
   readonly security: readonly Readonly<Record<string, readonly string[]>>[];
   readonly responses: Readonly<
@@ -44,6 +45,8 @@ test('operations have names of their own, made of a verb and what it is done to'
 
 each('%s is described the one way', (_name, { path, operation }) => {
   expect(operation.summary.length).toBeGreaterThan(5);
+  // What is not obvious from the summary, in whole sentences.
+  expect(operation.description).toMatch(/^.{20,}[.`]$/s);
   expect(document.tags.map(({ name }) => name)).toEqual(expect.arrayContaining([...operation.tags]));
   expect(Object.keys(operation).filter((key) => key.startsWith('x-'))).toEqual([]);
   const isAdmin = path.startsWith('/admin/');
