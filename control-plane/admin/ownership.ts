@@ -28,7 +28,7 @@ export function foreignFields(
   { metadata, spec }: Tenant,
   patch: { readonly spec?: unknown; readonly labels?: unknown },
 ): readonly ForeignFields[] {
-  return ((metadata.managedFields ?? []) as readonly ManagedFields[]).flatMap(({ manager = '', subresource, fieldsV1 }) => {
+  return managedFields(metadata).flatMap(({ manager = '', subresource, fieldsV1 }) => {
     if (own.has(manager) || subresource || fieldsV1 === undefined) return [];
     const inMetadata = fieldsV1['f:metadata'];
     const pointers = [
@@ -39,6 +39,18 @@ export function foreignFields(
     ];
     return pointers.length === 0 ? [] : [{ manager, pointers }];
   });
+}
+
+/** Whether the Admin API has set this field of the spec, and nobody has changed it since. */
+export function isStillOwn({ metadata }: Tenant, field: keyof Tenant['spec']): boolean {
+  return managedFields(metadata).some(({ manager, subresource, fieldsV1 }) => {
+    const inSpec = manager === fieldManager && !subresource ? fieldsV1?.['f:spec'] : undefined;
+    return isObject(inSpec) && `f:${field}` in inSpec;
+  });
+}
+
+function managedFields({ managedFields = [] }: Tenant['metadata']): readonly ManagedFields[] {
+  return managedFields as readonly ManagedFields[];
 }
 
 /** Pointers of what is owned by `fields` and changes when `patch` is merged into `current`. */

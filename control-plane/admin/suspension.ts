@@ -2,14 +2,19 @@ import { annotations } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { Problem } from '../http/problem.ts';
 import type { Admin } from '../identity/admins.ts';
+import { isStillOwn } from './ownership.ts';
 
 export const suspenders = ['platform', 'tenant'] as const;
 export type Suspender = (typeof suspenders)[number];
 
-/** Who has suspended a tenant; undefined where nobody has. What is not known to be of the tenant's own administrators is the platform's: kubectl's too. */
-export function suspenderOf({ metadata, spec }: Tenant): Suspender | undefined {
-  if (spec.suspended !== true) return undefined;
-  return metadata.annotations?.[annotations.suspendedBy] === 'tenant' ? 'tenant' : 'platform';
+/**
+ * Who has suspended a tenant; undefined where nobody has. What is not known to be of the tenant's own administrators is the platform's:
+ * kubectl's too, which resumes and suspends without a word about the mark that it finds.
+ */
+export function suspenderOf(tenant: Tenant): Suspender | undefined {
+  if (tenant.spec.suspended !== true) return undefined;
+  const marked = tenant.metadata.annotations?.[annotations.suspendedBy] === 'tenant';
+  return marked && isStillOwn(tenant, 'suspended') ? 'tenant' : 'platform';
 }
 
 /**

@@ -507,6 +507,8 @@ describe("a tenant's administrator", () => {
       return [(body['spec'] as { suspended?: boolean }).suspended, body['suspendedBy']];
     };
     const resume = (change = {}, query = '') => call('POST', `/admin/tenants/${name}/resume${query}`, undefined, change);
+    const withKubectl = (suspended: boolean) =>
+      world.kubectl(['patch', 'tenant', name, '--type=merge', '-p', JSON.stringify({ spec: { suspended } })]);
 
     test('of its own: it resumes', async () => {
       expect((await resume()).status).toBe(200);
@@ -521,10 +523,18 @@ describe("a tenant's administrator", () => {
       ['by an action', () => call('POST', `/admin/tenants/${name}/suspend`)],
       ['by a change', () => call('PATCH', `/admin/tenants/${name}`, { suspended: true })],
       ['over its own', () => suspend().then(() => call('POST', `/admin/tenants/${name}/suspend`))],
-      ['with kubectl', () => world.kubectl(['patch', 'tenant', name, '--type=merge', '-p', '{"spec":{"suspended":true}}'])],
+      ['with kubectl', () => withKubectl(true)],
+      [
+        'with kubectl, which had resumed its own',
+        () =>
+          suspend()
+            .then(() => withKubectl(false))
+            .then(() => withKubectl(true)),
+      ],
     ])('of the platform, %s: it does not resume', async (_how, bySomebody) => {
       expect((await resume({}, '?force=true')).status).toBe(200);
       await bySomebody();
+      await expect.poll(state).toEqual([true, 'platform']);
       // Nor does it become its own by suspending it again.
       expect((await suspend()).body['suspendedBy']).toBe('platform');
       for (const refused of [
@@ -539,6 +549,14 @@ describe("a tenant's administrator", () => {
       expect((await stored(name)).spec.suspended).toBe(true);
       expect((await as('PATCH', `/admin/tenants/${name}`, { displayName: 'Suspended' })).status).toBe(200);
       expect((await resume({}, '?force=true')).status).toBe(200);
+    });
+
+    test('of its own, over which kubectl says the same: it resumes', async () => {
+      expect((await suspend()).body['suspendedBy']).toBe('tenant');
+      await withKubectl(true);
+      await expect.poll(state).toEqual([true, 'tenant']);
+      expect((await resume({ token })).status).toBe(200);
+      await expect.poll(state).toEqual([false, undefined]);
     });
 
     test('managed by a GitOps tool: it takes nothing over by force, the platform does', async () => {
