@@ -113,6 +113,7 @@ export async function prepareControlPlane(
     limits,
     log,
     now: () => new Date(),
+    signal: stopping.signal,
   });
   const pods = new PodIdentity(client, directory);
   const auditPart = createAudit({

@@ -27,6 +27,8 @@ export interface AdminOptions {
   readonly limits: RateLimits;
   readonly log: Logger;
   readonly now: () => Date;
+  /** Ends what goes on in the background. */
+  readonly signal: AbortSignal;
 }
 
 /** Everything behind the Admin API. Nothing of it asks anybody before it is used. */
@@ -41,6 +43,7 @@ export function createAdmin({
   limits,
   log,
   now,
+  signal,
 }: AdminOptions): AdminParts {
   const tenants = new Tenants(client, directory, organizationExists, now);
   return {
@@ -50,7 +53,7 @@ export function createAdmin({
     templates: new Templates(client, directory, tenants),
     apiKeys: new ApiKeys(client),
     usage: new ApiKeyUsage(store.db),
-    idempotency: new Idempotency(store.db, log),
+    idempotency: new Idempotency({ db: store.db, log, now, signal }),
     addressing,
     now,
   };

@@ -97,9 +97,9 @@ export const catalogue = {
   conflict: { status: 409, title: 'The object was changed meanwhile', remedy: 'Send the same request again.', retryAfter: 1 },
   'idempotency-in-progress': {
     status: 409,
-    title: 'The first request with this key has not been answered yet',
-    remedy: 'Send the same request again in a moment.',
-    retryAfter: 2,
+    title: 'A request with this key is in progress, or has ended without an answer that was kept',
+    remedy: 'Wait as many seconds as Retry-After says, up to a minute, then send the same request again.',
+    retryAfter: 60,
   },
   'precondition-failed': {
     status: 412,

@@ -3,6 +3,7 @@ import { type Kysely, sql } from 'kysely';
 import type { Logger } from 'pino';
 import { canonicalJson } from '../../audit/json.ts';
 import { Problem } from '../http/problem.ts';
+import { Releases } from './releases.ts';
 import type { IdempotencyTables, StoredAnswer } from './tables.ts';
 
 /** A request that may come more than once. */
@@ -17,17 +18,29 @@ export interface Repeatable {
 const lockSeconds = 60;
 const keptHours = 24;
 
+export interface IdempotencyOptions {
+  readonly db: Kysely<IdempotencyTables>;
+  readonly log: Logger;
+  readonly now: () => Date;
+  /** Ends what goes on in the background. */
+  readonly signal: AbortSignal;
+}
+
 /**
  * Gives the same answer to the same request, however often and to whichever replica it is sent. Only success is kept: a refusal has
- * changed nothing, so the request may be tried again.
+ * changed nothing, so the request may be tried again, at once or as soon as the database is back.
  */
 export class Idempotency {
   readonly #db: Kysely<IdempotencyTables>;
   readonly #log: Logger;
+  readonly #now: () => Date;
+  readonly #releases: Releases;
 
-  constructor(db: Kysely<IdempotencyTables>, log: Logger) {
+  constructor({ db, log, now, signal }: IdempotencyOptions) {
     this.#db = db;
     this.#log = log;
+    this.#now = now;
+    this.#releases = new Releases({ db, log, now: () => now().getTime(), signal });
   }
 
   /**
@@ -36,17 +49,27 @@ export class Idempotency {
    */
   async answer(request: Repeatable, work: () => Promise<StoredAnswer>): Promise<StoredAnswer & { readonly replayed: boolean }> {
     const attempt = randomUUID();
-    const stored = await this.#claim(request, attempt);
+    const stored = await this.#claim(request, attempt).catch((error: unknown) => {
+      // Whether the claim was made before the database was lost, nobody knows.
+      if (!(error instanceof Problem)) this.#releases.releaseLater(attempt, this.#claimEnds());
+      throw error;
+    });
     if (stored !== undefined) return { ...stored, replayed: true };
+    const claimEnds = this.#claimEnds();
     let answer: StoredAnswer;
     try {
       answer = await work();
     } catch (error) {
-      await this.#release(attempt);
+      await this.#releases.release(attempt, claimEnds);
       throw error;
     }
-    await this.#keep(attempt, answer);
+    await this.#keep(attempt, answer, claimEnds);
     return { ...answer, replayed: false };
+  }
+
+  /** When a claim that was made just now has run out for certain. */
+  #claimEnds(): number {
+    return this.#now().getTime() + lockSeconds * 1000;
   }
 
   /** @returns the stored answer, or undefined where this attempt is to make one. */
@@ -71,20 +94,20 @@ export class Idempotency {
       .execute();
     const row = await this.#db
       .selectFrom('idempotency_keys')
-      .select(['attempt', 'request_hash', 'answer'])
+      .select(['attempt', 'request_hash', 'answer', sql<number>`ceil(extract(epoch FROM locked_until - now()))::int`.as('seconds_left')])
       .where('caller', '=', caller)
       .where('key', '=', key)
       .executeTakeFirst();
     // The attempt that held it has failed in this very moment.
-    if (row === undefined) throw inProgress();
+    if (row === undefined) throw inProgress(1);
     if (row.attempt === attempt) return undefined;
     if (row.request_hash !== hash)
       throw new Problem('idempotency-key-reused', 'This Idempotency-Key came with another body before. Use a new one for a new request.');
-    if (row.answer === null) throw inProgress();
+    if (row.answer === null) throw inProgress(Math.max(1, row.seconds_left));
     return row.answer;
   }
 
-  async #keep(attempt: string, answer: StoredAnswer): Promise<void> {
+  async #keep(attempt: string, answer: StoredAnswer, claimEnds: number): Promise<void> {
     try {
       await this.#db
         .updateTable('idempotency_keys')
@@ -92,16 +115,9 @@ export class Idempotency {
         .where('attempt', '=', attempt)
         .execute();
     } catch (err) {
-      // What was asked for is done. A repetition finds it done, once the lock has run out.
+      // What was asked for is done. A repetition finds it done.
       this.#log.warn({ err }, 'answer of a repeatable request is not kept');
-    }
-  }
-
-  async #release(attempt: string): Promise<void> {
-    try {
-      await this.#db.deleteFrom('idempotency_keys').where('attempt', '=', attempt).where('answer', 'is', null).execute();
-    } catch (err) {
-      this.#log.warn({ err }, 'a repeatable request stays locked for a minute');
+      this.#releases.releaseLater(attempt, claimEnds);
     }
   }
 }
@@ -118,6 +134,12 @@ export function marksOf({ caller, key, body }: Repeatable): { readonly mark: str
   return { mark: mark.slice(0, 32), externalId };
 }
 
-function inProgress(): Problem {
-  return new Problem('idempotency-in-progress', 'The first request with this Idempotency-Key is not answered yet. Repeat it in a moment.');
+/** @param seconds until the claim runs out, whatever has become of the attempt that holds it. */
+function inProgress(seconds: number): Problem {
+  const within = seconds === 1 ? 'a second' : `${seconds} seconds`;
+  return new Problem(
+    'idempotency-in-progress',
+    `A request with this Idempotency-Key is in progress, or has ended without an answer that was kept. Send the same request again in ${within}.`,
+    { headers: { 'retry-after': String(seconds) } },
+  );
 }
