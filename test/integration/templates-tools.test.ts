@@ -191,8 +191,8 @@ describe.each([
     expect(await item(client, 'update_note', { uid: note.uid, title: 'b' })).toMatchObject({ version: 2, payload: { title: 'b' } });
   });
 
-  it('gets a protocol error for a tool that does not exist', async () => {
-    await expect(client.callTool({ name: 'drop_tables', arguments: {} })).rejects.toThrow(/no tool "drop_tables"/);
+  it('gets a protocol error for a tool that does not exist, which says where to look', async () => {
+    await expect(client.callTool({ name: 'drop_tables', arguments: {} })).rejects.toThrow(/no tool "drop_tables"\. Call tools\/list/);
   });
 });
 

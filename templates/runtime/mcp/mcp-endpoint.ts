@@ -149,7 +149,11 @@ export class McpEndpoint {
   #missing(tools: LoadedTools, { authorized, requestId }: Call, name: string, args: Record<string, unknown>): ProtocolError {
     const withheld = tools.withheld.get(name);
     if (withheld === undefined) {
-      return new ProtocolError(ProtocolErrorCode.InvalidParams, `There is no tool ${JSON.stringify(name.slice(0, 100))}.`);
+      const asked = JSON.stringify(name.slice(0, 100));
+      return new ProtocolError(
+        ProtocolErrorCode.InvalidParams,
+        `There is no tool ${asked}. Call tools/list: it has the names of all there are now.`,
+      );
     }
     const { tool, reason } = withheld;
     const { audit, metrics } = this.#options;
