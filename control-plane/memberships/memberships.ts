@@ -4,6 +4,7 @@ import { ProviderUnavailable } from '../identity/workos-connection.ts';
 import type { Store } from '../store/store.ts';
 import { Answers } from './answers.ts';
 import { channel, readPayload } from './changed.ts';
+import { isListingDue } from './listing-age.ts';
 import type { Finding, Mirror } from './mirror.ts';
 import type { MembershipRecord } from './news.ts';
 import type { OrganizationListing } from './organization-listing.ts';
@@ -30,7 +31,8 @@ export interface MembershipTiming {
  *
  * That holds whichever path fails, because evidence ages by itself. With a webhook or NOTIFY lost: an event is polled within 5 s, an
  * answer in memory ends within 10 s. Without the Events API: a webhook drops the answer at once, and once the last poll is 20 s old an
- * organization is listed before anybody is told yes. With WorkOS silent: yes for at most 20 s more, then 503.
+ * organization is listed before anybody is told yes. With WorkOS silent: yes for at most 20 s more, then 503. A removal whose webhook and
+ * event are both lost, while events are polled, counts with the next listing, after an hour at the latest (listing-age.ts).
  */
 export const membershipTiming: MembershipTiming = { answerMs: 10_000, evidenceMs: 20_000, noMs: 3_000, confirmMs: 2_000 };
 
@@ -62,11 +64,14 @@ export class Memberships {
   readonly #asking = new Map<string, Promise<Answer>>();
   /** What WorkOS said of users in all organizations. A user who has just signed in asks again and again while a page loads. */
   readonly #ofUsers: ExpiringCache<readonly MembershipRecord[]>;
+  /** Organizations that are being listed again, or were a moment ago: where that fails, their many members do not use up the reads of others. */
+  readonly #listedAgain: ExpiringCache<unknown>;
 
   constructor(options: MembershipsOptions) {
     this.#options = options;
     this.#answers = new Answers({ maxEntries: maxAnswers, now: options.now });
     this.#ofUsers = new ExpiringCache({ now: options.now });
+    this.#listedAgain = new ExpiringCache({ now: options.now });
     options.store.listener.on(
       channel,
       (payload) => {
@@ -109,6 +114,7 @@ export class Memberships {
       const membership = membershipOf(finding);
       return membership.member ? [[id, membership.role]] : [];
     });
+    for (const [id, { listed }] of known) this.#listInTime(id, listed);
     const fresh = organizationIds.every((id) => this.#isFresh(known.get(id)));
     // Somebody who is a member of none may have become one a moment ago.
     if (fresh && roles.length > 0) return new Map(roles);
@@ -144,12 +150,23 @@ export class Memberships {
       if (!this.#isFresh(second.finding)) throw new ProviderUnavailable('listing memberships', undefined);
       return this.#remember(userId, organizationId, second, true);
     }
+    this.#listInTime(organizationId, first.finding.listed);
     if (first.finding.roles !== undefined) return this.#remember(userId, organizationId, first, false);
     // Perhaps a member of some seconds ago. Members themselves cost no request; strangers that hold a token for here are few.
     return this.#ask(userId, organizationId).catch((error: unknown) => {
       if (error instanceof ProviderUnavailable) return this.#remember(userId, organizationId, first, false);
       throw error;
     });
+  }
+
+  /** Has the organization listed again when it is time for it. Nobody waits for that, or minds a failure: it is tried again by who asks next. */
+  #listInTime(organizationId: string, listed: number | undefined): void {
+    if (listed === undefined || !isListingDue(organizationId, listed)) return;
+    void this.#listedAgain.get(
+      organizationId,
+      () => this.#options.listing.run(organizationId).catch(() => false),
+      () => this.#options.timing.answerMs,
+    );
   }
 
   /** Asks WorkOS for this one user and enters the answer. */

@@ -3,6 +3,7 @@ import { ZodError } from 'zod';
 import type { Store } from '../store/store.ts';
 import type { Tables } from '../store/tables.ts';
 import { type Changed, channel, payloadOf } from './changed.ts';
+import { listingMs } from './listing-age.ts';
 import { type MembershipRecord, type News, newsOf, organizationOf, type ProviderEvent } from './news.ts';
 
 /** What the mirror knows of one user in one organization. */
@@ -11,6 +12,8 @@ export interface Finding {
   readonly roles: readonly string[] | undefined;
   /** Milliseconds since what is known was known to be complete; undefined where the organization was never listed. */
   readonly age: number | undefined;
+  /** Milliseconds since the organization was listed; undefined where it never was. */
+  readonly listed: number | undefined;
   /** The user or the organization was deleted at WorkOS. */
   readonly removed: boolean;
 }
@@ -29,6 +32,15 @@ export interface Misunderstood {
   readonly error: ZodError;
 }
 
+/**
+ * Of `o`, an organization, and `c`, the cursor of events. What was listed is kept complete by events, but not beyond the time a listing
+ * counts for.
+ */
+const ages = sql`
+  (extract(epoch FROM clock_timestamp() - greatest(o.synced_at,
+    CASE WHEN o.synced_at > clock_timestamp() - make_interval(secs => ${listingMs / 1000}) THEN c.polled_at END)) * 1000)::float8 AS age,
+  (extract(epoch FROM clock_timestamp() - o.synced_at) * 1000)::float8 AS listed`;
+
 /** Tombstones and identifiers of events are kept longer than WorkOS can tell of them again. */
 const keptDays = 35;
 
@@ -41,28 +53,34 @@ export class Mirror {
   }
 
   async find(userId: string, organizationId: string): Promise<Finding> {
-    const { rows } = await sql<{ roles: string[] | null; age: number | null; removed: boolean }>`
+    const { rows } = await sql<{ roles: string[] | null; age: number | null; listed: number | null; removed: boolean }>`
       SELECT
         (SELECT m.roles FROM memberships m
           WHERE m.organization_id = ${organizationId} AND m.user_id = ${userId} AND m.status = 'active'
           ORDER BY m.updated_at DESC LIMIT 1) AS roles,
-        (SELECT extract(epoch FROM clock_timestamp() - greatest(o.synced_at,
-            (SELECT c.polled_at FROM membership_cursors c WHERE c.name = 'events'))) * 1000
-          FROM member_organizations o WHERE o.id = ${organizationId} AND o.synced_at IS NOT NULL)::float8 AS age,
-        EXISTS (SELECT FROM removed_identities r WHERE r.id IN (${userId}, ${organizationId})) AS removed`.execute(this.#db);
+        EXISTS (SELECT FROM removed_identities r WHERE r.id IN (${userId}, ${organizationId})) AS removed,
+        ${ages}
+      FROM (SELECT) AS one
+        LEFT JOIN member_organizations o ON o.id = ${organizationId} AND o.synced_at IS NOT NULL
+        LEFT JOIN membership_cursors c ON c.name = 'events'`.execute(this.#db);
     const [row] = rows;
-    return { roles: row?.roles ?? undefined, age: row?.age ?? undefined, removed: row?.removed ?? false };
+    return {
+      roles: row?.roles ?? undefined,
+      age: row?.age ?? undefined,
+      listed: row?.listed ?? undefined,
+      removed: row?.removed ?? false,
+    };
   }
 
   /** What the mirror knows of one user in several organizations: of each that was listed. */
   async findIn(userId: string, organizationIds: readonly string[]): Promise<ReadonlyMap<string, Finding>> {
-    const { rows } = await sql<{ id: string; roles: string[] | null; age: number; removed: boolean }>`
+    const { rows } = await sql<{ id: string; roles: string[] | null; age: number; listed: number; removed: boolean }>`
       SELECT o.id,
         (SELECT m.roles FROM memberships m
           WHERE m.organization_id = o.id AND m.user_id = ${userId} AND m.status = 'active'
           ORDER BY m.updated_at DESC LIMIT 1) AS roles,
-        (extract(epoch FROM clock_timestamp() - greatest(o.synced_at, c.polled_at)) * 1000)::float8 AS age,
-        EXISTS (SELECT FROM removed_identities r WHERE r.id IN (${userId}, o.id)) AS removed
+        EXISTS (SELECT FROM removed_identities r WHERE r.id IN (${userId}, o.id)) AS removed,
+        ${ages}
       FROM member_organizations o LEFT JOIN membership_cursors c ON c.name = 'events'
       WHERE o.id = ANY(${[...organizationIds]}::text[]) AND o.synced_at IS NOT NULL`.execute(this.#db);
     return new Map(rows.map(({ id, roles, ...rest }) => [id, { ...rest, roles: roles ?? undefined }]));
@@ -151,7 +169,7 @@ export class Mirror {
   /**
    * Marks as inactive what a complete listing that began at `begun` did not show, of the whole organization or of one user in it. What was
    * confirmed after the listing began is newer than the listing and stays. Not as deleted, which is final: should a listing have come from
-   * a copy at WorkOS that lagged behind, the next one puts it right.
+   * a copy at WorkOS that lagged behind, the next one puts it right, an hour later at most (`listingMs`).
    */
   async forgetOthers(where: Changed & { organizationId: string }, listed: readonly string[], begun: Date): Promise<void> {
     await this.#db.transaction().execute(async (transaction) => {

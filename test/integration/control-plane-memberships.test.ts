@@ -2,12 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import pg from 'pg';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ProviderUnavailable, WorkosConnection } from '../../control-plane/identity/workos-connection.ts';
 import { EventPoll } from '../../control-plane/memberships/event-poll.ts';
+import { listingMs } from '../../control-plane/memberships/listing-age.ts';
 import { Memberships } from '../../control-plane/memberships/memberships.ts';
 import { Mirror } from '../../control-plane/memberships/mirror.ts';
 import { OrganizationListing } from '../../control-plane/memberships/organization-listing.ts';
@@ -298,6 +300,88 @@ describe('with one path broken, a removed member is out in time', () => {
     workos.deactivate(membershipId);
     await told.mirror.apply(asEvent(workos.events().at(-1)));
     expect(await out(told, userId, organizationId)).toBeLessThan(patient.answerMs / 2);
+  });
+});
+
+describe('a removal of which nobody is told', () => {
+  /** A replica that polls on and never hears of what happens to memberships, with a member in the mirror who was removed at WorkOS. */
+  async function missed(list: (source: MembershipSource, id: string) => ReturnType<MembershipSource['ofOrganization']>) {
+    const one = await replica({
+      between: (source) =>
+        Object.assign(Object.create(source) as MembershipSource, {
+          events: async (position: Parameters<MembershipSource['events']>[0]): Promise<EventPage> => {
+            const page = await source.events(position);
+            return { ...page, events: page.events.filter(({ event }) => !event.startsWith('organization_membership')) };
+          },
+          ofOrganization: (id: string) => list(source, id),
+          ofUser: (user: string, id: string) => source.ofUser(user, id),
+        }),
+    });
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    const lookup = () => one.memberships.lookup(userId, organizationId);
+    const listedAgo = async (ms: number) => {
+      await one.store.db
+        .updateTable('member_organizations')
+        .set({ synced_at: sql`clock_timestamp() - make_interval(secs => ${ms / 1000})` })
+        .where('id', '=', organizationId)
+        .execute();
+    };
+    expect(await lookup()).toEqual(yes());
+    workos.deactivate(membershipId);
+    await one.poll.poll(new AbortController().signal, true);
+    expect(await one.mirror.find(userId, organizationId)).toMatchObject({ roles: ['member'], age: expect.any(Number) });
+    return { one, organizationId, userId, lookup, listedAgo };
+  }
+
+  test('counts once the last listing is an hour old, however fresh the events are', async () => {
+    const { one, userId, organizationId, listedAgo } = await missed((source, id) => source.ofOrganization(id));
+    await listedAgo(listingMs);
+    await out(one, userId, organizationId);
+  });
+
+  test('counts before that while somebody asks, and nobody waits for the listing', async () => {
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let listings = 0;
+    const { one, userId, organizationId, lookup, listedAgo } = await missed(async function* (source, id) {
+      if (listings++ > 0) await held;
+      yield* source.ofOrganization(id);
+    });
+    await listedAgo(listingMs * 0.95);
+    await eventually('it is listed again', async () => {
+      expect(await lookup()).toEqual(yes());
+      return listings === 2;
+    });
+    release();
+    await out(one, userId, organizationId);
+  });
+
+  test('counts as soon as WorkOS can be asked again; until then what was listed lives out its hour', async () => {
+    let away = false;
+    let refused = 0;
+    const { one, userId, organizationId, lookup, listedAgo } = await missed(async function* (source, id) {
+      if (away) refused++;
+      if (away) throw new ProviderUnavailable('reading memberships', 500);
+      yield* source.ofOrganization(id);
+    });
+    away = true;
+    await listedAgo(listingMs * 0.95);
+    await eventually('it was tried', async () => {
+      expect(await lookup()).toEqual(yes());
+      return refused > 0;
+    });
+    await listedAgo(listingMs);
+    const failure = await eventually('nobody can tell', () =>
+      lookup().then(
+        () => undefined,
+        (error: unknown) => error,
+      ),
+    );
+    expect(failure).toBeInstanceOf(ProviderUnavailable);
+    away = false;
+    await out(one, userId, organizationId);
   });
 });
 

@@ -3,6 +3,7 @@ import { OutageGate } from '../../control-plane/identity/outage-gate.ts';
 import { Answers } from '../../control-plane/memberships/answers.ts';
 import { payloadOf, readPayload } from '../../control-plane/memberships/changed.ts';
 import { membershipTuning } from '../../control-plane/memberships/create.ts';
+import { isListingDue, listingMs } from '../../control-plane/memberships/listing-age.ts';
 import { eventOf, newsOf, organizationOf } from '../../control-plane/memberships/news.ts';
 import { accessOf, type ToolAccessByRole } from '../../control-plane/pods/tool-access.ts';
 import { memberMs } from '../../templates/runtime/mcp/memberships.ts';
@@ -20,6 +21,17 @@ test('a member who was removed is out within a minute, whichever path failed', (
   // One poll may fail, and take its time, before answers have to do without.
   expect(timing.evidenceMs).toBeGreaterThan(2 * pollMs + 4_000);
   expect(timing.answerMs).toBeLessThanOrEqual(timing.evidenceMs);
+});
+
+test('10,000 organizations that were listed at the same time are listed again in time, and not at the same time', () => {
+  const organizations = Array.from({ length: 10_000 }, (_, i) => `org_${i}`);
+  const due = Array.from({ length: 61 }, (_, minutes) => organizations.filter((id) => isListingDue(id, minutes * 60_000)).length);
+  const perMinute = due.slice(1).map((all, minute) => all - (due[minute] ?? 0));
+  // WorkOS answers 6,000 reads a minute, of which the mirror takes 1,800 at most.
+  expect(Math.max(...perMinute)).toBeLessThan(600);
+  expect(due[29]).toBe(0);
+  // Some minutes are left for WorkOS to be away in.
+  expect(due[listingMs / 60_000 - 5]).toBe(organizations.length);
 });
 
 describe('remembered answers', () => {
