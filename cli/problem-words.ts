@@ -28,7 +28,7 @@ export const remedies: Readonly<Record<string, string>> = {
   forbidden: 'What you may do: tenantry whoami',
   'no-tenant': 'Ask an administrator of the tenant for an invitation to its organization.',
   conflict: 'Run the same command again.',
-  'idempotency-in-progress': 'Run the same command again in a moment.',
+  'idempotency-in-progress': 'Run the same command again in up to a minute.',
   'data-fate-unstated': 'Say --data retain (the database is kept, locked) or --data delete (it is dropped with everything in it).',
   internal: 'Look for the request in the log of the control plane.',
 };
