@@ -92,7 +92,7 @@ export class Mirror {
     return rows[0]?.now ?? new Date(0);
   }
 
-  /** Applies an event once. @returns false for one that has been applied before. @throws ZodError for one that nobody understands. */
+  /** Applies an event once. @returns false for one that has been applied before, or is of an organization that is not mirrored. @throws ZodError for one that nobody understands. */
   async apply(event: ProviderEvent): Promise<boolean> {
     const news = newsOf(event);
     return (await this.#applyOnce([{ id: event.id, news }])).size > 0;
@@ -132,10 +132,15 @@ export class Mirror {
     await tell(transaction, [{ organizationId }]);
   }
 
-  /** @returns identifiers of those that had not been applied before. */
-  async #applyOnce(events: readonly Identified[]): Promise<ReadonlySet<string>> {
-    if (events.length === 0) return new Set();
+  /**
+   * Of organizations that are no tenant's nothing is kept, not even that there was news: should one become a tenant's in the next minutes,
+   * the events are read again, and count where its first listing came too early to show them.
+   * @returns identifiers of those that had not been applied before.
+   */
+  async #applyOnce(all: readonly Identified[]): Promise<ReadonlySet<string>> {
     return this.#db.transaction().execute(async (transaction) => {
+      const events = await this.#ofMirrored(transaction, all);
+      if (events.length === 0) return new Set<string>();
       const first = await transaction
         .insertInto('membership_events')
         .values(events.map(({ id }) => ({ id, processed_at: sql<Date>`clock_timestamp()` })))
@@ -145,10 +150,8 @@ export class Mirror {
       const fresh = new Set(first.map(({ id }) => id));
       const applied = events.filter(({ id }) => fresh.has(id));
       const news = applied.flatMap((event) => event.news ?? []);
-      await this.#applyRecords(
-        transaction,
-        news.flatMap((one) => (one.kind === 'membership' ? [one.record] : [])),
-      );
+      const records = latestOf(news.flatMap((one) => (one.kind === 'membership' ? [one.record] : [])));
+      if (records.length > 0) await this.#upsert(transaction, records, undefined);
       for (const one of news) {
         if (one.kind === 'user-removed') await this.#remove(transaction, one.userId, { userId: one.userId });
         else if (one.kind === 'organization-removed') {
@@ -194,17 +197,17 @@ export class Mirror {
     await sql`DELETE FROM memberships WHERE status = 'deleted' AND seen_at ${old}`.execute(this.#db);
   }
 
-  async #applyRecords(transaction: Transaction<Tables>, records: readonly MembershipRecord[]): Promise<void> {
-    if (records.length === 0) return;
-    // Of organizations that are no tenant's nothing is kept. One that is being listed for the first time is here already.
+  /** Without the news of memberships in organizations that are not mirrored. One that is being listed for the first time is. */
+  async #ofMirrored(transaction: Transaction<Tables>, events: readonly Identified[]): Promise<readonly Identified[]> {
+    const spokenOf = events.flatMap(({ news }) => (news?.kind === 'membership' ? [news.record.organizationId] : []));
+    if (spokenOf.length === 0) return events;
     const rows = await transaction
       .selectFrom('member_organizations')
       .select('id')
-      .where('id', 'in', [...new Set(records.map(({ organizationId }) => organizationId))])
+      .where('id', 'in', [...new Set(spokenOf)])
       .execute();
     const mirrored = new Set(rows.map(({ id }) => id));
-    const kept = latestOf(records.filter(({ organizationId }) => mirrored.has(organizationId)));
-    if (kept.length > 0) await this.#upsert(transaction, kept, undefined);
+    return events.filter(({ news }) => news?.kind !== 'membership' || mirrored.has(news.record.organizationId));
   }
 
   /**

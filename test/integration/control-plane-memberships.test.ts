@@ -339,6 +339,30 @@ describe('a removal of which nobody is told', () => {
     await out(one, userId, organizationId);
   });
 
+  test('because nobody had asked for its organization yet counts, though the first listing lags behind', async () => {
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    let lagging: Awaited<ReturnType<MembershipSource['ofUser']>> = [];
+    const one = await replica({
+      polling: false,
+      between: (source) =>
+        Object.assign(Object.create(source) as MembershipSource, {
+          events: (position: Parameters<MembershipSource['events']>[0]) => source.events(position),
+          async *ofOrganization() {
+            yield lagging;
+          },
+          ofUser: (user: string, id: string) => source.ofUser(user, id),
+        }),
+    });
+    const poll = () => one.poll.poll(new AbortController().signal, true);
+    lagging = await one.source.ofUser(userId, organizationId);
+    await later();
+    workos.deactivate(membershipId);
+    await poll();
+    expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+    await poll();
+    await out(one, userId, organizationId);
+  });
+
   test('counts before that while somebody asks, and nobody waits for the listing', async () => {
     let release = (): void => {};
     const held = new Promise<void>((resolve) => {
