@@ -17,8 +17,8 @@ export class RecordTooLarge extends Error {
 export interface SpoolOptions {
   /** A folder of this process alone; made if missing. */
   readonly dir: string;
-  /** Bytes on disk, at most. */
-  readonly maxBytes: number;
+  /** Most bytes on disk; 48 MiB when left out. */
+  readonly maxBytes?: number;
   /** Bytes after which a new file is begun. */
   readonly segmentBytes?: number;
   /** Milliseconds within which what was written is forced to disk: what a crash of the machine may cost. */
@@ -37,6 +37,11 @@ interface Segment {
   size: number;
 }
 
+/**
+ * Most bytes of a spool: about 100,000 tool calls, or more than a day's records of an operator with a thousand tenants. The sidecar's volume
+ * has 64 MiB; a pod that exceeds them is evicted.
+ */
+export const spoolBytes = 48 * 1024 * 1024;
 export const maxRecordBytes = 64 * 1024;
 const defaultSegmentBytes = 1024 * 1024;
 
@@ -62,8 +67,8 @@ export class Spool<T extends { readonly id: string }> {
   /** Continues with what an earlier process left. @throws Error of node:fs when the folder cannot be used. */
   constructor(options: SpoolOptions) {
     this.#dir = options.dir;
-    this.#maxBytes = options.maxBytes;
-    this.#segmentBytes = Math.min(options.segmentBytes ?? defaultSegmentBytes, options.maxBytes);
+    this.#maxBytes = options.maxBytes ?? spoolBytes;
+    this.#segmentBytes = Math.min(options.segmentBytes ?? defaultSegmentBytes, this.#maxBytes);
     this.#flushMs = options.flushMs ?? 1_000;
     mkdirSync(this.#dir, { recursive: true, mode: 0o700 });
     this.#position = readPosition(this.#dir);

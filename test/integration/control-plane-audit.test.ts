@@ -10,9 +10,8 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { SendLater } from '../../audit/delivery.ts';
 import { verifyExport } from '../../audit/export.ts';
+import { Outbox } from '../../audit/outbox.ts';
 import { newRecordId, type ToolCallRecord } from '../../audit/record.ts';
-import { SpoolSender } from '../../audit/sender.ts';
-import { Spool } from '../../audit/spool.ts';
 import type { SignedHead } from '../../audit/statements.ts';
 import { namespaceOf, pod } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
@@ -236,20 +235,23 @@ describe('what sidecars report', () => {
       return answer instanceof SendLater && answer.afterMs > 8_000;
     };
     await eventually('it has to wait', mayNot);
-    const spool = new Spool<ToolCallRecord>({ dir: join(dir, 'waiting'), maxBytes: 1 << 20 });
+    const delays: unknown[] = [];
+    const outbox = new Outbox<ToolCallRecord>({
+      dir: join(dir, 'waiting'),
+      maxBytes: 1 << 20,
+      send: (records, signal) => controlPlane.audit(records, [], signal),
+      now: Date.now,
+      log: { warn: ({ err }: { err?: unknown }) => delays.push(err), error: () => {} },
+    });
     const waiting = [call(), call(), call()];
-    for (const record of waiting) spool.append(record);
-    const errors: unknown[] = [];
+    for (const record of waiting) outbox.append(record);
     const done = new AbortController();
-    const send = async (records: readonly ToolCallRecord[], signal: AbortSignal) => {
-      await controlPlane.audit(records, [], signal);
-    };
-    const running = new SpoolSender({ spool, send, onError: (error) => errors.push(error) }).run(done.signal);
-    await eventually('all have arrived', async () => spool.bytes === 0);
+    const running = outbox.run(done.signal);
+    await eventually('all have arrived', async () => outbox.bytes === 0);
     done.abort();
     await running;
     await controlPlane.close();
-    expect(errors).toEqual([expect.any(SendLater)]);
+    expect(delays).toEqual([expect.any(SendLater)]);
     expect((await kept(waiting.map(({ id }) => id))).length).toBe(3);
   });
 

@@ -3,7 +3,7 @@ import type { Client } from '@modelcontextprotocol/client';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { ToolCallRecord } from '../../audit/record.ts';
 import { lineOf } from '../../audit/segment.ts';
-import { spoolBytes } from '../../templates/runtime/mcp/audit-trail.ts';
+import { spoolBytes } from '../../audit/spool.ts';
 import { ControlPlanePeer, eventually, issuer, type Postgres, Program, Stack, startPostgres } from './templates-stack.ts';
 
 let postgres: Postgres;

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { deadLetterFile } from '../../audit/dead-letters.ts';
 import type { OperatorRecord } from '../../audit/record.ts';
-import { setAsideFile } from '../../audit/set-aside.ts';
 import { OperatorAudit } from '../../operator/runtime/audit.ts';
 
 const acme = { name: 'acme', uid: randomUUID() };
@@ -89,7 +89,7 @@ test('one record that is refused does not hold up the others', async () => {
   expect(lines).toMatchObject([{ msg: 'audit record refused', reason: 'the control plane answered 422', kept: true }]);
   expect(JSON.stringify(lines)).not.toContain('"d"');
   expect(audit.refused).toBe(1);
-  expect(JSON.parse(readFileSync(join(dir, 'spool', setAsideFile), 'utf8'))).toMatchObject({ record: { secrets: ['d'], tenant: acme } });
+  expect(JSON.parse(readFileSync(join(dir, 'spool', deadLetterFile), 'utf8'))).toMatchObject({ record: { secrets: ['d'], tenant: acme } });
 });
 
 test('a spool that cannot be written stops nothing; the log has the record', () => {

@@ -5,10 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { SendLater } from '../../audit/delivery.ts';
 import { newRecordId } from '../../audit/record.ts';
-import { SpoolSender } from '../../audit/sender.ts';
-import { SetAside, setAsideFile } from '../../audit/set-aside.ts';
 import { RecordTooLarge, Spool, SpoolFull, type SpoolOptions } from '../../audit/spool.ts';
 
 interface Entry {
@@ -209,103 +206,5 @@ describe('a full spool', () => {
     const spool = open();
     rmSync(dir, { recursive: true });
     expect(() => fill(spool, 1)).toThrow(SpoolFull);
-  });
-});
-
-describe('the sender', () => {
-  test('waits for records, sends again what failed, and stops without losing any', async () => {
-    const spool = open();
-    const received: string[] = [];
-    const errors: unknown[] = [];
-    const done = Promise.withResolvers<void>();
-    let attempts = 0;
-    const sender = new SpoolSender<Entry>({
-      spool,
-      lingerMs: 1,
-      send: async (records) => {
-        attempts += 1;
-        if (attempts === 2) throw new Error('away');
-        received.push(...records.map(({ id }) => id));
-        if (received.length === 4) done.resolve();
-      },
-      onError: (error) => errors.push(error),
-    });
-    const stop = new AbortController();
-    const running = sender.run(stop.signal);
-    const ids = fill(spool, 2);
-    while (received.length < 2) await new Promise((resolve) => setImmediate(resolve));
-    ids.push(...fill(spool, 2));
-    await done.promise;
-    stop.abort();
-    await running;
-    expect(received).toEqual(ids);
-    expect(errors.length).toBe(1);
-    const last = fill(spool, 2);
-    await sender.drain(AbortSignal.timeout(5_000));
-    expect(received).toEqual([...ids, ...last]);
-    await spool.close();
-  });
-
-  test('sends nothing before its receiver wants it', async () => {
-    const spool = open();
-    const ids = fill(spool, 2);
-    const attempts: number[] = [];
-    const stop = new AbortController();
-    const received: string[] = [];
-    await new SpoolSender<Entry>({
-      spool,
-      lingerMs: 1,
-      send: async (records) => {
-        attempts.push(performance.now());
-        if (attempts.length === 1) throw new SendLater('enough', 1_500);
-        received.push(...records.map(({ id }) => id));
-        stop.abort();
-      },
-      onError: () => {},
-    }).run(stop.signal);
-    expect(received).toEqual(ids);
-    expect((attempts[1] ?? 0) - (attempts[0] ?? 0)).toBeGreaterThan(1_490);
-  });
-
-  test('that cannot send leaves everything in the spool', async () => {
-    const spool = open();
-    const ids = fill(spool, 3);
-    const errors: unknown[] = [];
-    const send = () => Promise.reject(new Error('away'));
-    await new SpoolSender<Entry>({ spool, send, onError: (error) => errors.push(error) }).drain(AbortSignal.timeout(5_000));
-    expect(errors.length).toBe(1);
-    await spool.close();
-    expect(await take(open())).toEqual(ids);
-  });
-});
-
-describe('records that are set aside', () => {
-  test('are kept up to a size, counted beyond it, and are no part of the spool', async () => {
-    const spool = open();
-    const ids = fill(spool, 1);
-    const record = { id: 'x', text: 'ü'.repeat(30_000) };
-    const first = new SetAside<typeof record>(dir, () => 0);
-    const kept = Array.from({ length: 12 }, () => first.add(record, 'no'));
-    const second = new SetAside<typeof record>(dir, () => 0);
-    kept.push(...Array.from({ length: 12 }, () => second.add(record, 'no')));
-    expect(kept).toEqual(Array.from({ length: 24 }, (_, index) => index < 17));
-    expect([first.count, second.count]).toEqual([12, 12]);
-    const file = join(dir, setAsideFile);
-    expect(statSync(file).size).toBeLessThanOrEqual(1024 * 1024);
-    expect(statSync(file).mode & 0o777).toBe(0o600);
-    expect(
-      readFileSync(file, 'utf8')
-        .trimEnd()
-        .split('\n')
-        .map((line) => JSON.parse(line)),
-    ).toEqual(Array.from({ length: 17 }, () => ({ time: '1970-01-01T00:00:00.000Z', reason: 'no', record })));
-    await spool.close();
-    expect(await take(open())).toEqual(ids);
-  });
-
-  test('of a folder that went away are counted', () => {
-    const aside = new SetAside<Entry>(join(dir, 'nowhere'), () => 0);
-    expect(aside.add({ id: 'x' } as Entry, 'no')).toBe(false);
-    expect(aside.count).toBe(1);
   });
 });

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { deadLetterFile } from '../../audit/dead-letters.ts';
 import { RecordsRefused, type RefusedRecord, SendLater } from '../../audit/delivery.ts';
 import type { ToolCallRecord } from '../../audit/record.ts';
-import { setAsideFile } from '../../audit/set-aside.ts';
 import { SpoolFull } from '../../audit/spool.ts';
 import { AuditTrail, brokenMs } from '../../templates/runtime/mcp/audit-trail.ts';
 import { ControlPlaneUnavailable } from '../../templates/runtime/mcp/control-plane.ts';
@@ -116,7 +116,7 @@ describe('the audit trail', () => {
     expect([trail.bytes, trail.refused]).toEqual([0, 1]);
     expect(logged).toMatch(/"id":"[-0-9a-f]{36}","reason":"\/time must be later","kept":true.*"audit record refused"/);
     expect(logged).not.toMatch(/71077345|list_notes|user_ada/);
-    const lines = readFileSync(join(folder, 'spool', setAsideFile), 'utf8')
+    const lines = readFileSync(join(folder, 'spool', deadLetterFile), 'utf8')
       .trimEnd()
       .split('\n');
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([

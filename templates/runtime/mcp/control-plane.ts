@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { JSONWebKeySet } from 'jose';
 import { Pool } from 'undici';
-import { RecordsRefused, type RefusedRecord, SendLater } from '../../../audit/delivery.ts';
+import { type RefusedRecord, refusedIn } from '../../../audit/delivery.ts';
 import type { ToolCallRecord } from '../../../audit/record.ts';
 import type { KeyUse } from './key-uses.ts';
 import type { Membership } from './memberships.ts';
@@ -27,7 +27,7 @@ const timeoutMs = 5000;
 const defaultMaxAgeSeconds = 300;
 const defaultRetrySeconds = 5;
 
-/** What a pod may ask the control plane; it finds the tenant by the pod's own token. Every failure is {@link ControlPlaneUnavailable}. */
+/** What a pod may ask the control plane; it finds the tenant by the pod's own token. Failures are {@link ControlPlaneUnavailable}. */
 export class ControlPlane {
   readonly #options: ControlPlaneOptions;
   /** Bounded: after a restart, all users of a tenant are asked about at once. */
@@ -61,17 +61,13 @@ export class ControlPlane {
   }
 
   /**
-   * Hands over records of tool calls and last uses of API keys; the same record may be sent again.
-   * @returns The records it finds fault with, which it will never take; all others are stored.
-   * @throws {RecordsRefused} when it finds fault with the whole; {SendLater} when it has had enough for now.
+   * Sends records of tool calls and last uses of API keys. The same record may be sent again.
+   * @returns the records that the control plane refused; it stored all others.
+   * @throws {RecordsRefused} for a batch refused as a whole; {SendLater} when the control plane is overloaded.
    */
   async audit(records: readonly ToolCallRecord[], keys: readonly KeyUse[], signal: AbortSignal): Promise<readonly RefusedRecord[]> {
     const { status, headers, text } = await this.#request('POST', '/pods/v1/audit', { body: JSON.stringify({ records, keys }), signal });
-    if (status === 400 || status === 413 || status === 422) throw new RecordsRefused(`control plane answered ${status}`);
-    if (status === 429) throw new SendLater('control plane answered 429', retryAfterSeconds(headers) * 1000);
-    if (status !== 200) throw new ControlPlaneUnavailable(`control plane answered ${status}`, defaultRetrySeconds);
-    const refused = (parsed(text) as { refused?: unknown } | null)?.refused;
-    return Array.isArray(refused) ? refused : [];
+    return refusedIn({ status, retryAfter: headers['retry-after']?.toString(), text });
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { type AuditTrail, spoolBytes } from './audit-trail.ts';
+import { spoolBytes } from '../../../audit/spool.ts';
+import type { AuditTrail } from './audit-trail.ts';
 import type { RefusalReason } from './refusal.ts';
 import type { Outcome } from './tool-call.ts';
 

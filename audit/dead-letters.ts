@@ -1,12 +1,12 @@
 import { appendFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Name of the file in the spool's folder: a line of JSON for each record, `{time, reason, record}`. */
-export const setAsideFile = 'refused.jsonl';
+/** Name of the file in the spool's folder. Each line is JSON: `{time, reason, record}`. */
+export const deadLetterFile = 'refused.jsonl';
 const maxBytes = 1024 * 1024;
 
-/** Records that nobody will ever take: kept beside the spool, up to 1 MiB, so that they are in no other's way and not gone without a trace. */
-export class SetAside<T extends { readonly id: string }> {
+/** Keeps records that the receiver refused for good in a file of at most 1 MiB, so that they block no other record and can be examined. */
+export class DeadLetters<T extends { readonly id: string }> {
   readonly #path: string;
   readonly #now: () => number;
   #count = 0;
@@ -14,17 +14,17 @@ export class SetAside<T extends { readonly id: string }> {
 
   /** @param now Milliseconds since the epoch. */
   constructor(dir: string, now: () => number) {
-    this.#path = join(dir, setAsideFile);
+    this.#path = join(dir, deadLetterFile);
     this.#now = now;
     this.#bytes = statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0;
   }
 
-  /** Since this process began, whether there was room for them or not. */
+  /** Records refused since this process started, including those that did not fit into the file. */
   get count(): number {
     return this.#count;
   }
 
-  /** @returns whether it was kept: there was room, and the disk took it. */
+  /** @returns false when the file is full or the disk failed. */
   add(record: T, reason: string): boolean {
     this.#count += 1;
     const line = `${JSON.stringify({ time: new Date(this.#now()).toISOString(), reason, record })}\n`;
