@@ -184,16 +184,31 @@ describe('a client registered beforehand', () => {
     expect(JSON.stringify(listed)).not.toContain(second.secret);
   });
 
-  test('that is a machine gets a token of its organization', async () => {
+  test('that is a machine gets a token for the environment, of its organization', async () => {
     const { connect } = environment.sdk;
-    const { id, clientId } = await connect.createM2MApplication('Machine', organizationId);
+    const { id, clientId } = await connect.createM2MApplication('Machine', organizationId, undefined, ['mcp:read', 'api']);
     const { secret } = await connect.createApplicationClientSecret({ id });
-    const asked = { grant_type: 'client_credentials', client_id: clientId, client_secret: secret, resource };
-    const { status, body } = await token(asked);
-    expect(status, JSON.stringify(body)).toBe(200);
-    expect(claimsOf(body.access_token ?? '')).toMatchObject({ sub: clientId, org_id: organizationId, aud: resource });
+    const asked = { grant_type: 'client_credentials', client_id: clientId, client_secret: secret, scope: 'mcp:read' };
+    for (const choice of [{}, { resource }, { resource: 'http://localhost:2/mcp' }]) {
+      const { status, body } = await token({ ...asked, ...choice });
+      expect(status, JSON.stringify(body)).toBe(200);
+      const claims = claimsOf(body.access_token ?? '');
+      expect(claims).toMatchObject({
+        iss: environment.workos.issuer,
+        aud: environment.workos.clientId,
+        sub: clientId,
+        client_id: clientId,
+        org_id: organizationId,
+        scope: 'mcp:read',
+      });
+      expect(claims).not.toHaveProperty('sid');
+    }
     expect(await token({ ...asked, client_secret: 'wrong' })).toMatchObject({ status: 401 });
-    expect(await token({ ...asked, resource: 'http://localhost:2/mcp' })).toMatchObject({ body: { error: 'invalid_target' } });
+    // A scope has to be asked for, and to be one of the application's.
+    for (const scope of ['mcp', '']) {
+      const { access_token: unscoped = '' } = (await token({ ...asked, scope })).body;
+      expect(claimsOf(unscoped)).not.toHaveProperty('scope');
+    }
   });
 
   test('of an organization needs one that exists', async () => {

@@ -15,6 +15,7 @@ import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { signInByScript } from '../../local/workos/sign-in-by-script.ts';
 import { startWorkos, type WorkosStandIn } from '../../local/workos/start.ts';
+import { claimsOf } from './workos-environment.ts';
 
 const password = 'correct horse battery';
 let dir: string;
@@ -307,7 +308,11 @@ test('clients and grants survive a restart', async () => {
   await first.createUser({ email: 'ann@acme.example', password });
   const { authorizeUrl, exchange, clientId } = await newClient('Lasting', first.issuer);
   const answer = await signInByScript(authorizeUrl({ resource: undefined, scope: 'openid' }), { email: 'ann@acme.example', password });
-  const { refresh_token: token = '' } = await exchange(answer.searchParams.get('code') ?? '', { resource: undefined });
+  const { refresh_token: token = '', access_token: access = '' } = await exchange(answer.searchParams.get('code') ?? '', {
+    resource: undefined,
+  });
+  // Without a resource a token is for the environment.
+  expect(claimsOf(access)).toMatchObject({ aud: first.clientId, sid: expect.any(String) });
   await first.close();
   const second = await startWorkos({ port: first.port, dir: own });
   // Until fetch has noticed that the first server's connections are gone.

@@ -21,14 +21,16 @@ export class ClientAdapter extends GrantAdapter {
 
 /** An application as a client. One that uses PKCE is public; the secrets of the others are compared by `Applications`. */
 function clientOf(application: Application): AdapterPayload {
-  const common = { client_id: application.client_id, client_name: application.name, scope: application.scopes.join(' ') };
+  const common = { client_id: application.client_id, client_name: application.name };
   // Never compared: oidc-provider wants one where a client has to prove itself.
   const secret = { token_endpoint_auth_method: 'client_secret_basic', client_secret: application.id } as const;
   if (application.application_type === 'm2m') {
+    // oidc-provider lets a client name OpenID's scopes alone, so the provider checks these when it issues the token.
     return { ...common, ...secret, grant_types: ['client_credentials'], response_types: [], redirect_uris: [] };
   }
   return {
     ...common,
+    scope: application.scopes.join(' '),
     ...(application.uses_pkce ? { token_endpoint_auth_method: 'none' as const } : secret),
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],

@@ -28,6 +28,8 @@ export interface OAuthOptions {
 export function createProvider(options: OAuthOptions): Provider {
   const { issuer, environment, directory, vault, registration, accessTokenSeconds } = options;
   const { applications } = directory;
+  /** Stands for a token that was asked for without a resource, or by a machine: its audience is the environment's client id. */
+  const environmentResource = `urn:workos:environment:${environment.clientId}`;
   const configuration: Configuration = {
     adapter: (model) => (model === 'Client' ? new ClientAdapter(vault, applications) : new GrantAdapter(model, vault)),
     fetch: metadataFetch(options.metadataCa),
@@ -69,19 +71,19 @@ export function createProvider(options: OAuthOptions): Provider {
       revocation: { enabled: true },
       resourceIndicators: {
         enabled: true,
-        defaultResource: (_ctx, _client, oneOf) => oneOf ?? directory.resources.all().find((resource) => resource.default)?.uri ?? [],
+        defaultResource: (_ctx, _client, oneOf) =>
+          oneOf ?? directory.resources.all().find((resource) => resource.default)?.uri ?? environmentResource,
         useGrantedResource: () => true,
-        getResourceServerInfo: (_ctx, uri) => {
+        getResourceServerInfo: (_ctx, uri, { clientId }) => {
+          const token = { accessTokenTTL: accessTokenSeconds, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } } as const;
+          const machine = machineOf(clientId);
+          // The audience of a machine's token cannot be chosen, whatever resource it asks for.
+          if (machine !== undefined) return { ...token, scope: machine.scopes.join(' '), audience: environment.clientId };
+          if (uri === environmentResource) return { ...token, scope: scopes.join(' '), audience: environment.clientId };
           if (!directory.resources.all().some((resource) => resource.uri === uri)) {
             throw new errors.InvalidTarget(`The resource ${uri} is not registered in this environment.`);
           }
-          return {
-            scope: scopes.join(' '),
-            audience: uri,
-            accessTokenTTL: accessTokenSeconds,
-            accessTokenFormat: 'jwt',
-            jwt: { sign: { alg: 'RS256' } },
-          };
+          return { ...token, scope: scopes.join(' '), audience: uri };
         },
       },
     },
@@ -108,7 +110,7 @@ export function createProvider(options: OAuthOptions): Provider {
       };
     },
     extraTokenClaims: (_ctx, token) => {
-      if (!('accountId' in token)) return machineClaims(token.clientId);
+      if (!('accountId' in token)) return { org_id: machineOf(token.clientId)?.organization_id };
       const chosen = token.grantId === undefined ? undefined : vault.get<string>(`grant-organization:${token.grantId}`);
       const active = directory.memberships.all({ userId: token.accountId, statuses: ['active'] });
       if (chosen !== undefined && !active.some((one) => one.organization_id === chosen)) {
@@ -129,9 +131,9 @@ export function createProvider(options: OAuthOptions): Provider {
     const found = applications.byClientId(clientId);
     return found?.application_type === 'oauth' ? found : undefined;
   };
-  const machineClaims = (clientId: string | undefined) => {
-    const organization = clientId === undefined ? undefined : applications.byClientId(clientId)?.organization_id;
-    return organization === undefined ? {} : { org_id: organization };
+  const machineOf = (clientId: string | undefined) => {
+    const found = clientId === undefined ? undefined : applications.byClientId(clientId);
+    return found?.application_type === 'm2m' ? found : undefined;
   };
   const provider = new Provider(issuer, configuration);
   // An application may have several secrets at once, so that they can be changed without a pause; oidc-provider knows of one.
