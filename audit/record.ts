@@ -14,7 +14,7 @@ export interface ToolCallRecord {
   /** When the call ended by the clock of the node, RFC 3339 in UTC with milliseconds. */
   readonly time: string;
   readonly requestId: string;
-  /** `user_…` or `key:<id>`. */
+  /** `user_…`, `client_…` or `key:<id>`. */
   readonly subject: string;
   readonly organizationId?: string;
   readonly tool: string;
@@ -63,7 +63,7 @@ export interface AuditRecord {
   readonly time: string;
   /** When the control plane took it, by the clock of its database; never before that of the record before. */
   readonly received: string;
-  /** `user_…`, `key:<id>`, or the ServiceAccount `<namespace>/<name>` of a part of Tenantry. */
+  /** `user_…`, `client_…`, `key:<id>`, or the ServiceAccount `<namespace>/<name>` of a part of Tenantry. */
   readonly actor: string;
   readonly organizationId?: string;
   /** Who was signed in as the actor, as their token's `act` says. */

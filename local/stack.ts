@@ -138,6 +138,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           TENANTRY_BASE_URL: routerUrl,
           TENANTRY_SIDECAR_IMAGE: tenantImage,
           TENANTRY_OAUTH_ISSUER: identity.issuer,
+          TENANTRY_OAUTH_CLIENT_ID: identity.clientId,
           TENANTRY_CONTROL_PLANE_URL: controlPlaneUrl,
           TENANTRY_CONTROL_PLANE_TOKEN_FILE: operatorToken,
           TENANTRY_AUDIT_SPOOL_DIR: join(dir, 'operator-audit'),

@@ -104,6 +104,8 @@ const environment = z.object({
   TENANTRY_IMAGE_PULL_POLICY: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent'),
   /** Issuer of the tenants' OAuth tokens: the AuthKit domain. */
   TENANTRY_OAUTH_ISSUER: z.url(),
+  /** Client id of the WorkOS environment: the audience of machine-to-machine tokens. */
+  TENANTRY_OAUTH_CLIENT_ID: z.string().regex(/^client_\w+$/, 'must be a client id of WorkOS, client_...'),
   /** Where the pods reach the control plane. */
   TENANTRY_CONTROL_PLANE_URL: z.url(),
   /** File with a token of the operator's account for the control plane, which takes its records for the audit. */
@@ -159,6 +161,7 @@ export interface Settings {
   readonly sidecarImage: string;
   readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
   readonly oauthIssuer: string;
+  readonly oauthClientId: string;
   readonly controlPlaneUrl: string;
   readonly controlPlaneTokenFile: string;
   readonly auditSpoolDir: string;
@@ -201,6 +204,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     sidecarImage: value.TENANTRY_SIDECAR_IMAGE,
     imagePullPolicy: value.TENANTRY_IMAGE_PULL_POLICY,
     oauthIssuer: value.TENANTRY_OAUTH_ISSUER,
+    oauthClientId: value.TENANTRY_OAUTH_CLIENT_ID,
     controlPlaneUrl: value.TENANTRY_CONTROL_PLANE_URL,
     controlPlaneTokenFile: value.TENANTRY_CONTROL_PLANE_TOKEN_FILE,
     auditSpoolDir: value.TENANTRY_AUDIT_SPOOL_DIR,

@@ -68,6 +68,23 @@ export class World {
     return { userId, email, password };
   }
 
+  /** A token of a machine-to-machine application of the organization. */
+  async machineToken(organizationId: string, scopes: readonly string[]): Promise<string> {
+    const application = { name: 'Program', application_type: 'm2m', organization_id: organizationId, scopes };
+    const { id, client_id } = await this.workos('POST', '/connect/applications', application);
+    const { secret } = await this.workos('POST', `/connect/applications/${id}/client_secrets`, {});
+    const response = await fetch(`${this.context.workos.issuer}/oauth2/token`, {
+      method: 'POST',
+      body: new URLSearchParams({
+        grant_type: 'client_credentials',
+        client_id: String(client_id),
+        client_secret: String(secret),
+        scope: scopes.join(' '),
+      }),
+    });
+    return ((await response.json()) as { access_token: string }).access_token;
+  }
+
   async workos(method: string, path: string, body?: object): Promise<{ id: string } & Record<string, unknown>> {
     const response = await fetch(`${this.context.workos.apiUrl}${path}`, {
       method,

@@ -23,7 +23,7 @@ export const toolCallRecord = z
   .object({
     ...common,
     requestId: text,
-    subject: text.describe('`user_…` or `key:<id>`.'),
+    subject: text.describe('`user_…`, `client_…` or `key:<id>`.'),
     organizationId: text.optional(),
     tool: text,
     arguments: z.unknown().describe('Without secrets.'),

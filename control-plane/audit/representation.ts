@@ -15,7 +15,7 @@ export const auditRecord = z
     kind: z.enum(recordKinds),
     time: time.describe('When it happened, by the clock of whoever reported it.'),
     received: time.describe('When it was taken, by the clock of the database.'),
-    actor: z.string().describe('`user_…`, `key:<id>`, or the part of Tenantry that did it.'),
+    actor: z.string().describe('`user_…`, `client_…`, `key:<id>`, or the part of Tenantry that did it.'),
     organizationId: z.string().optional(),
     impersonator: z.string().optional().describe('Who was signed in as the actor.'),
     action: z.string(),

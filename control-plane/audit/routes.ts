@@ -84,7 +84,7 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
         description: 'Administrators of tenants see the records of their tenants. Records that come while pages are read are left out.',
         querystring: z.strictObject({
           tenant,
-          actor: text.optional().describe('`user_…` or `key:<id>`.'),
+          actor: text.optional().describe('`user_…`, `client_…` or `key:<id>`.'),
           action: text.optional().describe('Such as `tenants.create`, `tools.call`, `secrets.rotate`.'),
           outcome: text.optional().describe('`ok`, `intended`, or a word for what went wrong.'),
           kind: z.enum(recordKinds).optional().describe('What made the record: an administrator, a tool call, a part of Tenantry.'),

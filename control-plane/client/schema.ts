@@ -880,7 +880,7 @@ export interface components {
              */
             time: string;
             requestId: string;
-            /** @description `user_…` or `key:<id>`. */
+            /** @description `user_…`, `client_…` or `key:<id>`. */
             subject: string;
             organizationId?: string;
             tool: string;
@@ -1601,7 +1601,7 @@ export interface components {
              * @description When it was taken, by the clock of the database.
              */
             received: string;
-            /** @description `user_…`, `key:<id>`, or the part of Tenantry that did it. */
+            /** @description `user_…`, `client_…`, `key:<id>`, or the part of Tenantry that did it. */
             actor: string;
             organizationId?: string;
             /** @description Who was signed in as the actor. */
@@ -6074,7 +6074,7 @@ export interface operations {
             query?: {
                 /** @description Name of a tenant, also of one that is gone. */
                 tenant?: string;
-                /** @description `user_…` or `key:<id>`. */
+                /** @description `user_…`, `client_…` or `key:<id>`. */
                 actor?: string;
                 /** @description Such as `tenants.create`, `tools.call`, `secrets.rotate`. */
                 action?: string;

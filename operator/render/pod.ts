@@ -192,6 +192,7 @@ function renderSidecar(blueprint: Blueprint): RenderedContainer {
     ...value('TENANTRY_ASSERTION_JWKS_FILE', mode === 'assertion' ? jwksFile : undefined),
     ...value('TENANTRY_API_KEYS_FILE', `${paths.apiKeys}/keys.json`),
     ...value('TENANTRY_OAUTH_ISSUER', settings.oauthIssuer),
+    ...value('TENANTRY_OAUTH_CLIENT_ID', settings.oauthClientId),
     ...value('TENANTRY_CONTROL_PLANE_URL', settings.controlPlaneUrl),
     ...value('TENANTRY_CONTROL_PLANE_TOKEN_FILE', `${paths.token}/token`),
     ...value('TENANTRY_AUDIT_SPOOL_DIR', `${paths.spool}/audit`),

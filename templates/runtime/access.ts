@@ -1,6 +1,6 @@
 /**
  * How much a caller may do. `read` is what changes nothing: tools with readOnlyHint, and GET of an API. A user's comes from the
- * role at the control plane, an API key's from its scopes.
+ * role at the control plane, that of an API key or an application from its scopes.
  */
 export type Access = 'none' | 'read' | 'all';
 
@@ -17,7 +17,7 @@ export function accessAt(door: Door, scopes: readonly string[]): Access {
   return (['all', 'read'] as const).find((access) => scopes.includes(scopeOf(door, access))) ?? 'none';
 }
 
-/** Whether a scope's name is one of ours: an authorization server may put any word into a token, but grants nothing by it here. */
+/** Whether a scope is one of Tenantry's. In a user's token it grants nothing: the membership decides. */
 export function isOwnScope(scope: string): boolean {
   return /^(mcp|api|probe)(:|$)/.test(scope);
 }

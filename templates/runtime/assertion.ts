@@ -11,9 +11,9 @@ export const assertionLifetimeSeconds = 60;
 
 /** Who calls, as the sidecar has verified it. */
 export interface Caller {
-  /** User id at the authorization server, or `key:<id of the API key>`. */
+  /** `user_…` or `client_…` at the authorization server, or `key:<id of the API key>`. */
   readonly subject: string;
-  /** Organization the user acts for; absent for API keys. */
+  /** Organization of the user or application; absent for API keys. */
   readonly organization?: string;
   readonly scopes: readonly string[];
 }

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ControlPlanePeer, eventually, issuer, type Postgres, Stack, startPostgres } from './templates-stack.ts';
+import { ControlPlanePeer, environmentClientId, eventually, issuer, type Postgres, Stack, startPostgres } from './templates-stack.ts';
 
 let postgres: Postgres;
 let controlPlane: ControlPlanePeer;
@@ -159,6 +159,102 @@ describe('OAuth tokens', () => {
     expect((await ask(bearer(await token()))).status).toBe(503);
     await writeFile(stack.file('token'), controlPlane.token);
     expect((await ask(bearer(await token()))).status).toBe(200);
+  });
+});
+
+describe('machine-to-machine tokens', () => {
+  const application = 'client_01MACHINE';
+  /** A token as the authorization server issues it for an application of the tenant's organization, with changes. */
+  const machineToken = (changes: Record<string, unknown> = {}, header: Parameters<ControlPlanePeer['sign']>[1] = {}) =>
+    token({ aud: environmentClientId, sub: application, client_id: application, org_id: 'org_acme', scope: 'mcp', ...changes }, header);
+  const listNotes = (credential: string, init: RequestInit = {}) =>
+    fetch(`${stack.apiUrl}/v1/notes`, { ...init, headers: { ...bearer(credential), 'content-type': 'application/json' } });
+
+  it('let an application in, and the API learns which one', async () => {
+    const client = await stack.connect(await machineToken());
+    const result = await client.callTool({ name: 'create_note', arguments: { title: 'by a machine' } });
+    expect((result.structuredContent as { createdBy: string }).createdBy).toBe(application);
+    await client.close();
+    const recorded = () => [...controlPlane.records.values()].find(({ subject }) => subject === application);
+    expect(await eventually('the call is recorded', async () => recorded())).toMatchObject({
+      organizationId: 'org_acme',
+      tool: 'create_note',
+    });
+  });
+
+  it('need no membership, nor a claim that names the client twice', async () => {
+    controlPlane.members.delete(application);
+    expect((await ask(bearer(await machineToken({ client_id: undefined })))).status).toBe(200);
+  });
+
+  it('are judged by scope, each for its own door', async () => {
+    const reads = await machineToken({ scope: 'openid mcp:read api:read' });
+    const client = await stack.connect(reads);
+    const names = (await client.listTools()).tools.map((tool) => tool.name);
+    await client.close();
+    expect(names).toContain('list_notes');
+    expect(names).not.toContain('create_note');
+    expect((await listNotes(reads)).status).toBe(200);
+    expect((await listNotes(reads, { method: 'POST', body: '{"title": "no"}' })).status).toBe(403);
+    expect((await listNotes(await machineToken({ scope: 'api' }), { method: 'POST', body: '{"title": "yes"}' })).status).toBe(201);
+    expect((await listNotes(await machineToken({ scope: 'mcp' }))).status).toBe(403);
+  });
+
+  it.each([
+    ['none', undefined],
+    ['an empty one', ''],
+    ['another', 'openid profile email'],
+    ['that of the API', 'api'],
+    ['one that begins alike', 'mcp2 mcp:write MCP'],
+    ['that of the probe', 'probe'],
+    ['a list in place of text', ['mcp']],
+  ])('are refused where the scope is %s', async (_case, scope) => {
+    const refused = await ask(bearer(await machineToken({ scope })));
+    expect(refused.status).toBe(403);
+    expect(refused.headers.get('www-authenticate')).toContain('error="insufficient_scope"');
+  });
+
+  it.each([
+    ['another organization', 'org_globex'],
+    ['no organization', undefined],
+    ['a list with the organization', ['org_acme']],
+    ['an organization that begins alike', 'org_acme2'],
+  ])('of %s are refused', async (_case, org_id) => {
+    const refused = await ask(bearer(await machineToken({ org_id })));
+    expect(refused.status).toBe(403);
+    expect(await refused.text()).toContain("does not belong to this tenant's organization");
+  });
+
+  it.each<[string, () => Promise<string>]>([
+    ['of a user, asked for without a resource', () => token({ aud: environmentClientId, org_id: 'org_acme', scope: 'mcp' })],
+    ['of a user whose client is an application', () => machineToken({ sub: 'user_01' })],
+    ['with a session', () => machineToken({ sid: 'app_consent_01' })],
+    ['of the environment itself', () => machineToken({ sub: environmentClientId, client_id: environmentClientId })],
+    ['of one application that names another', () => machineToken({ client_id: 'client_01OTHER' })],
+    ['without subject', () => machineToken({ sub: undefined })],
+    ['of a subject that is a path', () => machineToken({ sub: 'client_../x', client_id: undefined })],
+    ['for another environment', () => machineToken({ aud: 'client_01OTHER' })],
+    ['for two environments', () => machineToken({ aud: [environmentClientId, 'client_01OTHER'] })],
+    ['of another issuer', () => machineToken({ iss: 'https://evil.authkit.app' })],
+    ['of the issuer of session tokens', () => machineToken({ iss: 'https://api.workos.com' })],
+    ['expired by a second', () => machineToken({ exp: seconds() - 1 })],
+    ['without expiry', () => machineToken({ exp: undefined })],
+    ['not valid yet', () => machineToken({ nbf: seconds() + 60 })],
+    ['without signature', async () => unsigned(await machineToken())],
+    ['with its claims changed', async () => tampered(await machineToken({ org_id: 'org_globex' }), { org_id: 'org_acme' })],
+    ['signed by a stranger with our key id', async () => machineToken({}, { key: (await generateKeyPair('RS256')).privateKey })],
+  ])('%s are refused with a challenge', async (_case, make) => {
+    await expectChallenge(await ask(bearer(await make())), 'invalid_token');
+  });
+
+  it('for the tenant’s URL are a user’s, whose membership decides', async () => {
+    const posing = await machineToken({
+      aud: [environmentClientId, stack.mcpUrl],
+      sub: 'client_01STRANGER',
+      client_id: 'client_01STRANGER',
+    });
+    controlPlane.members.delete('client_01STRANGER');
+    expect((await ask(bearer(posing))).status).toBe(403);
   });
 });
 
@@ -429,9 +525,9 @@ async function raw(method: string, path: string, headers: Record<string, string>
   });
 }
 
-function tampered(jwt: string): string {
+function tampered(jwt: string, changes: object = { sub: 'user_root' }): string {
   const [head, claims = '', signature] = jwt.split('.');
-  const changed = { ...JSON.parse(Buffer.from(claims, 'base64url').toString()), sub: 'user_root' };
+  const changed = { ...JSON.parse(Buffer.from(claims, 'base64url').toString()), ...changes };
   return [head, Buffer.from(JSON.stringify(changed)).toString('base64url'), signature].join('.');
 }
 

@@ -194,6 +194,7 @@ export class ControlPlanePeer {
 }
 
 export const issuer = 'https://tests.authkit.app';
+export const environmentClientId = 'client_01ENVIRONMENT';
 
 export interface StackOptions {
   readonly databaseUrl: string;
@@ -289,7 +290,11 @@ export class Stack {
       TENANTRY_CONTROL_PLANE_URL: controlPlane?.url ?? 'http://127.0.0.1:9',
       TENANTRY_CONTROL_PLANE_TOKEN_FILE: this.file('token'),
       TENANTRY_AUDIT_SPOOL_DIR: this.file('spool'),
-      ...(organization && { TENANTRY_ORGANIZATION_ID: 'org_acme', TENANTRY_OAUTH_ISSUER: issuer }),
+      ...(organization && {
+        TENANTRY_ORGANIZATION_ID: 'org_acme',
+        TENANTRY_OAUTH_ISSUER: issuer,
+        TENANTRY_OAUTH_CLIENT_ID: environmentClientId,
+      }),
       ...this.#options.mcp,
       ...environment,
     };

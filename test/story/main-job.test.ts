@@ -120,6 +120,15 @@ describe('the 40 tools', () => {
     await client.close();
   });
 
+  test('can be reached by a program of the customer, with a token of WorkOS for machines', async () => {
+    const token = await world.machineToken(first.organizationId, ['mcp']);
+    const client = await connectWithToken(mcpOf(first.tenant), token);
+    expect((await callTool(client, 'create_note', { title: 'By a program' }))['createdBy']).toMatch(/^client_/);
+    await client.close();
+    expect(await statusWith(mcpOf(second.tenant), token)).toBe(403);
+    expect(await statusWith(mcpOf(first.tenant), await world.machineToken(first.organizationId, ['api']))).toBe(403);
+  });
+
   test('stand on the REST API, which is published with an audience of its own', async () => {
     const api = first.tenant.status?.endpoints?.api ?? '';
     await callTool(first.session.client, 'create_note', { title: 'For the list' });

@@ -11,6 +11,7 @@ const environment = {
   TENANTRY_BASE_URL: 'http://localhost:8080',
   TENANTRY_SIDECAR_IMAGE: 'tenantry/tenant:1',
   TENANTRY_OAUTH_ISSUER: 'http://localhost:8090',
+  TENANTRY_OAUTH_CLIENT_ID: 'client_01TEST',
   TENANTRY_CONTROL_PLANE_URL: 'http://127.0.0.1:8091',
   TENANTRY_CONTROL_PLANE_TOKEN_FILE: '/var/run/secrets/tenantry/token',
   TENANTRY_AUDIT_SPOOL_DIR: '/var/spool/tenantry/audit',

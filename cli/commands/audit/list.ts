@@ -40,7 +40,7 @@ export function listCommand(audit: Command, invocationOf: InvocationOf): void {
     .command('list')
     .description('List records, the newest first.')
     .option('--tenant <name>', 'only this tenant, also one that is gone')
-    .option('--actor <id>', 'only of this user (user_...) or key (key:...)')
+    .option('--actor <id>', 'only of this user (user_...), application (client_...) or API key (key:...)')
     .option('--action <name>', 'only this action, such as tenants.create or tools.call')
     .option('--outcome <word>', 'only with this outcome')
     .addOption(new Option('--kind <kind>', 'only of this kind').choices(recordKinds))

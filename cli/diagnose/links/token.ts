@@ -65,10 +65,11 @@ async function judgeToken(token: string, outside: Outside, scene: Scene): Promis
   const servers = readMetadata((await outside.metadata()).text)?.servers ?? [];
   if (!servers.some((server) => sameIssuer(server, claims.iss ?? '')))
     return broken(`the token is of the issuer ${claims.iss ?? 'none'}; this tenant trusts ${servers.join(', ')}`, again, seen);
-  if (!audiences.includes(outside.url.href))
-    return broken(`the token is for ${audiences.join(', ') || 'nobody'}, not for ${outside.url.href}`, again, seen);
   const wanted = scene.tenant?.spec.organizationId;
   const organization = claims['org_id'];
+  if (claims.sub?.startsWith('client_')) return judgeMachine(claims.sub, organization, wanted, token, outside, seen);
+  if (!audiences.includes(outside.url.href))
+    return broken(`the token is for ${audiences.join(', ') || 'nobody'}, not for ${outside.url.href}`, again, seen);
   // No fault: the sidecar asks for the membership, and a member of several organizations may have signed in to any of them.
   if (wanted !== undefined && typeof organization === 'string' && organization !== wanted)
     seen.push(`signed in to the organization ${organization}; what counts is the membership of ${wanted}`);
@@ -89,6 +90,30 @@ async function judgeToken(token: string, outside: Outside, scene: Scene): Promis
       [scene.commands.log('control-plane')],
     );
   return broken(`the token is refused: ${said}`, again, seen);
+}
+
+/** The token of an application: its audience is the whole WorkOS environment, so its organization and scopes decide. */
+async function judgeMachine(
+  application: string,
+  organization: unknown,
+  wanted: string | undefined,
+  token: string,
+  outside: Outside,
+  seen: readonly string[],
+): Promise<Finding> {
+  if (wanted !== undefined && organization !== wanted)
+    return broken(
+      `the application ${application} belongs to the organization ${organization ?? 'none'}, the tenant to ${wanted}`,
+      `Use an M2M application of the organization ${wanted} at WorkOS.`,
+      seen,
+    );
+  const answer = await outside.askForTools(token);
+  if (answer.status === 200) return ok(...seen, 'it is accepted: signature, organization and scope are right');
+  return broken(
+    `the application may not use the tenant: ${saying(answer)}`,
+    'Ask for the token with scope=mcp or scope=mcp:read, which the M2M application must have at WorkOS.',
+    seen,
+  );
 }
 
 /** What an answer says of itself, in one line. */

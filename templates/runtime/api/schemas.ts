@@ -65,7 +65,7 @@ export function itemSchema(payload: JsonSchema): JsonSchema {
       updatedAt: time,
       deletedAt: { ...time, description: 'Only on deleted items.' },
       archivedAt: { ...time, description: 'Only on archived items.' },
-      createdBy: { type: 'string', description: 'User id, or key:<id> of an API key.' },
+      createdBy: { type: 'string', description: 'Id of a user or an application, or key:<id> of an API key.' },
       updatedBy: { type: 'string' },
       payload,
     },

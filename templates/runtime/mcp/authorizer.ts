@@ -1,10 +1,11 @@
-import { decodeJwt, errors, jwtVerify } from 'jose';
+import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
 import { type Access, accessAt, type Door, isOwnScope, scopeOf } from '../access.ts';
 import type { Caller } from '../assertion.ts';
 import { type ApiKeys, apiKeyPrefix } from './api-keys.ts';
 import { ControlPlaneUnavailable } from './control-plane.ts';
 import type { Membership, Memberships } from './memberships.ts';
 import { Refusal } from './refusal.ts';
+import type { OAuthSettings } from './settings.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
 /** Something a caller addresses: the MCP endpoint or the REST API, each with an audience and a scope of its own. */
@@ -16,17 +17,17 @@ export interface ProtectedResource {
   readonly door: Door;
 }
 
+interface OAuth extends OAuthSettings {
+  readonly keys: SigningKeys;
+  readonly memberships: Memberships;
+}
+
 export interface AuthorizerOptions {
   readonly apiKeys: ApiKeys;
   /** A valid key was shown, whatever it may do. */
   readonly onKeyUse: (id: string) => void;
   /** Absent where the tenant has no organization. */
-  readonly oauth?: {
-    readonly issuer: string;
-    readonly organizationId: string;
-    readonly keys: SigningKeys;
-    readonly memberships: Memberships;
-  };
+  readonly oauth?: OAuth;
   readonly clock?: () => Date;
 }
 
@@ -75,34 +76,36 @@ export class Authorizer {
   }
 
   async #byToken(token: string, resource: ProtectedResource): Promise<Authorized> {
-    const { oauth, clock } = this.#options;
+    const { oauth } = this.#options;
     if (oauth === undefined) throw new Refusal('invalid_token', 'This tenant has no organization: only its API keys work.');
-    let subject: string | undefined;
-    let scope: unknown;
+    const claims = await this.#verify(token, oauth, [resource.url, oauth.clientId]);
+    // A token that names several audiences is a user's: a machine's names the environment alone.
+    return [claims.aud ?? []].flat().includes(resource.url)
+      ? await this.#asUser(claims, oauth, resource.door)
+      : asMachine(claims, oauth, resource.door);
+  }
+
+  async #verify(token: string, { issuer, keys }: OAuth, audience: string[]): Promise<JWTPayload> {
+    const { clock } = this.#options;
     try {
-      const { payload } = await jwtVerify(token, oauth.keys.find, {
-        issuer: oauth.issuer,
-        audience: resource.url,
-        algorithms,
-        requiredClaims: ['exp', 'sub'],
-        ...(clock && { currentDate: clock() }),
-      });
-      subject = payload.sub;
-      scope = payload['scope'];
+      const options = { issuer, audience, algorithms, requiredClaims: ['exp', 'sub'], ...(clock && { currentDate: clock() }) };
+      return (await jwtVerify(token, keys.find, options)).payload;
     } catch (error) {
-      throw refusalOf(error, token, oauth.issuer);
+      throw refusalOf(error, token, issuer);
     }
+  }
+
+  async #asUser({ sub: subject, scope }: JWTPayload, { memberships, organizationId }: OAuth, door: Door): Promise<Authorized> {
     if (subject === undefined || !/^[\w.@|:-]{1,200}$/.test(subject) || /^\.+$/.test(subject)) {
       throw new Refusal('invalid_token', 'The token names no user.');
     }
-    const membership = await this.#membership(subject, oauth.memberships);
+    const membership = await this.#membership(subject, memberships);
     if (!membership.member) throw new Refusal('not_member', "You are not an active member of this tenant's organization.");
     const { access, role } = membership;
     const named = role === undefined ? 'Your role' : `Your role "${role}"`;
     if (access === 'none') throw new Refusal('role', `${named} may not use this tenant. Ask an administrator of your organization.`);
-    const scopes = typeof scope === 'string' ? scope.split(' ').filter((word) => word !== '' && !isOwnScope(word)) : [];
     return {
-      caller: { subject, organization: oauth.organizationId, scopes: [scopeOf(resource.door, access), ...scopes] },
+      caller: { subject, organization: organizationId, scopes: [scopeOf(door, access), ...foreignScopes(scope)] },
       access,
       limits: `${named} may only read. Ask an administrator of your organization.`,
     };
@@ -115,6 +118,37 @@ export class Authorizer {
       throw unavailable(error);
     }
   }
+}
+
+/**
+ * An application's own token, by the grant client_credentials. Its audience is the whole environment, so its organization and its
+ * scopes decide. A user's token may have that audience too, when no resource was asked for; its subject is not an application.
+ * https://workos.com/docs/authkit/connect/token-claims
+ */
+function asMachine(claims: JWTPayload, { clientId, organizationId }: OAuthSettings, door: Door): Authorized {
+  const { aud, sub: subject, client_id: application, sid, org_id: organization, scope } = claims;
+  const isMachine = subject !== undefined && /^client_\w{1,100}$/.test(subject) && subject !== clientId && sid === undefined;
+  if (!isMachine || (application ?? subject) !== subject || [aud].flat().length !== 1) {
+    throw new Refusal('wrong_audience', 'The token was issued for another resource.');
+  }
+  if (organization !== organizationId) throw new Refusal('not_member', "This application does not belong to this tenant's organization.");
+  const access = accessAt(door, scopesIn(scope));
+  if (access === 'none') throw new Refusal('scope', `This application's token lacks the scope "${door}".`);
+  const granted = scopeOf(door, access);
+  return {
+    caller: { subject, organization: organizationId, scopes: [granted, ...foreignScopes(scope)] },
+    access,
+    limits: `This application may only read: the scope of its token is "${granted}".`,
+  };
+}
+
+function scopesIn(claim: unknown): string[] {
+  return typeof claim === 'string' ? claim.split(' ').filter((word) => word !== '') : [];
+}
+
+/** Scopes that mean nothing to Tenantry and may mean something to the API. */
+function foreignScopes(claim: unknown): string[] {
+  return scopesIn(claim).filter((scope) => !isOwnScope(scope));
 }
 
 /** The API key or token; a bearer token goes before X-API-Key. */

@@ -84,8 +84,7 @@ function createAuthorizer({ apiKeysFile, oauth }: Settings, controlPlane: Contro
     apiKeys,
     onKeyUse,
     oauth: {
-      issuer: oauth.issuer,
-      organizationId: oauth.organizationId,
+      ...oauth,
       keys: new SigningKeys({ fetch: () => controlPlane.jwks() }),
       memberships: new Memberships({ ask: (userId) => controlPlane.membership(userId), now: () => performance.now(), random: Math.random }),
     },

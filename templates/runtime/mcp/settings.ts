@@ -10,6 +10,8 @@ export type UpstreamAuth =
 /** OAuth: absent where the tenant has no organization, so that only API keys work. */
 export interface OAuthSettings {
   readonly issuer: string;
+  /** Client id of the WorkOS environment: the audience of machine-to-machine tokens. */
+  readonly clientId: string;
   readonly organizationId: string;
 }
 
@@ -101,5 +103,6 @@ function readOAuth(environment: Environment): OAuthSettings | undefined {
     organizationId,
     // As it was configured: issuers are compared letter by letter.
     issuer: required(environment, 'TENANTRY_OAUTH_ISSUER'),
+    clientId: required(environment, 'TENANTRY_OAUTH_CLIENT_ID'),
   };
 }
