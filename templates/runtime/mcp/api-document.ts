@@ -19,6 +19,7 @@ export interface ApiTools {
   readonly skipped: readonly { readonly operation: string; readonly reason: string }[];
 }
 
+/** Its message says what is wrong with the document, as the rest of a sentence that begins with it: `is Swagger 2.0`. */
 export class UnusableDocument extends Error {
   override readonly name = 'UnusableDocument';
 }
@@ -35,10 +36,12 @@ export interface ApiDocumentOptions {
  * @throws {UnusableDocument} when it is no such document.
  */
 export function apiTools(document: unknown, options: ApiDocumentOptions): ApiTools {
-  if (!isSchema(document) || typeof document['openapi'] !== 'string' || !/^3\./.test(document['openapi'])) {
-    throw new UnusableDocument('it is not an OpenAPI 3.x document (there is no "openapi": "3...")');
+  if (!isSchema(document)) throw new UnusableDocument('is neither a JSON nor a YAML object, so it is not an OpenAPI 3.x document');
+  if (document['swagger'] !== undefined) throw new UnusableDocument('is Swagger 2.0, but OpenAPI 3.x is needed');
+  if (typeof document['openapi'] !== 'string' || !/^3\./.test(document['openapi'])) {
+    throw new UnusableDocument('is not an OpenAPI 3.x document (it has no "openapi": "3...")');
   }
-  if (!isSchema(document['paths'])) throw new UnusableDocument('it has no paths');
+  if (!isSchema(document['paths'])) throw new UnusableDocument('has no "paths"');
   const info = isSchema(document['info']) ? document['info'] : {};
   const resolver = new SchemaResolver(document);
   const base = basePath(document['servers'], options.url);
@@ -48,7 +51,10 @@ export function apiTools(document: unknown, options: ApiDocumentOptions): ApiToo
   const skipped: { operation: string; reason: string }[] = [];
   for (const [path, given] of Object.entries(document['paths'])) {
     const item = dereference(document, given);
-    if (item === undefined) continue;
+    if (item === undefined) {
+      if (path.startsWith('/')) skipped.push({ operation: path, reason: 'the path is not an object, or its $ref leads nowhere' });
+      continue;
+    }
     for (const method of methods) {
       const operation = item[method];
       if (!isSchema(operation)) continue;

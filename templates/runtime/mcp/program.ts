@@ -2,6 +2,7 @@ import type { Environment } from '../environment.ts';
 import { createLogger } from '../logging.ts';
 import { untilStopped } from '../shutdown.ts';
 import { ApiKeys } from './api-keys.ts';
+import { ApiReporter } from './api-report.ts';
 import { AuditTrail } from './audit-trail.ts';
 import { Authorizer } from './authorizer.ts';
 import { ControlPlane } from './control-plane.ts';
@@ -36,6 +37,7 @@ export async function mcp(environment: Environment): Promise<void> {
     credentials,
     selection: settings.selection,
     logger,
+    now: () => performance.now(),
     onChange: () => endpoint.toolsChanged(),
   });
   const controlPlane = new ControlPlane(settings.controlPlane);
@@ -58,6 +60,7 @@ export async function mcp(environment: Environment): Promise<void> {
     endpoint,
     publicApi: new PublicApi({ upstream, credentials }),
     source,
+    reporter: new ApiReporter({ upstream, source, readyPath: settings.readyPath, now: () => performance.now() }),
     selection: settings.selection,
     metrics,
     logger,

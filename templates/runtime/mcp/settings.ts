@@ -30,6 +30,8 @@ export interface Settings {
   readonly domains: readonly URL[];
   readonly upstreamUrl: URL;
   readonly openapiPath: string;
+  /** Path that the API answers with 200 when it can serve; undefined where it has none. */
+  readonly readyPath: string | undefined;
   readonly upstreamAuth: UpstreamAuth;
   readonly selection: ToolSelection;
   readonly apiKeysFile: string | undefined;
@@ -45,6 +47,8 @@ export function readSettings(environment: Environment): Settings {
   const tenant = required(environment, 'TENANTRY_TENANT');
   const openapiPath = optional(environment, 'TENANTRY_OPENAPI_PATH') ?? '/openapi.json';
   if (!openapiPath.startsWith('/')) throw new ConfigurationError('TENANTRY_OPENAPI_PATH must start with a slash');
+  const readyPath = optional(environment, 'TENANTRY_READY_PATH');
+  if (readyPath?.startsWith('/') === false) throw new ConfigurationError('TENANTRY_READY_PATH must start with a slash');
   return {
     host: required(environment, 'HOST'),
     port: integer(environment, 'PORT', { min: 1, max: 65535, default: 8001 }),
@@ -56,6 +60,7 @@ export function readSettings(environment: Environment): Settings {
     domains: readDomains(environment),
     upstreamUrl: httpUrl(environment, 'TENANTRY_UPSTREAM_URL'),
     openapiPath,
+    readyPath,
     upstreamAuth: readUpstreamAuth(environment),
     selection: readToolSelection(environment),
     apiKeysFile: optional(environment, 'TENANTRY_API_KEYS_FILE'),

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Logger } from 'pino';
 import { requestIdHeader, requestIdOf } from '../request-id.ts';
 import { sendMetadata, sendNothing, sendProblem } from './answers.ts';
+import type { ApiReporter } from './api-report.ts';
 import type { Authorizer } from './authorizer.ts';
 import { sendJson } from './http-body.ts';
 import type { McpEndpoint } from './mcp-endpoint.ts';
@@ -21,6 +22,7 @@ export interface SidecarOptions {
   readonly endpoint: McpEndpoint;
   readonly publicApi: PublicApi;
   readonly source: ToolSource;
+  readonly reporter: ApiReporter;
   readonly selection: ToolSelection;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -103,15 +105,17 @@ export class Sidecar {
   }
 
   #ownEndpoint(path: string): ((response: ServerResponse) => Promise<void> | void) | undefined {
-    const { source, metrics } = this.#options;
+    const { source, reporter, metrics } = this.#options;
     switch (path) {
       case '/healthz':
         return (response) => sendJson(response, 200, { status: 'ok' });
       case '/readyz':
         return (response) =>
           source.tools === undefined
-            ? sendJson(response, 503, { status: 'waiting for the OpenAPI document of the API' })
+            ? sendJson(response, 503, { status: source.fault?.detail ?? 'waiting for the OpenAPI document of the API' })
             : sendJson(response, 200, { status: 'ok', tools: source.tools.byName.size });
+      case '/report':
+        return async (response) => sendJson(response, 200, await reporter.report());
       case '/metrics':
         return async (response) => {
           const text = await metrics.registry.metrics();

@@ -6,8 +6,8 @@ import type { Tool } from './tool.ts';
 export class ToolSelection {
   /** Switches that are off, by the tags that belong to them. */
   readonly #off: ReadonlyMap<string, string>;
-  readonly #allow: readonly RegExp[] | undefined;
-  readonly #deny: readonly RegExp[];
+  readonly #allow: readonly Entry[] | undefined;
+  readonly #deny: readonly Entry[];
 
   /**
    * @param off Switches that are off, by tag. An operation of several tags is off when one of them is.
@@ -15,8 +15,8 @@ export class ToolSelection {
    */
   constructor(off: ReadonlyMap<string, string>, names: { readonly allow?: readonly string[]; readonly deny?: readonly string[] }) {
     this.#off = off;
-    this.#allow = names.allow?.map(patternOf);
-    this.#deny = (names.deny ?? []).map(patternOf);
+    this.#allow = names.allow?.map(entryOf);
+    this.#deny = (names.deny ?? []).map(entryOf);
   }
 
   /** Whether anything of the API may be switched off. */
@@ -33,10 +33,23 @@ export class ToolSelection {
   reasonAgainst({ name, tags }: Pick<Tool, 'name' | 'tags'>): string | undefined {
     const service = this.switchOff(tags);
     if (service !== undefined) return `The tool "${name}" belongs to the service "${service}", which is switched off for this tenant.`;
-    const allowed = this.#allow?.some((pattern) => pattern.test(name)) ?? true;
-    const denied = this.#deny.some((pattern) => pattern.test(name));
+    const allowed = this.#allow?.some(({ pattern }) => pattern.test(name)) ?? true;
+    const denied = this.#deny.some(({ pattern }) => pattern.test(name));
     return allowed && !denied ? undefined : `The tool "${name}" is not offered to this tenant.`;
   }
+
+  /** Entries that match none of `names`, such as `deny: delete_*`: most likely a typing error, or a tool that the API no longer has. */
+  unmatched(names: readonly string[]): string[] {
+    const without = (list: string, entries: readonly Entry[]): string[] =>
+      entries.filter(({ pattern }) => !names.some((name) => pattern.test(name))).map(({ text }) => `${list}: ${text}`);
+    return [...without('allow', this.#allow ?? []), ...without('deny', this.#deny)];
+  }
+}
+
+/** An entry of `allow` or `deny` as it was written, and what it matches. */
+interface Entry {
+  readonly text: string;
+  readonly pattern: RegExp;
 }
 
 /** From TENANTRY_SERVICES, TENANTRY_SERVICE_TAGS (`{"<switch>": ["<tag>"]}`; the switch itself when left out) and TENANTRY_TOOLS (`{allow?, deny?}`). */
@@ -55,7 +68,7 @@ export function readToolSelection(environment: Environment): ToolSelection {
   });
 }
 
-function patternOf(glob: string): RegExp {
-  const parts = glob.split(/\*+/).map((part) => part.replaceAll(/[\\^$.|?+()[\]{}/]/g, '\\$&'));
-  return new RegExp(`^${parts.join('.*')}$`, 's');
+function entryOf(text: string): Entry {
+  const parts = text.split(/\*+/).map((part) => part.replaceAll(/[\\^$.|?+()[\]{}/]/g, '\\$&'));
+  return { text, pattern: new RegExp(`^${parts.join('.*')}$`, 's') };
 }

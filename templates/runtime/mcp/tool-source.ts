@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import type { ApiReport } from '../../../crds/api-report.ts';
 import { type ApiTools, apiTools, UnusableDocument } from './api-document.ts';
+import { type ApiFault, documentFault, lasting } from './api-fault.ts';
 import { ClosedOperations } from './closed-operations.ts';
 import { concise } from './concise-schema.ts';
 import type { Tool } from './tool.ts';
@@ -12,8 +14,11 @@ import type { UpstreamCredentials } from './upstream-credentials.ts';
 /** How often the document is looked at once it is loaded, in milliseconds. With an ETag that is an empty answer. */
 export const pollMs = 5000;
 const firstRetryMs = 100;
-const lastRetryMs = 3000;
+/** Longest pause before the next attempt, in milliseconds. An API that starts is met soon; a document of megabytes is not parsed all the time. */
+const lastRetryMs = { away: 1000, unusable: 3000 };
 const documentLimit = 16 * 1024 * 1024;
+/** Longest list of names in the summary. */
+const longestList = 10;
 
 /** A loaded document, with everything that requests need computed once. */
 export interface LoadedTools {
@@ -29,6 +34,8 @@ export interface LoadedTools {
   readonly listed: readonly ListedTool[];
   /** The same for callers who may only read. */
   readonly listedToReaders: readonly ListedTool[];
+  /** The part of the report on the document. */
+  readonly summary: NonNullable<ApiReport['document']>;
 }
 
 /** As the protocol has it: https://modelcontextprotocol.io/specification/2025-11-25/schema#tool */
@@ -45,6 +52,8 @@ export interface ToolSourceOptions {
   readonly credentials: UpstreamCredentials;
   readonly selection: ToolSelection;
   readonly logger: Logger;
+  /** Milliseconds on a clock that never goes back. */
+  readonly now: () => number;
   /** The tools are others than before. */
   readonly onChange: () => void;
 }
@@ -53,6 +62,7 @@ export interface ToolSourceOptions {
 export class ToolSource {
   readonly #options: ToolSourceOptions;
   #loaded: LoadedTools | undefined;
+  #fault: ApiFault | undefined;
   #tag: string | undefined;
   #digest = '';
   #wake = new AbortController();
@@ -66,6 +76,11 @@ export class ToolSource {
     return this.#loaded;
   }
 
+  /** Why the last attempt to read the document failed; undefined when it succeeded. */
+  get fault(): ApiFault | undefined {
+    return this.#fault;
+  }
+
   /** Looks at the document now: the API has behaved as if it was another one. */
   recheck(): void {
     this.#wake.abort();
@@ -73,20 +88,23 @@ export class ToolSource {
 
   /** Runs until the signal fires. */
   async run(signal: AbortSignal): Promise<void> {
-    const { logger } = this.#options;
+    const { logger, url, now } = this.#options;
     let failures = 0;
     while (!signal.aborted) {
       this.#wake = new AbortController();
       try {
         await this.#load(AbortSignal.any([signal, AbortSignal.timeout(10_000)]));
         failures = 0;
+        this.#fault = undefined;
       } catch (error) {
         if (signal.aborted) return;
         failures++;
-        const level = error instanceof UnusableDocument || failures % 10 === 1 ? 'warn' : 'debug';
-        logger[level]({ failures, err: error }, 'OpenAPI document not loaded');
+        this.#fault = lasting(documentFault(error, url), this.#fault, now());
+        const level = this.#fault.reason === 'DocumentUnusable' || failures % 10 === 1 ? 'warn' : 'debug';
+        logger[level]({ failures, err: error, fault: this.#fault.detail }, 'OpenAPI document not loaded');
       }
-      const pause = failures === 0 ? pollMs : Math.min(firstRetryMs * 2 ** (failures - 1), lastRetryMs);
+      const longest = this.#fault?.reason === 'DocumentUnusable' ? lastRetryMs.unusable : lastRetryMs.away;
+      const pause = failures === 0 ? pollMs : Math.min(firstRetryMs * 2 ** (failures - 1), longest);
       await sleep(pause, undefined, { signal: AbortSignal.any([signal, this.#wake.signal]) }).catch(() => {});
     }
   }
@@ -105,10 +123,10 @@ export class ToolSource {
     });
     const text = await readText(answer.body, documentLimit);
     if (answer.status === 304) return;
-    if (answer.status !== 200) throw new UnusableDocument(`the API answered ${answer.status} for ${url.pathname}`);
+    if (answer.status !== 200) throw new UnusableDocument(`is missing: GET ${url.pathname} answered ${answer.status}`);
     const digest = createHash('sha256').update(text).digest('base64');
     if (digest !== this.#digest) {
-      const tools = apiTools(await parse(text), { url, reservedHeaders: credentials.reserved });
+      const tools = apiTools(await parse(text, answer.headers['content-type']), { url, reservedHeaders: credentials.reserved });
       for (const { operation, reason } of tools.skipped) logger.warn({ operation, reason }, 'operation is no tool');
       this.#loaded = prepare(tools, selection);
       this.#digest = digest;
@@ -120,7 +138,8 @@ export class ToolSource {
   }
 }
 
-async function parse(text: string): Promise<unknown> {
+async function parse(text: string, type: string | string[] | undefined): Promise<unknown> {
+  if (/^\s*<(!doctype|html)/i.test(text) || /^text\/html/i.test(String(type))) throw new UnusableDocument('is an HTML page');
   try {
     return JSON.parse(text);
   } catch {
@@ -129,12 +148,12 @@ async function parse(text: string): Promise<unknown> {
     try {
       return parseYaml(text, { maxAliasCount: 100 });
     } catch {
-      throw new UnusableDocument('it is neither JSON nor YAML');
+      throw new UnusableDocument('is neither JSON nor YAML');
     }
   }
 }
 
-function prepare({ version, instructions, tools, operations }: ApiTools, selection: ToolSelection): LoadedTools {
+function prepare({ version, instructions, tools, operations, skipped }: ApiTools, selection: ToolSelection): LoadedTools {
   const withheld = new Map<string, WithheldTool>();
   for (const tool of tools) {
     const reason = selection.reasonAgainst(tool);
@@ -158,5 +177,10 @@ function prepare({ version, instructions, tools, operations }: ApiTools, selecti
     closed: new ClosedOperations(operations, ({ tags }) => selection.switchOff(tags) !== undefined),
     listed,
     listedToReaders: listed.filter(({ annotations }) => annotations.readOnlyHint),
+    summary: {
+      operations: operations.length,
+      leftOut: { count: skipped.length, first: skipped.slice(0, longestList).map(({ operation, reason }) => `${operation}: ${reason}`) },
+      unmatched: selection.unmatched(tools.map(({ name }) => name)).slice(0, longestList),
+    },
   };
 }

@@ -34,9 +34,11 @@ export class AnswerTooLarge extends Error {
 
 /** Connections to the API, kept open between requests. */
 export class Upstream {
+  readonly url: URL;
   readonly #pool: Pool;
 
   constructor(url: URL) {
+    this.url = url;
     this.#pool = new Pool(url.origin, { connections: 32, connectTimeout: 2000, headersTimeout: 60_000, bodyTimeout: 60_000 });
   }
 
