@@ -1,14 +1,28 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { isSecretName, redacted } from '../audit/secret-names.ts';
 
-/** Fields that may hold a credential, wherever they appear. */
-const secretPaths = ['authorization', 'token', 'apiKey', 'password', 'cookie', 'client_secret'].flatMap((field) => [
-  field,
-  `*.${field}`,
-  `*.*.${field}`,
-]);
+/** Deepest level of objects that a log line is searched for secrets; fields lie flat in it. */
+const maxDepth = 4;
 
-/** The process's log: JSON lines, credentials blotted out. */
+/** Plain objects without the values of fields that hold a secret by their names. Errors and other instances are left to their serializers. */
+function withoutSecrets(fields: Record<string, unknown>, depth = 1): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => {
+      if (typeof value !== 'boolean' && value !== null && value !== undefined && isSecretName(name)) return [name, redacted];
+      return [name, isPlain(value) ? (depth < maxDepth ? withoutSecrets(value, depth + 1) : '[object]') : value];
+    }),
+  );
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+/** The process's log: JSON lines, secrets masked. */
 export function createLog(level: string, destination?: DestinationStream): Logger {
-  const options = { name: 'control-plane', level, redact: { paths: secretPaths, censor: '[redacted]' } };
+  const log = (fields: Record<string, unknown>) => withoutSecrets(fields);
+  // A library's error may carry its connection settings.
+  const err = (error: Error) => withoutSecrets({ ...pino.stdSerializers.err(error) });
+  const options = { name: 'control-plane', level, formatters: { log }, serializers: { err } };
   return destination === undefined ? pino(options) : pino(options, destination);
 }

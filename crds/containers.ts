@@ -1,4 +1,5 @@
-import { escapePointer, type Fault } from './parameters.ts';
+import { escapePointer } from '../json/pointer.ts';
+import type { Fault } from './parameters.ts';
 import type { StackTemplateSpec } from './stack-template.ts';
 
 const ofTheOperator = ['POD_IP', 'HOST', 'PORT', 'DATABASE_URL'];

@@ -1,5 +1,6 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
+import { escapePointer } from '../json/pointer.ts';
 
 /** Levels of objects and arrays that a document may have. Checks recurse: a deeper one would end them with an overflown stack. */
 export const maxDepth = 64;
@@ -72,18 +73,4 @@ export function checkParameters(
     };
   });
   return { ok: false, faults };
-}
-
-export function escapePointer(part: string): string {
-  return part.replaceAll('~', '~0').replaceAll('/', '~1');
-}
-
-/** The value at a JSON pointer, or undefined. */
-export function atPointer(document: unknown, pointer: string): unknown {
-  let value = document;
-  for (const part of pointer.split('/').slice(1)) {
-    if (value === null || typeof value !== 'object') return undefined;
-    value = (value as Record<string, unknown>)[part.replaceAll('~1', '/').replaceAll('~0', '~')];
-  }
-  return value;
 }

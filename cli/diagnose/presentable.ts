@@ -1,9 +1,8 @@
-import { secretInFlag } from './secret-flags.ts';
+import { isSecretName, redacted } from '../../audit/secret-names.ts';
 
-/** Variables whose values the operator sets and that hold no secret by themselves. */
-const harmless = /^(TENANTRY_(?!.*(TOKEN|SECRET|KEY|PASSWORD)).*|HOST|PORT|NODE_ENV|LOG_LEVEL|POD_IP|POD_NAME)$/;
-const secretName = /pass(word|wd|phrase)?|secret|token|api[-_]?key|private[-_]?key|credential|authorization|connection[-_]?string|dsn/i;
-const mark = '[redacted]';
+/** Variables that the operator sets. Those among them that hold a secret are known by their names. */
+const setByOperator = /^(TENANTRY_.*|HOST|PORT|NODE_ENV|LOG_LEVEL|POD_IP|POD_NAME)$/;
+const flag = /^--?([a-z][\w.-]*)(=|$)/i;
 
 /**
  * An object of Kubernetes without what a bundle has no use for or must not show: values of environment variables that users set, texts
@@ -11,8 +10,7 @@ const mark = '[redacted]';
  */
 export function presentable(value: unknown, name = ''): unknown {
   if (Array.isArray(value)) return name === 'env' ? value.map(variable) : withoutArguments(value.map((item) => presentable(item, name)));
-  if (value === null || typeof value !== 'object')
-    return typeof value === 'string' && secretName.test(name) && !isReference(name) ? mark : value;
+  if (value === null || typeof value !== 'object') return typeof value === 'string' && isSecretName(name) ? redacted : value;
   const shown: [string, unknown][] = [];
   for (const [key, item] of Object.entries(value)) {
     if (key === 'managedFields' || key === 'kubectl.kubernetes.io/last-applied-configuration') continue;
@@ -22,25 +20,27 @@ export function presentable(value: unknown, name = ''): unknown {
   return Object.fromEntries(shown);
 }
 
-/** Fields that name a Secret or a token's file, rather than hold one. */
-function isReference(name: string): boolean {
-  return /(Name|Ref|Policy|Path|Seconds|Type)$/.test(name);
-}
-
 /** Words of a command line without the secrets among them: `--password`, `value` or `--password=value`. */
 function withoutArguments(words: readonly unknown[]): unknown[] {
   return words.map((word, index) => {
     if (typeof word !== 'string') return word;
     const before = words[index - 1];
-    if (typeof before === 'string' && secretInFlag(before) === 'next' && !/^--?[a-z][\w-]*(=|$)/i.test(word)) return mark;
-    return secretInFlag(word) === 'same' ? word.slice(0, word.indexOf('=') + 1) + mark : word;
+    if (typeof before === 'string' && secretInFlag(before) === 'next' && !/^--?[a-z][\w-]*(=|$)/i.test(word)) return redacted;
+    return secretInFlag(word) === 'same' ? word.slice(0, word.indexOf('=') + 1) + redacted : word;
   });
+}
+
+/** Where a word of a command line gives a secret: in the `next` word, as after `--password`, or in the `same`, as in `--password=x`. */
+function secretInFlag(word: string): 'next' | 'same' | undefined {
+  const [, name = '', separator] = flag.exec(word) ?? [];
+  if (!isSecretName(name)) return undefined;
+  return separator === '=' ? 'same' : 'next';
 }
 
 function variable(entry: unknown): unknown {
   if (entry === null || typeof entry !== 'object' || !('value' in entry)) return entry;
   const { name } = entry as { name?: unknown };
-  return typeof name === 'string' && harmless.test(name) ? entry : { ...entry, value: mark };
+  return typeof name === 'string' && setByOperator.test(name) && !isSecretName(name) ? entry : { ...entry, value: redacted };
 }
 
 /** A tenant's parameters are of the template's making: their shape is shown, their texts are not. */
@@ -48,5 +48,5 @@ function masked(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(masked);
   if (value !== null && typeof value === 'object')
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, masked(item)]));
-  return typeof value === 'string' ? mark : value;
+  return typeof value === 'string' ? redacted : value;
 }

@@ -1,6 +1,6 @@
 import { secretForms } from '../../audit/secret-forms.ts';
+import { isSecretName, redacted } from '../../audit/secret-names.ts';
 import { KnownTexts } from './known-texts.ts';
-import { isSecretFlag } from './secret-flags.ts';
 
 const { apiKey, issuedKey, token, privateKey } = secretForms;
 
@@ -18,15 +18,8 @@ const patterns: readonly RegExp[] = [
 const assignment = /(?<![a-z0-9_-])([a-z0-9_-]+)\\?["']?\s*[:=]\s*\\?["']?/gi;
 /** A flag and what stands between it and the next word, as in `--name value` and `["--name", "value"]`. */
 const flag = /(?<![\w.-])--?([a-z][\w.-]*)(?:\\?["'],\s*\\?["']|[ \t]+(?!-)\\?["']?)/gi;
-const assigned = /(?!\[redacted\])[^\s"'\\,;&})\]]{4,}/y;
-const secretName =
-  /pass(?:word|wd|phrase)?|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|client[-_]?secret|credential|authorization|cookie/i;
-/** The same, but for names of what is about a secret: `secretName`, `tokenPath`, `authorization_servers`. */
-const nameOfSecret = new RegExp(`(?:${secretName.source})(?![a-z]*(?:name|ref|path|file|policy|seconds|s?ready)\\b|[-_]servers?\\b)`, 'i');
-/** Longer ones are no names of anything; the exceptions are not looked for in them. */
-const maximumName = 100;
+const assigned = /(?!\[redacted\]|(?:true|false|null)(?![\w-]))[^\s"'\\,;&})\]]{4,}/y;
 
-const mark = '[redacted]';
 /** Shorter values stand in too many words to be looked for. */
 const minimumLength = 6;
 
@@ -46,10 +39,9 @@ export class Redactor {
   }
 
   text(text: string): string {
-    let result = this.#known.replaceIn(text, mark);
-    for (const pattern of patterns) result = result.replace(pattern, `$1${mark}`);
-    const named = (name: string) => (name.length > maximumName ? secretName : nameOfSecret).test(name);
-    return without(without(result, assignment, named), flag, isSecretFlag);
+    let result = this.#known.replaceIn(text, redacted);
+    for (const pattern of patterns) result = result.replace(pattern, `$1${redacted}`);
+    return without(without(result, assignment), flag);
   }
 
   /** The same value with every text in it redacted, keys included. */
@@ -62,18 +54,18 @@ export class Redactor {
 }
 
 /** The text without the values that stand behind a name, the first group of `place`, that speaks of a secret. */
-function without(text: string, place: RegExp, isSecret: (name: string) => boolean): string {
+function without(text: string, place: RegExp): string {
   const pieces: string[] = [];
   let kept = 0;
   for (const match of text.matchAll(place)) {
     const [whole, name = ''] = match;
-    if (!isSecret(name)) continue;
+    if (!isSecretName(name)) continue;
     const begin = match.index + whole.length;
     if (begin < kept) continue;
     assigned.lastIndex = begin;
     const value = assigned.exec(text)?.[0];
     if (value === undefined) continue;
-    pieces.push(text.slice(kept, begin), mark);
+    pieces.push(text.slice(kept, begin), redacted);
     kept = begin + value.length;
   }
   return kept === 0 ? text : pieces.join('') + text.slice(kept);

@@ -1,7 +1,8 @@
 import { containerFaults } from '../../crds/containers.ts';
-import { checkParameters, escapePointer, type Fault } from '../../crds/parameters.ts';
+import { checkParameters, type Fault } from '../../crds/parameters.ts';
 import type { StackTemplateSpec } from '../../crds/stack-template.ts';
-import { isObject } from './merge-patch.ts';
+import { isObject } from '../../json/object.ts';
+import { escapePointer } from '../../json/pointer.ts';
 import { resourceFaults } from './resources.ts';
 
 /** What the checks look up. */

@@ -1,4 +1,5 @@
-import { escapePointer, type Fault } from '../../crds/parameters.ts';
+import type { Fault } from '../../crds/parameters.ts';
+import { escapePointer } from '../../json/pointer.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { invalid, Problem } from '../http/problem.ts';
 

@@ -1,7 +1,8 @@
-import { escapePointer, type Fault } from '../../crds/parameters.ts';
+import type { Fault } from '../../crds/parameters.ts';
 import type { StackTemplateSpec } from '../../crds/stack-template.ts';
+import { isObject } from '../../json/object.ts';
+import { escapePointer } from '../../json/pointer.ts';
 import { readQuantity } from '../../kube/quantity.ts';
-import { isObject } from './merge-patch.ts';
 
 type Amounts = Readonly<Record<string, unknown>>;
 

@@ -3,6 +3,8 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { dataFates } from '../../crds/deletion.ts';
 import { tenantStatus } from '../../crds/tenant.ts';
+import { mergePatch } from '../../json/merge-patch.ts';
+import { isObject } from '../../json/object.ts';
 import { demanded, digestOf, isKnown } from '../http/entity-tags.ts';
 import { operation } from '../http/operation.ts';
 import { bodyUnchecked } from '../http/validation.ts';
@@ -12,6 +14,7 @@ import type { TenantEvents } from './events.ts';
 import { parseSelector } from './labels.ts';
 import { pageOf } from './listing.ts';
 import { byName, dryRun, force, idempotencyKey, ifMatch, ifNoneMatch, page, sort } from './parameters.ts';
+import { recordedBody } from './recorded-body.ts';
 import { etagOf, newTenant, represent, tenantList, tenantPatch, tenantRepresentation, tenantWithEvents } from './representation.ts';
 import type { Tenants } from './tenants.ts';
 
@@ -140,7 +143,8 @@ export function tenantRoutes(
       const repeatable = key === undefined ? undefined : { caller: `${admin.organizationId}/${admin.userId}`, key, body: request.body };
       const marks = repeatable === undefined ? undefined : marksOf(repeatable);
       const create = async () => {
-        const deed = { action: 'tenants.create', ...nameIn(request.body), details: request.body } as const;
+        const details = recordedBody(request.body, await tenants.parameterSchema(templateIn(request.body)));
+        const deed = { action: 'tenants.create', ...nameIn(request.body), details } as const;
         const work = () => tenants.create(admin, request.body, { dryRun: false, request: marks });
         const tenant = await access.perform(request, deed, work, (created) => ({ tenant: created }));
         const headers = { location: `/admin/tenants/${tenant.metadata.name}`, etag: etagOf(tenant, events.of(tenant)) };
@@ -196,7 +200,9 @@ export function tenantRoutes(
       const edit = () => ({ spec, ...(labels === undefined ? {} : { labels }) });
       const change = () => tenants.change(access.admin(request), request.params.name, edit, options);
       const before = await tenants.get(access.admin(request), request.params.name);
-      const deed = { action: 'tenants.patch', tenant: before, details: { patch: request.body, force: options.force } } as const;
+      const schema = await tenants.parameterSchema(mergePatch(before.spec.template, spec.template ?? {}));
+      const details = { patch: recordedBody(request.body, schema), force: options.force };
+      const deed = { action: 'tenants.patch', tenant: before, details } as const;
       const tenant = await (options.dryRun ? change() : access.perform(request, deed, change));
       return reply.header('etag', etagOf(tenant, events.of(tenant))).send(represent(tenant));
     },
@@ -239,6 +245,10 @@ export function tenantRoutes(
       return reply.status(202).send(represent(tenant));
     },
   );
+}
+
+function templateIn(body: unknown): unknown {
+  return isObject(body) ? body['template'] : undefined;
 }
 
 /** The tenant a body is about to create, as far as it names one. */

@@ -4,6 +4,8 @@ import { group } from '../../crds/names.ts';
 import type { Fault } from '../../crds/parameters.ts';
 import { revisionName, revisionOf, type StackTemplateRevision, type StackTemplateSpec } from '../../crds/stack-template.ts';
 import { type Tenant, tenantName, tenantSpec } from '../../crds/tenant.ts';
+import { mergePatch } from '../../json/merge-patch.ts';
+import { isObject } from '../../json/object.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
@@ -16,7 +18,6 @@ import type { TenantDirectory } from '../tenant-directory.ts';
 import { faultsBeyondForm, type Lookups } from './checks.ts';
 import { consequences, Deletion } from './deletion.ts';
 import { labels } from './labels.ts';
-import { isObject, mergePatch } from './merge-patch.ts';
 import { foreignFields } from './ownership.ts';
 import { refusalOf } from './refusals.ts';
 import { isDemanded, newTenant } from './representation.ts';
@@ -84,10 +85,20 @@ export class Tenants {
   }
 
   /** What the tenant is made of: its template, or the revision of it that it stays with. Undefined where it is gone. */
-  async templateOf({ spec: { template } }: Tenant): Promise<{ readonly spec: StackTemplateSpec } | undefined> {
+  async templateOf({
+    spec: { template },
+  }: {
+    readonly spec: Pick<Tenant['spec'], 'template'>;
+  }): Promise<{ readonly spec: StackTemplateSpec } | undefined> {
     if (template.revision === undefined) return this.#directory.template(template.name);
     const spec = await this.#lookups.revision(template.name, template.revision);
     return spec && { spec };
+  }
+
+  /** JSON Schema of the parameters of a template, as a request names it. Undefined where there is no such template or no schema. */
+  async parameterSchema(template: unknown): Promise<StackTemplateSpec['parameters']> {
+    const named = tenantSpec.shape.template.safeParse(template);
+    return named.success ? (await this.templateOf({ spec: { template: named.data } }))?.spec.parameters : undefined;
   }
 
   /** @throws Problem forbidden, invalid, organization-taken, tenant-exists, tenant-deleting */

@@ -1,10 +1,6 @@
 import type { Json } from '../../audit/json.ts';
 import { holdsSecret } from '../../audit/secret-forms.ts';
-
-const redacted = '[redacted]';
-
-/** Members whose names say that they hold a secret. */
-const secretName = /(password|passphrase|passwd|secret|token|api[_-]?key|authorization|cookie|credentials?|private[_-]?key)s?$/i;
+import { isSecretName, redacted } from '../../audit/secret-names.ts';
 
 const maxText = 2_000;
 const maxMembers = 200;
@@ -34,7 +30,7 @@ function visit(value: unknown, within: string, depth: number): Json {
     .filter(([, member]) => member !== undefined)
     .slice(0, maxMembers)
     .map(([name, member]): [string, Json] => {
-      const hidden = member !== null && typeof member !== 'boolean' && (secretName.test(name) || (within === 'env' && name === 'value'));
+      const hidden = member !== null && typeof member !== 'boolean' && (isSecretName(name) || (within === 'env' && name === 'value'));
       return [name, hidden ? redacted : visit(member, name, depth + 1)];
     });
   return Object.fromEntries(members);

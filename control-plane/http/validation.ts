@@ -1,6 +1,7 @@
 import type { FastifySchemaCompiler } from 'fastify';
 import type { z } from 'zod';
-import { escapePointer, type Fault } from '../../crds/parameters.ts';
+import type { Fault } from '../../crds/parameters.ts';
+import { escapePointer } from '../../json/pointer.ts';
 import { invalid, Problem } from './problem.ts';
 import { inWords } from './words.ts';
 

@@ -1,6 +1,6 @@
 import { pod } from '../../crds/names.ts';
-import { atPointer } from '../../crds/parameters.ts';
 import { type StackTemplateSpec, servicesOf, type TemplateContainer } from '../../crds/stack-template.ts';
+import { atPointer } from '../../json/pointer.ts';
 import { type Blueprint, labelsOf, secretNames, selectorOf } from './blueprint.ts';
 
 type Variable = { readonly name: string; readonly value?: string; readonly valueFrom?: object };

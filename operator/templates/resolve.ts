@@ -1,7 +1,8 @@
 import { containerFaults } from '../../crds/containers.ts';
-import { checkParameters, escapePointer, type Fault } from '../../crds/parameters.ts';
+import { checkParameters, type Fault } from '../../crds/parameters.ts';
 import type { StackTemplate, StackTemplateRevision, StackTemplateSpec } from '../../crds/stack-template.ts';
 import type { Tenant } from '../../crds/tenant.ts';
+import { escapePointer } from '../../json/pointer.ts';
 import type { Blocked } from '../tenant/status.ts';
 
 /** What there is of templates. */

@@ -1,3 +1,4 @@
+import { escapePointer } from '../../json/pointer.ts';
 /** A JSON Schema as it comes from an OpenAPI document or is made here. Untyped on purpose: documents of others hold anything. */
 export type JsonSchema = { readonly [keyword: string]: unknown };
 
@@ -35,7 +36,7 @@ export function faultsOf(errors: readonly SchemaError[]): SchemaFault[] {
 }
 
 function faultOf({ instancePath, keyword, params, message, parentSchema }: SchemaError): SchemaFault {
-  const at = (property: unknown) => `${instancePath}/${String(property).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  const at = (property: unknown) => `${instancePath}/${escapePointer(String(property))}`;
   switch (keyword) {
     case 'required':
       return { pointer: at(params['missingProperty']), detail: 'is required' };

@@ -24,7 +24,16 @@ beforeAll(async () => {
     ...{
       spec: {
         containers: [{ name: 'api', image: 'none' }],
-        parameters: { type: 'object', properties: { pageSize: { type: 'integer', minimum: 1 }, mode: { enum: ['a', 'b'] } } },
+        parameters: {
+          type: 'object',
+          properties: {
+            pageSize: { type: 'integer', minimum: 1 },
+            mode: { enum: ['a', 'b'] },
+            greeting: { type: 'string' },
+            connectionString: { type: 'string' },
+            licence: { type: 'string', writeOnly: true },
+          },
+        },
       },
     },
   });
@@ -115,6 +124,28 @@ describe('who may', () => {
 });
 
 describe('creating', () => {
+  test('and changing leave parameters in the audit, but no secret and no free text', async () => {
+    const name = fresh('masked');
+    const parameters = { pageSize: 5, greeting: 'Dear Ada', connectionString: 'Server=db;Key=hunter2', licence: 'hunter2' };
+    const created = await create(name, { parameters });
+    expect(created.status).toBe(201);
+    expect((await call('PATCH', `/admin/tenants/${name}`, { parameters: { licence: 'hunter3', mode: 'b' } })).status).toBe(200);
+    const kept = await call('GET', `/admin/audit?tenant=${name}&limit=500`);
+    expect(JSON.stringify(kept.body)).not.toMatch(/Ada|hunter/);
+    const records = kept.body['items'] as { action: string; outcome: string; details: object }[];
+    expect(records.filter(({ outcome }) => outcome === 'intended').map(({ action, details }) => [action, details])).toEqual(
+      expect.arrayContaining([
+        [
+          'tenants.create',
+          expect.objectContaining({
+            parameters: { pageSize: 5, greeting: '[8 characters]', connectionString: '[redacted]', licence: '[redacted]' },
+          }),
+        ],
+        ['tenants.patch', expect.objectContaining({ patch: { parameters: { licence: '[redacted]', mode: 'b' } } })],
+      ]),
+    );
+  });
+
   test('answers 201 with Location, ETag and the tenant, which Kubernetes has', async () => {
     const name = fresh('created');
     const answer = await create(name, { displayName: 'Created', parameters: { pageSize: 5 } });

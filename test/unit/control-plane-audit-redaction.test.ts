@@ -13,7 +13,7 @@ describe('details', () => {
     'cookie',
     'credentials',
     'privateKey',
-    'tokens',
+    'accessTokens',
   ])('lose the value of %s', (name) => {
     expect(redact({ [name]: 'x', deeper: [{ [name]: { a: 1 } }] })).toEqual({ [name]: '[redacted]', deeper: [{ [name]: '[redacted]' }] });
   });

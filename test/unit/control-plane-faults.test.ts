@@ -3,7 +3,6 @@ import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
 import { faultsBeyondForm } from '../../control-plane/admin/checks.ts';
 import { parseSelector } from '../../control-plane/admin/labels.ts';
-import { mergePatch } from '../../control-plane/admin/merge-patch.ts';
 import { faultsOfRefusal } from '../../control-plane/admin/refusals.ts';
 import { newTenant } from '../../control-plane/admin/representation.ts';
 import { catalogue } from '../../control-plane/http/catalogue.ts';
@@ -287,25 +286,6 @@ describe("the API server's refusals", () => {
   ])('%s: %s -> %j', (field, message, pointer) => {
     expect(refusal(field, message)[0]?.pointer).toBe(pointer);
   });
-});
-
-test('a merge patch does what the examples of RFC 7396 say', () => {
-  const cases: [unknown, unknown, unknown][] = [
-    [{ a: 'b' }, { a: 'c' }, { a: 'c' }],
-    [{ a: 'b' }, { b: 'c' }, { a: 'b', b: 'c' }],
-    [{ a: 'b', b: 'c' }, { a: null }, { b: 'c' }],
-    [{ a: ['b'] }, { a: 'c' }, { a: 'c' }],
-    [{ a: { b: 'c' } }, { a: { b: 'd', c: null } }, { a: { b: 'd' } }],
-    [
-      ['a', 'b'],
-      ['c', 'd'],
-      ['c', 'd'],
-    ],
-    [{ e: null }, { a: 1 }, { e: null, a: 1 }],
-    [[1, 2], { a: 'b', c: null }, { a: 'b' }],
-    [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
-  ];
-  for (const [target, patch, result] of cases) expect(mergePatch(target, patch)).toEqual(result);
 });
 
 test('every problem of the catalogue renders as problem details with its own type', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { decodeCursor, encodeCursor } from '../../templates/runtime/api/cursor.ts';
-import { maxDepth, mergePatch, unstorable } from '../../templates/runtime/api/payload.ts';
+import { maxDepth, unstorable } from '../../templates/runtime/api/payload.ts';
 import { UidGenerator } from '../../templates/runtime/api/uid.ts';
 import { integer, required } from '../../templates/runtime/environment.ts';
 import { describeError } from '../../templates/runtime/logging.ts';
@@ -32,31 +32,6 @@ describe('cursors', () => {
 });
 
 describe('payloads', () => {
-  // The examples of RFC 7396, appendix A.
-  it.each([
-    [{ a: 'b' }, { a: 'c' }, { a: 'c' }],
-    [{ a: 'b' }, { b: 'c' }, { a: 'b', b: 'c' }],
-    [{ a: 'b' }, { a: null }, {}],
-    [{ a: 'b', b: 'c' }, { a: null }, { b: 'c' }],
-    [{ a: ['b'] }, { a: 'c' }, { a: 'c' }],
-    [{ a: 'c' }, { a: ['b'] }, { a: ['b'] }],
-    [{ a: { b: 'c' } }, { a: { b: 'd', c: null } }, { a: { b: 'd' } }],
-    [{ a: [{ b: 'c' }] }, { a: [1] }, { a: [1] }],
-    [
-      ['a', 'b'],
-      ['c', 'd'],
-      ['c', 'd'],
-    ],
-    [{ a: 'b' }, ['c'], ['c']],
-    [{ a: 'foo' }, null, null],
-    [{ a: 'foo' }, 'bar', 'bar'],
-    [{ e: null }, { a: 1 }, { e: null, a: 1 }],
-    [[1, 2], { a: 'b', c: null }, { a: 'b' }],
-    [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
-  ])('%j patched with %j is %j', (target, patch, expected) => {
-    expect(mergePatch(target, patch)).toEqual(expected);
-  });
-
   it('that PostgreSQL cannot hold are found, with the place', () => {
     expect(unstorable({ a: [{ b: 'fine 🙂' }] })).toBeUndefined();
     expect(unstorable({ a: [{ 'x/y~z': 'nul\0' }] })?.pointer).toBe('/a/0/x~1y~0z');

@@ -1,9 +1,12 @@
+import { mergePatch } from '../../../json/merge-patch.ts';
+import { isObject } from '../../../json/object.ts';
+import { escapePointer } from '../../../json/pointer.ts';
 import type { JsonSchema } from '../json-schema.ts';
 import type { Database } from './database.ts';
 import { type Entity, nameInWords, type Reference } from './entity.ts';
 import type { Change, Item, ItemStore, Write } from './item-store.ts';
 import type { Operation, OperationAnswer, OperationRequest } from './operation.ts';
-import { isObject, mergePatch, type Payload, unstorable } from './payload.ts';
+import { type Payload, unstorable } from './payload.ts';
 import { type Fault, Problem, type ProblemCode } from './problem.ts';
 import { type EntitySchemas, envelope, uidSchema } from './schemas.ts';
 
@@ -268,7 +271,7 @@ function surplusFaults(body: unknown, known: readonly string[]): Fault[] {
   return Object.keys(isObject(body) ? body : {})
     .filter((field) => !known.includes(field))
     .slice(0, 20)
-    .map((field) => ({ pointer: `/${field.replaceAll('~', '~0').replaceAll('/', '~1')}`, detail: 'is not known here' }));
+    .map((field) => ({ pointer: `/${escapePointer(field)}`, detail: 'is not known here' }));
 }
 
 function refuseFields(faults: readonly Fault[]): void {

@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { isObject } from '../../../json/object.ts';
 import type { JsonSchema } from '../json-schema.ts';
 import type { Entity } from './entity.ts';
 import type { Item } from './item-store.ts';
-import { isObject } from './payload.ts';
 
 /** JSON Schemas of one entity, made once at start: they validate requests and stand in the OpenAPI document. */
 export interface EntitySchemas {

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { type FastifyBaseLogger, type FastifyError, type FastifyReply, type FastifyRequest, fastify, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { isObject } from '../../../json/object.ts';
 import type { Caller } from '../assertion.ts';
 import { requestIdHeader, requestIdOf } from '../request-id.ts';
 import { admit } from './admission.ts';
 import { isUnavailable } from './database.ts';
 import type { Operation } from './operation.ts';
-import { isObject } from './payload.ts';
 import { Problem } from './problem.ts';
 import { invalid, validatorCompiler } from './validation.ts';
 

@@ -1,6 +1,7 @@
+import { isObject } from '../../../json/object.ts';
 import type { ApiOperation } from './closed-operations.ts';
 import { dereference, tagsOf, toolOf } from './operation-tool.ts';
-import { isSchema, SchemaResolver } from './schema-resolver.ts';
+import { SchemaResolver } from './schema-resolver.ts';
 import type { Tool } from './tool.ts';
 
 const methods = ['get', 'head', 'post', 'put', 'patch', 'delete'] as const;
@@ -36,13 +37,13 @@ export interface ApiDocumentOptions {
  * @throws {UnusableDocument} when it is no such document.
  */
 export function apiTools(document: unknown, options: ApiDocumentOptions): ApiTools {
-  if (!isSchema(document)) throw new UnusableDocument('is neither a JSON nor a YAML object, so it is not an OpenAPI 3.x document');
+  if (!isObject(document)) throw new UnusableDocument('is neither a JSON nor a YAML object, so it is not an OpenAPI 3.x document');
   if (document['swagger'] !== undefined) throw new UnusableDocument('is Swagger 2.0, but OpenAPI 3.x is needed');
   if (typeof document['openapi'] !== 'string' || !/^3\./.test(document['openapi'])) {
     throw new UnusableDocument('is not an OpenAPI 3.x document (it has no "openapi": "3...")');
   }
-  if (!isSchema(document['paths'])) throw new UnusableDocument('has no "paths"');
-  const info = isSchema(document['info']) ? document['info'] : {};
+  if (!isObject(document['paths'])) throw new UnusableDocument('has no "paths"');
+  const info = isObject(document['info']) ? document['info'] : {};
   const resolver = new SchemaResolver(document);
   const base = basePath(document['servers'], options.url);
   const names = new Set<string>();
@@ -57,7 +58,7 @@ export function apiTools(document: unknown, options: ApiDocumentOptions): ApiToo
     }
     for (const method of methods) {
       const operation = item[method];
-      if (!isSchema(operation)) continue;
+      if (!isObject(operation)) continue;
       operations.push({ method: method.toUpperCase(), path: base + path, tags: tagsOf(operation) });
       const shared = Array.isArray(item['parameters']) ? item['parameters'] : [];
       const name = freeName(names, operation['operationId'], method, path);
@@ -81,12 +82,12 @@ export function apiTools(document: unknown, options: ApiDocumentOptions): ApiToo
 
 /** Path of the first server. Its host is not used: the API that is called is the one in this pod. */
 function basePath(servers: unknown, documentUrl: URL): string {
-  const server = Array.isArray(servers) && isSchema(servers[0]) ? servers[0] : undefined;
+  const server = Array.isArray(servers) && isObject(servers[0]) ? servers[0] : undefined;
   if (server === undefined || typeof server['url'] !== 'string') return '';
-  const variables = isSchema(server['variables']) ? server['variables'] : {};
+  const variables = isObject(server['variables']) ? server['variables'] : {};
   const url = server['url'].replaceAll(/\{([^}]+)\}/g, (_match, name: string) => {
     const variable = variables[name];
-    return isSchema(variable) ? String(variable['default'] ?? '') : '';
+    return isObject(variable) ? String(variable['default'] ?? '') : '';
   });
   return URL.canParse(url, documentUrl.href) ? new URL(url, documentUrl).pathname.replace(/\/+$/, '') : '';
 }

@@ -1,168 +1,18 @@
 import type { Json } from '../../../audit/json.ts';
-import { beginsAsSecret } from '../../../audit/secret-forms.ts';
-import type { JsonSchema } from '../json-schema.ts';
-import { isSchema } from './schema-resolver.ts';
-import { isSecretName, words } from './secret-names.ts';
+import { SchemaRedactor } from '../../../audit/schema-redactor.ts';
 import type { Tool } from './tool.ts';
 
-export const redacted = '[redacted]';
-/** Values a record holds, at most, nested ones included; with names and texts bounded, a record stays below 64 KiB. */
-const maxValues = 200;
-/** Deeper values are not kept: the control plane takes records of so many levels and no more, and one that it refuses would be lost. */
-const maxLevels = 12;
-const maxKeptText = 64;
-const maxUndeclaredName = 32;
-
-const identifierWords = new Set(['id', 'ids', 'uid', 'uids', 'uuid', 'uuids', 'guid', 'guids']);
-const identifier = new RegExp(`^[\\w.:-]{1,${maxKeptText}}$`);
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-const date = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?$/i;
-
-/**
- * Arguments as the audit keeps them for years and shows to people who may not read the tenant's data: enough to see what was done to
- * which item, nothing of what was written.
- *
- * - Kept: numbers, booleans, null, values that the schema lists (`enum`, `const`), dates, UUIDs, and identifiers: texts of at most 64
- *   characters, of an argument in the path or named `…id`, that look like one.
- * - Every other text becomes its length, `[123 characters]`: it is what people wrote, and where a secret lands by mistake.
- * - `[redacted]`: what the document marks (`writeOnly`, `format: password`, or `x-sensitive: true`, also on a parameter or a whole
- *   operation), what has a name that speaks of secrets (booleans excepted), what looks like a key, and what no schema declares, since
- *   nobody can say what it is.
- *
- * Values are judged by what they are, not by what the schema says of them alone: calls with faulty arguments are recorded too.
- */
+/** Arguments of tool calls as the audit keeps them. Arguments in the path name what is addressed, so they are kept. */
 export class ArgumentRedactor {
-  readonly #plans = new WeakMap<Tool, ValuePlan>();
+  readonly #redactors = new WeakMap<Tool, SchemaRedactor>();
 
   redact(tool: Tool, args: Readonly<Record<string, unknown>>): Json {
-    let plan = this.#plans.get(tool);
-    if (plan === undefined) {
-      const inPath = new Set(tool.bindings.filter((binding) => binding.in === 'path').map(({ argument }) => argument));
-      plan = new ValuePlan([tool.inputSchema], '', { definitions: tool.inputSchema['$defs'], inPath });
-      this.#plans.set(tool, plan);
+    let redactor = this.#redactors.get(tool);
+    if (redactor === undefined) {
+      const inPath = tool.bindings.filter((binding) => binding.in === 'path').map(({ argument }) => argument);
+      redactor = new SchemaRedactor(tool.inputSchema, { identifiers: new Set(inPath) });
+      this.#redactors.set(tool, redactor);
     }
-    return new Redaction().of(args, plan);
+    return redactor.redact(args);
   }
-}
-
-interface Surroundings {
-  readonly definitions: unknown;
-  /** Arguments in the path of the request; they name what is addressed. */
-  readonly inPath: ReadonlySet<string>;
-}
-
-/** What is known of the values at one place of the arguments; its parts are worked out when they first occur. */
-class ValuePlan {
-  readonly secretBySchema: boolean;
-  readonly secretByName: boolean;
-  readonly isIdentifier: boolean;
-  readonly listed: ReadonlySet<unknown>;
-  readonly #schemas: readonly JsonSchema[];
-  readonly #name: string;
-  readonly #surroundings: Surroundings;
-  readonly #properties = new Map<string, ValuePlan | undefined>();
-  #items: ValuePlan | undefined;
-
-  constructor(schemas: readonly unknown[], name: string, surroundings: Surroundings) {
-    this.#schemas = applicable(schemas, surroundings.definitions);
-    this.#name = name;
-    this.#surroundings = surroundings;
-    this.secretBySchema = this.#schemas.some(
-      (schema) => schema['writeOnly'] === true || schema['format'] === 'password' || schema['x-sensitive'] === true,
-    );
-    this.secretByName = isSecretName(name);
-    this.isIdentifier = surroundings.inPath.has(name) || identifierWords.has(words(name).at(-1) ?? '');
-    this.listed = new Set(this.#schemas.flatMap((schema) => [...(Array.isArray(schema['enum']) ? schema['enum'] : []), schema['const']]));
-  }
-
-  /** Undefined for a property that no schema declares. */
-  property(name: string): ValuePlan | undefined {
-    if (this.#properties.has(name)) return this.#properties.get(name);
-    const declared = this.#schemas.flatMap(({ properties }) =>
-      isSchema(properties) && Object.hasOwn(properties, name) ? [properties[name]] : [],
-    );
-    if (declared.length === 0) return undefined;
-    // Only the arguments themselves stand in the path.
-    const inPath = this.#name === '' ? this.#surroundings.inPath : new Set<string>();
-    const plan = new ValuePlan(declared, name, { ...this.#surroundings, inPath });
-    this.#properties.set(name, plan);
-    return plan;
-  }
-
-  /** Entries of a list bear the list's name: `tokens` holds a token each. */
-  get items(): ValuePlan {
-    this.#items ??= new ValuePlan(
-      this.#schemas.flatMap(({ items, prefixItems }) => [items, ...(Array.isArray(prefixItems) ? prefixItems : [])]),
-      this.#name,
-      this.#surroundings,
-    );
-    return this.#items;
-  }
-}
-
-/** One walk through the arguments of a call. */
-class Redaction {
-  #left = maxValues;
-
-  of(value: unknown, plan: ValuePlan, level = 0): Json {
-    if (level > maxLevels) return redacted;
-    if (plan.secretBySchema || (plan.secretByName && typeof value !== 'boolean')) return redacted;
-    if (value === null || typeof value === 'boolean' || typeof value === 'number') return value;
-    if (typeof value === 'string') return textOf(value, plan);
-    if (Array.isArray(value)) return this.#list(value, plan.items, level + 1);
-    if (isSchema(value)) return this.#object(value, plan, level + 1);
-    return redacted;
-  }
-
-  #list(values: readonly unknown[], plan: ValuePlan, level: number): Json {
-    const kept: Json[] = [];
-    for (const [index, value] of values.entries()) {
-      if (--this.#left < 0) return [...kept, `[${values.length - index} more]`];
-      kept.push(this.of(value, plan, level));
-    }
-    return kept;
-  }
-
-  #object(value: JsonSchema, plan: ValuePlan, level: number): Json {
-    const kept: [string, Json][] = [];
-    const names = Object.keys(value);
-    for (const [index, name] of names.entries()) {
-      if (--this.#left < 0) {
-        kept.push([`[${names.length - index} more]`, redacted]);
-        break;
-      }
-      const declared = plan.property(name);
-      kept.push(declared === undefined ? [undeclaredName(name), redacted] : [name, this.of(value[name], declared, level)]);
-    }
-    return Object.fromEntries(kept);
-  }
-}
-
-/** A name that nobody declared may itself be data: the key of a map, such as an address. Only what looks like a name is kept. */
-function undeclaredName(name: string): string {
-  return name.length <= maxUndeclaredName && /^[A-Za-z]\w*$/.test(name) && !beginsAsSecret(name) ? name : '[undeclared]';
-}
-
-function textOf(value: string, plan: ValuePlan): Json {
-  if (plan.listed.has(value)) return value;
-  // A key or token may stand where an identifier is expected.
-  if (beginsAsSecret(value)) return redacted;
-  if (date.test(value) || uuid.test(value) || (plan.isIdentifier && identifier.test(value))) return value;
-  return `[${value.length} characters]`;
-}
-
-/** The schemas and all that they are combined of: whatever one of them says of a value may be true of it. */
-function applicable(schemas: readonly unknown[], definitions: unknown): JsonSchema[] {
-  const found = new Set<JsonSchema>();
-  const visit = (schema: unknown) => {
-    if (!isSchema(schema) || found.has(schema)) return;
-    found.add(schema);
-    for (const keyword of ['allOf', 'anyOf', 'oneOf'] as const) if (Array.isArray(schema[keyword])) schema[keyword].forEach(visit);
-    for (const keyword of ['if', 'then', 'else'] as const) visit(schema[keyword]);
-    if (isSchema(schema['dependentSchemas'])) Object.values(schema['dependentSchemas']).forEach(visit);
-    const name = typeof schema['$ref'] === 'string' ? schema['$ref'].replace('#/$defs/', '') : undefined;
-    if (name !== undefined && isSchema(definitions) && Object.hasOwn(definitions, name)) visit(definitions[name]);
-  };
-  schemas.forEach(visit);
-  return [...found];
 }

@@ -1,5 +1,5 @@
+import { isObject } from '../../../json/object.ts';
 import type { JsonSchema } from '../json-schema.ts';
-import { isSchema } from './schema-resolver.ts';
 
 /**
  * What an LLM is shown of a schema. Every word of a tool list is paid for in each conversation, so what helps nobody choose a value is
@@ -32,15 +32,15 @@ export function concise(schema: JsonSchema): JsonSchema {
     if (keyword === 'pattern' && typeof schema['description'] === 'string') continue;
     // Nobody asks for page 0 or for fewer than no items.
     if (keyword === 'minimum' && (value === 0 || value === 1)) continue;
-    if (keyword === 'additionalProperties' && !(isSchema(value) && Object.keys(value).length > 0)) continue;
+    if (keyword === 'additionalProperties' && !(isObject(value) && Object.keys(value).length > 0)) continue;
     if (keyword === 'type' && isTextEnum(schema)) continue;
     if (keyword === 'properties' || keyword === '$defs' || keyword === 'patternProperties') {
-      result[keyword] = isSchema(value)
-        ? Object.fromEntries(Object.entries(value).map(([name, part]) => [name, isSchema(part) ? concise(part) : part]))
+      result[keyword] = isObject(value)
+        ? Object.fromEntries(Object.entries(value).map(([name, part]) => [name, isObject(part) ? concise(part) : part]))
         : value;
     } else if (Array.isArray(value) && ['allOf', 'anyOf', 'oneOf', 'prefixItems'].includes(keyword)) {
-      result[keyword] = value.map((part) => (isSchema(part) ? concise(part) : part));
-    } else result[keyword] = isSchema(value) && keyword !== 'default' && keyword !== 'const' ? concise(value) : value;
+      result[keyword] = value.map((part) => (isObject(part) ? concise(part) : part));
+    } else result[keyword] = isObject(value) && keyword !== 'default' && keyword !== 'const' ? concise(value) : value;
   }
   return result;
 }

@@ -1,5 +1,7 @@
+import { isObject } from '../../../json/object.ts';
+import { atReference } from '../../../json/pointer.ts';
 import type { JsonSchema } from '../json-schema.ts';
-import { isSchema, lookUp, type SchemaResolver, UnusableSchema } from './schema-resolver.ts';
+import { type SchemaResolver, UnusableSchema } from './schema-resolver.ts';
 import type { Annotations, Binding, Style, Tool, ToolBody } from './tool.ts';
 
 /** Headers that are the sidecar's or the connection's to set; OpenAPI itself ignores the first three as parameters. */
@@ -107,9 +109,9 @@ function parametersOf({ document, operation, shared, path }: OperationSource): J
 /** Parameters, bodies and path items may be references themselves. */
 export function dereference(document: unknown, value: unknown): JsonSchema | undefined {
   let current = value;
-  for (let hops = 0; isSchema(current) && hops < 20; hops++) {
+  for (let hops = 0; isObject(current) && hops < 20; hops++) {
     if (typeof current['$ref'] !== 'string') return current;
-    current = lookUp(document, current['$ref']);
+    current = atReference(document, current['$ref']);
   }
   return undefined;
 }
@@ -126,8 +128,8 @@ function addParameter(gathered: Arguments, parameter: JsonSchema, source: Operat
     return;
   }
   if (place !== 'path' && place !== 'query' && place !== 'header') return;
-  const content = isSchema(parameter['content']) ? Object.values(parameter['content'])[0] : undefined;
-  const { schema, definitions } = source.resolver.resolve(isSchema(content) ? content['schema'] : parameter['schema']);
+  const content = isObject(parameter['content']) ? Object.values(parameter['content'])[0] : undefined;
+  const { schema, definitions } = source.resolver.resolve(isObject(content) ? content['schema'] : parameter['schema']);
   const description = textOf(parameter['description']);
   const argument = freeName(gathered, place === 'header' ? camelCase(name) : name, place);
   gathered.properties[argument] = {
@@ -180,8 +182,8 @@ function addBody(gathered: Arguments, source: OperationSource): { body: ToolBody
 }
 
 function mediaTypeOf(content: unknown): { mediaType: string; encoding: ToolBody['encoding']; schema: unknown } | undefined {
-  if (!isSchema(content)) return undefined;
-  const types = Object.entries(content).map(([mediaType, media]) => ({ mediaType, schema: isSchema(media) ? media['schema'] : undefined }));
+  if (!isObject(content)) return undefined;
+  const types = Object.entries(content).map(([mediaType, media]) => ({ mediaType, schema: isObject(media) ? media['schema'] : undefined }));
   const find = (pattern: RegExp) => types.find(({ mediaType }) => pattern.test(mediaType));
   const json = find(/^application\/json\b/i) ?? find(/\+json\b/i);
   if (json) return { ...json, encoding: 'json' };
@@ -231,11 +233,11 @@ function shapeOf(given: JsonSchema, definitions: Readonly<Record<string, JsonSch
   if (relating.some((keyword) => schema[keyword] !== undefined)) return undefined;
   if (schema['type'] !== undefined && schema['type'] !== 'object') return undefined;
   const parts = (Array.isArray(schema['allOf']) ? schema['allOf'] : []).map((part) =>
-    isSchema(part) ? shapeOf(part, definitions, depth + 1) : undefined,
+    isObject(part) ? shapeOf(part, definitions, depth + 1) : undefined,
   );
   const additional = schema['additionalProperties'] ?? schema['unevaluatedProperties'];
-  if (isSchema(additional) && Object.keys(additional).length > 0) return undefined;
-  const own = isSchema(schema['properties']) ? schema['properties'] : {};
+  if (isObject(additional) && Object.keys(additional).length > 0) return undefined;
+  const own = isObject(schema['properties']) ? schema['properties'] : {};
   const properties: Record<string, JsonSchema> = {};
   const required = new Set<string>();
   let open = additional !== false;
@@ -247,7 +249,7 @@ function shapeOf(given: JsonSchema, definitions: Readonly<Record<string, JsonSch
     for (const name of part.required) required.add(name);
     open &&= part.open;
   }
-  for (const [name, property] of Object.entries(own)) if (isSchema(property)) properties[name] = property;
+  for (const [name, property] of Object.entries(own)) if (isObject(property)) properties[name] = property;
   if (Array.isArray(schema['required'])) for (const name of schema['required']) required.add(String(name));
   // A map of free keys tells an LLM nothing when it is laid flat.
   if (Object.keys(properties).length === 0) return undefined;

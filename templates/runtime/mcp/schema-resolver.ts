@@ -1,3 +1,5 @@
+import { isObject } from '../../../json/object.ts';
+import { atReference } from '../../../json/pointer.ts';
 import type { JsonSchema } from '../json-schema.ts';
 
 /** A schema that cannot become part of a tool; the message says why. */
@@ -39,18 +41,6 @@ const droppedKeywords = new Set([
   'xml',
 ]);
 
-/** Follows a JSON pointer of the form `#/a/b`; undefined when it leads nowhere or out of the document. */
-export function lookUp(document: unknown, reference: string): unknown {
-  if (!reference.startsWith('#')) return undefined;
-  let value = document;
-  for (const part of reference.split('/').slice(1)) {
-    const key = decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~');
-    if (value === null || typeof value !== 'object' || !Object.hasOwn(value, key)) return undefined;
-    value = (value as Record<string, unknown>)[key];
-  }
-  return value;
-}
-
 /**
  * Makes schemas of one OpenAPI document stand alone, as JSON Schema 2020-12: references are inlined, recursive ones become `$defs`,
  * what OpenAPI 3.0 says differently is translated, and properties that are `readOnly` are left out of requests.
@@ -78,7 +68,7 @@ export class SchemaResolver {
   #emit(schema: unknown, open: readonly string[]): JsonSchema {
     if (++this.#parts > maxParts) throw new UnusableSchema(`it has more than ${maxParts} parts`);
     if (schema === false) return { not: {} };
-    if (!isSchema(schema)) return {};
+    if (!isObject(schema)) return {};
     const { $ref: reference, ...siblings } = schema;
     return typeof reference === 'string' ? this.#follow(reference, siblings, open) : this.#translate(schema, open);
   }
@@ -88,7 +78,7 @@ export class SchemaResolver {
     const extra = this.#translate(siblings, open);
     if (open.includes(reference)) this.#recursive.add(reference);
     else if (!(this.#recursive.has(reference) && Object.hasOwn(this.#definitions, name))) {
-      const target = lookUp(this.#document, reference);
+      const target = atReference(this.#document, reference);
       if (target === undefined) throw new UnusableSchema(`it refers to ${reference}, which is not in the document`);
       const emitted = this.#emit(target, [...open, reference]);
       if (!this.#recursive.has(reference)) return { ...emitted, ...extra };
@@ -103,16 +93,12 @@ export class SchemaResolver {
       if (droppedKeywords.has(keyword) || (keyword.startsWith('x-') && keyword !== 'x-sensitive')) continue;
       if (schemaKeywords.has(keyword)) result[keyword] = typeof value === 'boolean' ? value : this.#emit(value, open);
       else if (schemaListKeywords.has(keyword) && Array.isArray(value)) result[keyword] = value.map((part) => this.#emit(part, open));
-      else if (schemaMapKeywords.has(keyword) && isSchema(value)) {
+      else if (schemaMapKeywords.has(keyword) && isObject(value)) {
         result[keyword] = Object.fromEntries(Object.entries(value).map(([name, part]) => [name, this.#emit(part, open)]));
       } else result[keyword] = value;
     }
     return withoutReadOnly(translate30(result, schema['nullable'] === true));
   }
-}
-
-export function isSchema(value: unknown): value is JsonSchema {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
 function definitionName(reference: string): string {
@@ -141,8 +127,8 @@ function translate30(schema: Record<string, unknown>, nullable: boolean): Record
 
 function withoutReadOnly(schema: Record<string, unknown>): JsonSchema {
   const { properties, required } = schema;
-  if (!isSchema(properties)) return schema;
-  const kept = Object.entries(properties).filter(([, part]) => !(isSchema(part) && part['readOnly'] === true));
+  if (!isObject(properties)) return schema;
+  const kept = Object.entries(properties).filter(([, part]) => !(isObject(part) && part['readOnly'] === true));
   const result: Record<string, unknown> = { ...schema, properties: Object.fromEntries(kept) };
   if (Array.isArray(required)) {
     const dropped = new Set(Object.keys(properties).filter((name) => !kept.some(([keptName]) => keptName === name)));

@@ -1,5 +1,6 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
+import { pointerParts } from '../../../json/pointer.ts';
 import { faultsOf } from '../json-schema.ts';
 import type { Tool } from './tool.ts';
 
@@ -13,7 +14,7 @@ export class ArgumentChecker {
     if (validate(args)) return [];
     const known = Object.keys(propertiesOf(tool));
     return faultsOf(validate.errors ?? []).map(({ pointer, detail }) => {
-      const name = pointer.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~') || 'arguments';
+      const name = pointerParts(pointer).join('.') || 'arguments';
       const surplus = detail === 'is not known here' && !name.includes('.');
       return `${name} ${surplus ? `is no argument of this tool; it has: ${known.join(', ') || 'none'}` : detail}${hintOf(tool, name, detail)}`;
     });

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
+import { isObject } from '../../../json/object.ts';
 import type { Caller } from '../assertion.ts';
 import { requestIdHeader } from '../request-id.ts';
-import { isSchema } from './schema-resolver.ts';
 import type { Tool } from './tool.ts';
 import { ArgumentChecker } from './tool-arguments.ts';
 import { requestOf, type ToolRequest, UnusableArgument } from './tool-request.ts';
@@ -153,7 +153,7 @@ function errorResult(text: string): ToolResult {
 }
 
 function resultOf(status: number, type: string, json: unknown, text: string): ToolResult {
-  if (isSchema(json)) return { content: [{ type: 'text', text }], structuredContent: json };
+  if (isObject(json)) return { content: [{ type: 'text', text }], structuredContent: json };
   if (text === '') return { content: [{ type: 'text', text: `Done (${status}).` }] };
   const readable = json !== undefined || type === '' || /^(text\/|application\/(\w+\+)?(json|xml|yaml))/i.test(type);
   return { content: [{ type: 'text', text: readable ? text : `The answer is of type ${type} and cannot be shown as text.` }] };
@@ -169,14 +169,14 @@ function parsed(text: string): unknown {
 
 /** An error of the API in words: what its problem document says, or else how its text begins. */
 function describeProblem(status: number, json: unknown, text: string): string {
-  const problem = isSchema(json) ? json : {};
+  const problem = isObject(json) ? json : {};
   const said = ['detail', 'message', 'error_description', 'error', 'title']
     .map((member) => problem[member])
     .find((value) => typeof value === 'string');
   const head = `${status}: ${said ?? (text.slice(0, 2000) || 'the API gave no reason')}`;
   const faults = Array.isArray(problem['errors']) ? problem['errors'] : [];
   const lines = faults.slice(0, 20).map((fault) => {
-    if (!isSchema(fault)) return `- ${String(fault)}`;
+    if (!isObject(fault)) return `- ${String(fault)}`;
     const place = [fault['pointer'], fault['parameter'], fault['field']].find((value) => typeof value === 'string');
     const detail = [fault['detail'], fault['message']].find((value) => typeof value === 'string');
     return `- ${[place, detail ?? JSON.stringify(fault)].filter((part) => part !== undefined).join(': ')}`;
