@@ -1,4 +1,4 @@
-/** `npm run build`: the programs of the images as plain JavaScript, a folder for each image, laid out like /app. */
+/** `npm run build`: writes the programs of each image as plain JavaScript into a folder laid out like /app. */
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -14,7 +14,7 @@ for (const image of images) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const { modules } = await bundle(root, programsOf(image), folder);
-  // Says that the files are modules, too.
+  // Marks the files as modules, too.
   writeFileSync(
     join(folder, 'package.json'),
     `${JSON.stringify({ name: `tenantry-${image}`, version, license, type: 'module' }, null, 2)}\n`,

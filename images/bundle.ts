@@ -2,14 +2,14 @@ import { extname } from 'node:path';
 import { type OutputChunk, type Plugin, rolldown } from 'rolldown';
 
 export interface Bundle {
-  /** Absolute paths of the modules whose code is in it. */
+  /** Absolute paths of the bundled modules. */
   readonly modules: readonly string[];
 }
 
 /**
- * Writes programs with all they import as plain JavaScript. Smaller, sooner started and lighter than
+ * Bundles programs with all their imports as plain JavaScript. Bundles are smaller, start faster and use less memory than
  * compiled files beside node_modules: docs/decisions/2026-11-21-images-are-bundles.md has the figures.
- * @param programs Paths of TypeScript files, relative to `root`, where they keep their place and name.
+ * @param programs Paths of TypeScript files, relative to `root`. Each bundle keeps its path and name.
  */
 export async function bundle(root: string, programs: readonly string[], folder: string): Promise<Bundle> {
   const build = await rolldown({
@@ -19,7 +19,7 @@ export async function bundle(root: string, programs: readonly string[], folder: 
     tsconfig: false,
     plugins: [asciiOnly],
     onLog(level, log) {
-      // What cannot be resolved is left as an import by default, and then fails in the image.
+      // By default an unresolved import only warns, and then fails in the image.
       if (level === 'warn' && log.code === 'UNRESOLVED_IMPORT') throw new Error(log.message);
     },
   });
@@ -29,7 +29,7 @@ export async function bundle(root: string, programs: readonly string[], folder: 
       format: 'esm',
       entryFileNames: '[name].js',
       chunkFileNames: 'chunks/[name]-[hash].js',
-      // Names and lines stay, so that stack traces can be read without source maps.
+      // Names and lines are kept, so that stack traces are readable without source maps.
       minify: false,
       keepNames: true,
       comments: false,
@@ -41,10 +41,10 @@ export async function bundle(root: string, programs: readonly string[], folder: 
   }
 }
 
-/** One letter outside Latin-1 makes V8 hold a whole file with two bytes a letter. */
+/** Escapes characters outside Latin-1: a single one makes V8 store the whole file with two bytes a character. */
 const asciiOnly: Plugin = {
   name: 'ascii-only',
   renderChunk: (code) =>
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: the range of ASCII begins there.
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the ASCII range starts there.
     code.replace(/[^\x00-\x7f]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`),
 };

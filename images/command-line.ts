@@ -1,6 +1,6 @@
 /**
- * Before `npm pack`: the command line as plain JavaScript in dist/command-line, where its launcher finds it in an installed package. Node
- * runs no TypeScript below node_modules.
+ * Runs before `npm pack`: bundles the command line into dist/command-line, where its launcher finds it in an installed package. Node
+ * does not run TypeScript below node_modules.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -16,6 +16,6 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
 const { modules } = await bundle(root, ['cli/main.ts'], folder);
-// The program reads its version from it; it also says that the files are modules.
+// The program reads its version from this file, which also marks the files as modules.
 writeFileSync(join(folder, 'package.json'), `${JSON.stringify({ version, type: 'module' }, null, 2)}\n`);
 writeFileSync(join(folder, 'THIRD-PARTY-NOTICES'), thirdPartyNotices(modules));

@@ -14,7 +14,7 @@ export function checkDestinations(destinations: readonly Destination[]): void {
   }
 }
 
-/** Brings an image, already saved as an archive, to a destination. */
+/** Delivers an image, already saved as an archive, to a destination. */
 export async function deliver(destination: Destination, image: string, file: string, engine: Engine): Promise<string> {
   switch (destination.kind) {
     case 'archives':
@@ -32,15 +32,15 @@ export async function deliver(destination: Destination, image: string, file: str
   }
 }
 
-/** Writes an image as an archive, where one may be already. */
+/** Writes an image as an archive and replaces an existing one. */
 export async function archive(engine: Engine, image: string, file: string): Promise<void> {
   mkdirSync(dirname(file), { recursive: true });
-  // Engines refuse to add to an archive, or add to it.
+  // Some engines refuse to overwrite an archive, others append to it.
   rmSync(file, { force: true });
   await engine.save(image, file);
 }
 
-/** How large an archive is, and on demand how large compressed, which is what registries keep and nodes pull. */
+/** The size of an archive and, on demand, its compressed size, which registries store and nodes pull. */
 export async function sizeOf(file: string, compressed: boolean): Promise<string> {
   const size = megabytes(statSync(file).size);
   if (!compressed) return size;

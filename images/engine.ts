@@ -6,14 +6,14 @@ export interface Build {
   readonly target?: string;
   readonly name: string;
   readonly args?: Readonly<Record<string, string>>;
-  /** Files that steps may read and that stay in no layer. */
+  /** Files that build steps may read and that end up in no layer. */
   readonly secrets?: Readonly<Record<string, string>>;
   readonly labels?: Readonly<Record<string, string>>;
   /** Seconds since 1970 that the image and its files carry, so that the same sources give the same image. */
   readonly date: number;
 }
 
-/** What builds images. */
+/** A program that builds images. */
 export interface Engine {
   readonly name: string;
   build(build: Build): Promise<void>;
@@ -25,8 +25,8 @@ export interface Engine {
 const engines = ['docker', 'podman', 'buildah'] as const;
 
 /**
- * The first engine that works here.
- * @throws Trouble when none does.
+ * The first engine that works on this machine.
+ * @throws Trouble when none works.
  */
 export function findEngine(wanted: string | undefined): Engine {
   const candidates = wanted === undefined ? engines : engines.filter((name) => name === wanted);

@@ -4,12 +4,12 @@ import { basename, dirname, join } from 'node:path';
 import type { Engine } from './engine.ts';
 import { isInstalled, Trouble } from './run.ts';
 
-/** Where Linux distributions keep the certificate authorities they trust. */
+/** Paths at which Linux distributions keep their trusted certificate authorities. */
 const certificates = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/ca-bundle.pem'];
 
 /**
- * Builds an image to run in and one to compile in from this machine's own files. Names and dates stay the same from one run to the next, so
- * that the engine finds again what it has built on them.
+ * Builds a base image and a build image from this machine's own files. Names and dates are the same in every run, so that the engine
+ * can reuse its cached layers.
  */
 export async function buildMachineBases(engine: Engine, scratch: string): Promise<{ base: string; buildBase: string }> {
   const name = (image: string) => `localhost/tenantry-${image}-of-this-machine:${process.versions.node}`;
@@ -25,8 +25,8 @@ export async function buildMachineBases(engine: Engine, scratch: string): Promis
 }
 
 /**
- * The files of an image with nothing but the Node.js that runs this, the libraries it needs, names of users and the certificate authorities
- * that this machine trusts. For machines that reach no registry of images.
+ * The files of a minimal image: the running Node.js, its libraries, the user names and this machine's trusted certificate authorities.
+ * For machines that cannot reach an image registry.
  */
 function writeMachineBase(folder: string): void {
   if (process.platform !== 'linux')
@@ -48,30 +48,30 @@ function writeMachineBase(folder: string): void {
   chmodSync(join(folder, 'tmp'), 0o1777);
 }
 
-/** Adds the npm of this machine, for an image that builds. */
+/** Adds this machine's npm, for the build image. */
 function addNpm(folder: string): void {
   const npm = join(folder, 'usr/local/lib/node_modules/npm');
   cpSync(npmFolder(), npm, { recursive: true, dereference: true, filter: (path) => !/\/npm\/(docs|man)$/.test(path) });
   const program = join(folder, 'usr/local/bin/npm');
-  // There is no `env`, which npm's own first line asks for.
+  // npm's first line needs `env`, which the image does not have.
   write(program, `#!/usr/local/bin/node\nrequire('/usr/local/lib/node_modules/npm/lib/cli.js')(process);\n`);
   chmodSync(program, 0o755);
 }
 
-/** Paths as the loader looks for them: real files may have other names. */
+/** Paths by which the loader finds the libraries; the real files may have other names. */
 function librariesOf(program: string): string[] {
   if (!isInstalled('ldd')) throw new Trouble('--base-from-machine asks ldd for the libraries of Node.js, and there is no ldd in PATH.');
   const output = execFileSync('ldd', [program], { encoding: 'utf8', env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' } });
   if (output.includes('not found')) throw new Trouble(`Libraries of ${program} are missing:\n${output}`);
   const libraries = [...output.matchAll(/(\/\S+) \(0x/g)].map((match) => match[1] ?? '');
-  // The rest of the C library: it opens the first three when a name is looked up, and modules in machine code, such as the bundler's, need librt.
+  // The rest of the C library: it opens the first three to look up host names, and native modules such as the bundler's need librt.
   const c = dirname(libraries.find((library) => basename(library).startsWith('libc.')) ?? '/lib/libc');
   const companions = ['libnss_files.so.2', 'libnss_dns.so.2', 'libresolv.so.2', 'librt.so.1'].map((name) => join(c, name));
   return [...new Set([...libraries, ...companions.filter((library) => existsSync(library))])];
 }
 
 function npmFolder(): string {
-  // Inside `npm run` npm tells where it is.
+  // `npm run` sets npm_execpath.
   const cli = process.env['npm_execpath'] ?? execFileSync('sh', ['-c', 'command -v npm || true'], { encoding: 'utf8' }).trim();
   const folder = cli === '' ? '' : join(dirname(realpathSync(cli)), '..');
   if (!existsSync(join(folder, 'lib/cli.js')))

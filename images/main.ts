@@ -1,4 +1,4 @@
-/** `npm run images`: builds the images and brings them where they are needed. */
+/** `npm run images`: builds the images and delivers them. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ import { Trouble } from './run.ts';
 const start = performance.now();
 const tell = (line: string): void => console.log(`${((performance.now() - start) / 1000).toFixed(0).padStart(4)} s  ${line}`);
 
-/** What the steps of the build read and no image keeps: the registry that npm uses, and who is trusted. */
+/** npm's registry and the trusted certificate authorities. Build steps read them; no image keeps them. */
 function npmAccess() {
   const npmrc = process.env['NPM_CONFIG_USERCONFIG'] ?? join(homedir(), '.npmrc');
   const authorities = process.env['NODE_EXTRA_CA_CERTS'];
@@ -23,7 +23,7 @@ function npmAccess() {
   };
 }
 
-/** What is built from, as far as it is known. */
+/** The version, revision and date of the sources, as far as they are known. */
 function provenance(): { date: number; labels: Record<string, string> } {
   const git = (...args: string[]): string | undefined => {
     const { status, stdout } = spawnSync('git', args, { cwd: root, encoding: 'utf8' });
@@ -40,7 +40,7 @@ function provenance(): { date: number; labels: Record<string, string> } {
   };
 }
 
-/** How engines put it that an image cannot be had. */
+/** Messages by which engines say that an image cannot be pulled. */
 const unreachable = /pinging container registry|failed to resolve source metadata|unable to copy from source|i\/o timeout|no such host/;
 const closedNetwork =
   'Where the public registry cannot be reached, name images that can be: --base <image with Node.js 24> --build-base <image with npm as well>.\n' +
@@ -63,9 +63,9 @@ async function build(options: Options, scratch: string): Promise<void> {
     secrets: access.secrets,
     ...provenance(),
   };
-  // Written in full, as containerd knows it: Kubernetes takes a short name for this one.
+  // The full name that containerd uses; Kubernetes expands a short name to it.
   const name = (image: Image) => `${options.registry ?? 'docker.io'}/tenantry/${image}:${options.tag}`;
-  // One after another: the first compiles for all three.
+  // One after another: the first build compiles for all three.
   for (const image of images) {
     await engine.build({ ...common, target: image, name: name(image) }).catch((error: unknown) => {
       throw error instanceof Trouble && unreachable.test(error.message) ? new Trouble(`${error.message}\n\n${closedNetwork}`) : error;

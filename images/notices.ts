@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Licences whose conditions are met by passing their text on. Another one needs a person to read it. */
+/** Licences whose conditions are met by including their text. Any other licence must be read by a person first. */
 const passedOn = new Set(['MIT', 'ISC', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', '0BSD', 'BlueOak-1.0.0', 'Unlicense']);
 
 interface Package {
@@ -13,7 +13,7 @@ interface Package {
 
 /**
  * The licences of the packages that the modules belong to, as one text.
- * @throws Error naming packages whose licence is not known to be fine.
+ * @throws Error naming the packages whose licence is not in the list.
  */
 export function thirdPartyNotices(modules: readonly string[]): string {
   const folders = [...new Set(modules.flatMap((module) => packageFolder(module) ?? []))];
@@ -26,14 +26,14 @@ export function thirdPartyNotices(modules: readonly string[]): string {
     throw new Error(`the licence of ${list} is not in the list of images/notices.ts: read it, then add it or leave the package out`);
   }
   const notices = packages.map(({ folder, name, version, license, author }) => {
-    // A few packages bring no text; then who wrote it is all there is to tell.
+    // A few packages contain no licence text. Their author is named instead.
     const text = textsOf(folder) || `By ${typeof author === 'object' ? author.name : author}\n`;
     return `${name} ${version}\nLicence: ${license}\n\n${text}`;
   });
   return `This image holds code of the following packages.\n\n${notices.join(`\n${'-'.repeat(80)}\n\n`)}`;
 }
 
-/** Either side of an "or" will do, both of an "and". */
+/** `OR` needs one accepted side, `AND` both. */
 function isPassedOn(expression: string | undefined): boolean {
   if (typeof expression !== 'string') return false;
   return expression
@@ -42,7 +42,7 @@ function isPassedOn(expression: string | undefined): boolean {
     .some((choice) => choice.split(/ AND /).every((license) => passedOn.has(license.trim())));
 }
 
-/** The folder of the package of a module; undefined for our own. */
+/** The package folder of a module; undefined for the project's own modules. */
 function packageFolder(module: string): string | undefined {
   return /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(module)?.[0];
 }

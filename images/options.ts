@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { root } from './programs.ts';
 
-/** Where images go when they are built; without any, they stay with what built them. */
+/** A place that built images are delivered to. Without any, they stay in the engine's storage. */
 export type Destination =
   | { readonly kind: 'archives'; readonly folder: string }
   | { readonly kind: 'kind'; readonly cluster: string }
@@ -18,7 +18,7 @@ export interface Options {
   readonly buildBase: string | undefined;
   readonly baseFromMachine: boolean;
   readonly engine: string | undefined;
-  /** Whether to measure how large images are compressed. */
+  /** Whether to measure the compressed size of the images. */
   readonly sizes: boolean;
   readonly destinations: readonly Destination[];
 }
@@ -27,26 +27,26 @@ export class UsageError extends Error {}
 
 export const help = `npm run images -- [options]
 
-Builds tenantry/operator, tenantry/control-plane and tenantry/tenant with docker, podman or buildah, whichever is there first.
+Builds tenantry/operator, tenantry/control-plane and tenantry/tenant with the first of docker, podman and buildah that is installed.
 
   --tag <tag>             tag of the images; the version in package.json when left out
   --registry <prefix>     registry and path before tenantry/..., for example registry.example.com/platform
-  --base <image>          image with Node.js 24 that ours are built on, instead of the public one
-  --build-base <image>    image with Node.js 24 and npm that compiles, instead of the public one
-  --base-from-machine     makes both from Node.js, npm and the C library of this machine: no registry of images is needed
+  --base <image>          base image with Node.js 24, instead of the public one
+  --build-base <image>    build image with Node.js 24 and npm, instead of the public one
+  --base-from-machine     makes both from this machine's Node.js, npm and C library; needs no image registry
   --engine <name>         docker, podman or buildah
-  --sizes                 says how large the images are compressed, as registries keep them; takes a few seconds
+  --sizes                 prints the compressed sizes of the images; takes a few seconds
 
-Where the images go; several may be given, and without any they stay with the engine:
+Destinations. Several may be given; without any, the images stay in the engine's storage:
   --output <folder>       writes <folder>/<image>.tar, which docker, podman, kind and containerd load
   --kind <cluster>        loads them into the kind cluster of that name
-  --containerd <address>  imports them for Kubernetes into the containerd behind that socket, for example /run/containerd/containerd.sock
+  --containerd <address>  imports them into containerd for Kubernetes, through its socket, for example /run/containerd/containerd.sock
   --push                  pushes them to the registry
 
-npm's registry and credentials come from ~/.npmrc, additional certificate authorities from NODE_EXTRA_CA_CERTS; neither stays in an image.
+The build reads npm's registry and credentials from ~/.npmrc and extra certificate authorities from NODE_EXTRA_CA_CERTS. No image keeps them.
 `;
 
-/** @throws UsageError naming the option and what it should be. */
+/** @throws UsageError naming the option and its valid form. */
 export function readOptions(args: readonly string[]): Options | 'help' {
   const values = parse(args);
   if (values.help) return 'help';
@@ -59,7 +59,7 @@ export function readOptions(args: readonly string[]): Options | 'help' {
   if (values['base-from-machine'] && (values.base ?? values['build-base']) !== undefined) {
     throw new UsageError('--base-from-machine takes the place of --base and --build-base: give one or the other');
   }
-  if (values.push && registry === undefined) throw new UsageError('--push needs --registry <prefix>: where to');
+  if (values.push && registry === undefined) throw new UsageError('--push needs --registry <prefix>');
   const { output, kind, containerd, push } = values;
   return {
     tag,

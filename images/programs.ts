@@ -7,15 +7,15 @@ export const root = resolve(import.meta.dirname, '..');
 export const images = ['operator', 'control-plane', 'tenant'] as const;
 export type Image = (typeof images)[number];
 
-/** Programs that somebody starts by name, relative to the checkout; in the image they lie below /app at the same place, as JavaScript. */
+/** Programs that are started by name, relative to the checkout. In the image they are JavaScript at the same path below /app. */
 const started: Readonly<Record<Image, readonly string[]>> = {
-  // Beside the operator: what `helm test` and the hook before an uninstall run.
+  // The last two are run by `helm test` and by the pre-uninstall hook.
   operator: ['operator/main.ts', 'operator/smoke-test.ts', 'operator/uninstall-check.ts'],
   'control-plane': ['control-plane/main.ts'],
   tenant: ['templates/main.ts'],
 };
 
-/** What an image has to hold as files of their own. */
+/** The programs that an image must contain as separate files. */
 export function programsOf(image: Image, checkout = root): readonly string[] {
   const programs = [...started[image], ...(image === 'tenant' ? stackPrograms(checkout) : [])];
   const missing = programs.filter((program) => !existsSync(join(checkout, program)));
@@ -23,7 +23,7 @@ export function programsOf(image: Image, checkout = root): readonly string[] {
   return programs;
 }
 
-/** Stacks are imported by the name of their folder at run time, which no bundler can follow. */
+/** The programs of the stacks. A stack is imported by its folder's name at run time, which a bundler cannot follow. */
 function stackPrograms(checkout: string): string[] {
   return readdirSync(join(checkout, 'templates'))
     .map((stack) => `templates/${stack}/program.ts`)

@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** A step that cannot be done, with what to do about it. */
+/** An expected failure. The message says what to do. */
 export class Trouble extends Error {}
 
 /** Whether a program of that name is in PATH. */
@@ -17,14 +17,14 @@ export function isInstalled(program: string): boolean {
   });
 }
 
-/** Whether a command ends well; what it prints is dropped. */
+/** Whether a command exits with 0. Its output is dropped. */
 export function succeeds(command: string, args: readonly string[]): boolean {
   return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 }
 
 /**
- * Runs a command to its end, quietly.
- * @throws Trouble with all it printed.
+ * Runs a command without showing its output.
+ * @throws Trouble with the whole output.
  */
 export async function run(command: string, args: readonly string[], options: { env?: Record<string, string> } = {}): Promise<string> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...options.env } });

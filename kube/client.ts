@@ -9,7 +9,7 @@ interface InNamespace extends Common {
   readonly namespace?: string | undefined;
 }
 interface Read extends InNamespace {
-  /** Only metadata: nothing of the object's contents comes over. */
+  /** Asks for the metadata alone, without spec, status or data. */
   readonly metadataOnly?: boolean;
 }
 interface Write extends InNamespace {
@@ -25,7 +25,7 @@ export interface ListOptions extends InNamespace {
   readonly continue?: string;
   readonly resourceVersion?: string;
   readonly resourceVersionMatch?: 'Exact' | 'NotOlderThan';
-  /** Only metadata: a tenth of the memory. */
+  /** Asks for the metadata alone: a tenth of the memory. */
   readonly metadataOnly?: boolean;
 }
 
@@ -35,7 +35,7 @@ export interface List<T> {
   readonly continue?: string;
 }
 
-/** Objects of a page where all are asked for. */
+/** Objects in one page of `listAll`. */
 const pageSize = 500;
 
 export interface WatchOptions extends InNamespace {
@@ -78,7 +78,7 @@ export class KubeClient {
     return this.#transport.json<T>({ method: 'GET', path: pathOf(resource, namespace, name), signal, ...accept });
   }
 
-  /** Like get, but undefined where there is no such object. */
+  /** Like `get`, but undefined when the object does not exist. */
   async find<T extends KubeObject>(resource: Resource, name: string, options: Read = {}): Promise<T | undefined> {
     try {
       return await this.get<T>(resource, name, options);
@@ -103,7 +103,7 @@ export class KubeClient {
     return { items, resourceVersion: raw.metadata.resourceVersion, ...(next ? { continue: next } : {}) };
   }
 
-  /** All pages. `resourceVersion` is that of the state they are of. */
+  /** All pages. `resourceVersion` is that of the listed state. */
   async listAll<T extends KubeObject>(resource: Resource, options: Omit<ListOptions, 'limit' | 'continue'> = {}): Promise<List<T>> {
     const items: T[] = [];
     let next: string | undefined;
@@ -164,7 +164,7 @@ export class KubeClient {
     });
   }
 
-  /** Deletes unless it is gone already. With `uid` a namesake created meanwhile is left alone (Conflict). */
+  /** Deletes the object; one that is already gone is no error. With `uid`, an object created since under the same name stays (Conflict). */
   async delete(
     resource: Resource,
     name: string,
@@ -189,7 +189,7 @@ export class KubeClient {
     }
   }
 
-  /** Posts to a subresource that is an action, such as serviceaccounts/token or pods/binding. */
+  /** Posts to a subresource that stands for an action, such as serviceaccounts/token or pods/binding. */
   async post<T>(resource: Resource, name: string, subresource: string, body: object, options: InNamespace = {}): Promise<T> {
     return this.#transport.json<T>({
       method: 'POST',
@@ -199,7 +199,7 @@ export class KubeClient {
     });
   }
 
-  /** Whether the API server has this kind: those of other projects come as custom resources. */
+  /** Whether the API server serves this kind. Kinds of other projects are custom resources and may be missing. */
   async serves(resource: Resource, options: Common = {}): Promise<boolean> {
     const path = `/${resource.apiVersion.includes('/') ? 'apis' : 'api'}/${resource.apiVersion}`;
     try {

@@ -13,8 +13,8 @@ export interface ControllerOptions {
   /** Longest delay between two attempts at a key that fails, in milliseconds. */
   readonly maxDelayMs?: number;
   /**
-   * Brings the world of one key nearer to what it should be. Resolves with the milliseconds until the key wants another pass though
-   * nothing changed, or undefined when changes alone will do; throws to be tried again.
+   * Brings the state of one key closer to the wanted state. Resolves with the milliseconds after which the key is reconciled again
+   * without a change, or undefined when only a change calls for it. A rejection is retried with back-off.
    */
   readonly reconcile: (key: string, signal: AbortSignal) => Promise<number | undefined>;
 }
@@ -36,43 +36,43 @@ export class Controller {
         this.#metrics.waited.observe({ name }, waitedSeconds);
         this.#metrics.duration.observe({ controller: name }, workedSeconds);
       },
-      onFailure: (key, error, againMs) => this.#failed(key, error, againMs),
+      onFailure: (key, error, requeueAfterMs) => this.#failed(key, error, requeueAfterMs),
     });
     this.#metrics = createMetrics(registry, name, this.#queue);
   }
 
-  /** Asks for a pass over `key`. */
+  /** Enqueues `key`. */
   add(key: string): void {
     this.#queue.add(key);
   }
 
-  /** Ends the back-off of a key that is gone. */
+  /** Resets the back-off of a key that no longer exists. */
   forget(key: string): void {
     this.#queue.forget(key);
   }
 
-  /** Works until `signal` aborts, then finishes what is under way. */
+  /** Reconciles until `signal` aborts, then waits for the passes under way. */
   async run(signal: AbortSignal): Promise<void> {
     const { name, workers, reconcile } = this.#options;
     const handle = async (key: string, aborted: AbortSignal): Promise<number | undefined> => {
-      const againMs = await reconcile(key, aborted);
-      this.#metrics.reconciles.inc({ controller: name, result: againMs === undefined ? 'success' : 'requeue_after' });
-      return againMs;
+      const requeueAfterMs = await reconcile(key, aborted);
+      this.#metrics.reconciles.inc({ controller: name, result: requeueAfterMs === undefined ? 'success' : 'requeue_after' });
+      return requeueAfterMs;
     };
     await this.#queue.run(workers, handle, signal);
   }
 
-  #failed(key: string, error: unknown, againMs: number): void {
+  #failed(key: string, error: unknown, requeueAfterMs: number): void {
     const { name, log } = this.#options;
     this.#metrics.retries.inc({ name });
     if (error instanceof KubeError && error.stale) {
       this.#metrics.reconciles.inc({ controller: name, result: 'requeue_after' });
-      log.debug({ controller: name, key, err: error, againMs }, 'reconcile on stale state');
+      log.debug({ controller: name, key, err: error, requeueAfterMs }, 'reconcile on stale state');
       return;
     }
     this.#metrics.reconciles.inc({ controller: name, result: 'error' });
     this.#metrics.errors.inc({ controller: name });
-    log.warn({ controller: name, key, err: error, againMs }, 'reconcile failed');
+    log.warn({ controller: name, key, err: error, requeueAfterMs }, 'reconcile failed');
   }
 }
 
@@ -83,7 +83,7 @@ function createMetrics(registry: Registry, controller: string, queue: WorkQueue)
   const metrics = shared.get(registry) ?? registerMetrics(registry);
   shared.set(registry, metrics);
   metrics.queues.set(controller, queue);
-  // Present from the start, so that a rate has a zero to begin with.
+  // Series exist from the start, so that a rate starts at zero.
   for (const result of ['success', 'requeue_after', 'error']) metrics.reconciles.inc({ controller, result }, 0);
   metrics.errors.inc({ controller }, 0);
   metrics.retries.inc({ name: controller }, 0);

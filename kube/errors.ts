@@ -1,10 +1,10 @@
-/** One fault the API server named, with the path of the field it speaks of. */
+/** One cause that the API server named, with the path of the field. */
 export interface Cause {
   readonly field?: string;
   readonly message: string;
 }
 
-/** What the API server says of a failed request: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/ */
+/** The body of a failed request: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/ */
 interface StatusBody {
   readonly message?: string;
   readonly reason?: string;
@@ -15,8 +15,8 @@ interface StatusBody {
 }
 
 /**
- * A request to the API server that failed. Carries the server's one-line message but never a body sent or received,
- * because a body may hold a Secret, and errors end in logs.
+ * A failed request to the API server. Carries the server's one-line message but never a request or response body:
+ * a body may hold a Secret, and errors end up in logs.
  */
 export class KubeError extends Error {
   override readonly name = 'KubeError';
@@ -35,12 +35,12 @@ export class KubeError extends Error {
     this.retryAfterSeconds = retryAfterSeconds;
   }
 
-  /** Whether the same request may succeed later without anybody changing it. */
+  /** Whether the same request may succeed later. */
   get retryable(): boolean {
     return this.status === 0 || this.status === 408 || this.status === 409 || this.status === 429 || this.status >= 500;
   }
 
-  /** Another writer was faster, or the object is gone: a watch will tell what is true now. */
+  /** Another writer was faster, or the object is gone. The watch will deliver the current state. */
   get stale(): boolean {
     return this.status === 409 || this.status === 404;
   }
@@ -50,7 +50,7 @@ export class KubeError extends Error {
     try {
       parsed = JSON.parse(body) as StatusBody;
     } catch {
-      // Proxies in front of the API server answer in HTML: the status has to do.
+      // A proxy in front of the API server answers in HTML. Only the status is left then.
     }
     const causes = (parsed.details?.causes ?? []).map((cause) => ({
       ...(cause.field === undefined ? {} : { field: cause.field }),
@@ -82,7 +82,7 @@ function reasonOf(status: number): string {
   return status >= 500 ? 'InternalError' : 'Unknown';
 }
 
-/** Validation messages quote the refused value, `Invalid value: "...": why`, which could be a secret or very long. */
+/** Removes refused values from validation messages (`Invalid value: "...": why`): they may be secret or very long. */
 function withoutValues(message: string): string {
   return message.replace(/Invalid value: (?:"(?:[^"\\]|\\.)*"|\{.*?\}(?=: )|[^:]*)/gs, 'Invalid value').slice(0, 2000);
 }

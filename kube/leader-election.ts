@@ -6,7 +6,7 @@ import type { KubeClient } from './client.ts';
 import { isNotFound, KubeError } from './errors.ts';
 import { type KubeObject, kinds } from './resources.ts';
 
-/** `<namespace>/<name>` of a Lease, as programs are told it by their environment. */
+/** `<namespace>/<name>` of a Lease, the form used in environment variables. */
 export const leaseReference = z
   .string()
   .regex(/^[^/]+\/[^/]+$/, 'must be <namespace>/<name> of a Lease')
@@ -20,25 +20,25 @@ export interface LeaseReference {
   readonly name: string;
 }
 
-/** Milliseconds. The defaults are those of controller-runtime: 15 s, 10 s, 2 s. */
+/** Durations in milliseconds. The defaults are those of controller-runtime: 15 s, 10 s, 2 s. */
 export interface LeaseTiming {
-  /** Others may take a lease that was not renewed for so long. */
+  /** Age of the last renewal after which another replica may take the lease. */
   readonly leaseMs: number;
-  /** Who could not renew for so long stops leading: before others may begin. */
+  /** Age of the last renewal after which the leader stops. Shorter than `leaseMs`, so that it stops before another starts. */
   readonly renewMs: number;
   readonly retryMs: number;
 }
 
 export interface LeaderElectionOptions {
-  /** Must be a client of its own: that of the work sends nothing once the lease is lost. */
+  /** A client of its own. The client that does the work refuses every write once the lease is lost. */
   readonly client: KubeClient;
   readonly lease: LeaseReference;
-  /** Name of this replica. A process that replaces another under the same name takes its lease over at once. */
+  /** Name of this replica. A restarted process with the same name takes its lease over at once. */
   readonly identity: string;
   readonly registry: Registry;
   readonly log: Pick<Logger, 'info' | 'warn'>;
   readonly timing?: LeaseTiming;
-  /** Monotonic milliseconds: clocks of different machines are never compared. */
+  /** Monotonic clock in milliseconds. Clocks of different machines are never compared. */
   readonly now?: () => number;
   readonly random?: () => number;
 }
@@ -55,17 +55,17 @@ interface LeaseObject extends KubeObject {
 const defaults: LeaseTiming = { leaseMs: 15_000, renewMs: 10_000, retryMs: 2_000 };
 
 /**
- * One of several replicas leads, by a Lease that it renews. The model is client-go's leaderelection: a lease counts as free once this
- * replica itself has seen it unchanged for its duration.
+ * Elects one of several replicas as leader by a Lease that the leader renews. The model is client-go's leaderelection: a lease is free
+ * once this replica itself has seen it unchanged for its duration.
  */
 export class LeaderElection {
   readonly #options: LeaderElectionOptions;
   readonly #timing: LeaseTiming;
   readonly #now: () => number;
   readonly #status: Gauge<'name'>;
-  /** Ends the renewing of the present term. */
+  /** Stops the renewals of the current term. */
   #resigning = new AbortController();
-  /** When the last successful renewal was sent, while leading. */
+  /** Time at which the last successful renewal was sent; undefined while another leads. */
   #renewedAt: number | undefined;
   #observed: { readonly version: string | undefined; readonly at: number } | undefined;
 
@@ -82,24 +82,24 @@ export class LeaderElection {
     this.#status.set({ name: options.lease.name }, 0);
   }
 
-  /** Whether this replica leads at this moment, by its own clock: a process that was stopped for long learns it before it acts. */
+  /** Whether this replica leads now, by its own clock. A process that was paused past its lease sees false before it writes. */
   get leading(): boolean {
     return this.#renewedAt !== undefined && this.#now() < this.#renewedAt + this.#timing.renewMs;
   }
 
-  /** To be called before every write. @throws KubeError that says so unless this replica leads. */
+  /** Call this before every write. @throws KubeError `NotLeading` when this replica does not lead. */
   readonly assertLeading = (): void => {
-    if (!this.leading) throw new KubeError(0, 'NotLeading', 'this replica does not lead any more: another does the work');
+    if (!this.leading) throw new KubeError(0, 'NotLeading', 'this replica is no longer the leader');
   };
 
   /**
-   * Waits until this replica leads. It does until the signal it resolves with aborts, because the lease is lost, or until `release` is
-   * called. What was led must have ended before this is called again: writes of an earlier term are held off by nothing but that.
+   * Waits until this replica leads. The signal in the result aborts when the lease is lost. Calling `release` ends the term too.
+   * Stop all work of one term before calling this again: nothing else holds back writes of an earlier term.
    * Rejects when `signal` aborts first.
    */
   async lead(signal: AbortSignal): Promise<AbortSignal> {
     const { log, lease, identity } = this.#options;
-    // An attempt that hangs must not hide that the API server is back.
+    // A time limit for each attempt: one that hangs must not hide that the API server is back.
     while (!(await this.#attempt(signal, this.#timing.renewMs))) await this.#pause(signal);
     this.#status.set({ name: lease.name }, 1);
     log.info({ lease: `${lease.namespace}/${lease.name}`, identity }, 'leading');
@@ -109,7 +109,7 @@ export class LeaderElection {
     return lost.signal;
   }
 
-  /** Gives the lease up so that another replica need not wait for its end. To be called once the work has stopped. */
+  /** Gives up the lease, so that another replica need not wait for it to expire. Call it after the work has stopped. */
   async release(): Promise<void> {
     this.#resigning.abort();
     if (!this.leading) return;
@@ -117,17 +117,17 @@ export class LeaderElection {
     this.#status.set({ name: this.#options.lease.name }, 0);
     const found = await this.#find(AbortSignal.timeout(this.#timing.retryMs)).catch(() => undefined);
     if (found?.spec?.holderIdentity !== this.#options.identity) return;
-    // One second, because the field must be positive.
+    // The field must be positive.
     await this.#write(found, { holderIdentity: '', leaseDurationSeconds: 1 }, AbortSignal.timeout(this.#timing.retryMs)).catch(() => {});
   }
 
-  /** Renews until `signal` aborts; then `release` ends it. */
+  /** Renews until `signal` aborts or the lease is lost. */
   async #keep(lost: AbortController, signal: AbortSignal): Promise<void> {
     const { lease, log } = this.#options;
     while (!signal.aborted) {
       await this.#pause(signal).catch(() => {});
       if (signal.aborted) return;
-      // An attempt that hangs is given up when the lease could not be kept by it any more.
+      // An attempt gets no more time than the lease has left.
       const leftMs = (this.#renewedAt ?? 0) + this.#timing.renewMs - this.#now();
       const kept = leftMs > 0 && (await this.#attempt(signal, leftMs).catch(() => false));
       if (signal.aborted || kept || this.leading) continue;
@@ -143,7 +143,7 @@ export class LeaderElection {
     await delay(this.#timing.retryMs * (0.9 + 0.2 * (this.#options.random ?? Math.random)()), undefined, { signal });
   }
 
-  /** Takes or renews the lease. False when another holds it, or when it could not be written within `limitMs`. */
+  /** Takes or renews the lease. False when another replica holds it, or when it was not written within `limitMs`. */
   async #attempt(ending: AbortSignal, limitMs: number): Promise<boolean> {
     const { identity, log, lease } = this.#options;
     const sentAt = this.#now();
@@ -152,7 +152,7 @@ export class LeaderElection {
       const found = await this.#find(signal);
       const holder = found?.spec?.holderIdentity ?? '';
       if (found && holder !== '' && holder !== identity && !this.#expired(found)) {
-        // Somebody else's, so it is not ours any more: no waiting for the deadline.
+        // Another replica holds the lease: stop leading now, not at the deadline.
         this.#renewedAt = undefined;
         return false;
       }
@@ -169,11 +169,11 @@ export class LeaderElection {
     }
   }
 
-  /** By this replica's own clock: the lease has not changed since it was first seen so, for as long as it lasts. */
+  /** Whether this replica has seen the lease unchanged for its whole duration, by its own clock. */
   #expired(lease: LeaseObject): boolean {
     const version = lease.metadata.resourceVersion;
     if (this.#observed?.version !== version) this.#observed = { version, at: this.#now() };
-    // No longer than ours: what somebody writes into the Lease by hand must not stop the work for hours.
+    // Never longer than our own duration: a value edited by hand must not stop the work for hours.
     const lastsMs = Math.min((lease.spec?.leaseDurationSeconds ?? 0) * 1000, this.#timing.leaseMs);
     return this.#now() >= (this.#observed?.at ?? 0) + lastsMs;
   }
@@ -189,7 +189,7 @@ export class LeaderElection {
     signal: AbortSignal,
   ): Promise<void> {
     const { client, lease } = this.#options;
-    // Microseconds: a plain date is refused (https://github.com/kubernetes-client/javascript/issues/828).
+    // The API server wants microseconds and refuses milliseconds (https://github.com/kubernetes-client/javascript/issues/828).
     const time = new Date().toISOString().replace('Z', '000Z');
     const before = found?.spec;
     const isNew = before?.holderIdentity !== spec.holderIdentity;
@@ -205,7 +205,7 @@ export class LeaderElection {
     }
     const { resourceVersion } = found.metadata;
     await client.patch(kinds.Lease, lease.name, { metadata: { resourceVersion }, spec: whole }, options).catch((error: unknown) => {
-      // Deleted by somebody between reading and writing: made anew at the next attempt.
+      // Deleted between read and write: the next attempt creates it.
       if (isNotFound(error)) throw new KubeError(409, 'Conflict', 'the lease was deleted');
       throw error;
     });

@@ -9,13 +9,13 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
-  /** Keep and receive only metadata. */
+  /** Receives and keeps the metadata alone. */
   readonly metadataOnly?: boolean;
-  /** Reduces what is kept of each object; metadata must stay. */
+  /** Drops the parts of each object that need not be kept. Metadata must stay. */
   readonly transform?: (object: T) => T;
   /**
-   * Called for every difference, in order; must not throw and should only enqueue. `current` is undefined for a deletion.
-   * An object deleted and created again under the same name while the watch was down arrives as deletion, then creation.
+   * Receives every difference, in order. Must not throw and should only enqueue. `current` is undefined for a deletion.
+   * An object that was deleted and created again while the watch was down arrives as a deletion, then a creation.
    */
   readonly onChange?: (key: string, current: T | undefined, previous: T | undefined) => void;
   readonly onError?: (error: unknown) => void;
@@ -23,14 +23,14 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly random?: () => number;
 }
 
-/** Ten seconds spare an API server that is away, and are not long for a repair to wait once it is back. */
+/** Ten seconds at most: enough to spare an API server that is down, short enough for repairs once it is back. */
 const backOff = { firstMs: 200, maxMs: 10_000 };
-/** A watch that ends sooner than this without having said anything counts as a failure, or it would be a busy loop. */
+/** A watch that ends sooner than this without an event counts as a failure; otherwise it would become a busy loop. */
 const shortWatchMs = 1_000;
 
 /**
- * Keeps a local copy of a collection by list and watch, for as long as its signal lives. It survives every error: a lost
- * connection resumes at the last seen version, an expired version lists anew, and all of it waits longer each time.
+ * Keeps a local copy of a collection by list and watch until its signal aborts. It survives every error: a lost
+ * connection resumes at the last version seen, an expired version leads to a new list, and repeated failures back off.
  * client-node's own informer stops for good after most errors (https://github.com/kubernetes-client/javascript/issues/2385).
  */
 export class Reflector<T extends KubeObject = KubeObject> {
@@ -56,7 +56,7 @@ export class Reflector<T extends KubeObject = KubeObject> {
     return [...this.#objects.values()];
   }
 
-  /** Resolves after the first complete list, and goes on until `signal` aborts. Rejects only when aborted before that. */
+  /** Resolves after the first complete list and keeps watching until `signal` aborts. Rejects only when aborted before that list. */
   start(signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#run(signal, resolve).then(() => reject(signal.reason), reject);
@@ -103,7 +103,7 @@ export class Reflector<T extends KubeObject = KubeObject> {
       metadataOnly,
       signal,
       resourceVersion: this.#resourceVersion ?? '',
-      // Jittered, so that many watches do not come back in the same second.
+      // Jitter keeps many watches from reconnecting in the same second.
       timeoutSeconds: Math.round(300 + 300 * this.#random()),
     });
   }
@@ -147,7 +147,7 @@ export class Reflector<T extends KubeObject = KubeObject> {
   }
 }
 
-/** 410: the version we hold, or the page token, is older than what the server remembers. */
+/** 410 Gone: the server no longer remembers the resourceVersion or the page token. */
 function isExpired(error: unknown): boolean {
   return error instanceof KubeError && error.status === 410;
 }

@@ -53,7 +53,7 @@ export const kinds = {
   Lease: inNamespace('coordination.k8s.io/v1', 'Lease', 'leases'),
 } as const satisfies Record<string, Resource>;
 
-/** Path of a collection or, with `name`, of an object, below the API server's root. */
+/** API path of a collection or, with `name`, of an object. */
 export function pathOf(resource: Resource, namespace?: string, name?: string, subresource?: string): string {
   const root = resource.apiVersion.includes('/') ? `/apis/${resource.apiVersion}` : `/api/${resource.apiVersion}`;
   const parts = [root];
@@ -65,12 +65,11 @@ export function pathOf(resource: Resource, namespace?: string, name?: string, su
 }
 
 /**
- * A name as part of a path. What would lead elsewhere, such as `..` or an escaped slash, which the API server decodes, names nothing:
+ * A name as a path segment. Names that would lead elsewhere are refused: `..`, or an escaped slash, which the API server decodes. See
  * https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#path-segment-names
  */
 function segment(name: string): string {
-  if (name === '' || name === '.' || name === '..' || /[/%]/.test(name))
-    throw new KubeError(404, 'NotFound', 'no object can have such a name');
+  if (name === '' || name === '.' || name === '..' || /[/%]/.test(name)) throw new KubeError(404, 'NotFound', 'not a valid object name');
   return encodeURIComponent(name);
 }
 
@@ -80,7 +79,7 @@ export function keyOf(object: KubeObject): string {
   return namespace === undefined ? name : `${namespace}/${name}`;
 }
 
-/** Whether `a` is an earlier state of the same object than `b`. Resource versions of one collection are ordered numbers (KEP-5504). */
+/** Whether `a` is an earlier state than `b` of the same object. Resource versions of one collection are ordered numbers (KEP-5504). */
 export function isOlder(a: ObjectMeta, b: ObjectMeta): boolean {
   return a.uid === b.uid && BigInt(a.resourceVersion ?? '0') < BigInt(b.resourceVersion ?? '0');
 }

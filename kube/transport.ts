@@ -14,25 +14,24 @@ export interface Call {
   readonly contentType?: string;
   readonly accept?: string;
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds without a byte after which an answer that has begun counts as lost; as long as it may take to begin when left out. */
+  /** Longest silence within a response body, in milliseconds. Defaults to `answerMs`. */
   readonly idleTimeoutMs?: number;
 }
 
-/** Credentials are read again after this time: projected tokens and client certificates are replaced on disk while we run. */
+/** Credentials are read again after this time, because projected tokens and client certificates are replaced on disk. */
 const credentialsMaxAgeMs = 20_000;
 
-/** Told of every answered request, as client-go's `rest_client_requests_total` is; status 0 where there was no answer. */
+/** Receives every request that ended, like client-go's `rest_client_requests_total`; status 0 when no answer came. */
 export type RequestObserver = (method: Call['method'], status: number) => void;
 
-/** What a client may be made with. */
 export interface TransportOptions {
   /** Path of a kubeconfig. Without one kubectl's own order applies: KUBECONFIG, ~/.kube/config, then the pod's ServiceAccount. */
   readonly kubeconfig?: string | undefined;
   readonly userAgent?: string;
   readonly onRequest?: RequestObserver;
-  /** Milliseconds after which a request that got no answer has failed; 30 s when left out. */
+  /** Time limit for the response headers, in milliseconds. Defaults to 30 s. */
   readonly answerMs?: number;
-  /** Called before every request that is not a GET; what it throws is the request's failure. */
+  /** Called before every request that is not a GET. An error it throws fails the request. */
   readonly beforeWrite?: () => void;
 }
 
@@ -45,7 +44,7 @@ interface Connection {
 }
 
 /**
- * HTTP to one API server, over one remembered dispatcher. client-node opens a new connection for every request
+ * HTTP to one API server over one shared dispatcher. client-node opens a new connection for every request
  * (https://github.com/kubernetes-client/javascript/issues/2893), so only its kubeconfig and credentials are used.
  */
 export class Transport {
@@ -130,7 +129,7 @@ export class Transport {
     const current = this.#connection;
     if (current && now - current.readAt < credentialsMaxAgeMs) return current;
     const cluster = this.#config.getCurrentCluster();
-    // client-node's last resort is a server on localhost, which it then refuses to speak to, in words that help nobody.
+    // client-node falls back to localhost without TLS and then fails with an unhelpful message.
     if (!cluster || (cluster.server.startsWith('http:') && cluster.skipTLSVerify !== true))
       throw new Error(
         'no Kubernetes cluster is configured: set KUBECONFIG to the file of one that is reached by https, or run inside a cluster',
@@ -144,7 +143,7 @@ export class Transport {
     const latest = this.#connection;
     const reusable = latest?.fingerprint === fingerprint ? latest.dispatcher : undefined;
     const dispatcher = reusable ?? this.#dispatcher(options);
-    // The old one finishes what it carries; watches move over at their next reconnection.
+    // The old dispatcher finishes its requests. Watches move over when they reconnect.
     if (latest && reusable === undefined) void latest.dispatcher.close().catch(() => {});
     this.#connection = { server: cluster.server.replace(/\/$/, ''), headers, dispatcher, fingerprint, readAt: now };
     return this.#connection;
@@ -158,7 +157,7 @@ export class Transport {
     if (proxy?.startsWith('socks'))
       throw new Error('a SOCKS proxy in the kubeconfig (proxy-url) is not supported: use an http or https proxy');
     if (proxy) return new ProxyAgent({ allowH2: false, uri: proxy, requestTls: tls });
-    // Half a minute between keep-alive probes is less than what load balancers wait before they drop a silent connection.
+    // Keep-alive probes every 30 s: load balancers drop silent connections later than that.
     // HTTP/1.1, because undici's HTTP/2 sessions throw outside of any request when they idle ("socket idle timeout").
     return new Agent({ allowH2: false, connect: { ...tls, timeout: 5_000, keepAlive: true, keepAliveInitialDelay: 30_000 } });
   }

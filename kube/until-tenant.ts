@@ -4,7 +4,7 @@ import type { KubeClient } from './client.ts';
 import { Reflector } from './reflector.ts';
 import { kinds } from './resources.ts';
 
-/** Waits until a Tenant satisfies `condition`, and tells of every change on the way. */
+/** Waits until a Tenant satisfies `condition` and reports every change on the way. */
 export async function untilTenant(
   client: KubeClient,
   name: string,
@@ -47,7 +47,7 @@ export async function untilTenant(
 export const isReady = (tenant: Tenant | undefined): boolean =>
   isTrue(tenant?.status?.conditions, 'Ready') && tenant?.status?.observedGeneration === tenant?.metadata.generation;
 
-/** Conditions that keep a tenant from being ready, with their messages. */
+/** The conditions that keep a tenant from being ready, with their messages. */
 function explain(tenant: Tenant | undefined): string {
   if (!tenant) return 'there is no such tenant';
   const wanting = (tenant.status?.conditions ?? []).filter(

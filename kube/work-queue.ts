@@ -5,15 +5,15 @@ export interface WorkQueueOptions {
   readonly clock?: Clock;
   /** Uniform in [0, 1). */
   readonly random?: () => number;
-  /** Told of a handler that threw, and of the milliseconds until its key is tried again. */
-  readonly onFailure?: (key: string, error: unknown, againMs: number) => void;
-  /** Told how long a key waited and how long its handler took, in seconds. */
+  /** Receives the error of a handler and the milliseconds until the retry. */
+  readonly onFailure?: (key: string, error: unknown, retryAfterMs: number) => void;
+  /** Receives how long a key waited and how long its handler took, in seconds. */
   readonly observe?: (event: { key: string; waitedSeconds: number; workedSeconds: number }) => void;
 }
 
 export interface Clock {
   now(): number;
-  /** Calls back once after `ms`; the result cancels it. */
+  /** Calls back once after `ms`. The result cancels the call. */
   after(ms: number, callback: () => void): () => void;
 }
 
@@ -26,16 +26,16 @@ const systemClock: Clock = {
 };
 
 /**
- * A queue of keys to reconcile. A key is in it at most once, is never handled by two workers at the same time, and a key
- * added while it is being handled is handled once more afterwards. The model is client-go's workqueue.
+ * A queue of keys to reconcile. A key is queued at most once and handled by one worker at a time. A key added while it is
+ * being handled is handled once more afterwards. The model is client-go's workqueue.
  */
 export class WorkQueue {
   readonly #options: WorkQueueOptions & Required<Omit<WorkQueueOptions, 'observe' | 'onFailure'>>;
   /** Ready keys, in order, with the time they became ready. */
   readonly #ready = new Map<string, number>();
-  /** Keys being worked on, with the seconds they had waited. */
+  /** Keys being handled, with the seconds they waited. */
   readonly #working = new Map<string, number>();
-  /** Keys added while being worked on. */
+  /** Keys added while being handled. */
   readonly #dirty = new Set<string>();
   readonly #delayed = new Map<string, { readonly due: number; readonly cancel: () => void }>();
   readonly #failures = new Map<string, number>();
@@ -82,7 +82,7 @@ export class WorkQueue {
     this.#delayed.set(key, { due, cancel: this.#options.clock.after(ms, () => this.add(key)) });
   }
 
-  /** Adds the key after a delay that doubles with each failure, jittered by a fifth. Returns that delay in milliseconds. */
+  /** Adds the key after a delay that doubles with each failure, with 10 % jitter. Returns the delay in milliseconds. */
   retry(key: string): number {
     const failures = this.#failures.get(key) ?? 0;
     this.#failures.set(key, failures + 1);
@@ -92,7 +92,7 @@ export class WorkQueue {
     return ms;
   }
 
-  /** Ends the back-off of a key: its next failure waits the first delay again. */
+  /** Resets the back-off of a key. */
   forget(key: string): void {
     this.#failures.delete(key);
   }
@@ -101,7 +101,7 @@ export class WorkQueue {
     return this.#failures.get(key) ?? 0;
   }
 
-  /** Takes the next key, waiting for one; undefined when `signal` aborts. The caller owes a `done`. */
+  /** Waits for the next key; undefined when `signal` aborts. The caller must call `done` afterwards. */
   async take(signal: AbortSignal): Promise<string | undefined> {
     while (!signal.aborted) {
       const next = this.#ready.entries().next();
@@ -116,15 +116,15 @@ export class WorkQueue {
     return undefined;
   }
 
-  /** Ends the work on a key; it goes back into the queue if it was added meanwhile. */
+  /** Ends the handling of a key. A key that was added meanwhile is queued again. */
   done(key: string): void {
     this.#working.delete(key);
     if (this.#dirty.delete(key)) this.add(key);
   }
 
   /**
-   * Handles keys with `workers` at a time until `signal` aborts, then waits for those under way. A handler that throws has its key
-   * tried again after a growing delay; one that does not ends that growth, and may name the milliseconds until it wants the key again.
+   * Handles up to `workers` keys at a time until `signal` aborts, then waits for those under way. When a handler rejects, its key is
+   * retried with back-off. When it resolves, the back-off is reset; a number is the delay in milliseconds until the key is handled again.
    */
   async run(
     workers: number,
@@ -137,13 +137,12 @@ export class WorkQueue {
         if (key === undefined) return;
         const began = this.#options.clock.now();
         try {
-          const again = await handler(key, signal);
+          const requeueAfterMs = await handler(key, signal);
           this.forget(key);
-          if (again !== undefined) this.addAfter(key, again);
+          if (requeueAfterMs !== undefined) this.addAfter(key, requeueAfterMs);
         } catch (error) {
           if (!signal.aborted) {
-            const againMs = this.retry(key);
-            this.#options.onFailure?.(key, error, againMs);
+            this.#options.onFailure?.(key, error, this.retry(key));
           }
         } finally {
           const workedSeconds = (this.#options.clock.now() - began) / 1000;

@@ -57,7 +57,7 @@ export function diagnoseCommand(program: Command, invocationOf: InvocationOf): v
           domain: options.domain,
           kubeconfig: options.kubeconfig,
           useCluster: options.cluster,
-          dialling: { caFile: options.ca === undefined ? undefined : readable(options.ca), address: addressOf(options.address) },
+          dialOptions: { caFile: options.ca === undefined ? undefined : readable(options.ca), address: addressOf(options.address) },
           token,
         });
         try {

@@ -1,5 +1,5 @@
 import { metadataUrl } from '../../crds/names.ts';
-import { type Dialling, publicFetch } from '../../kube/public-fetch.ts';
+import { type DialOptions, publicFetch } from '../../kube/public-fetch.ts';
 import { isLoopback } from '../config/secure-url.ts';
 import { causeOf } from './cause.ts';
 
@@ -16,17 +16,17 @@ const maxBytes = 64 * 1024;
 /** A tenant's endpoint as its clients see it: over the network, by its URL. */
 export class Outside {
   readonly url: URL;
-  readonly dialling: Dialling;
+  readonly dialOptions: DialOptions;
   readonly signal: AbortSignal;
   readonly fetch: typeof globalThis.fetch;
   #metadata: Promise<Answer> | undefined;
   #challenge: Promise<Answer> | undefined;
 
-  constructor(url: string, dialling: Dialling, signal: AbortSignal) {
+  constructor(url: string, dialOptions: DialOptions, signal: AbortSignal) {
     this.url = new URL(url);
-    this.dialling = dialling;
+    this.dialOptions = dialOptions;
     this.signal = signal;
-    this.fetch = publicFetch(dialling, timeoutMs);
+    this.fetch = publicFetch(dialOptions, timeoutMs);
   }
 
   get metadataUrl(): string {
@@ -36,7 +36,7 @@ export class Outside {
   /** Where a connection goes: the URL's host and port, or the address that was given. */
   get target(): { readonly host: string; readonly port: number } {
     const { hostname, port, protocol } = this.url;
-    return this.dialling.address ?? { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (protocol === 'https:' ? 443 : 80) };
+    return this.dialOptions.address ?? { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (protocol === 'https:' ? 443 : 80) };
   }
 
   /** Why no token is sent there; undefined where nobody on the way can read it. */

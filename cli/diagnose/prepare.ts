@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { KubeError } from '../../kube/errors.ts';
-import type { Dialling } from '../../kube/public-fetch.ts';
+import type { DialOptions } from '../../kube/public-fetch.ts';
 import { baseUrl } from '../config/connection.ts';
 import { type LocalKubeconfig, localKubeconfig } from '../config/local-kubeconfig.ts';
 import { Failure } from '../failure.ts';
@@ -21,7 +21,7 @@ export interface Subject {
   readonly kubeconfig: string | undefined;
   /** False leaves the cluster alone. */
   readonly useCluster: boolean;
-  readonly dialling: Dialling;
+  readonly dialOptions: DialOptions;
   readonly token: string | undefined;
 }
 
@@ -62,7 +62,7 @@ export async function prepare(invocation: Invocation, subject: Subject): Promise
     domain: subject.domain,
     cluster,
     noClusterBecause,
-    outside: url === undefined ? undefined : new Outside(url, subject.dialling, terminal.signal),
+    outside: url === undefined ? undefined : new Outside(url, subject.dialOptions, terminal.signal),
     controlPlane: controlPlaneView(connection, terminal.signal),
     commands: new Commands({
       kubeconfig: inside.named,

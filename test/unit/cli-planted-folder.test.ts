@@ -137,13 +137,13 @@ describe('the kubeconfig of local mode', () => {
 });
 
 describe('diagnose', () => {
-  const dialling = { caFile: undefined, address: undefined };
+  const dialOptions = { caFile: undefined, address: undefined };
   const { signal } = new AbortController();
 
   test.each([
-    ['http://mcp.example.com/mcp', dialling],
-    ['http://127.0.0.1.example.com/mcp', dialling],
-    ['http://localhost/mcp', { ...dialling, address: { host: 'mcp.example.com', port: 80 } }],
+    ['http://mcp.example.com/mcp', dialOptions],
+    ['http://127.0.0.1.example.com/mcp', dialOptions],
+    ['http://localhost/mcp', { ...dialOptions, address: { host: 'mcp.example.com', port: 80 } }],
   ])('sends no token over plain http to another machine: %s, %j', async (url, how) => {
     const outside = new Outside(url, how, signal);
     await expect(outside.askForTools('a-token')).rejects.toThrow('no token is sent over plain http');
@@ -151,10 +151,10 @@ describe('diagnose', () => {
   });
 
   test.each([
-    ['https://mcp.example.com/mcp', dialling],
-    ['http://localhost:8080/mcp', dialling],
-    ['http://[::1]:8080/mcp', dialling],
-    ['http://mcp.example.com/mcp', { ...dialling, address: { host: '127.0.0.1', port: 80 } }],
+    ['https://mcp.example.com/mcp', dialOptions],
+    ['http://localhost:8080/mcp', dialOptions],
+    ['http://[::1]:8080/mcp', dialOptions],
+    ['http://mcp.example.com/mcp', { ...dialOptions, address: { host: '127.0.0.1', port: 80 } }],
   ])('may send one over TLS and within this machine: %s, %j', (url, how) => {
     expect(new Outside(url, how, signal).notSecret).toBeUndefined();
   });

@@ -19,7 +19,7 @@ export const dnsLink: Link = {
   async check({ outside }) {
     if (outside === undefined) return noUrl;
     const { host } = outside.target;
-    if (outside.dialling.address !== undefined) return notChecked(`${host} is dialled instead of the URL's host, as --address says`);
+    if (outside.dialOptions.address !== undefined) return notChecked(`${host} is dialled instead of the URL's host, as --address says`);
     if (isIP(host) !== 0) return notChecked(`${host} is an address`);
     try {
       const addresses = await lookup(host, { all: true });
@@ -98,7 +98,7 @@ interface Shaken {
 function shake(outside: Outside, signal: AbortSignal): Promise<Shaken> {
   const { host, port } = outside.target;
   const name = outside.url.hostname.replace(/^\[|\]$/g, '');
-  const { caFile } = outside.dialling;
+  const { caFile } = outside.dialOptions;
   return new Promise((resolve, reject) => {
     const socket = connectTls({
       host,
