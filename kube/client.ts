@@ -54,8 +54,8 @@ export type WatchEvent<T extends KubeObject = KubeObject> =
 const partialList = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json';
 const partialObject = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json';
 
-/** A watch sends a bookmark about every minute, so this long a silence means a dead connection. */
-const watchSilenceMs = 150_000;
+/** A watch sends a bookmark about every minute, so this long a silence means a dead connection. Events have none: see the reflector. */
+export const watchSilenceMs = 150_000;
 
 /**
  * Requests to the Kubernetes API with raw JSON on both sides: client-node's generated models lose fields they do not know.

@@ -103,8 +103,7 @@ export class Reflector<T extends KubeObject = KubeObject> {
       metadataOnly,
       signal,
       resourceVersion: this.#resourceVersion ?? '',
-      // Jitter keeps many watches from reconnecting in the same second.
-      timeoutSeconds: Math.round(300 + 300 * this.#random()),
+      timeoutSeconds: watchSecondsOf(resource, this.#random()),
     });
   }
 
@@ -145,6 +144,16 @@ export class Reflector<T extends KubeObject = KubeObject> {
   #random(): number {
     return (this.#options.random ?? Math.random)();
   }
+}
+
+/**
+ * How long one watch lasts. Jitter keeps many watches from reconnecting in the same second. The API server has no watch cache of Events,
+ * so it sends no bookmarks for them, and a watch of Events ends before its silence counts as a dead connection.
+ * @param random from 0 to below 1.
+ */
+export function watchSecondsOf({ kind }: Resource, random: number): number {
+  const shortest = kind === 'Event' ? 60 : 300;
+  return Math.round(shortest * (1 + random));
 }
 
 /** 410 Gone: the server no longer remembers the resourceVersion or the page token. */
