@@ -162,7 +162,10 @@ export async function prepareControlPlane(
     const url = await app.listen({ host: settings.host, port: settings.port });
     const led: LedWork = {
       authorization: (term) => controller.run(term),
-      events: (term) => poll.run(term),
+      events: async (term) => {
+        await store.untilMigrated(term);
+        await poll.run(term);
+      },
       audit: (term) => auditPart.lead(term),
     };
     const working = Promise.allSettled([

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
@@ -87,7 +86,7 @@ export function createAudit(parts: AuditParts): AuditPart {
       loaded();
     },
     async lead(signal) {
-      while (!store.migrated && !signal.aborted) await delay(250, undefined, { signal }).catch(() => {});
+      await store.untilMigrated(signal);
       const signing = { db, key: loaded(), assertLeading };
       const signer = new HeadSigner({ ...signing, log });
       const retention = new Retention({ ...signing, days: settings.audit.retentionDays, batch: 1_000 });

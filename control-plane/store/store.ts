@@ -27,6 +27,7 @@ export class Store {
   /** Notifications between replicas. */
   readonly listener: Listener;
   readonly #log: Logger;
+  readonly #migration = Promise.withResolvers<void>();
   #migrated = false;
 
   constructor({ url, log, connections }: StoreOptions) {
@@ -57,12 +58,23 @@ export class Store {
     return this.#migrated;
   }
 
+  /** Resolves when the tables are there, or when `signal` aborts. */
+  async untilMigrated(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    const aborted = Promise.withResolvers<void>();
+    const stop = () => aborted.resolve();
+    signal.addEventListener('abort', stop, { once: true });
+    await Promise.race([this.#migration.promise, aborted.promise]);
+    signal.removeEventListener('abort', stop);
+  }
+
   /** Makes the tables, as often as it takes, then listens until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
     for (let failures = 0; !this.#migrated && !signal.aborted; failures++) {
       try {
         await this.#migrate();
         this.#migrated = true;
+        this.#migration.resolve();
       } catch (err) {
         if (failures % 20 === 0) this.#log.warn({ err }, 'database of the control plane not ready');
         await delay(Math.min(250 * 2 ** Math.min(failures, 5), 5_000), undefined, { signal }).catch(() => {});

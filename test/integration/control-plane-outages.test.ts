@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ensureAuditKey } from '../../local/audit-key.ts';
@@ -86,6 +87,36 @@ describe('while Kubernetes cannot be reached', () => {
     expect(await plane.ended()).toBe(0);
     expect(plane.output).toContain('control plane stopped');
     expectNoSecrets(plane.output, { storeUrl, postgres }, workos);
+  });
+});
+
+describe('while its tables are being made', () => {
+  /** The lock that Kysely's migrations take. */
+  const migrationLock = '3853314791062309107';
+
+  test('it reads no events of WorkOS, and warns of nothing', async () => {
+    const fresh = new URL(postgres.url);
+    const administrator = new pg.Client({ connectionString: postgres.url });
+    await administrator.connect();
+    await administrator.query('CREATE DATABASE fresh');
+    await administrator.end();
+    fresh.pathname = '/fresh';
+    const holder = new pg.Client({ connectionString: fresh.href });
+    await holder.connect();
+    await holder.query(`SELECT pg_advisory_lock(${migrationLock})`);
+    const before = workos.requests()['GET /events'] ?? 0;
+    const plane = run({ TENANTRY_STORE_URL: fresh.href });
+    await plane.listening();
+    await eventually('the migration waits', async () => {
+      const { rows } = await holder.query("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted");
+      return rows.length > 0;
+    });
+    await holder.end();
+    await eventually('events are read', async () => (workos.requests()['GET /events'] ?? 0) > before);
+    plane.child.kill('SIGTERM');
+    expect(await plane.ended()).toBe(0);
+    expect(plane.output).not.toContain('does not exist');
+    expect(plane.output).not.toContain('events of WorkOS not read');
   });
 });
 
