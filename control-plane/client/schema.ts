@@ -2066,7 +2066,7 @@ export interface operations {
              *
              *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
              *
-             *     `idempotency-in-progress`: A request with this key is in progress, or has ended without an answer that was kept. Wait as many seconds as Retry-After says, up to a minute, then send the same request again.
+             *     `idempotency-in-progress`: A request with this key is in progress, or has ended without an answer that was kept. Wait as many seconds as Retry-After says, then send the same request again.
              */
             409: {
                 headers: {

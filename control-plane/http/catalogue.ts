@@ -98,8 +98,8 @@ export const catalogue = {
   'idempotency-in-progress': {
     status: 409,
     title: 'A request with this key is in progress, or has ended without an answer that was kept',
-    remedy: 'Wait as many seconds as Retry-After says, up to a minute, then send the same request again.',
-    retryAfter: 60,
+    remedy: 'Wait as many seconds as Retry-After says, then send the same request again.',
+    retryAfter: 1,
   },
   'precondition-failed': {
     status: 412,

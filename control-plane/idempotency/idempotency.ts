@@ -103,7 +103,7 @@ export class Idempotency {
     if (row.attempt === attempt) return undefined;
     if (row.request_hash !== hash)
       throw new Problem('idempotency-key-reused', 'This Idempotency-Key came with another body before. Use a new one for a new request.');
-    if (row.answer === null) throw inProgress(Math.max(1, row.seconds_left));
+    if (row.answer === null) throw inProgress(retryAfterSeconds(row.seconds_left));
     return row.answer;
   }
 
@@ -134,12 +134,19 @@ export function marksOf({ caller, key, body }: Repeatable): { readonly mark: str
   return { mark: mark.slice(0, 32), externalId };
 }
 
-/** @param seconds until the claim runs out, whatever has become of the attempt that holds it. */
+/**
+ * When to try again: soon after the attempt has begun, later the longer it takes, and at the latest when its claim ends. Most attempts
+ * take less than a second, and one whose process died holds its claim to the end.
+ */
+function retryAfterSeconds(secondsLeft: number): number {
+  return Math.max(1, Math.min(lockSeconds - secondsLeft, secondsLeft));
+}
+
 function inProgress(seconds: number): Problem {
-  const within = seconds === 1 ? 'a second' : `${seconds} seconds`;
+  const time = seconds === 1 ? 'a second' : `${seconds} seconds`;
   return new Problem(
     'idempotency-in-progress',
-    `A request with this Idempotency-Key is in progress, or has ended without an answer that was kept. Send the same request again in ${within}.`,
+    `A request with this Idempotency-Key is in progress, or ended without an answer that was kept. Send the same request again in ${time}.`,
     { headers: { 'retry-after': String(seconds) } },
   );
 }
