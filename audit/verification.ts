@@ -192,7 +192,7 @@ class Month {
     if (final !== undefined && sequence > final.sequence) {
       return { kind: 'sequence', sequence: final.sequence + 1, detail: 'the month was closed before this record' };
     }
-    if (end?.closed && final === undefined) {
+    if (end?.closed && final === undefined && this.#faultOfClaims === undefined) {
       return { kind: 'head-missing', sequence, detail: 'the month was closed, and its signed head is gone' };
     }
     return undefined;

@@ -54,92 +54,79 @@ export class Archive {
         SELECT (SELECT min(month) FROM audit_records WHERE chain = ${chain} AND month > recorded.month) FROM recorded
          WHERE recorded.month IS NOT NULL)
       SELECT month FROM recorded WHERE month BETWEEN ${from} AND ${to}
-      UNION SELECT month FROM audit_heads WHERE chain = ${chain} AND month BETWEEN ${from} AND ${to}
-      UNION SELECT month FROM audit_signed_heads WHERE chain = ${chain} AND month BETWEEN ${from} AND ${to}
-      UNION SELECT month FROM audit_removals WHERE chain = ${chain} AND month BETWEEN ${from} AND ${to}`.execute(this.#db);
+      UNION SELECT month FROM audit_heads WHERE chain = ${chain} AND month BETWEEN ${from} AND ${to}`.execute(this.#db);
     return [...new Set([...rows.map(({ month }) => month), ...begun.filter((month) => from <= month && month <= to)])].sort();
   }
 
-  /** What is said of a month besides its records. The end is read first: what is said later speaks of at least as much. */
+  /** Everything about a month except its records, read at once. */
   async month({ chain, begun }: Pick<DueChain, 'chain' | 'begun'>, month: string): Promise<KeptMonth> {
-    const end = await this.#db
-      .selectFrom('audit_heads')
-      .select(['sequence', 'hash', 'closed'])
-      .where('chain', '=', chain)
-      .where('month', '=', month)
-      .executeTakeFirst();
+    const row = await this.#heads([chain], { from: month, to: month }).executeTakeFirst();
+    const head = row && signedHeadOf(row);
     return {
       month,
       begun: begun.includes(month),
-      end: end && { ...end, sequence: Number(end.sequence) },
-      heads: await this.heads([chain], { from: month, to: month }),
-      removal: await this.removal(chain, month),
+      end: row && { sequence: Number(row.sequence), hash: row.hash, closed: row.final === true },
+      heads: head === undefined ? [] : [head],
+      removal: row && signedRemovalOf(row),
     };
   }
 
-  /** Signed heads in order of chain, month and sequence. */
-  async heads(chains: readonly string[], { from = '', to = '9999-12' }: Months): Promise<SignedHead[]> {
-    const rows = await this.#db
-      .selectFrom('audit_signed_heads')
+  /** The newest signed head of each month, in order of chain and month. */
+  async heads(chains: readonly string[], range: Months): Promise<SignedHead[]> {
+    return (await this.#heads(chains, range).execute()).flatMap((row) => signedHeadOf(row) ?? []);
+  }
+
+  #heads(chains: readonly string[], { from = '', to = '9999-12' }: Months) {
+    return this.#db
+      .selectFrom('audit_heads')
       .selectAll()
       .where('chain', '=', sql<string>`ANY(${[...chains]})`)
       .where('month', '>=', from)
       .where('month', '<=', to)
       .orderBy('chain')
-      .orderBy('month')
-      .orderBy('sequence')
-      .orderBy('final')
-      .execute();
-    return rows.map(signedHeadOf);
+      .orderBy('month');
   }
 
-  /** The newest signed head of each month, in order of chain and month. */
-  async newestHeads(
+  /** As `heads`, in pages, with the tenant and organization of each chain. */
+  async headPage(
     scope: Scope,
     { from = '', to = '9999-12' }: Months,
     limit: number,
     after: HeadPlace | undefined,
   ): Promise<{ items: KeptHead[]; next: HeadPlace | undefined }> {
     let query = this.#db
-      .selectFrom('audit_signed_heads')
-      .leftJoin('audit_chains', 'audit_chains.chain', 'audit_signed_heads.chain')
-      .distinctOn(['audit_signed_heads.chain', 'audit_signed_heads.month'])
-      .selectAll('audit_signed_heads')
+      .selectFrom('audit_heads')
+      .leftJoin('audit_chains', 'audit_chains.chain', 'audit_heads.chain')
+      .selectAll('audit_heads')
       .select(['audit_chains.tenant_name', 'audit_chains.organization_id'])
-      .where('audit_signed_heads.month', '>=', from)
-      .where('audit_signed_heads.month', '<=', to);
-    // Who may read all gets those of chains, too, that somebody took off the list.
+      .where('audit_heads.signature', 'is not', null)
+      .where('audit_heads.month', '>=', from)
+      .where('audit_heads.month', '<=', to);
+    // A reader of all chains also gets the heads of chains that were deleted from audit_chains.
     if (scope.organizationId !== undefined || scope.tenant !== undefined) {
-      query = query.where('audit_signed_heads.chain', 'in', chainsIn(this.#db, scope).select('chain'));
+      query = query.where('audit_heads.chain', 'in', chainsIn(this.#db, scope).select('chain'));
     }
     if (after !== undefined) {
-      query = query.where(sql<boolean>`(audit_signed_heads.chain, audit_signed_heads.month) > (${after.chain}, ${after.month})`);
+      query = query.where(sql<boolean>`(audit_heads.chain, audit_heads.month) > (${after.chain}, ${after.month})`);
     }
     const rows = await query
-      .orderBy('audit_signed_heads.chain')
-      .orderBy('audit_signed_heads.month')
-      .orderBy('audit_signed_heads.sequence', 'desc')
-      .orderBy('audit_signed_heads.final', 'desc')
+      .orderBy('audit_heads.chain')
+      .orderBy('audit_heads.month')
       .limit(limit + 1)
       .execute();
-    const items = rows.slice(0, limit).map(({ tenant_name, organization_id, ...head }) => ({
-      ...signedHeadOf(head),
-      ...(tenant_name === null ? {} : { tenant: tenant_name }),
-      ...(organization_id === null ? {} : { organizationId: organization_id }),
-    }));
-    return { items, next: rows.length > limit ? items.at(-1) : undefined };
+    const items = rows.slice(0, limit).flatMap((row) => {
+      const head = signedHeadOf(row);
+      if (head === undefined) return [];
+      const { tenant_name: tenant, organization_id: organizationId } = row;
+      return [{ ...head, ...(tenant === null ? {} : { tenant }), ...(organizationId === null ? {} : { organizationId }) }];
+    });
+    return { items, next: rows.length > limit ? rows[limit - 1] : undefined };
   }
 
-  async removal(chain: string, month: string): Promise<SignedRemoval | undefined> {
-    const row = await this.#db
-      .selectFrom('audit_removals')
-      .selectAll()
-      .where('chain', '=', chain)
-      .where('month', '=', month)
-      .executeTakeFirst();
-    if (row === undefined) return undefined;
-    const { sequence, hash, removed_at, key_id, signature } = row;
-    return { chain, month, sequence: Number(sequence), hash, removedAt: removed_at.toISOString(), keyId: key_id, signature };
+  /** Whether retention has removed the month, or is removing it. */
+  async isRemoved(chain: string, month: string): Promise<boolean> {
+    const row = await this.#heads([chain], { from: month, to: month }).executeTakeFirst();
+    return row !== undefined && signedRemovalOf(row) !== undefined;
   }
 
   /** Where a reading that begins with `month` begins: at the chain's beginning, or after the last head that was signed before. */
@@ -193,9 +180,22 @@ export function chainedRecordOf(row: Selectable<AuditTables['audit_records']>): 
   };
 }
 
-export function signedHeadOf(row: Selectable<AuditTables['audit_signed_heads']>): SignedHead {
-  const { chain, month, sequence, hash, final, signed_at, key_id, signature } = row;
-  return { chain, month, sequence: Number(sequence), hash, final, signedAt: signed_at.toISOString(), keyId: key_id, signature };
+type HeadRow = Selectable<AuditTables['audit_heads']>;
+
+/** The signed head of a month; undefined where the month has none. */
+export function signedHeadOf(row: Omit<HeadRow, 'sequence' | 'hash'>): SignedHead | undefined {
+  const { chain, month, signed_sequence, signed_hash, final, signed_at, key_id, signature } = row;
+  if (signed_sequence === null || signed_hash === null || signed_at === null || key_id === null || signature === null) return undefined;
+  const signedAt = signed_at.toISOString();
+  return { chain, month, sequence: Number(signed_sequence), hash: signed_hash, final: final === true, signedAt, keyId: key_id, signature };
+}
+
+/** The signed statement of a month's removal; undefined for a month that is not removed. */
+function signedRemovalOf(row: HeadRow): SignedRemoval | undefined {
+  const { chain, month, sequence, hash, removed_at, removal_key_id, removal_signature } = row;
+  if (removed_at === null || removal_key_id === null || removal_signature === null) return undefined;
+  const removedAt = removed_at.toISOString();
+  return { chain, month, sequence: Number(sequence), hash, removedAt, keyId: removal_key_id, signature: removal_signature };
 }
 
 /** The month before, as `YYYY-MM`. */

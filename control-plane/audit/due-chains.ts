@@ -55,9 +55,7 @@ export async function dueChains(db: Kysely<AuditTables>, scope: Scope): Promise<
       FROM audit_records WHERE chain = ${platformChain} AND kind = 'chain'),
     kept AS (
       SELECT chain, CASE chain WHEN ${platformChain} THEN NULL ELSE tenant_name END AS tenant FROM recorded
-      UNION ALL SELECT DISTINCT chain, NULL FROM audit_heads
-      UNION ALL SELECT DISTINCT chain, NULL FROM audit_signed_heads
-      UNION ALL SELECT DISTINCT chain, NULL FROM audit_removals),
+      UNION ALL SELECT DISTINCT chain, NULL FROM audit_heads),
     known AS (
       SELECT chain, tenant_name AS tenant, organization_id AS organization, false AS kept FROM audit_chains
       UNION ALL SELECT chain, tenant, organization, false FROM begun

@@ -25,7 +25,7 @@ export async function* examine(
         verification.begin(kept);
         for await (const record of archive.records(chain, month, signal)) verification.add(record);
         // Records that went while they were read are judged by why they went.
-        settled = kept.removal !== undefined || (await archive.removal(chain, month)) === undefined;
+        settled = kept.removal !== undefined || !(await archive.isRemoved(chain, month));
       }
       const verdict = verification.end();
       if (verdict !== undefined) yield { ...(due.listed ? verdict : unlisted(verdict)), tenant };

@@ -66,7 +66,7 @@ async function* linesOf(due: DueChain, { archive, range, signal }: ExportOptions
       continue;
     }
     for await (const record of archive.records(chain, month, signal)) yield { type: 'record', ...record };
-    if ((await archive.removal(chain, month)) !== undefined) throw new ExportInterrupted(`records of ${month} were removed meanwhile`);
+    if (await archive.isRemoved(chain, month)) throw new ExportInterrupted(`records of ${month} were removed meanwhile`);
   }
 }
 

@@ -79,8 +79,7 @@ export class HeadSigner {
     const { newest, sequence, hash, over } = head;
     const seen = this.#seen.get(nameOf(head));
     if (newest !== undefined && newest.signature !== seen?.signature) {
-      if (!isSignedHead(this.#options.key.trusted, newest))
-        return ['contradiction', 'its newest head is not signed with a key that is trusted here'];
+      if (!isSignedHead(this.#options.key.trusted, newest)) return ['contradiction', 'the signature of its newest head is not valid'];
     }
     if (seen !== undefined && (newest?.sequence ?? 0) < seen.sequence) return ['contradiction', 'a head that was signed is gone'];
     if (newest !== undefined) {
@@ -167,44 +166,30 @@ async function endsOf(transaction: Transaction<AuditTables>, heads: readonly Hea
   return new Map(rows.map((row) => [nameOf(row), Number(row.sequence)]));
 }
 
+/** Stores signed heads. A head that another replica signed further on stays. */
 async function store(transaction: Transaction<AuditTables>, heads: readonly SignedHead[], now: Date): Promise<void> {
-  // Each vouches for all that is before it: of a month that is over the final one is kept, of others one an hour, and the newest.
-  // Those further on are another replica's, which led meanwhile.
-  for (const { chain, month, sequence, final } of heads) {
-    await transaction
-      .deleteFrom('audit_signed_heads')
-      .where('chain', '=', chain)
-      .where('month', '=', month)
-      .where('final', '=', false)
-      .where('sequence', final ? '<=' : '<', sql<string>`${sequence}`)
-      .where('signed_at', '>=', final ? new Date(0) : startOfHour(now))
-      .execute();
-  }
-  await transaction
-    .insertInto('audit_signed_heads')
-    .values(
-      heads.map(({ chain, month, sequence, hash, final, signedAt, keyId, signature }) => ({
-        ...{ chain, month, sequence, hash, final, signature },
-        signed_at: new Date(signedAt),
-        key_id: keyId,
-      })),
-    )
-    // The same head, signed again: the first one stands.
-    .onConflict((conflict) => conflict.doNothing())
-    .execute();
+  const column = (read: (head: SignedHead) => string | number | boolean) => heads.map(read);
+  await sql`
+    UPDATE audit_heads AS stored SET signed_sequence = head.sequence, signed_hash = head.hash, final = head.final,
+      signed_at = head.signed_at, key_id = head.key_id, signature = head.signature
+    FROM unnest(
+      ${column(({ chain }) => chain)}::text[],
+      ${column(({ month }) => month)}::text[],
+      ${column(({ sequence }) => sequence)}::bigint[],
+      ${column(({ hash }) => hash)}::text[],
+      ${column(({ final }) => final)}::boolean[],
+      ${column(({ signedAt }) => signedAt)}::timestamptz[],
+      ${column(({ keyId }) => keyId)}::text[],
+      ${column(({ signature }) => signature)}::text[]
+    ) AS head (chain, month, sequence, hash, final, signed_at, key_id, signature)
+    WHERE stored.chain = head.chain AND stored.month = head.month AND (stored.signature IS NULL
+      OR stored.signed_sequence < head.sequence OR (stored.signed_sequence = head.sequence AND head.final))`.execute(transaction);
   const closing = heads.filter(({ final }) => final);
   if (closing.length === 0) return;
-  for (const { chain, month } of closing) {
-    await transaction.updateTable('audit_heads').set({ closed: true }).where('chain', '=', chain).where('month', '=', month).execute();
-  }
-  // From here on the ledger gives later times, and so later months, even if the clock is set back.
+  // The ledger gives later times from here on, and so later months, even if the clock is set back.
   await transaction
     .updateTable('audit_chains')
     .set({ received: sql`greatest(received, ${now})` })
     .where('chain', '=', sql<string>`ANY(${closing.map(({ chain }) => chain)})`)
     .execute();
-}
-
-function startOfHour(time: Date): Date {
-  return new Date(Math.floor(time.getTime() / 3_600_000) * 3_600_000);
 }

@@ -42,9 +42,14 @@ export class Retention {
       assertLeading();
       await this.#announce(month, new Date(now));
     }
-    const begun = await db.selectFrom('audit_removals').select(['chain', 'month']).where('done', '=', false).execute();
-    for (const { chain, month } of begun) await this.#remove(chain, month);
-    return begun.length;
+    const announced = await db
+      .selectFrom('audit_heads')
+      .select(['chain', 'month'])
+      .where('removed_at', 'is not', null)
+      .where('removed', '=', false)
+      .execute();
+    for (const { chain, month } of announced) await this.#remove(chain, month);
+    return announced.length;
   }
 
   async #expired(now: number): Promise<ClosedMonth[]> {
@@ -52,14 +57,11 @@ export class Retention {
     const ended = new Date(now - this.#options.days * 86_400_000).toISOString().slice(0, 7);
     const rows = await this.#options.db
       .selectFrom('audit_heads')
-      .leftJoin('audit_removals', (join) =>
-        join.onRef('audit_removals.chain', '=', 'audit_heads.chain').onRef('audit_removals.month', '=', 'audit_heads.month'),
-      )
-      .select(['audit_heads.chain', 'audit_heads.month', 'audit_heads.sequence', 'audit_heads.hash'])
-      .where('audit_heads.closed', '=', true)
-      .where('audit_heads.month', '<', ended)
-      .where('audit_removals.chain', 'is', null)
-      .orderBy('audit_heads.month')
+      .select(['chain', 'month', 'sequence', 'hash'])
+      .where('final', '=', true)
+      .where('month', '<', ended)
+      .where('removed_at', 'is', null)
+      .orderBy('month')
       .execute();
     return rows.map((row) => ({ ...row, sequence: Number(row.sequence) }));
   }
@@ -69,9 +71,11 @@ export class Retention {
     const { removedAt, keyId, signature } = signRemoval(key, { ...closed, removedAt: now.toISOString() });
     await db.transaction().execute(async (transaction) => {
       await transaction
-        .insertInto('audit_removals')
-        .values({ ...closed, removed_at: new Date(removedAt), key_id: keyId, signature })
-        .onConflict((conflict) => conflict.doNothing())
+        .updateTable('audit_heads')
+        .set({ removed_at: new Date(removedAt), removal_key_id: keyId, removal_signature: signature })
+        .where('chain', '=', closed.chain)
+        .where('month', '=', closed.month)
+        .where('removed_at', 'is', null)
         .execute();
       await appendIn(transaction, [
         {
@@ -99,7 +103,7 @@ export class Retention {
         .executeTakeFirstOrThrow();
       if (numDeletedRows < BigInt(batch)) break;
     }
-    await db.updateTable('audit_removals').set({ done: true }).where('chain', '=', chain).where('month', '=', month).execute();
+    await db.updateTable('audit_heads').set({ removed: true }).where('chain', '=', chain).where('month', '=', month).execute();
   }
 
   /** The sequence of the last record of the next batch. */

@@ -199,7 +199,7 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
       const admin = access.admin(request);
       if (name !== undefined) await chainsFor(admin, name);
       const after = cursor === undefined ? undefined : readHeadCursor(cursor);
-      const { items, next } = await archive.newestHeads({ ...scopeOf(admin), tenant: name }, { from, to }, limit, after);
+      const { items, next } = await archive.headPage({ ...scopeOf(admin), tenant: name }, { from, to }, limit, after);
       return reply.send({ items, ...(next === undefined ? {} : { nextCursor: writeHeadCursor(next) }) });
     },
   );

@@ -3,6 +3,7 @@ import type { RecordKind } from '../../audit/record.ts';
 
 /** The driver gives 64-bit integers as text. */
 type BigInteger = ColumnType<string, number, number>;
+type BigIntegerOrNull = ColumnType<string | null, number | null, number | null>;
 /** JSON as it was written, not as the driver would write it. */
 type JsonText = ColumnType<unknown, string, string>;
 
@@ -16,14 +17,26 @@ export interface AuditTables {
     /** When its last record was received, or its last month was closed. */
     received: Date;
   };
-  /** The last record of each month of each chain. */
+  /** One row for each month of each chain. */
   audit_heads: {
     chain: string;
     month: string;
+    /** The last record, as the ledger wrote it. */
     sequence: BigInteger;
     hash: string;
-    /** Whether the month is over and its head is signed for good. */
-    closed: ColumnType<boolean, boolean | undefined, boolean>;
+    /** The newest signed head; null until the first signing. Its signature covers `final`: nothing follows in the month. */
+    signed_sequence: BigIntegerOrNull;
+    signed_hash: string | null;
+    final: boolean | null;
+    signed_at: Date | null;
+    key_id: string | null;
+    signature: string | null;
+    /** The signed statement that retention removed the month; null until then. */
+    removed_at: Date | null;
+    removal_key_id: string | null;
+    removal_signature: string | null;
+    /** Whether all records of a removed month are deleted. */
+    removed: Generated<boolean>;
   };
   audit_records: {
     /** Order of insertion, to page by. */
@@ -46,28 +59,6 @@ export interface AuditTables {
     tenant_uid: string | null;
     request_id: string | null;
     details: JsonText;
-  };
-  audit_signed_heads: {
-    chain: string;
-    month: string;
-    sequence: BigInteger;
-    hash: string;
-    final: boolean;
-    signed_at: Date;
-    key_id: string;
-    signature: string;
-  };
-  /** Signed statements that a month's records were removed because of their age. */
-  audit_removals: {
-    chain: string;
-    month: string;
-    sequence: BigInteger;
-    hash: string;
-    removed_at: Date;
-    key_id: string;
-    signature: string;
-    /** Whether all its records are gone. */
-    done: Generated<boolean>;
   };
   api_key_usage: {
     tenant_uid: string;

@@ -48,7 +48,7 @@ afterAll(() => postgres.stop());
 
 /** Two tenants with three signed records and one that is not signed yet. */
 beforeEach(async () => {
-  await sql`TRUNCATE audit_chains, audit_heads, audit_records, audit_signed_heads, audit_removals`.execute(store.db);
+  await sql`TRUNCATE audit_chains, audit_heads, audit_records`.execute(store.db);
   [acme, globex] = [
     { name: 'acme', uid: randomUUID() },
     { name: 'globex', uid: randomUUID() },
@@ -59,7 +59,7 @@ beforeEach(async () => {
 });
 
 const run = (statement: string) => sql.raw(statement).execute(store.db);
-const tables = ['audit_chains', 'audit_heads', 'audit_records', 'audit_signed_heads', 'audit_removals'];
+const tables = ['audit_chains', 'audit_heads', 'audit_records'];
 
 async function verified(scope: Scope = everything, range = {}): Promise<{ verdict: string; months: ExaminedMonth[] }> {
   const months = [];
@@ -79,7 +79,7 @@ async function exported(scope: Scope = everything, range = {}, from = archive): 
   return lines;
 }
 
-const keptHeads = async (): Promise<KeptHead[]> => (await archive.newestHeads(everything, {}, 100, undefined)).items;
+const keptHeads = async (): Promise<KeptHead[]> => (await archive.headPage(everything, {}, 100, undefined)).items;
 
 /** Computes a chain anew and makes the ledger believe it, as somebody would who knows how it is made. */
 async function rewrite(chain: string): Promise<void> {
@@ -170,7 +170,7 @@ describe('a chain', () => {
     await leader.sign();
     await remove(acme.uid);
     await run(`DELETE FROM audit_records WHERE chain = 'platform' AND details->>'chain' = '${acme.uid}'`);
-    await run(`DELETE FROM audit_signed_heads WHERE chain = 'platform'`);
+    await run(`UPDATE audit_heads SET signature = NULL, final = NULL WHERE chain = 'platform'`);
     await rewrite('platform');
     // Here nothing shows.
     expect(await broken()).toEqual([]);
@@ -263,10 +263,18 @@ describe('an export', () => {
 describe('the signing', () => {
   const headsOf = async (chain: string) => (await archive.heads([chain], {})).map(({ sequence }) => sequence);
 
-  test('goes on for a month that somebody else has called closed', async () => {
-    await run(`UPDATE audit_heads SET closed = true`);
+  test('goes on for an unsigned month that a row calls closed', async () => {
+    await run(`UPDATE audit_heads SET signature = NULL, final = true`);
     await signer().sign();
-    expect(await headsOf(acme.uid)).toContain(4);
+    expect(await headsOf(acme.uid)).toEqual([4]);
+  });
+
+  test('reports a signed head that was made final', async () => {
+    await run(`UPDATE audit_heads SET final = true WHERE chain = '${acme.uid}'`);
+    const said: object[] = [];
+    expect((await signer(said).sign()).contradictions).toBe(1);
+    expect(said).toMatchObject([{ chain: acme.uid, why: 'the signature of its newest head is not valid' }]);
+    expect(await broken()).toEqual([[acme.uid, 'signature', 3]]);
   });
 
   test('vouches for no record that does not follow from what was signed', async () => {
@@ -296,10 +304,10 @@ describe('the signing', () => {
     const [head] = await archive.heads([acme.uid], {});
     if (head === undefined) throw new Error('nothing was signed');
     const { keyId, signature } = signHead(other, head);
-    await run(`UPDATE audit_signed_heads SET key_id = '${keyId}', signature = '${signature}' WHERE chain = '${acme.uid}'`);
+    await run(`UPDATE audit_heads SET key_id = '${keyId}', signature = '${signature}' WHERE chain = '${acme.uid}'`);
     const said: object[] = [];
     await signer(said).sign();
-    expect(said).toMatchObject([{ chain: acme.uid, why: 'its newest head is not signed with a key that is trusted here' }]);
+    expect(said).toMatchObject([{ chain: acme.uid, why: 'the signature of its newest head is not valid' }]);
   });
 
   test('is not taken back to an old head by the replica that has signed a newer one', async () => {
@@ -309,12 +317,10 @@ describe('the signing', () => {
     const heads = await keptHeads();
     await run(`DELETE FROM audit_records WHERE chain = '${acme.uid}' AND sequence > 3`);
     await rewrite(acme.uid);
-    await run(`DELETE FROM audit_signed_heads WHERE chain = '${acme.uid}'`);
-    const values = old.map(
-      ({ chain, month, sequence, hash, final, signedAt, keyId, signature }) =>
-        `('${chain}', '${month}', ${sequence}, '${hash}', ${final}, '${signedAt}', '${keyId}', '${signature}')`,
-    );
-    await run(`INSERT INTO audit_signed_heads VALUES ${values.join()}`);
+    for (const { sequence, hash, signedAt, signature } of old) {
+      await run(`UPDATE audit_heads SET signed_sequence = ${sequence}, signed_hash = '${hash}', signed_at = '${signedAt}',
+        signature = '${signature}' WHERE chain = '${acme.uid}'`);
+    }
     // The old head is good, and nothing here tells of the newer one but the replica that signed it, and who keeps heads.
     expect(await broken()).toEqual([]);
     expect((await leader.sign()).contradictions).toBe(1);

@@ -4,6 +4,7 @@ import { audit } from './002-audit.ts';
 import { idempotency } from './003-idempotency.ts';
 import { apiKeyUsage } from './004-api-key-usage.ts';
 import { auditBegun } from './005-audit-begun.ts';
+import { auditMonths } from './006-audit-months.ts';
 
 /** Every change of the schema, by name. One that was released never changes again. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -12,4 +13,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '003-idempotency': idempotency,
   '004-api-key-usage': apiKeyUsage,
   '005-audit-begun': auditBegun,
+  '006-audit-months': auditMonths,
 };
