@@ -64,6 +64,8 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
       port: ports.postgres,
       unix_socket_directories: '',
       max_connections: 300,
+      // Off unless asked for. Many servers have it on, and a prepared transaction keeps its locks without a session.
+      max_prepared_transactions: 8,
       shared_buffers: '64MB',
       ...(options.fsync === false ? { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' } : {}),
     };

@@ -1,37 +1,40 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { type databaseNames, otherLogin } from '../../crds/names.ts';
+import { databaseNames, otherLogin } from '../../crds/names.ts';
+import { openPool, Session, withConnection, withSettings } from './session.ts';
 
 type Names = ReturnType<typeof databaseNames>;
 
 /** Connections one tenant may hold: two pods in a rolling update with five each, the migration, and room to look. */
 const connectionLimit = 25;
 
+/** Longest time that one call may take, in milliseconds: a worker is not held longer, whatever the server does. */
+const callMs = 30_000;
+
+/** Time between two looks at the sessions that hold up a statement, in milliseconds. */
+const lookMs = 50;
+
 /**
  * A PostgreSQL server that holds tenants' databases. Each tenant has a database, a role that owns it and cannot log in,
  * and two roles that log in, in turn, and act as the owner, so that whatever they make belongs to the owner and survives rotation.
+ *
+ * A tenant may do with its database what an owner may, such as grant something to the role of another tenant while it is being removed.
  */
 export class DatabaseServer {
   readonly name: string;
   readonly #url: URL;
   readonly #pool: pg.Pool;
   readonly #beforeWrite: () => void;
+  readonly #callMs: number;
 
-  /** `url` is that of a role which may create databases and roles. What `beforeWrite` throws is the failure of a change. */
-  constructor(name: string, url: string, beforeWrite: () => void = () => {}) {
+  /** `url` is that of a role which may create databases and roles. An error that `beforeWrite` throws is the failure of a change. */
+  constructor(name: string, url: string, beforeWrite: () => void = () => {}, limitMs = callMs) {
     this.name = name;
     this.#beforeWrite = beforeWrite;
+    this.#callMs = limitMs;
     this.#url = new URL(url);
-    this.#pool = new pg.Pool({
-      connectionString: url,
-      max: 4,
-      min: 0,
-      idleTimeoutMillis: 10_000,
-      connectionTimeoutMillis: 5_000,
-      allowExitOnIdle: true,
-    });
-    // An idle connection that the server ends is replaced at the next query; without a listener it would end the process.
-    this.#pool.on('error', () => {});
+    this.#pool = openPool(this.#url);
   }
 
   /** Connection URL of one of a tenant's login roles. */
@@ -44,127 +47,273 @@ export class DatabaseServer {
   }
 
   /** Creates what is missing of a tenant's roles and database, and sets the login's password. Does nothing where that opens the database. */
-  async ensure(names: Names, role: string, password: string): Promise<void> {
-    if (await opens(this.urlOf(names, role, password))) return;
-    await this.#close(['postgres', 'template1']);
-    const { database, owner, login } = quoted({ ...names, login: role });
-    const { rows } = await this.#pool.query<{ superuser: boolean; owner: boolean; login: boolean; database: boolean }>(
-      `SELECT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
-              EXISTS (SELECT FROM pg_roles WHERE rolname = $1) AS owner,
-              EXISTS (SELECT FROM pg_roles WHERE rolname = $2) AS login,
-              EXISTS (SELECT FROM pg_database WHERE datname = $3) AS database`,
-      [names.owner, role, names.database],
-    );
-    const found = rows[0];
-    if (!found?.owner) await this.#change(`CREATE ROLE ${owner} NOLOGIN`);
-    // A role that is no superuser must be a member of the owner to give it a database.
-    if (!found?.superuser) await this.#change(`GRANT ${owner} TO CURRENT_USER`);
-    if (!found?.login) await this.#change(`CREATE ROLE ${login} IN ROLE ${owner}`);
-    const verifier = pg.escapeLiteral(scramVerifier(password));
-    await this.#change(`ALTER ROLE ${login} WITH LOGIN NOINHERIT CONNECTION LIMIT ${connectionLimit} PASSWORD ${verifier}`);
-    await this.#change(`ALTER ROLE ${login} SET role TO ${owner}`);
-    if (!found?.database) await this.#change(`CREATE DATABASE ${database} OWNER ${owner} TEMPLATE template0`);
-    await this.#change(`REVOKE ALL ON DATABASE ${database} FROM PUBLIC`);
-    await this.#change(`GRANT CONNECT ON DATABASE ${database} TO ${login}`);
+  async ensure(names: Names, role: string, password: string, signal: AbortSignal): Promise<void> {
+    const deadline = this.#deadline(signal);
+    if (await opens(this.urlOf(names, role, password), deadline)) return;
+    await this.#withSession(deadline, async (session) => {
+      await closeTemplates(session);
+      const { database, owner, login } = quoted({ ...names, login: role });
+      const [found] = await session.read<{ owner: boolean; login: boolean; database: boolean }>(
+        `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1) AS owner,
+                EXISTS (SELECT FROM pg_roles WHERE rolname = $2) AS login,
+                EXISTS (SELECT FROM pg_database WHERE datname = $3) AS database`,
+        [names.owner, role, names.database],
+      );
+      if (!found?.owner) await session.change(`CREATE ROLE ${owner} NOLOGIN`);
+      if (!found?.login) await session.change(`CREATE ROLE ${login} IN ROLE ${owner}`);
+      await join(session, [names.owner, role]);
+      const verifier = pg.escapeLiteral(scramVerifier(password));
+      await session.change(`ALTER ROLE ${login} WITH LOGIN NOINHERIT CONNECTION LIMIT ${connectionLimit} PASSWORD ${verifier}`);
+      await session.change(`ALTER ROLE ${login} SET role TO ${owner}`);
+      if (!found?.database) await session.change(`CREATE DATABASE ${database} OWNER ${owner} TEMPLATE template0`);
+      await session.change(`REVOKE ALL ON DATABASE ${database} FROM PUBLIC`);
+      await session.change(`GRANT CONNECT ON DATABASE ${database} TO ${login}`);
+    });
   }
 
   /** Keeps the data and locks everybody out of it. */
-  async retain(names: Names): Promise<void> {
-    for (const login of loginsOf(names)) await this.lock(login);
+  async retain(names: Names, signal: AbortSignal): Promise<void> {
+    await this.#withSession(this.#deadline(signal), async (session) => {
+      for (const login of loginsOf(names)) await lock(session, login);
+    });
   }
 
   /** Ends the connections of a login role and lets nobody in by it. */
-  async lock(login: string): Promise<void> {
-    if (!(await this.#hasRole(login))) return;
-    await this.#change(`ALTER ROLE ${pg.escapeIdentifier(login)} WITH NOLOGIN PASSWORD NULL`);
-    await this.#change('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [login]);
+  async lock(login: string, signal: AbortSignal): Promise<void> {
+    await this.#withSession(this.#deadline(signal), (session) => lock(session, login));
   }
 
   /**
-   * Removes database and roles, with what the roles own or were granted elsewhere, because any tenant may grant something to the role
+   * Removes database and roles, with everything the roles own or were granted elsewhere, because any tenant may grant something to the role
    * of another. Safe to repeat.
    */
-  async drop(names: Names): Promise<void> {
-    await this.#change(`DROP DATABASE IF EXISTS ${quoted(names).database} WITH (FORCE)`);
-    const roles = [...loginsOf(names), names.owner];
-    for (const name of roles) {
-      if (!(await this.#hasRole(name))) continue;
-      for (const place of await this.#dependencies(name)) await this.#inDatabase(place, `DROP OWNED BY ${pg.escapeIdentifier(name)}`);
-    }
-    for (const name of roles) await this.#change(`DROP ROLE IF EXISTS ${pg.escapeIdentifier(name)}`);
+  async drop(names: Names, signal: AbortSignal): Promise<void> {
+    const deadline = this.#deadline(signal);
+    await this.#withSession(deadline, async (session) => {
+      for (const login of loginsOf(names)) await lock(session, login);
+      await this.#dropDatabase(session, names, deadline);
+      for (const role of [...loginsOf(names), names.owner]) await this.#dropRole(session, role, deadline);
+    });
   }
 
   async close(): Promise<void> {
     await this.#pool.end();
   }
 
-  /** Names of the databases in which something depends on the role; the present one stands for what all databases share. */
-  async #dependencies(role: string): Promise<string[]> {
-    const { rows } = await this.#pool.query<{ place: string }>(
-      `SELECT DISTINCT coalesce(d.datname, current_database()) AS place
-         FROM pg_shdepend s JOIN pg_roles r ON r.oid = s.refobjid AND s.refclassid = 'pg_authid'::regclass
-         LEFT JOIN pg_database d ON d.oid = s.dbid
-        WHERE r.rolname = $1`,
-      [role],
-    );
-    return rows.map(({ place }) => place);
+  #deadline(signal: AbortSignal): AbortSignal {
+    return AbortSignal.any([signal, AbortSignal.timeout(this.#callMs)]);
   }
 
-  /** Every change asks first, for the answer may be another than it was a statement before. */
-  async #change(statement: string, values: unknown[] = []): Promise<void> {
-    this.#beforeWrite();
-    await this.#pool.query(statement, values);
-  }
-
-  async #inDatabase(database: string, statement: string): Promise<void> {
-    const url = new URL(this.#url);
-    url.pathname = `/${encodeURIComponent(database)}`;
-    const connection = new pg.Client({ connectionString: url.href, connectionTimeoutMillis: 5_000 });
-    // The query fails when the server ends the connection; without a listener the process would end, too.
-    connection.on('error', () => {});
-    await connection.connect();
+  async #withSession<T>(deadline: AbortSignal, work: (session: Session) => Promise<T>): Promise<T> {
+    deadline.throwIfAborted();
+    const client = await this.#pool.connect();
     try {
-      this.#beforeWrite();
-      await connection.query(statement);
+      return await work(new Session(client, deadline, this.#beforeWrite));
     } finally {
-      await connection.end();
+      // The answer to a statement may still be on its way: such a connection is ended, not used again.
+      client.release(deadline.aborted);
     }
   }
 
-  /** Keeps tenants out of databases that every role may enter: one held connection to a template would stop every CREATE DATABASE. */
-  async #close(databases: readonly string[]): Promise<void> {
-    const { rows } = await this.#pool.query<{ datname: string }>(
-      `SELECT datname FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba)))
-        WHERE datname = ANY($1) AND grantee = 0 AND privilege_type = 'CONNECT'
-          AND pg_has_role(current_user, datdba, 'USAGE')`,
-      [databases],
-    );
-    for (const { datname } of rows) {
-      await this.#change(`REVOKE CONNECT, TEMPORARY ON DATABASE ${pg.escapeIdentifier(datname)} FROM PUBLIC`);
+  async #dropDatabase(session: Session, names: Names, deadline: AbortSignal): Promise<void> {
+    const { database } = quoted(names);
+    const [found] = await session.read<{ template: boolean }>('SELECT datistemplate AS template FROM pg_database WHERE datname = $1', [
+      names.database,
+    ]);
+    if (!found) return;
+    // PostgreSQL refuses to drop a template, or a database with a prepared transaction.
+    if (found.template) await session.change(`ALTER DATABASE ${database} IS_TEMPLATE false`);
+    await this.#rollBackPrepared(session, names.database, deadline);
+    await endSessions(session, 'datname', names.database);
+    await session.change(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`);
+  }
+
+  /** Removes a role that other tenants may hold on to. The second attempt keeps them out of their databases for as long as it takes. */
+  async #dropRole(session: Session, role: string, deadline: AbortSignal): Promise<void> {
+    if (!(await hasRole(session, role))) return;
+    await join(session, [role]);
+    const attempt = async (places: readonly string[]): Promise<void> => {
+      for (const place of places) await this.#insist(session, place, `DROP OWNED BY ${pg.escapeIdentifier(role)}`, deadline);
+      await this.#insist(session, this.#maintenance, `DROP ROLE IF EXISTS ${pg.escapeIdentifier(role)}`, deadline);
+    };
+    try {
+      await attempt(await placesOf(session, role));
+    } catch {
+      deadline.throwIfAborted();
+      const places = await placesOf(session, role);
+      await withoutLogins(session, places, async () => {
+        for (const place of places) await this.#rollBackPrepared(session, place, deadline);
+        await attempt(await placesOf(session, role));
+      });
     }
   }
 
-  async #hasRole(name: string): Promise<boolean> {
-    const { rowCount } = await this.#pool.query('SELECT FROM pg_roles WHERE rolname = $1', [name]);
-    return rowCount === 1;
+  /**
+   * Runs a statement in a database, and ends the sessions that it waits for. Nobody gets in between: locks are handed out in the order in
+   * which they were asked for.
+   */
+  async #insist(session: Session, database: string, statement: string, deadline: AbortSignal): Promise<void> {
+    await this.#inDatabase(session, database, deadline, async (inside) => {
+      const [own] = await inside.read<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      let done = false;
+      const change = inside.change(statement).finally(() => {
+        done = true;
+      });
+      const watch = async (): Promise<void> => {
+        while (!(await Promise.race([change.then(() => true), delay(lookMs, false, { signal: deadline })]))) {
+          const blocking = await session.read<{ pid: number }>('SELECT pid FROM unnest(pg_blocking_pids($1)) AS pid WHERE pid > 0', [
+            own?.pid,
+          ]);
+          for (const { pid } of done ? [] : blocking) await endSessions(session, 'pid', pid);
+        }
+      };
+      await Promise.all([change, watch()]);
+    });
+  }
+
+  async #inDatabase<T>(session: Session, database: string, deadline: AbortSignal, work: (inside: Session) => Promise<T>): Promise<T> {
+    const url = new URL(this.#url);
+    if (database !== this.#maintenance) {
+      await letIn(session, database);
+      url.pathname = `/${encodeURIComponent(database)}`;
+    }
+    const connection = withSettings(url, await overridden(session, database));
+    return withConnection(connection, deadline, (client) => work(new Session(client, deadline, this.#beforeWrite)));
+  }
+
+  /** Takes back the transactions that were prepared for a two-phase commit: they hold their locks without a session. */
+  async #rollBackPrepared(session: Session, database: string, deadline: AbortSignal): Promise<void> {
+    const prepared = await session.read<{ gid: string; owner: string }>('SELECT gid, owner FROM pg_prepared_xacts WHERE database = $1', [
+      database,
+    ]);
+    if (prepared.length === 0) return;
+    await this.#inDatabase(session, database, deadline, async (inside) => {
+      for (const { gid, owner } of prepared) {
+        await inside.change(`SET ROLE ${pg.escapeIdentifier(owner)}`);
+        await inside.change(`ROLLBACK PREPARED ${pg.escapeLiteral(gid)}`);
+      }
+    });
+  }
+
+  /** Name of the database that the operator's own URL names. */
+  get #maintenance(): string {
+    return decodeURIComponent(this.#url.pathname.slice(1)) || decodeURIComponent(this.#url.username);
+  }
+}
+
+async function hasRole(session: Session, name: string): Promise<boolean> {
+  return (await session.read('SELECT FROM pg_roles WHERE rolname = $1', [name])).length === 1;
+}
+
+async function lock(session: Session, login: string): Promise<void> {
+  if (!(await hasRole(session, login))) return;
+  await session.change(`ALTER ROLE ${pg.escapeIdentifier(login)} WITH NOLOGIN PASSWORD NULL`);
+  await endSessions(session, 'usename', login);
+}
+
+/** Makes the operator a member of the roles, where it is not a superuser: it may then do what they may, and end their sessions. */
+async function join(session: Session, roles: readonly string[]): Promise<void> {
+  const missing = await session.read<{ rolname: string }>(
+    `SELECT rolname FROM pg_roles WHERE rolname = ANY($1) AND NOT pg_has_role(current_user, oid, 'USAGE')`,
+    [roles],
+  );
+  for (const { rolname } of missing) await session.change(`GRANT ${pg.escapeIdentifier(rolname)} TO CURRENT_USER`);
+}
+
+async function endSessions(session: Session, by: 'datname' | 'pid' | 'usename', value: string | number): Promise<void> {
+  const others = `FROM pg_stat_activity WHERE ${by} = $1 AND backend_type = 'client backend' AND usename <> current_user`;
+  const found = await session.read<{ usename: string }>(`SELECT DISTINCT usename ${others}`, [value]);
+  if (found.length === 0) return;
+  await join(
+    session,
+    found.map(({ usename }) => usename),
+  );
+  await session.change(`SELECT pg_terminate_backend(pid) ${others}`, [value]);
+}
+
+/** Names of the databases in which something depends on the role, or somebody holds on to it; the present one stands for all together. */
+async function placesOf(session: Session, role: string): Promise<string[]> {
+  const rows = await session.read<{ place: string }>(
+    `WITH wanted AS (SELECT oid FROM pg_roles WHERE rolname = $1),
+          held AS (SELECT pid, virtualtransaction FROM pg_locks JOIN wanted ON wanted.oid = objid WHERE classid = 'pg_authid'::regclass)
+     SELECT coalesce(d.datname, current_database()) AS place
+       FROM pg_shdepend s JOIN wanted ON wanted.oid = s.refobjid AND s.refclassid = 'pg_authid'::regclass
+       LEFT JOIN pg_database d ON d.oid = s.dbid
+      UNION SELECT datname FROM pg_stat_activity JOIN held USING (pid) WHERE datname IS NOT NULL
+      UNION SELECT x.database FROM held JOIN pg_locks own USING (virtualtransaction) JOIN pg_prepared_xacts x ON x.transaction = own.transactionid
+             WHERE held.pid IS NULL AND own.pid IS NULL`,
+    [role],
+  );
+  return rows.map(({ place }) => place);
+}
+
+/** Undoes what an owner can do to a database to keep everybody out. */
+async function letIn(session: Session, database: string): Promise<void> {
+  const name = pg.escapeIdentifier(database);
+  const { owner, login } = databaseNames(database.replace(/^tenant_/, ''));
+  await join(session, [owner, login, otherLogin(login)]);
+  const [found] = await session.read<{ shut: boolean; limited: boolean; barred: boolean }>(
+    `SELECT NOT datallowconn AS shut, datconnlimit >= 0 AS limited, NOT has_database_privilege(current_user, oid, 'CONNECT') AS barred
+       FROM pg_database WHERE datname = $1`,
+    [database],
+  );
+  if (found?.shut) await session.change(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`);
+  if (found?.limited) await session.change(`ALTER DATABASE ${name} CONNECTION LIMIT -1`);
+  if (found?.barred) await session.change(`GRANT CONNECT ON DATABASE ${name} TO CURRENT_USER`);
+}
+
+/** The values that the server has for settings which the owner of a database has chosen others for. */
+async function overridden(session: Session, database: string): Promise<Record<string, string>> {
+  const rows = await session.read<{ name: string; value: string }>(
+    `SELECT DISTINCT name, current_setting(name) AS value
+       FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase,
+            unnest(s.setconfig) AS chosen, split_part(chosen, '=', 1) AS name
+      WHERE d.datname = $1 AND name IN (SELECT name FROM pg_settings WHERE context = 'user')`,
+    [database],
+  );
+  return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
+}
+
+/** Does `work` while nobody can log in to the tenants' databases. A login that stays locked here is let in when its tenant is looked at. */
+async function withoutLogins(session: Session, databases: readonly string[], work: () => Promise<void>): Promise<void> {
+  const logins = databases.flatMap((database) => loginsOf({ ...databaseNames(database.replace(/^tenant_/, '')) }));
+  const open = await session.read<{ rolname: string }>('SELECT rolname FROM pg_roles WHERE rolname = ANY($1) AND rolcanlogin', [logins]);
+  try {
+    for (const { rolname } of open) {
+      await session.change(`ALTER ROLE ${pg.escapeIdentifier(rolname)} NOLOGIN`);
+      await endSessions(session, 'usename', rolname);
+    }
+    await work();
+  } finally {
+    for (const { rolname } of open) {
+      if (await hasRole(session, rolname)) await session.change(`ALTER ROLE ${pg.escapeIdentifier(rolname)} LOGIN`);
+    }
+  }
+}
+
+/** Keeps tenants out of databases that every role may enter: one held connection to a template would stop every CREATE DATABASE. */
+async function closeTemplates(session: Session): Promise<void> {
+  const rows = await session.read<{ datname: string }>(
+    `SELECT datname FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba)))
+      WHERE datname IN ('postgres', 'template1') AND grantee = 0 AND privilege_type = 'CONNECT'
+        AND pg_has_role(current_user, datdba, 'USAGE')`,
+  );
+  for (const { datname } of rows) {
+    await session.change(`REVOKE CONNECT, TEMPORARY ON DATABASE ${pg.escapeIdentifier(datname)} FROM PUBLIC`);
   }
 }
 
 /** Whether the URL lets its role in. @throws when the server itself does not answer. */
-async function opens(url: string): Promise<boolean> {
-  const connection = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
-  connection.on('error', () => {});
+async function opens(url: string, deadline: AbortSignal): Promise<boolean> {
   try {
-    await connection.connect();
-    return true;
+    return await withConnection(url, deadline, async () => true);
   } catch (error) {
+    const code = String((error as { code?: unknown }).code);
     // Too many connections: the tenant uses what it has.
-    if ((error as { code?: unknown }).code === '53300') return true;
+    if (code === '53300') return true;
     // 28: the role is unknown or its password another; 3D000: no such database; 42501: no right to connect.
-    if (/^(28...|3D000|42501)$/.test(String((error as { code?: unknown }).code))) return false;
+    if (/^(28...|3D000|42501)$/.test(code)) return false;
     throw error;
-  } finally {
-    await connection.end().catch(() => {});
   }
 }
 

@@ -19,11 +19,11 @@ export function rotationStep({ rotation, retireAt }: SecretsState, rolled: boole
 }
 
 /** Lets the next login in, then gives it to the pods. @throws what the server's driver throws. */
-export async function switchLogin(tenant: Tenant, server: DatabaseServer, store: SecretStore): Promise<void> {
+export async function switchLogin(tenant: Tenant, server: DatabaseServer, store: SecretStore, signal: AbortSignal): Promise<void> {
   const [credentials, database] = await Promise.all([store.read(secretNames.credentials), store.read(secretNames.database)]);
   const staged = stagedLogin(database, tenant);
   if (!database || !staged) return;
-  await server.ensure(databaseNames(tenant.metadata.uid ?? ''), staged.username, staged.password);
+  await server.ensure(databaseNames(tenant.metadata.uid ?? ''), staged.username, staged.password, signal);
   const contents = switched(database, tenant, server, rotationOf(credentials));
   if (contents) await store.settle(secretNames.database, database, contents);
 }
@@ -42,13 +42,19 @@ export async function finish(tenant: Tenant, store: SecretStore, now: Date, tell
 }
 
 /** Ends what was replaced: values are removed and the login is locked. */
-export async function retire(tenant: Tenant, server: DatabaseServer | undefined, store: SecretStore, now: Date): Promise<void> {
+export async function retire(
+  tenant: Tenant,
+  server: DatabaseServer | undefined,
+  store: SecretStore,
+  now: Date,
+  signal: AbortSignal,
+): Promise<void> {
   const [credentials, generated, database] = await Promise.all(
     [secretNames.credentials, secretNames.generated, secretNames.database].map((name) => store.read(name)),
   );
   if (server && database) {
     const logins = previousLogins(database, tenant);
-    for (const login of logins) await server.lock(login);
+    for (const login of logins) await server.lock(login, signal);
     if (logins.length > 0) await store.settle(secretNames.database, database, withoutPreviousLogins(database));
   }
   if (generated) await store.settle(secretNames.generated, generated, withoutPrevious(generated));

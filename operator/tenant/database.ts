@@ -29,10 +29,10 @@ export async function ensureDatabase(
   const trusted = serves && known?.password === password && known.until > now().getTime();
   if (trusted && !secrets.staged) return { placed };
   try {
-    if (!trusted) await server.ensure(names, username, password);
+    if (!trusted) await server.ensure(names, username, password, signal);
     if (secrets.staged) {
       const store = new SecretStore(context.client, tenant, signal);
-      await switchLogin(tenant, server, store);
+      await switchLogin(tenant, server, store, signal);
       context.audit.secretsRead({ name: tenant.metadata.name, uid }, store.wereRead, 'rotation');
     }
   } catch (error) {

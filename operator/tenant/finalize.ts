@@ -19,7 +19,7 @@ export async function finalize(tenant: Tenant, context: Context, signal: AbortSi
     return 30_000;
   }
   const held = await releaseDomains(tenant, context, signal);
-  const problem = await settleData(tenant, context);
+  const problem = await settleData(tenant, context, signal);
   if (problem !== undefined) {
     await writeStatus(tenant, deletingStatus(tenant, 'the database', problem, context.now), context, signal);
     return 10_000;
@@ -59,7 +59,7 @@ async function podsAreGone(tenant: Tenant, { client, children }: Context, signal
 }
 
 /** Removes or locks the database. Returns what went wrong, for a person to read. */
-async function settleData(tenant: Tenant, { database, events, log }: Context): Promise<string | undefined> {
+async function settleData(tenant: Tenant, { database, events, log }: Context, signal: AbortSignal): Promise<string | undefined> {
   const recorded = tenant.status?.database;
   if (!database) {
     return recorded
@@ -70,8 +70,8 @@ async function settleData(tenant: Tenant, { database, events, log }: Context): P
   const names = databaseNames(tenant.metadata.uid ?? '');
   const fate = dataFateOf(tenant);
   try {
-    if (fate === 'delete') await database.drop(names);
-    else await database.retain(names);
+    if (fate === 'delete') await database.drop(names, signal);
+    else await database.retain(names, signal);
   } catch (error) {
     log.warn({ tenant: tenant.metadata.name, err: error }, 'database not cleaned up');
     const code = (error as { code?: unknown }).code;

@@ -100,7 +100,7 @@ export async function advanceRotation(
       await events.record(tenant, 'Normal', 'SecretsRotated', `The secrets were rotated (${id}).`);
     }
   } else {
-    await retire(tenant, server, store, now());
+    await retire(tenant, server, store, now(), signal);
     audit.rotated(audited, replacedBy(secrets), 'expired-overlap');
     await events.record(tenant, 'Normal', 'SecretsRetired', 'Secrets that were replaced are valid no more.');
   }

@@ -116,7 +116,8 @@ class World {
 
   /** One pass of the operator over the tenant's secrets, with the cluster's part of a rolling update: one pod at a time. */
   async pass(): Promise<'idle' | 'busy'> {
-    const store = new SecretStore(this.client, this.owner, new AbortController().signal);
+    const { signal } = new AbortController();
+    const store = new SecretStore(this.client, this.owner, signal);
     const wanted = (): Parameters<typeof ensureSecrets>[0] => ({
       tenant: this.owner,
       template: stack,
@@ -125,15 +126,16 @@ class World {
       now: new Date(this.now),
     });
     let state = await ensureSecrets(wanted(), store);
-    if (state.login) await this.server.ensure(databaseNames(this.owner.metadata.uid ?? ''), state.login.username, state.login.password);
+    if (state.login)
+      await this.server.ensure(databaseNames(this.owner.metadata.uid ?? ''), state.login.username, state.login.password, signal);
     if (state.staged) {
-      await switchLogin(this.owner, this.server, store);
+      await switchLogin(this.owner, this.server, store, signal);
       state = await ensureSecrets(wanted(), store);
     }
     const rolled = this.pods.length === 2 && this.pods.every(({ fingerprint }) => fingerprint === state.fingerprint);
     const step = rotationStep(state, rolled, new Date(this.now));
     if (step === 'finish') await finish(this.owner, store, new Date(this.now), () => {});
-    if (step === 'retire') await retire(this.owner, this.server, store, new Date(this.now));
+    if (step === 'retire') await retire(this.owner, this.server, store, new Date(this.now), signal);
     if (step === undefined && rolled) {
       this.owner = { ...this.owner, status: { ...this.owner.status, secrets: rotationStatus(this.owner, state.rotation) } };
       return 'idle';
