@@ -66,6 +66,12 @@ export function forward(
       response.off('close', leave);
       reject(connected ? error : new NotConnectedError(error.message));
     });
+    // An endpoint may answer and leave before it has read the body. The client's connection serves its next request once the rest is read.
+    upstream.once('close', () => {
+      if (!connected) return;
+      request.unpipe(upstream);
+      request.resume();
+    });
     upstream.once('response', (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.statusMessage, endToEnd(answer.headers));
       // An event stream's head must not wait for its first event.

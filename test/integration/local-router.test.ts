@@ -1,4 +1,4 @@
-import { request } from 'node:http';
+import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
@@ -34,6 +34,7 @@ const program = `
       request.on('data', (chunk) => response.write('data: ' + chunk + '\\n\\n'));
       return request.on('end', () => response.end());
     }
+    if (path.endsWith('/refuse')) { response.writeHead(413); return response.end('too large'); }
     if (path.endsWith('/break')) return request.socket.destroy();
     if (path.endsWith('/half')) { response.writeHead(200, { 'content-length': 100 }); response.write('half'); return setTimeout(() => request.socket.destroy(), 50); }
     if (path.endsWith('/unready')) { globalThis.unready = true; return response.end(); }
@@ -163,6 +164,26 @@ describe('a routed request', () => {
 });
 
 describe('a request that cannot be served', () => {
+  it('keeps its connection when the pod refuses a body without reading it', async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const sockets = new Set<object>();
+    const send = (path: string, body: string) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        const sending = request(url(path), { method: 'POST', agent, headers: { 'content-length': body.length } }, (response) => {
+          response.resume().once('end', () => resolve(response.statusCode));
+        });
+        sending.once('error', reject);
+        sending.once('socket', (socket) => sockets.add(socket));
+        sending.end(body);
+      });
+    for (let n = 0; n < 10; n++) {
+      expect(await send('/refuse', 'y'.repeat(2_000_000))).toBe(413);
+      expect(await send('/echo', 'next')).toBe(200);
+    }
+    expect(sockets.size).toBe(1);
+    agent.destroy();
+  });
+
   it('is 404 without a route', async () => {
     const response = await fetch(`${inject('tenantry').routerUrl}${base}-other/echo`);
     expect(response.status).toBe(404);
