@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
+import { Agent, request } from 'node:http';
 import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ControlPlanePeer, environmentClientId, eventually, issuer, type Postgres, Stack, startPostgres } from './templates-stack.ts';
@@ -488,6 +488,40 @@ describe('messages', () => {
     expect((await post(JSON.stringify({ x: 'y'.repeat(1_100_000) }))).status).toBe(413);
     expect((await post('{}', { 'content-type': 'text/plain' })).status).toBe(415);
     expect((await fetch(stack.mcpUrl, { headers: bearer(await token()) })).status).toBe(405);
+  });
+
+  it.each([
+    ['with its length', true],
+    ['in chunks', false],
+  ])('too large, sent %s, are answered, and the connection serves the next', async (_case, withLength) => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const sockets = new Set<object>();
+    const authorization = `Bearer ${await token()}`;
+    const send = (body: string, headers: Record<string, string>) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        const options = {
+          method: 'POST',
+          agent,
+          headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers },
+        };
+        const sending = request(stack.mcpUrl, options, (response) => {
+          response.resume().once('end', () => resolve(response.statusCode));
+        });
+        sending.once('error', reject);
+        sending.once('socket', (socket) => sockets.add(socket));
+        if (withLength) sending.setHeader('content-length', Buffer.byteLength(body));
+        else sending.write(body.slice(0, 1));
+        sending.end(withLength ? body : body.slice(1));
+      });
+    const large = JSON.stringify({ x: 'y'.repeat(3_000_000) });
+    const list = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list', params: {} });
+    for (let n = 0; n < 10; n++) {
+      expect(await send(large, { authorization })).toBe(413);
+      expect(await send(large, {})).toBe(401);
+      expect(await send(list, { authorization })).toBe(200);
+    }
+    expect(sockets.size).toBe(1);
+    agent.destroy();
   });
 
   it('to no known place are answered 404', async () => {

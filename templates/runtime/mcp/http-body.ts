@@ -19,7 +19,8 @@ export async function readJson(
   if (Number(request.headers['content-length']) > limit) return tooLarge;
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of request) {
+  // A body that is left in the middle must not take the connection with it, or the client never sees why.
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     length += chunk.length;
     if (length > limit) return tooLarge;
     chunks.push(chunk);
@@ -33,9 +34,25 @@ export async function readJson(
   return { fault: { status: 400, code: -32700, message: 'Parse error: the body must be a JSON-RPC message' } };
 }
 
+/** Bytes that are read of a body nobody wants, before its connection is given up. */
+const discardLimit = 16 * 1024 * 1024;
+
+/**
+ * Reads what is left of the body of a refused request. A connection that is closed on unread bytes is reset, and the client, or a proxy
+ * between, loses the answer; one that is read to the end serves the next request.
+ */
+export function discardBody(request: IncomingMessage, response: ServerResponse): void {
+  if (request.complete || request.destroyed) return;
+  if (Number(request.headers['content-length']) > discardLimit) response.setHeader('connection', 'close');
+  let left = discardLimit;
+  request.on('data', (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) request.destroy();
+  });
+  request.resume();
+}
+
 export function sendRpcError(response: ServerResponse, { status, code, message }: BodyFault): void {
-  // What is left of a refused body is not read.
-  if (status === 413) response.setHeader('connection', 'close');
   sendJson(response, status, { jsonrpc: '2.0', id: null, error: { code, message } });
 }
 

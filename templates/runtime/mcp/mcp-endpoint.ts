@@ -15,7 +15,7 @@ import type { Logger } from 'pino';
 import { SpoolFull } from '../../../audit/spool.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { Authorized } from './authorizer.ts';
-import { readJson, sendRpcError } from './http-body.ts';
+import { discardBody, readJson, sendRpcError } from './http-body.ts';
 import type { Metrics } from './metrics.ts';
 import { Refusal } from './refusal.ts';
 import type { Tool } from './tool.ts';
@@ -95,7 +95,10 @@ export class McpEndpoint {
     let body: unknown;
     if (request.method === 'POST') {
       const read = await readJson(request, messageLimit);
-      if (read.fault !== undefined) return sendRpcError(response, read.fault);
+      if (read.fault !== undefined) {
+        discardBody(request, response);
+        return sendRpcError(response, read.fault);
+      }
       body = read.value;
     }
     const methods = methodsOf(body);

@@ -4,7 +4,7 @@ import { requestIdHeader, requestIdOf } from '../request-id.ts';
 import { sendMetadata, sendNothing, sendProblem } from './answers.ts';
 import type { ApiReporter } from './api-report.ts';
 import type { Authorizer } from './authorizer.ts';
-import { sendJson } from './http-body.ts';
+import { discardBody, sendJson } from './http-body.ts';
 import type { McpEndpoint } from './mcp-endpoint.ts';
 import type { Metrics } from './metrics.ts';
 import { BodyTooLarge, type PublicApi, publicBodyLimit, upstreamPath } from './public-api.ts';
@@ -209,8 +209,7 @@ export class Sidecar {
       response.destroy();
       return;
     }
-    // A body that nobody will read would keep the connection from serving the next request.
-    if (!request.complete) response.setHeader('connection', 'close');
+    discardBody(request, response);
     if (error instanceof Refusal) {
       metrics.countRefusal(error.reason);
       const level = error.reason === 'unavailable' ? 'warn' : 'info';
