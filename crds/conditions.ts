@@ -9,7 +9,7 @@ const authorizationStalls = ['OrganizationNotFound', 'OrganizationTaken', 'Organ
 /** Reasons each condition may carry, by condition type. */
 export const conditionReasons = {
   /** The template exists and the tenant's parameters fit its schema. */
-  TemplateResolved: ['Resolved', 'TemplateNotFound', 'RevisionNotFound', 'ParametersInvalid', 'ContainersInvalid'],
+  TemplateResolved: ['Resolved', 'TemplateNotFound', 'RevisionNotFound', 'TemplateInvalid', 'ParametersInvalid', 'ContainersInvalid'],
   /** Generated secrets exist in the tenant's namespace, and the pods' file of API keys is as it should be. */
   SecretsReady: ['Generated', 'Pending', 'KeysNotWritten', 'TooManyKeys'],
   /** Database, roles and password exist and the migration has run. */
@@ -41,6 +41,7 @@ export const conditionReasons = {
     'Progressing',
     'TemplateNotFound',
     'RevisionNotFound',
+    'TemplateInvalid',
     'ParametersInvalid',
     'ContainersInvalid',
     'NoServer',

@@ -1,37 +1,81 @@
+import { entriesOf } from '../json/object.ts';
 import { escapePointer } from '../json/pointer.ts';
 import type { Fault } from './parameters.ts';
+import { readQuantity } from './quantity.ts';
 import type { StackTemplateSpec } from './stack-template.ts';
+import { isOperatorVariable, type ResourceAmounts } from './tenant.ts';
 
-const ofTheOperator = ['POD_IP', 'HOST', 'PORT', 'DATABASE_URL'];
-/** Variables that decide which code runs or whom it trusts. Whoever may create tenants may not, unlike whoever may write templates. */
-const ofTheRuntime =
-  /^(NODE_.*|LD_.*|PYTHON.*|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS|JDK_JAVA_OPTIONS|RUBY(OPT|LIB)|PERL5?(OPT|LIB)|BASH_ENV|ENV|IFS|PATH|SSL_CERT_.*|.*_PROXY|.*_proxy)$/;
+/** Resources of a container for which neither template nor tenant names any. */
+export const defaultResources = {
+  requests: { cpu: '10m', memory: '64Mi' },
+  limits: { memory: '256Mi' },
+} as const;
 
-/** Whether a tenant may not set a variable of this name. */
-export function isReservedVariable(name: string): boolean {
-  return name.startsWith('TENANTRY_') || ofTheOperator.includes(name) || ofTheRuntime.test(name);
-}
+/** Most that a tenant may ask for where its template does not say. */
+export const defaultMaxResources: ResourceAmounts = { cpu: '4', memory: '8Gi', 'ephemeral-storage': '10Gi' };
 
 /**
- * Faults of a tenant's `containers`: containers the template does not have, and variables that are the operator's. `containers` may be
- * of any shape, because this is asked together with the check of its form. `at` is its pointer in the user's document.
+ * Faults of a tenant's `containers`: containers the template does not have, variables the template does not leave to tenants, and
+ * resources beyond its bounds. `containers` may be of any shape, because this is asked together with the check of its form. `at` is its
+ * pointer in the user's document.
  */
 export function containerFaults(template: StackTemplateSpec, containers: unknown, at = '/spec/containers'): Fault[] {
-  const known = [...template.containers.map(({ name }) => name), 'mcp'];
+  const known = [...template.containers, { name: 'mcp', ...template.mcp }];
   return entriesOf(containers).flatMap(([name, override]) => {
     const pointer = `${at}/${escapePointer(name)}`;
-    if (!known.includes(name)) return [{ pointer, message: `is not a container of the template; it has: ${known.join(', ')}` }];
-    const variables = (override as { env?: unknown } | null)?.env;
-    if (!Array.isArray(variables) || variables.length === 0) return [];
-    if (name === 'mcp') return [{ pointer: `${pointer}/env`, message: 'is not allowed: the MCP sidecar takes resources only' }];
-    return variables.flatMap((variable: { name?: unknown } | null, index) =>
-      typeof variable?.name === 'string' && isReservedVariable(variable.name)
-        ? [{ pointer: `${pointer}/env/${index}/name`, message: `${variable.name} is reserved; choose another name` }]
-        : [],
-    );
+    const container = known.find((one) => one.name === name);
+    if (container === undefined) {
+      const names = known.map((one) => one.name).join(', ');
+      return [{ pointer, message: `is not a container of the template; it has: ${names}` }];
+    }
+    const { env, resources } = Object.fromEntries(entriesOf(override));
+    return [...variableFaults(container, env, `${pointer}/env`), ...resourceFaults(container, resources, `${pointer}/resources`)];
   });
 }
 
-function entriesOf(value: unknown): [string, unknown][] {
-  return value !== null && typeof value === 'object' && !Array.isArray(value) ? Object.entries(value) : [];
+interface ContainerBounds {
+  readonly resources?: StackTemplateSpec['containers'][number]['resources'];
+  readonly maxResources?: ResourceAmounts | undefined;
+  /** The sidecar has none. */
+  readonly tenantEnv?: readonly string[] | undefined;
+}
+
+/** A variable can run code in a program, and each language has others of that kind: only the template can say which are harmless. */
+function variableFaults({ tenantEnv = [] }: ContainerBounds, env: unknown, at: string): Fault[] {
+  if (!Array.isArray(env)) return [];
+  const allowed = tenantEnv.filter((name) => !isOperatorVariable(name));
+  const hint = allowed.length === 0 ? 'tenants can set none in this container' : `tenants can set: ${allowed.join(', ')}`;
+  return env.flatMap((variable: unknown, index) => {
+    const { name } = Object.fromEntries(entriesOf(variable));
+    if (typeof name !== 'string' || allowed.includes(name)) return [];
+    return [{ pointer: `${at}/${index}/name`, message: `${name} is not left to tenants by the template; ${hint}` }];
+  });
+}
+
+/** Amounts above the template's bounds, and requests above limits, with which Kubernetes would refuse the pods. */
+function resourceFaults({ resources: ofTemplate, maxResources }: ContainerBounds, chosen: unknown, at: string): Fault[] {
+  const ofTenant = Object.fromEntries(entriesOf(chosen).map(([part, amounts]) => [part, Object.fromEntries(entriesOf(amounts))]));
+  const max: ResourceAmounts = { ...defaultMaxResources, ...maxResources };
+  const amounts = (part: 'requests' | 'limits'): Record<string, unknown> => ({
+    ...defaultResources[part],
+    ...ofTemplate?.[part],
+    ...ofTenant[part],
+  });
+  const [requests, limits] = [amounts('requests'), amounts('limits')];
+  return (['requests', 'limits'] as const).flatMap((part) =>
+    entriesOf(ofTenant[part]).flatMap(([resource, amount]) => {
+      const pointer = `${at}/${part}/${escapePointer(resource)}`;
+      const most = max[resource as keyof ResourceAmounts];
+      if (isAbove(amount, most)) return [{ pointer, message: `${String(amount)} is above the maximum of the template, ${most}` }];
+      // Said once where the tenant names both.
+      if (part === 'limits' && resource in (ofTenant['requests'] ?? {})) return [];
+      if (!isAbove(requests[resource], limits[resource])) return [];
+      return [{ pointer, message: `the request ${String(requests[resource])} is above the limit ${String(limits[resource])}` }];
+    }),
+  );
+}
+
+function isAbove(amount: unknown, bound: unknown): boolean {
+  const [left, right] = [amount, bound].map((text) => (typeof text === 'string' ? readQuantity(text) : undefined));
+  return left !== undefined && right !== undefined && left > right;
 }

@@ -1,6 +1,9 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
+import { entriesOf } from '../json/object.ts';
 import { escapePointer } from '../json/pointer.ts';
+import { within } from './deadline.ts';
+import { compilePattern } from './patterns.ts';
 
 /** Levels of objects and arrays that a document may have. Checks recurse: a deeper one would end them with an overflown stack. */
 export const maxDepth = 64;
@@ -23,18 +26,83 @@ export interface Fault {
   readonly message: string;
 }
 
-const validators = new WeakMap<object, ValidateFunction>();
+/** Largest `spec.parameters`, in bytes of JSON. A parameter that becomes a variable must fit into the environment of a program. */
+const maxBytes = 64 * 1024;
+/** Faults that are listed; the rest is counted. */
+const maxFaults = 20;
+/** A check takes well under a millisecond. Only a schema that refers to itself in several places can make one of these bounds matter. */
+const deadlineMs = 1_000;
+
+type CompiledSchema = { readonly validate: ValidateFunction } | { readonly faults: readonly Fault[] };
+
+const compiledSchemas = new WeakMap<object, CompiledSchema>();
 const noSchema = {};
 
-/** Compiling takes milliseconds, so it is done once for each schema object that is read. @throws Error for what is no JSON Schema. */
-function validatorOf(schema: Readonly<Record<string, unknown>>): ValidateFunction {
-  const known = validators.get(schema);
+/** Compiling takes milliseconds, so it is done once for each schema object that is read. Pointers of faults lead into the schema. */
+function compiledOf(schema: Readonly<Record<string, unknown>>): CompiledSchema {
+  const known = compiledSchemas.get(schema);
   if (known !== undefined) return known;
-  const ajv = new Ajv2020({ allErrors: true, useDefaults: true, strict: false });
+  const compiled = compileSchema(schema);
+  compiledSchemas.set(schema, compiled);
+  return compiled;
+}
+
+function compileSchema(schema: Readonly<Record<string, unknown>>): CompiledSchema {
+  if (isDeeperThan(schema, maxDepth)) return { faults: [{ pointer: '', message: `is nested deeper than ${maxDepth} levels` }] };
+  const faults = patternsIn(schema, '').flatMap(patternFaults);
+  if (faults.length > 0) return { faults: limited(faults, '') };
+  // `code` is for modules written to disk, which nothing here does.
+  const regExp = Object.assign((source: string) => compilePattern(source), { code: '' });
+  const ajv = new Ajv2020({ allErrors: true, useDefaults: true, strict: false, logger: false, code: { regExp } });
   addFormats.default(ajv);
-  const validate = ajv.compile({ type: 'object', additionalProperties: false, ...schema });
-  validators.set(schema, validate);
-  return validate;
+  // The expression that ajv-formats has for it takes quadratic time.
+  ajv.addFormat('url', (text) => /^(?:https?|ftp):/i.test(text) && URL.canParse(text));
+  try {
+    const validate = ajv.compile({ type: 'object', additionalProperties: false, ...schema });
+    // Its checks would end after they were asked for.
+    return '$async' in validate ? { faults: [{ pointer: '/$async', message: 'is not a keyword of JSON Schema' }] } : { validate };
+  } catch (error) {
+    return { faults: [{ pointer: '', message: `is not a usable JSON Schema: ${(error as Error).message.slice(0, 300)}` }] };
+  }
+}
+
+/** Faults of a template's parameter schema: without any, tenants can be checked against it. `at` is its pointer in the user's document. */
+export function schemaFaults(schema: Readonly<Record<string, unknown>> | undefined, at: string): Fault[] {
+  const compiled = compiledOf(schema ?? noSchema);
+  return 'faults' in compiled ? compiled.faults.map(({ pointer, message }) => ({ pointer: `${at}${pointer}`, message })) : [];
+}
+
+function patternFaults({ pointer, source }: PatternPlace): Fault[] {
+  try {
+    compilePattern(source);
+    return [];
+  } catch (error) {
+    const message = `is not a supported pattern: ${(error as Error).message.slice(0, 300)}. Use the syntax of RE2.`;
+    return [{ pointer, message }];
+  }
+}
+
+/** Keywords whose value maps names to schemas, and keywords whose value is data. */
+const schemaMaps = new Set(['properties', 'patternProperties', 'dependentSchemas', '$defs', 'definitions']);
+const dataKeywords = new Set(['const', 'enum', 'default', 'examples']);
+
+interface PatternPlace {
+  readonly pointer: string;
+  readonly source: string;
+}
+
+function patternsIn(schema: unknown, at: string): PatternPlace[] {
+  if (Array.isArray(schema)) return schema.flatMap((part, index) => patternsIn(part, `${at}/${index}`));
+  return entriesOf(schema).flatMap(([keyword, value]) => {
+    const pointer = `${at}/${escapePointer(keyword)}`;
+    if (keyword === 'pattern' && typeof value === 'string') return [{ pointer, source: value }];
+    if (dataKeywords.has(keyword)) return [];
+    if (!schemaMaps.has(keyword)) return patternsIn(value, pointer);
+    return entriesOf(value).flatMap(([name, part]) => {
+      const below = `${pointer}/${escapePointer(name)}`;
+      return [...(keyword === 'patternProperties' ? [{ pointer: below, source: name }] : []), ...patternsIn(part, below)];
+    });
+  });
 }
 
 export type ParameterCheck =
@@ -42,7 +110,7 @@ export type ParameterCheck =
   | { readonly ok: false; readonly faults: readonly Fault[] };
 
 /**
- * Checks a tenant's parameters against its template's JSON Schema and fills in the schema's defaults.
+ * Checks a tenant's parameters against its template's JSON Schema, which has no faults of its own, and fills in the schema's defaults.
  * A template without a schema allows no parameters. `at` is the pointer of the parameters in the user's document.
  */
 export function checkParameters(
@@ -50,19 +118,21 @@ export function checkParameters(
   parameters: Readonly<Record<string, unknown>> | undefined,
   at = '/spec/parameters',
 ): ParameterCheck {
-  if (isDeeperThan(parameters, maxDepth))
-    return { ok: false, faults: [{ pointer: at, message: `is nested deeper than ${maxDepth} levels` }] };
+  const refused = (...faults: Fault[]): ParameterCheck => ({ ok: false, faults: limited(faults, at) });
+  const compiled = compiledOf(schema ?? noSchema);
+  if ('faults' in compiled) return refused({ pointer: at, message: 'cannot be checked: the schema of the template has faults' });
+  if (isDeeperThan(parameters, maxDepth)) return refused({ pointer: at, message: `is nested deeper than ${maxDepth} levels` });
+  if (Buffer.byteLength(JSON.stringify(parameters ?? {})) > maxBytes)
+    return refused({ pointer: at, message: `is larger than ${maxBytes / 1024} KiB` });
   const value = structuredClone(parameters ?? {}) as Record<string, unknown>;
-  let validate: ValidateFunction;
+  const { validate } = compiled;
+  let fits: boolean;
   try {
-    validate = validatorOf(schema ?? noSchema);
+    fits = within(deadlineMs, () => validate(value));
   } catch (error) {
-    return {
-      ok: false,
-      faults: [{ pointer: at, message: `the template's parameter schema is not valid JSON Schema: ${(error as Error).message}` }],
-    };
+    return refused({ pointer: at, message: `cannot be checked against the schema of the template: ${(error as Error).message}` });
   }
-  if (validate(value)) return { ok: true, parameters: value };
+  if (fits) return { ok: true, parameters: value };
   const faults = (validate.errors ?? []).map((error) => {
     const extra = error.keyword === 'additionalProperties' ? `/${escapePointer(String(error.params['additionalProperty']))}` : '';
     const allowed =
@@ -72,5 +142,10 @@ export function checkParameters(
       message: extra ? 'is not a parameter of the template' : `${error.message}${allowed}`,
     };
   });
-  return { ok: false, faults };
+  return refused(...faults);
+}
+
+function limited(faults: readonly Fault[], at: string): Fault[] {
+  if (faults.length <= maxFaults) return [...faults];
+  return [...faults.slice(0, maxFaults), { pointer: at, message: `has ${faults.length - maxFaults} more faults` }];
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { apiVersion } from './names.ts';
 import { type ObjectMeta, rules } from './schema.ts';
-import { environmentName, resources } from './tenant.ts';
+import { environmentName, isOperatorVariable, resourceAmounts, resources } from './tenant.ts';
 
 const httpPath = z.string().min(1).max(512).regex(/^\//, 'must be a path that begins with /');
 const jsonPointer = z
@@ -32,6 +32,10 @@ const templateVariable = z
     }),
   );
 
+const maxResources = resourceAmounts.describe(
+  'Most that a tenant may ask for in this container; 4 cores, 8Gi of memory and 10Gi of ephemeral storage where left out.',
+);
+
 const command = z.array(z.string().max(4096)).max(50);
 
 const container = z
@@ -46,7 +50,25 @@ const container = z
     command: command.optional().describe("Replaces the image's entry point."),
     args: command.optional().describe("Replaces the image's arguments."),
     env: z.array(templateVariable).max(50).optional().describe('Environment of the container.').meta(rules.listMap('name')),
+    tenantEnv: z
+      .array(
+        environmentName
+          .refine((name) => !isOperatorVariable(name), 'is set by the operator; leave it out')
+          .meta(
+            rules.cel({
+              rule: "!self.startsWith('TENANTRY_') && !(self in ['POD_IP', 'HOST', 'PORT', 'DATABASE_URL'])",
+              message: 'is set by the operator; leave it out',
+            }),
+          ),
+      )
+      .max(50)
+      .optional()
+      .describe(
+        'Names of the variables that a tenant may set; none when left out. List only variables that your program reads and trusts nobody with: many programs load code from variables.',
+      )
+      .meta({ 'x-kubernetes-list-type': 'set' }),
     resources: resources.optional(),
+    maxResources: maxResources.optional(),
     readyPath: httpPath
       .optional()
       .describe('Path on the API port that answers 200 when the container can serve; /readyz for `api` when left out.'),
@@ -73,7 +95,10 @@ export const stackTemplateSpec = z
           { rule: "!self.exists(c, c.name == 'mcp')", message: 'the container name mcp is reserved for the MCP sidecar' },
         ),
       }),
-    mcp: z.strictObject({ resources: resources.optional() }).optional().describe('Settings of the MCP sidecar.'),
+    mcp: z
+      .strictObject({ resources: resources.optional(), maxResources: maxResources.optional() })
+      .optional()
+      .describe('Settings of the MCP sidecar.'),
     database: z
       .strictObject({
         migration: z

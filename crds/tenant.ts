@@ -11,16 +11,24 @@ export const environmentName = z
   .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable: letters, digits and _, not beginning with a digit')
   .describe('Name of the environment variable.');
 
+/** Whether the operator sets the variable in every container. Neither a template nor a tenant can leave it to tenants. */
+export function isOperatorVariable(name: string): boolean {
+  return name.startsWith('TENANTRY_') || ['POD_IP', 'HOST', 'PORT', 'DATABASE_URL'].includes(name);
+}
+
+/** Amounts by the name of a resource. Fields and not a record, so that the API server too knows no other names. */
+export const resourceAmounts = z.strictObject({
+  cpu: quantity.optional().describe('Processor time, in cores.'),
+  memory: quantity.optional().describe('Memory, in bytes.'),
+  'ephemeral-storage': quantity.optional().describe("Space on the node's disk, in bytes."),
+});
+
+export type ResourceAmounts = Readonly<z.infer<typeof resourceAmounts>>;
+
 export const resources = z
   .strictObject({
-    requests: z
-      .partialRecord(z.enum(['cpu', 'memory', 'ephemeral-storage']), quantity)
-      .optional()
-      .describe('Guaranteed amounts by resource name.'),
-    limits: z
-      .partialRecord(z.enum(['cpu', 'memory', 'ephemeral-storage']), quantity)
-      .optional()
-      .describe('Upper bounds by resource name.'),
+    requests: resourceAmounts.optional().describe('Guaranteed amounts by resource name.'),
+    limits: resourceAmounts.optional().describe('Upper bounds by resource name.'),
   })
   .describe('Compute resources of the container, in Kubernetes quantities.');
 
@@ -31,10 +39,10 @@ const containerOverride = z
       .max(50)
       .optional()
       .describe(
-        'Variables added to the container, over those of the template. None for the sidecar mcp; names the operator sets and those that decide which code runs (NODE_OPTIONS, LD_PRELOAD, PATH, proxies and their like) are refused.',
+        'Variables added to the container, over those of the template. Only names that the template lists in `tenantEnv` of the container; none for the sidecar mcp.',
       )
       .meta(rules.listMap('name')),
-    resources: resources.optional(),
+    resources: resources.optional().describe('Compute resources of the container, up to `maxResources` of the template.'),
   })
   .describe('What this tenant changes in one container of its template.');
 

@@ -1,9 +1,7 @@
-import { containerFaults } from '../../crds/containers.ts';
-import { checkParameters, type Fault } from '../../crds/parameters.ts';
+import { fitTenant } from '../../crds/fit.ts';
+import type { Fault } from '../../crds/parameters.ts';
 import type { StackTemplateSpec } from '../../crds/stack-template.ts';
 import { isObject } from '../../json/object.ts';
-import { escapePointer } from '../../json/pointer.ts';
-import { resourceFaults } from './resources.ts';
 
 /** What the checks look up. */
 export interface Lookups {
@@ -38,26 +36,11 @@ async function templateFaults(fields: Record<string, unknown>, lookups: Lookups)
   const spec = hasRevision ? await lookups.revision(name, pinned) : template.spec;
   if (spec === undefined)
     return [{ pointer: '/template/revision', message: `is no revision of it; GET /admin/templates/${name}/revisions lists them` }];
-  const parameters = fields['parameters'];
-  const check =
-    parameters === undefined || isObject(parameters) ? checkParameters(spec.parameters, parameters, '/parameters') : { ok: true as const };
-  return [
-    ...(check.ok ? [] : check.faults),
-    ...containerFaults(spec, fields['containers'], '/containers'),
-    ...resourceFaults(spec, fields['containers']),
-    ...serviceFaults(spec, fields['services']),
-  ];
-}
-
-function serviceFaults(template: StackTemplateSpec, services: unknown): Fault[] {
-  if (!isObject(services)) return [];
-  const known = (template.services ?? []).map(({ name }) => name);
-  return Object.keys(services)
-    .filter((name) => !known.includes(name))
-    .map((name) => ({
-      pointer: `/services/${escapePointer(name)}`,
-      message: `is not a service of the template; ${known.length === 0 ? 'it has none' : `it has: ${known.join(', ')}`}`,
-    }));
+  return fitTenant(spec, fields, '').misfits.flatMap(({ reason, faults }) =>
+    reason === 'TemplateInvalid'
+      ? faults.map(({ pointer: at, message }) => ({ pointer: '/template/name', message: `cannot be used: its ${at} ${message}` }))
+      : faults,
+  );
 }
 
 async function organizationFaults(fields: Record<string, unknown>, { organizationExists }: Lookups): Promise<Fault[]> {

@@ -1,5 +1,4 @@
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import type { Fault } from '../../crds/parameters.ts';
+import { schemaFaults } from '../../crds/parameters.ts';
 import { revisionOf, type StackTemplate, type StackTemplateRevision, type StackTemplateSpec } from '../../crds/stack-template.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
@@ -69,7 +68,7 @@ export class Templates {
     { dryRun, force, ifMatch }: ApplyOptions,
   ): Promise<{ template: StackTemplate; created: boolean }> {
     if (!possible.test(name)) throw notFound(name);
-    const faults = schemaFaults(spec.parameters);
+    const faults = schemaFaults(spec.parameters, '/parameters');
     if (faults.length > 0) throw invalid(faults);
     const current = await this.#client.find<StackTemplate>(kinds.StackTemplate, name);
     const object = { metadata: { name, ...demandedOf(name, current, ifMatch) }, spec };
@@ -105,17 +104,6 @@ function demandedOf(
   if (ifMatch === 'any') return { uid };
   if (!ifMatch.includes(resourceVersion)) throw changed(name);
   return { resourceVersion };
-}
-
-/** Whether tenants could be checked against the schema at all. */
-function schemaFaults(schema: StackTemplateSpec['parameters']): Fault[] {
-  if (schema === undefined) return [];
-  try {
-    new Ajv2020({ strict: false, validateFormats: false }).compile(schema);
-    return [];
-  } catch (error) {
-    return [{ pointer: '/parameters', message: `is not valid JSON Schema: ${(error as Error).message.slice(0, 300)}` }];
-  }
 }
 
 function notFound(name: string): Problem {

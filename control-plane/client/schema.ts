@@ -648,22 +648,32 @@ export interface components {
             /** @description Changes to containers of the template, by container name. */
             containers?: {
                 [key: string]: {
-                    /** @description Variables added to the container, over those of the template. None for the sidecar mcp; names the operator sets and those that decide which code runs (NODE_OPTIONS, LD_PRELOAD, PATH, proxies and their like) are refused. */
+                    /** @description Variables added to the container, over those of the template. Only names that the template lists in `tenantEnv` of the container; none for the sidecar mcp. */
                     env?: {
                         /** @description Name of the environment variable. */
                         name: string;
                         /** @description Plain value. Never put a secret here. */
                         value: string;
                     }[];
-                    /** @description Compute resources of the container, in Kubernetes quantities. */
+                    /** @description Compute resources of the container, up to `maxResources` of the template. */
                     resources?: {
                         /** @description Guaranteed amounts by resource name. */
                         requests?: {
-                            [key: string]: string;
+                            /** @description Processor time, in cores. */
+                            cpu?: string;
+                            /** @description Memory, in bytes. */
+                            memory?: string;
+                            /** @description Space on the node's disk, in bytes. */
+                            "ephemeral-storage"?: string;
                         };
                         /** @description Upper bounds by resource name. */
                         limits?: {
-                            [key: string]: string;
+                            /** @description Processor time, in cores. */
+                            cpu?: string;
+                            /** @description Memory, in bytes. */
+                            memory?: string;
+                            /** @description Space on the node's disk, in bytes. */
+                            "ephemeral-storage"?: string;
                         };
                     };
                 };
@@ -775,16 +785,37 @@ export interface components {
                     /** @description Name of a secret generated for the tenant. */
                     secret?: string;
                 }[];
+                /** @description Names of the variables that a tenant may set; none when left out. List only variables that your program reads and trusts nobody with: many programs load code from variables. */
+                tenantEnv?: string[];
                 /** @description Compute resources of the container, in Kubernetes quantities. */
                 resources?: {
                     /** @description Guaranteed amounts by resource name. */
                     requests?: {
-                        [key: string]: string;
+                        /** @description Processor time, in cores. */
+                        cpu?: string;
+                        /** @description Memory, in bytes. */
+                        memory?: string;
+                        /** @description Space on the node's disk, in bytes. */
+                        "ephemeral-storage"?: string;
                     };
                     /** @description Upper bounds by resource name. */
                     limits?: {
-                        [key: string]: string;
+                        /** @description Processor time, in cores. */
+                        cpu?: string;
+                        /** @description Memory, in bytes. */
+                        memory?: string;
+                        /** @description Space on the node's disk, in bytes. */
+                        "ephemeral-storage"?: string;
                     };
+                };
+                /** @description Most that a tenant may ask for in this container; 4 cores, 8Gi of memory and 10Gi of ephemeral storage where left out. */
+                maxResources?: {
+                    /** @description Processor time, in cores. */
+                    cpu?: string;
+                    /** @description Memory, in bytes. */
+                    memory?: string;
+                    /** @description Space on the node's disk, in bytes. */
+                    "ephemeral-storage"?: string;
                 };
                 /** @description Path on the API port that answers 200 when the container can serve; /readyz for `api` when left out. */
                 readyPath?: string;
@@ -797,12 +828,31 @@ export interface components {
                 resources?: {
                     /** @description Guaranteed amounts by resource name. */
                     requests?: {
-                        [key: string]: string;
+                        /** @description Processor time, in cores. */
+                        cpu?: string;
+                        /** @description Memory, in bytes. */
+                        memory?: string;
+                        /** @description Space on the node's disk, in bytes. */
+                        "ephemeral-storage"?: string;
                     };
                     /** @description Upper bounds by resource name. */
                     limits?: {
-                        [key: string]: string;
+                        /** @description Processor time, in cores. */
+                        cpu?: string;
+                        /** @description Memory, in bytes. */
+                        memory?: string;
+                        /** @description Space on the node's disk, in bytes. */
+                        "ephemeral-storage"?: string;
                     };
+                };
+                /** @description Most that a tenant may ask for in this container; 4 cores, 8Gi of memory and 10Gi of ephemeral storage where left out. */
+                maxResources?: {
+                    /** @description Processor time, in cores. */
+                    cpu?: string;
+                    /** @description Memory, in bytes. */
+                    memory?: string;
+                    /** @description Space on the node's disk, in bytes. */
+                    "ephemeral-storage"?: string;
                 };
             };
             /** @description Where given, each tenant has a PostgreSQL database of its own, and every container of the template gets DATABASE_URL. */
@@ -1036,22 +1086,32 @@ export interface components {
             /** @description Changes to containers of the template, by container name. */
             containers?: {
                 [key: string]: {
-                    /** @description Variables added to the container, over those of the template. None for the sidecar mcp; names the operator sets and those that decide which code runs (NODE_OPTIONS, LD_PRELOAD, PATH, proxies and their like) are refused. */
+                    /** @description Variables added to the container, over those of the template. Only names that the template lists in `tenantEnv` of the container; none for the sidecar mcp. */
                     env?: {
                         /** @description Name of the environment variable. */
                         name: string;
                         /** @description Plain value. Never put a secret here. */
                         value: string;
                     }[];
-                    /** @description Compute resources of the container, in Kubernetes quantities. */
+                    /** @description Compute resources of the container, up to `maxResources` of the template. */
                     resources?: {
                         /** @description Guaranteed amounts by resource name. */
                         requests?: {
-                            [key: string]: string;
+                            /** @description Processor time, in cores. */
+                            cpu?: string;
+                            /** @description Memory, in bytes. */
+                            memory?: string;
+                            /** @description Space on the node's disk, in bytes. */
+                            "ephemeral-storage"?: string;
                         };
                         /** @description Upper bounds by resource name. */
                         limits?: {
-                            [key: string]: string;
+                            /** @description Processor time, in cores. */
+                            cpu?: string;
+                            /** @description Memory, in bytes. */
+                            memory?: string;
+                            /** @description Space on the node's disk, in bytes. */
+                            "ephemeral-storage"?: string;
                         };
                     };
                 };
@@ -1435,16 +1495,37 @@ export interface components {
                     /** @description Name of a secret generated for the tenant. */
                     secret?: string;
                 }[];
+                /** @description Names of the variables that a tenant may set; none when left out. List only variables that your program reads and trusts nobody with: many programs load code from variables. */
+                tenantEnv?: string[];
                 /** @description Compute resources of the container, in Kubernetes quantities. */
                 resources?: {
                     /** @description Guaranteed amounts by resource name. */
                     requests?: {
-                        [key: string]: string;
+                        /** @description Processor time, in cores. */
+                        cpu?: string;
+                        /** @description Memory, in bytes. */
+                        memory?: string;
+                        /** @description Space on the node's disk, in bytes. */
+                        "ephemeral-storage"?: string;
                     };
                     /** @description Upper bounds by resource name. */
                     limits?: {
-                        [key: string]: string;
+                        /** @description Processor time, in cores. */
+                        cpu?: string;
+                        /** @description Memory, in bytes. */
+                        memory?: string;
+                        /** @description Space on the node's disk, in bytes. */
+                        "ephemeral-storage"?: string;
                     };
+                };
+                /** @description Most that a tenant may ask for in this container; 4 cores, 8Gi of memory and 10Gi of ephemeral storage where left out. */
+                maxResources?: {
+                    /** @description Processor time, in cores. */
+                    cpu?: string;
+                    /** @description Memory, in bytes. */
+                    memory?: string;
+                    /** @description Space on the node's disk, in bytes. */
+                    "ephemeral-storage"?: string;
                 };
                 /** @description Path on the API port that answers 200 when the container can serve; /readyz for `api` when left out. */
                 readyPath?: string;
@@ -1457,12 +1538,31 @@ export interface components {
                 resources?: {
                     /** @description Guaranteed amounts by resource name. */
                     requests?: {
-                        [key: string]: string;
+                        /** @description Processor time, in cores. */
+                        cpu?: string;
+                        /** @description Memory, in bytes. */
+                        memory?: string;
+                        /** @description Space on the node's disk, in bytes. */
+                        "ephemeral-storage"?: string;
                     };
                     /** @description Upper bounds by resource name. */
                     limits?: {
-                        [key: string]: string;
+                        /** @description Processor time, in cores. */
+                        cpu?: string;
+                        /** @description Memory, in bytes. */
+                        memory?: string;
+                        /** @description Space on the node's disk, in bytes. */
+                        "ephemeral-storage"?: string;
                     };
+                };
+                /** @description Most that a tenant may ask for in this container; 4 cores, 8Gi of memory and 10Gi of ephemeral storage where left out. */
+                maxResources?: {
+                    /** @description Processor time, in cores. */
+                    cpu?: string;
+                    /** @description Memory, in bytes. */
+                    memory?: string;
+                    /** @description Space on the node's disk, in bytes. */
+                    "ephemeral-storage"?: string;
                 };
             };
             /** @description Where given, each tenant has a PostgreSQL database of its own, and every container of the template gets DATABASE_URL. */

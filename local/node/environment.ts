@@ -1,4 +1,4 @@
-import { parseQuantity } from '../../kube/quantity.ts';
+import { parseQuantity } from '../../crds/quantity.ts';
 import type { Container, Pod } from './pod.ts';
 
 /** Data of a Secret or ConfigMap. */

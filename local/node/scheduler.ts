@@ -1,7 +1,7 @@
 import { rfc3339 } from '../../crds/conditions.ts';
+import { parseQuantity } from '../../crds/quantity.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
-import { parseQuantity } from '../../kube/quantity.ts';
 import { kinds } from '../../kube/resources.ts';
 import type { Pod } from './pod.ts';
 

@@ -1,6 +1,7 @@
+import { defaultResources } from '../../crds/containers.ts';
 import { apiVersion, namespaceOf, pod } from '../../crds/names.ts';
+import { formatCpu, formatMemory, readQuantity } from '../../crds/quantity.ts';
 import type { Tenant } from '../../crds/tenant.ts';
-import { formatCpu, formatMemory, readQuantity } from '../../kube/quantity.ts';
 import { kinds } from '../../kube/resources.ts';
 import type { Settings } from '../settings.ts';
 import { type Blueprint, type Child, child, labelsOf } from './blueprint.ts';
@@ -65,7 +66,7 @@ export function renderQuota(blueprint: Blueprint): Child {
 export function renderLimits(blueprint: Blueprint): Child {
   return child(blueprint.tenant, kinds.LimitRange, 'tenantry', {
     spec: {
-      limits: [{ type: 'Container', default: { memory: '256Mi' }, defaultRequest: { cpu: '10m', memory: '64Mi' } }],
+      limits: [{ type: 'Container', default: defaultResources.limits, defaultRequest: defaultResources.requests }],
     },
   });
 }

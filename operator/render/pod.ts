@@ -1,3 +1,4 @@
+import { defaultResources } from '../../crds/containers.ts';
 import { pod } from '../../crds/names.ts';
 import { type StackTemplateSpec, servicesOf, type TemplateContainer } from '../../crds/stack-template.ts';
 import { atPointer } from '../../json/pointer.ts';
@@ -284,8 +285,8 @@ function resourcesOf(base: PartialResources, over: PartialResources): RenderedCo
   const merged = (defaults: Amounts, ...parts: (Partial<Record<string, string>> | undefined)[]): Amounts =>
     Object.assign({}, defaults, ...parts.map((part) => part ?? {})) as Amounts;
   return {
-    requests: merged({ cpu: '10m', memory: '64Mi' }, base?.requests, over?.requests),
-    limits: merged({ memory: '256Mi' }, base?.limits, over?.limits),
+    requests: merged(defaultResources.requests, base?.requests, over?.requests),
+    limits: merged(defaultResources.limits, base?.limits, over?.limits),
   };
 }
 

@@ -1,8 +1,6 @@
-import { containerFaults } from '../../crds/containers.ts';
-import { checkParameters, type Fault } from '../../crds/parameters.ts';
+import { fitTenant, type Misfit } from '../../crds/fit.ts';
 import type { StackTemplate, StackTemplateRevision, StackTemplateSpec } from '../../crds/stack-template.ts';
 import type { Tenant } from '../../crds/tenant.ts';
-import { escapePointer } from '../../json/pointer.ts';
 import type { Blocked } from '../tenant/status.ts';
 
 /** What there is of templates. */
@@ -23,15 +21,15 @@ export function resolveTemplate(tenant: Tenant, templates: Templates): Blocked |
   const { name, revision } = tenant.spec.template;
   const template = revision === undefined ? templates.newest(name)?.spec : pinned(templates.of(name), revision);
   if (!template) return revision === undefined ? unknownTemplate(name) : unknownRevision(name, revision, templates.of(name));
-  const checked = checkParameters(template.parameters, tenant.spec.parameters);
-  if (!checked.ok) {
-    return { reason: 'ParametersInvalid', message: `The parameters do not fit template ${name}: ${told(checked.faults)}.` };
-  }
-  const switches = serviceFaults(template, tenant.spec.services ?? {});
-  if (switches.length > 0) return { reason: 'ParametersInvalid', message: `The services do not fit template ${name}: ${told(switches)}.` };
-  const wrong = containerFaults(template, tenant.spec.containers);
-  if (wrong.length > 0) return { reason: 'ContainersInvalid', message: `The containers do not fit template ${name}: ${told(wrong)}.` };
-  return { template: { spec: template }, parameters: checked.parameters };
+  const { parameters, misfits } = fitTenant(template, tenant.spec, '/spec');
+  const [misfit] = misfits;
+  return misfit ? blockedBy(misfit, name) : { template: { spec: template }, parameters };
+}
+
+function blockedBy({ reason, faults }: Misfit, template: string): Blocked {
+  const list = faults.map(({ pointer, message }) => `${pointer} ${message}`).join('; ');
+  if (reason === 'TemplateInvalid') return { reason, message: `StackTemplate ${template} cannot be used: ${list}. Correct the template.` };
+  return { reason, message: `The tenant does not fit StackTemplate ${template}: ${list}. Correct the tenant.` };
 }
 
 const pinned = (known: readonly StackTemplateRevision[], revision: string): StackTemplateSpec | undefined =>
@@ -48,18 +46,4 @@ function unknownRevision(name: string, revision: string, known: readonly StackTe
     reason: 'RevisionNotFound',
     message: `StackTemplate ${name} has no revision ${revision}; ${told}. Name one of them, or none for the newest.`,
   };
-}
-
-function serviceFaults(template: StackTemplateSpec, chosen: Readonly<Record<string, boolean>>): Fault[] {
-  const known = (template.services ?? []).map(({ name }) => name);
-  return Object.keys(chosen)
-    .filter((name) => !known.includes(name))
-    .map((name) => ({
-      pointer: `/spec/services/${escapePointer(name)}`,
-      message: `is not a service of the template; it has: ${known.join(', ') || 'none'}`,
-    }));
-}
-
-function told(faults: readonly Fault[]): string {
-  return faults.map((fault) => `${fault.pointer} ${fault.message}`).join('; ');
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../audit/json.ts';
-import { readQuantity } from '../../kube/quantity.ts';
+import { readQuantity } from '../../crds/quantity.ts';
 import type { KubeObject } from '../../kube/resources.ts';
 import type { Child } from '../render/blueprint.ts';
 

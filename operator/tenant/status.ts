@@ -114,7 +114,7 @@ const migrationFailed =
 
 function templateVerdict(tenant: Tenant, findings: Findings): Verdict {
   const { reason, message } = findings.blocked ?? {};
-  for (const fault of ['TemplateNotFound', 'RevisionNotFound', 'ParametersInvalid', 'ContainersInvalid'] as const) {
+  for (const fault of ['TemplateNotFound', 'RevisionNotFound', 'TemplateInvalid', 'ParametersInvalid', 'ContainersInvalid'] as const) {
     if (reason === fault && message !== undefined) return { type: 'TemplateResolved', status: 'False', reason: fault, message };
   }
   return { type: 'TemplateResolved', status: 'True', reason: 'Resolved', message: `Template ${tenant.spec.template.name} is used.` };

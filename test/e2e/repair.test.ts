@@ -57,7 +57,7 @@ describe('a tenant on a real node', () => {
       }
       return failed;
     })();
-    const spec = { containers: { api: { env: [{ name: 'ROLLED', value: 'yes' }] } } };
+    const spec = { parameters: { logLevel: 'debug' } };
     await world.kube.patch(kinds.Tenant, customer.name, { spec });
     await world.until(customer.name, (tenant) => (tenant.status?.observedGeneration ?? 0) > generation);
     await world.eventually('the old pod is gone', 90_000, async () =>

@@ -20,6 +20,20 @@ async function apply(name: string, spec: unknown): Promise<{ code: number; stder
   return world.kubectl(['apply', '-f', '-'], manifest(name, spec));
 }
 
+interface Refusal {
+  readonly errors: readonly { readonly pointer: string; readonly message: string }[];
+}
+
+async function createByApi(name: string, spec: object): Promise<{ status: number; body: Refusal }> {
+  const { adminUrl, adminToken } = world.context;
+  const response = await fetch(`${adminUrl}/admin/tenants`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ name, ...spec }),
+  });
+  return { status: response.status, body: (await response.json()) as Refusal };
+}
+
 describe('the API server refuses', () => {
   test.each<[string, string, unknown, RegExp]>([
     ['a reserved name', 'admin', toolbridge, /reserved/],
@@ -47,6 +61,12 @@ describe('the API server refuses', () => {
       /key must be that of a label/,
     ],
     ['a variable without a proper name', 'refused', { ...toolbridge, containers: { api: { env: [{ name: 'A-B', value: '' }] } } }, /env/],
+    [
+      'an unknown resource',
+      'refused',
+      { ...toolbridge, containers: { api: { resources: { limits: { gpu: '1' } } } } },
+      /unknown field.*gpu/,
+    ],
     ['a quantity that is none', 'refused', { ...toolbridge, containers: { api: { resources: { limits: { memory: 'much' } } } } }, /memory/],
   ])('%s', async (_what, name, spec, message) => {
     const result = await world.kubectl(['apply', '-f', '-'], manifest(name, spec));
@@ -114,6 +134,11 @@ describe('the API server refuses', () => {
       /exactly one of/,
     ],
     [
+      'that leaves a variable of the operator to tenants',
+      { containers: [{ name: 'api', image: 'x', tenantEnv: ['TENANTRY_TENANT'] }] },
+      /is set by the operator/,
+    ],
+    [
       'with half a static secret',
       { containers: [{ name: 'api', image: 'x' }], upstreamAuth: { mode: 'static', header: 'X' } },
       /header and secret/,
@@ -164,15 +189,59 @@ describe('a tenant that nobody can serve is Stalled and says what to do', () => 
     expect(message).toContain('/spec/parameters/colour');
   });
 
+  const variable = (name: string) => ({ env: [{ name, value: 'x' }] });
+
   test.each([
-    ['a container the template does not have', { worker: {} }, /worker/],
-    ['a variable that is reserved', { api: { env: [{ name: 'DATABASE_URL', value: 'mine' }] } }, /DATABASE_URL/],
-    ['a variable of the sidecar', { mcp: { env: [{ name: 'HARMLESS', value: 'x' }] } }, /mcp\/env is not allowed/],
-    ['a variable that loads code', { api: { env: [{ name: 'NODE_OPTIONS', value: '--import=data:,' }] } }, /NODE_OPTIONS is reserved/],
+    ['a container the template does not have', { worker: {} }, /worker is not a container/],
+    ['a variable of the operator', { api: variable('DATABASE_URL') }, /api\/env\/0\/name DATABASE_URL is not left to tenants/],
+    ['a variable of the sidecar', { mcp: variable('HARMLESS') }, /mcp\/env\/0\/name HARMLESS is not left to tenants/],
+    ['a variable the template does not list', { api: variable('SHELLOPTS') }, /SHELLOPTS is not left .*; tenants can set none/],
+    ['resources beyond the maximum', { api: { resources: { limits: { memory: '1Ti' } } } }, /1Ti is above the maximum .*, 8Gi/],
+    ['a request above the limit', { api: { resources: { requests: { memory: '1Gi' } } } }, /request 1Gi is above the limit 256Mi/],
   ])('%s', async (_what, containers, message) => {
     const name = world.name('overreach');
     await apply(name, { ...withoutDatabase, containers });
-    expect(await stalled(name)).toMatchObject({ reason: 'ContainersInvalid', message: expect.stringMatching(message) });
+    const { reason, message: said } = await stalled(name);
+    expect(reason).toBe('ContainersInvalid');
+    expect(said).toMatch(message);
+    const { status, body } = await createByApi(name, { ...withoutDatabase, containers });
+    expect(status).toBe(422);
+    expect(body.errors).not.toEqual([]);
+    for (const fault of body.errors) expect(said).toContain(`/spec${fault.pointer} ${fault.message}`);
+  });
+
+  const withParameters = (name: string, parameters: object) => ({
+    metadata: { name },
+    ...{ spec: { containers: [{ name: 'api', image: 'none' }], parameters } },
+  });
+
+  test('a text that takes a pattern of the template exponential time', async () => {
+    const template = world.name('slow');
+    const name = world.name('slow');
+    await world.kube.create(kinds.StackTemplate, withParameters(template, { properties: { host: { pattern: '^([a-zA-Z0-9]+)+$' } } }));
+    const spec = { template: { name: template }, parameters: { host: `${'a'.repeat(30_000)}!` } };
+    await apply(name, spec);
+    expect(await stalled(name)).toMatchObject({ reason: 'ParametersInvalid', message: expect.stringContaining('/spec/parameters/host') });
+    expect((await createByApi(name, spec)).status).toBe(422);
+    await world.kube.delete(kinds.StackTemplate, template);
+  });
+
+  test('a pattern that is not supported, until the template is corrected', async () => {
+    const template = world.name('odd');
+    const name = world.name('odd');
+    await world.kube.create(kinds.StackTemplate, withParameters(template, { properties: { host: { pattern: '(?=a)b' } } }));
+    const spec = { template: { name: template }, suspended: true };
+    await apply(name, spec);
+    const { reason, message } = await stalled(name);
+    expect(reason).toBe('TemplateInvalid');
+    expect(message).toContain('/spec/parameters/properties/host/pattern is not a supported pattern: it uses look-ahead or look-behind');
+    const refused = await createByApi(world.name('odd'), spec);
+    expect(refused).toMatchObject({ status: 422, body: { errors: [{ pointer: '/template/name' }] } });
+    const correction = { spec: { parameters: { properties: { host: { pattern: '^ab' } } } } };
+    await world.kube.patch(kinds.StackTemplate, template, correction);
+    await world.until(name, (t) => t.status?.phase === 'Suspended');
+    await world.remove(name);
+    await world.kube.delete(kinds.StackTemplate, template);
   });
 
   test('a namespace that belongs to somebody else is left alone', async () => {
@@ -188,11 +257,12 @@ describe('a tenant that nobody can serve is Stalled and says what to do', () => 
 
   test('an object that the API server refuses, until it is mended', async () => {
     const name = world.name('greedy');
-    await apply(name, { ...withoutDatabase, suspended: true, containers: { api: { resources: { requests: { memory: '1Gi' } } } } });
+    const tooLong = { namespaceSelector: { ['a'.repeat(64)]: 'x' } };
+    await apply(name, { ...withoutDatabase, suspended: true, network: { egress: [tooLong] } });
     const { reason, message } = await stalled(name);
     expect(reason).toBe('ApplyRefused');
-    expect(message).toMatch(/memory/);
-    await world.kubectl(['patch', 'tn', name, '--type=merge', '-p', '{"spec":{"containers":null}}']);
+    expect(message).toMatch(/namespaceSelector/);
+    await world.kubectl(['patch', 'tn', name, '--type=merge', '-p', '{"spec":{"network":null}}']);
     await world.until(name, (t) => t.status?.phase === 'Suspended');
   });
 

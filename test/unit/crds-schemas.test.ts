@@ -5,7 +5,7 @@ import { apiKeyId, generateApiKey, recordOf } from '../../crds/api-keys.ts';
 import { type Condition, mergeConditions } from '../../crds/conditions.ts';
 import { containerFaults } from '../../crds/containers.ts';
 import { databaseNames, endpointsOf, metadataUrl } from '../../crds/names.ts';
-import { checkParameters, isDeeperThan } from '../../crds/parameters.ts';
+import { checkParameters, isDeeperThan, schemaFaults } from '../../crds/parameters.ts';
 import { revisionOf, stackTemplateSpec } from '../../crds/stack-template.ts';
 import { tenantName, tenantSpec } from '../../crds/tenant.ts';
 
@@ -102,6 +102,86 @@ describe('parameters', () => {
     expect(isDeeperThan({ a: [1] }, 2)).toBe(false);
   });
 
+  test('a text cannot hold up the check, whatever the pattern', () => {
+    const text = { type: 'string', pattern: '^([a-zA-Z0-9]+)+$' };
+    const slow = { properties: { text }, patternProperties: { '^(a|a)*$': true } };
+    expect(checkParameters(slow, { text: `${'a'.repeat(30_000)}!` })).toMatchObject({
+      ok: false,
+      faults: [{ pointer: '/spec/parameters/text', message: expect.stringContaining('must match pattern') }],
+    });
+    expect(checkParameters(slow, { [`${'a'.repeat(30_000)}!`]: 1 }).ok).toBe(false);
+    expect(checkParameters({ properties: { text: { format: 'url' } } }, { text: 'http://:'.repeat(8_000) })).toMatchObject({
+      ok: false,
+      faults: [{ message: 'must match format "url"' }],
+    });
+  });
+
+  test.each([
+    ['http://a.example/x?y#z', true],
+    ['HTTPS://a.example:8080', true],
+    ['ftp://a.example', true],
+    ['mailto:a@example.com', false],
+    ['a.example', false],
+    ['http://', false],
+  ])('%s is a url: %s', (url, fits) => {
+    expect(checkParameters({ properties: { url: { format: 'url' } } }, { url }).ok).toBe(fits);
+  });
+
+  test('a schema that branches at every level cannot hold up the check', () => {
+    const branch = (kind: string) => ({ properties: { child: { $ref: '#/$defs/node' }, kind: { const: kind } } });
+    const recursive = { properties: { root: { $ref: '#/$defs/node' } }, $defs: { node: { anyOf: [branch('a'), branch('b')] } } };
+    let root: object = {};
+    for (let level = 0; level < 50; level++) root = { kind: 'c', child: root };
+    expect(checkParameters(recursive, { root })).toMatchObject({
+      ok: false,
+      faults: [{ pointer: '/spec/parameters', message: expect.stringContaining('cannot be checked') }],
+    });
+    const endless = { properties: { a: { $ref: '#/$defs/a' } }, $defs: { a: { $ref: '#/$defs/b' }, b: { $ref: '#/$defs/a' } } };
+    expect(checkParameters(endless, { a: 1 }).ok).toBe(false);
+  });
+
+  test('parameters have a largest size, and of many faults the first are listed', () => {
+    expect(checkParameters({ additionalProperties: true }, { text: 'é'.repeat(40_000) })).toMatchObject({
+      faults: [{ pointer: '/spec/parameters', message: 'is larger than 64 KiB' }],
+    });
+    const many = checkParameters({ properties: { list: { items: { type: 'string' } } } }, { list: Array(1_000).fill(1) });
+    expect(!many.ok && many.faults).toHaveLength(21);
+    expect(!many.ok && many.faults.at(-1)).toEqual({ pointer: '/spec/parameters', message: 'has 980 more faults' });
+  });
+
+  test('every pattern of a schema that is not supported is pointed at', () => {
+    const bad = '(?=a)';
+    const unsupported = {
+      properties: { 'a/b': { pattern: bad }, pattern: { type: 'string' }, fine: { pattern: '^a+$', enum: [{ pattern: bad }] } },
+      patternProperties: { '(a)\\1': { items: [{ allOf: [{ pattern: bad }] }] } },
+      $defs: { x: { not: { pattern: bad } } },
+      default: { pattern: bad },
+    };
+    const at = (pointer: string, reason: string) => ({
+      pointer: `/parameters${pointer}`,
+      message: `is not a supported pattern: ${reason}. Use the syntax of RE2.`,
+    });
+    const lookAround = 'it uses look-ahead or look-behind';
+    expect(schemaFaults(unsupported, '/parameters')).toEqual([
+      at('/properties/a~1b/pattern', lookAround),
+      at('/patternProperties/(a)\\1', 'it uses a back-reference'),
+      at('/patternProperties/(a)\\1/items/0/allOf/0/pattern', lookAround),
+      at('/$defs/x/not/pattern', lookAround),
+    ]);
+    expect(checkParameters(unsupported, {})).toMatchObject({ ok: false, faults: [{ pointer: '/spec/parameters' }] });
+  });
+
+  test.each<[string, object, string]>([
+    ['of an unknown type', { type: 7 }, 'is not a usable JSON Schema'],
+    ['of another document', { $ref: 'https://example.com/schema' }, 'is not a usable JSON Schema'],
+    ['whose check is asynchronous', { $async: true }, 'is not a keyword of JSON Schema'],
+    ['that is very deep', JSON.parse(`${'{"not":'.repeat(5_000)}{}${'}'.repeat(5_000)}`) as object, 'is nested deeper than 64 levels'],
+  ])('a schema %s cannot be used', (_what, unusable, message) => {
+    expect(schemaFaults(unusable as Record<string, unknown>, '/parameters')).toEqual([
+      { pointer: expect.stringContaining('/parameters'), message: expect.stringContaining(message) },
+    ]);
+  });
+
   test('the document checked is left as it was', () => {
     const parameters = { level: 'low' };
     checkParameters(schema, parameters);
@@ -110,42 +190,66 @@ describe('parameters', () => {
 });
 
 describe('containers of a tenant', () => {
-  const spec = stackTemplateSpec.parse({ containers: [{ name: 'api', image: 'x:1' }] });
-
-  test.each([
-    'POD_IP',
-    'HOST',
-    'PORT',
-    'DATABASE_URL',
-    'TENANTRY_X',
-    'NODE_OPTIONS',
-    'LD_PRELOAD',
-    'PATH',
-    'HTTPS_PROXY',
-    'NODE_EXTRA_CA_CERTS',
-  ])('may not set %s', (name) => {
-    expect(
-      containerFaults(
-        spec,
-        {
-          api: {
-            env: [
-              { name: 'FINE', value: '' },
-              { name, value: '' },
-            ],
-          },
-        },
-        '',
-      ),
-    ).toMatchObject([{ pointer: '/api/env/1/name' }]);
+  const spec = stackTemplateSpec.parse({
+    containers: [
+      { name: 'api', image: 'x:1', tenantEnv: ['COLOUR', 'GREETING'], maxResources: { cpu: '500m', memory: '1Gi' } },
+      { name: 'worker', image: 'x:1' },
+    ],
   });
 
-  test('may set their own variables, and only resources of the sidecar', () => {
-    expect(containerFaults(spec, { api: { env: [{ name: 'MY_SETTING', value: '' }] }, mcp: { resources: {} } })).toEqual([]);
-    expect(containerFaults(spec, { mcp: { env: [{ name: 'MY_SETTING', value: '' }] } })).toMatchObject([
-      { pointer: '/spec/containers/mcp/env' },
+  const env = (...names: string[]) => ({ api: { env: names.map((name) => ({ name, value: '' })) } });
+  const pointersOf = (containers: unknown): string[] => containerFaults(spec, containers, '').map(({ pointer }) => pointer);
+
+  test('may set the variables that the template leaves to tenants, and no other', () => {
+    expect(containerFaults(spec, env('COLOUR', 'GREETING'))).toEqual([]);
+    expect(containerFaults(spec, env('COLOUR', 'SHELLOPTS', 'PS4'))).toEqual([
+      {
+        pointer: '/spec/containers/api/env/1/name',
+        message: 'SHELLOPTS is not left to tenants by the template; tenants can set: COLOUR, GREETING',
+      },
+      {
+        pointer: '/spec/containers/api/env/2/name',
+        message: 'PS4 is not left to tenants by the template; tenants can set: COLOUR, GREETING',
+      },
     ]);
-    expect(containerFaults(spec, { 'a/b': {} })).toMatchObject([{ pointer: '/spec/containers/a~1b' }]);
+  });
+
+  test.each(['POD_IP', 'HOST', 'PORT', 'DATABASE_URL', 'TENANTRY_X'])('may not set %s, whatever the template says', (name) => {
+    const generous = { containers: [{ name: 'api', image: 'x:1', tenantEnv: [name] }] };
+    expect(stackTemplateSpec.safeParse(generous).success).toBe(false);
+    expect(containerFaults(generous, env(name), '')).toEqual([
+      { pointer: '/api/env/0/name', message: `${name} is not left to tenants by the template; tenants can set none in this container` },
+    ]);
+  });
+
+  test('may set no variable of the sidecar, and none of a container that leaves none to tenants', () => {
+    const variables = { env: [{ name: 'COLOUR', value: '' }] };
+    expect(pointersOf({ mcp: variables, worker: variables })).toEqual(['/mcp/env/0/name', '/worker/env/0/name']);
+    expect(pointersOf({ 'a/b': {} })).toEqual(['/a~1b']);
+  });
+
+  const bounded = (resources: object) => containerFaults(spec, { api: { resources } }, '');
+
+  test('may ask for resources up to the maximum of the template', () => {
+    expect(bounded({ requests: { cpu: '500m', memory: '1Gi' }, limits: { memory: '1Gi' } })).toEqual([]);
+    expect(bounded({ requests: { cpu: '2' }, limits: { memory: '1025Mi', 'ephemeral-storage': '1Ti' } })).toEqual([
+      { pointer: '/api/resources/requests/cpu', message: '2 is above the maximum of the template, 500m' },
+      { pointer: '/api/resources/limits/memory', message: '1025Mi is above the maximum of the template, 1Gi' },
+      { pointer: '/api/resources/limits/ephemeral-storage', message: '1Ti is above the maximum of the template, 10Gi' },
+    ]);
+    expect(containerFaults(spec, { mcp: { resources: { limits: { cpu: '100000' } } } })).toHaveLength(1);
+  });
+
+  test.each([
+    [{ requests: { memory: '512Mi' } }, '/api/resources/requests/memory', 'the request 512Mi is above the limit 256Mi'],
+    [{ limits: { memory: '32Mi' } }, '/api/resources/limits/memory', 'the request 64Mi is above the limit 32Mi'],
+    [
+      { requests: { memory: '300Mi' }, limits: { memory: '299Mi' } },
+      '/api/resources/requests/memory',
+      'the request 300Mi is above the limit 299Mi',
+    ],
+  ])('may not ask for %j', (resources, pointer, message) => {
+    expect(bounded(resources)).toEqual([{ pointer, message }]);
   });
 
   test.each([[undefined], [null], ['x'], [[]], [{ api: null }], [{ api: { env: 'x' } }], [{ api: { env: [null, 1] } }]])(

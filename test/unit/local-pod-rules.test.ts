@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseQuantity } from '../../kube/quantity.ts';
+import { parseQuantity } from '../../crds/quantity.ts';
 import { Addresses, formatAddress, parseAddress } from '../../local/node/addresses.ts';
 import { entryOf, repositoryOf } from '../../local/node/images.ts';
 import { lastLines } from '../../local/node/log-server.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseQuantity } from '../../kube/quantity.ts';
+import { parseQuantity } from '../../crds/quantity.ts';
 import { kinds, type Resource } from '../../kube/resources.ts';
 import { expand } from '../../local/node/environment.ts';
 import type { RenderedContainer } from '../../operator/render/pod.ts';

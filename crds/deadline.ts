@@ -1,0 +1,15 @@
+import { createContext, Script } from 'node:vm';
+
+const holder: { task?: () => unknown } = {};
+const context = createContext(holder);
+const run = new Script('task()');
+
+/** Runs a synchronous `task` and ends it after `milliseconds`. @throws what the task throws, or Error when the time is over */
+export function within<T>(milliseconds: number, task: () => T): T {
+  holder.task = task;
+  try {
+    return run.runInContext(context, { timeout: milliseconds }) as T;
+  } finally {
+    delete holder.task;
+  }
+}
