@@ -1,5 +1,5 @@
 import type { ChainedRecord } from './chain.ts';
-import type { PublicKey } from './keys.ts';
+import type { PublicKey } from './signing-keys.ts';
 import type { SignedEnd, SignedHead, SignedRemoval } from './statements.ts';
 
 /** What an export has, and so what must be in it. */

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { type BegunMonth, begunBy } from './begun.ts';
 import { platformChain } from './chain.ts';
 import { type ExportLine, type ExportScope, inRange, type KeptHead, lackOf, mustHave } from './export-lines.ts';
-import { type PublicKey, TrustedKeys } from './keys.ts';
+import { type MonthStart, monthStartIn } from './month-start.ts';
+import { type PublicKey, TrustedKeys } from './signing-keys.ts';
 import { isSignedEnd, type SignedEnd, type SignedHead, type SignedRemoval } from './statements.ts';
 import { ChainVerification, type Fault, type MonthVerdict, type Verdict, verdictOf } from './verification.ts';
 
@@ -59,7 +59,7 @@ class ExportReading {
   readonly #months: MonthVerdict[] = [];
   readonly #chains = new Set<string>();
   /** What the platform's chain says of the others. */
-  readonly #begun: BegunMonth[] = [];
+  readonly #begun: MonthStart[] = [];
   readonly #digest = createHash('sha256');
   #keys: TrustedKeys;
   #verification: ChainVerification | undefined;
@@ -121,7 +121,7 @@ class ExportReading {
         const { type: _, ...record } = line;
         this.#records += 1;
         this.#verification.add(record);
-        const begun = record.chain === platformChain ? begunBy(record.record) : undefined;
+        const begun = record.chain === platformChain ? monthStartIn(record.record) : undefined;
         if (begun !== undefined) this.#begun.push(begun);
         return;
       }
@@ -158,8 +158,8 @@ class ExportReading {
 
   /** Months of which the export should have something, as kept heads or its own platform chain say, and has nothing. */
   #missing(): MonthVerdict[] {
-    const detail = new Map<string, readonly [BegunMonth, string]>();
-    const miss = (month: BegunMonth, why: string) => detail.set(`${month.chain} ${month.month}`, [month, why]);
+    const detail = new Map<string, readonly [MonthStart, string]>();
+    const miss = (month: MonthStart, why: string) => detail.set(`${month.chain} ${month.month}`, [month, why]);
     for (const begun of this.#begun) {
       if (inRange(begun.month, this.#scope)) miss(begun, "the month began, as the platform's chain says, and the export has nothing of it");
     }

@@ -1,4 +1,4 @@
-import type { SigningKey, TrustedKeys } from './keys.ts';
+import type { SigningKey, TrustedKeys } from './signing-keys.ts';
 
 interface Place {
   readonly chain: string;

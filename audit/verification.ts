@@ -1,5 +1,5 @@
 import { type ChainedRecord, genesis, hashOf } from './chain.ts';
-import type { TrustedKeys } from './keys.ts';
+import type { TrustedKeys } from './signing-keys.ts';
 import { isSignedHead, isSignedRemoval, type SignedHead, type SignedRemoval } from './statements.ts';
 
 /** What can be wrong with a chain; API, added to and never renamed. */

@@ -6,7 +6,7 @@ import { codeOf } from '../http/render-errors.ts';
 import { type Admin, type Admins, type Permission, requirePermission, requirePlatform } from '../identity/admins.ts';
 
 /** What is about to be done, for the record. */
-export interface Deed {
+export interface AuditEvent {
   readonly action: Action;
   /** Left out where it concerns no tenant. */
   readonly tenant?: Tenant | { readonly name: string };
@@ -74,11 +74,11 @@ export class Access {
    */
   async perform<T>(
     request: FastifyRequest,
-    deed: Deed,
+    event: AuditEvent,
     work: () => Promise<T>,
     outcome: (result: T) => { readonly details?: object; readonly tenant?: Tenant } = () => ({}),
   ): Promise<T> {
-    const begun = await this.#audit.begin({ admin: this.admin(request), requestId: request.id, ...deed });
+    const begun = await this.#audit.begin({ admin: this.admin(request), requestId: request.id, ...event });
     let result: T;
     try {
       result = await work();

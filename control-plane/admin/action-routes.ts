@@ -65,9 +65,9 @@ export function actionRoutes(server: FastifyInstance, access: Access, tenants: T
       },
       async (request, reply) => {
         const [admin, { name }] = [access.admin(request), request.params];
-        const deed = { action: `tenants.${action}`, tenant: await tenants.get(admin, name), details: request.query } as const;
+        const event = { action: `tenants.${action}`, tenant: await tenants.get(admin, name), details: request.query } as const;
         const suspend = () => tenants.change(admin, name, () => ({ spec: { suspended } }), request.query);
-        return reply.send(represent(await access.perform(request, deed, suspend)));
+        return reply.send(represent(await access.perform(request, event, suspend)));
       },
     );
   }
@@ -90,8 +90,8 @@ export function actionRoutes(server: FastifyInstance, access: Access, tenants: T
       const rotationRequest = now().toISOString();
       const edit = { annotations: { [annotations.rotate]: rotationRequest } };
       const [admin, { name }] = [access.admin(request), request.params];
-      const deed = { action: 'tenants.rotate', tenant: await tenants.get(admin, name), details: { rotationRequest } } as const;
-      const tenant = await access.perform(request, deed, () => tenants.change(admin, name, () => edit));
+      const event = { action: 'tenants.rotate', tenant: await tenants.get(admin, name), details: { rotationRequest } } as const;
+      const tenant = await access.perform(request, event, () => tenants.change(admin, name, () => edit));
       return reply.status(202).send({ rotationRequest, tenant: represent(tenant) });
     },
   );

@@ -89,8 +89,8 @@ export function domainRoutes(server: FastifyInstance, access: Access, tenants: T
         return { spec: { domains: [...domains, domain] } };
       };
       const admin = access.admin(request);
-      const deed = { action: 'domains.add', tenant: await tenants.get(admin, name), details: { domain, ...request.query } } as const;
-      const tenant = await access.perform(request, deed, () => tenants.change(admin, name, add, request.query));
+      const event = { action: 'domains.add', tenant: await tenants.get(admin, name), details: { domain, ...request.query } } as const;
+      const tenant = await access.perform(request, event, () => tenants.change(admin, name, add, request.query));
       return reply.status(201).header('location', `/admin/tenants/${name}/domains/${domain}`).send(stateOf(tenant, domain));
     },
   );
@@ -117,8 +117,8 @@ export function domainRoutes(server: FastifyInstance, access: Access, tenants: T
         return { annotations: { [annotations.verifyDomains]: now().toISOString() } };
       };
       const admin = access.admin(request);
-      const deed = { action: 'domains.verify', tenant: await tenants.get(admin, name), details: { domain } } as const;
-      const tenant = await access.perform(request, deed, () => tenants.change(admin, name, verify));
+      const event = { action: 'domains.verify', tenant: await tenants.get(admin, name), details: { domain } } as const;
+      const tenant = await access.perform(request, event, () => tenants.change(admin, name, verify));
       return reply.status(202).send(stateOf(tenant, domain));
     },
   );
@@ -153,8 +153,8 @@ export function domainRoutes(server: FastifyInstance, access: Access, tenants: T
         return { spec: { domains: (current.spec.domains ?? []).filter((one) => one !== domain) } };
       };
       const admin = access.admin(request);
-      const deed = { action: 'domains.remove', tenant: await tenants.get(admin, name), details: { domain, ...request.query } } as const;
-      await access.perform(request, deed, () => tenants.change(admin, name, remove, request.query));
+      const event = { action: 'domains.remove', tenant: await tenants.get(admin, name), details: { domain, ...request.query } } as const;
+      await access.perform(request, event, () => tenants.change(admin, name, remove, request.query));
       return reply.status(204).send(null);
     },
   );

@@ -82,8 +82,8 @@ export function serviceRoutes(server: FastifyInstance, access: Access, tenants: 
           `The template of ${name} has no service ${service}. GET /admin/tenants/${name}/services lists them.`,
         );
       const edit = { spec: { services: { [service]: request.body.enabled } } };
-      const deed = { action: 'services.set', tenant: before, details: { service, ...request.body, ...request.query } } as const;
-      const tenant = await access.perform(request, deed, () => tenants.change(admin, name, () => edit, request.query));
+      const event = { action: 'services.set', tenant: before, details: { service, ...request.body, ...request.query } } as const;
+      const tenant = await access.perform(request, event, () => tenants.change(admin, name, () => edit, request.query));
       const state = listServices(template, tenant).find((one) => one.name === service);
       if (state === undefined) throw new Error('a service that was just set is not there');
       return reply.send(state);

@@ -144,9 +144,9 @@ export function tenantRoutes(
       const marks = repeatable === undefined ? undefined : marksOf(repeatable);
       const create = async () => {
         const details = recordedBody(request.body, await tenants.parameterSchema(templateIn(request.body)));
-        const deed = { action: 'tenants.create', ...nameIn(request.body), details } as const;
+        const event = { action: 'tenants.create', ...nameIn(request.body), details } as const;
         const work = () => tenants.create(admin, request.body, { dryRun: false, request: marks });
-        const tenant = await access.perform(request, deed, work, (created) => ({ tenant: created }));
+        const tenant = await access.perform(request, event, work, (created) => ({ tenant: created }));
         const headers = { location: `/admin/tenants/${tenant.metadata.name}`, etag: etagOf(tenant, events.of(tenant)) };
         return { status: 201, headers, body: represent(tenant) };
       };
@@ -202,8 +202,8 @@ export function tenantRoutes(
       const before = await tenants.get(access.admin(request), request.params.name);
       const schema = await tenants.parameterSchema(mergePatch(before.spec.template, spec.template ?? {}));
       const details = { patch: recordedBody(request.body, schema), force: options.force };
-      const deed = { action: 'tenants.patch', tenant: before, details } as const;
-      const tenant = await (options.dryRun ? change() : access.perform(request, deed, change));
+      const event = { action: 'tenants.patch', tenant: before, details } as const;
+      const tenant = await (options.dryRun ? change() : access.perform(request, event, change));
       return reply.header('etag', etagOf(tenant, events.of(tenant))).send(represent(tenant));
     },
   );
@@ -240,8 +240,8 @@ export function tenantRoutes(
       const { params, query } = request;
       const admin = access.admin(request);
       const ifMatch = demanded(request.headers['if-match']);
-      const deed = { action: 'tenants.delete', tenant: await tenants.get(admin, params.name), details: query } as const;
-      const tenant = await access.perform(request, deed, () => tenants.remove(admin, params.name, query.data, ifMatch));
+      const event = { action: 'tenants.delete', tenant: await tenants.get(admin, params.name), details: query } as const;
+      const tenant = await access.perform(request, event, () => tenants.remove(admin, params.name, query.data, ifMatch));
       return reply.status(202).send(represent(tenant));
     },
   );

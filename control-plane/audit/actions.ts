@@ -35,7 +35,7 @@ export interface Intent {
 }
 
 /** An action under way. Exactly one of the two is to be called, once it has ended. Neither rejects. */
-export interface BegunAction {
+export interface PendingAction {
   /** @param tenant the one that was created. */
   succeeded(details?: unknown, tenant?: Tenant): Promise<void>;
   /** @param code of the problem the request is answered with. */
@@ -67,7 +67,7 @@ export class Audit {
   }
 
   /** Records that the action is about to begin. @throws what the driver throws: then nothing may be changed. */
-  async begin(intent: Intent): Promise<BegunAction> {
+  async begin(intent: Intent): Promise<PendingAction> {
     const begun = this.#record(intent, 'intended', intent.details ?? {});
     await this.#ledger.join(begun);
     return {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import { SigningKey } from '../../audit/keys.ts';
+import { SigningKey } from '../../audit/signing-keys.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { Access } from '../admin/access.ts';
 import { auditIntakeRoutes } from '../pods/audit.ts';
@@ -11,17 +11,17 @@ import type { Settings } from '../settings.ts';
 import type { Store } from '../store/store.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
 import { ApiKeyUsage } from './api-key-usage.ts';
-import { Archive } from './archive.ts';
+import { ChainReader } from './chain-reader.ts';
 import { HeadSigner } from './head-signer.ts';
 import { IntakeLimits } from './intake-limits.ts';
 import { Ledger } from './ledger.ts';
 import { Listing } from './listing.ts';
+import { Maintenance } from './maintenance.ts';
 import { createAuditMetrics } from './metrics.ts';
 import { OperatorIdentity } from './operator-identity.ts';
-import { Readings, readingLimits } from './readings.ts';
+import { ReadSlots, readLimits } from './read-slots.ts';
 import { Retention } from './retention.ts';
 import { auditRoutes } from './routes.ts';
-import { Upkeep } from './upkeep.ts';
 
 /** How often the leading replica signs heads and looks for what is too old, in milliseconds. */
 export interface AuditTuning {
@@ -69,14 +69,14 @@ export function createAudit(parts: AuditParts): AuditPart {
   };
   return {
     routes(app) {
-      const readings = new Readings(readingLimits);
+      const slots = new ReadSlots(readLimits);
       auditRoutes(app, {
         access,
         directory,
         listing: new Listing(db),
-        archive: new Archive(db),
+        reader: new ChainReader(db),
         key: loaded,
-        readings,
+        slots,
         now: () => new Date(),
       });
       const limits = new IntakeLimits(settings.audit, () => performance.now());
@@ -90,7 +90,7 @@ export function createAudit(parts: AuditParts): AuditPart {
       const signing = { db, key: loaded(), assertLeading };
       const signer = new HeadSigner({ ...signing, log });
       const retention = new Retention({ ...signing, days: settings.audit.retentionDays, batch: 1_000 });
-      await new Upkeep({ signer, retention, metrics, log, ...tuning }).run(signal);
+      await new Maintenance({ signer, retention, metrics, log, ...tuning }).run(signal);
     },
   };
 }

@@ -1,20 +1,20 @@
 import { createHash } from 'node:crypto';
 import { platformChain } from '../../audit/chain.ts';
 import type { ExportLine, ExportScope } from '../../audit/export-lines.ts';
-import type { SigningKey } from '../../audit/keys.ts';
+import type { SigningKey } from '../../audit/signing-keys.ts';
 import { signEnd } from '../../audit/statements.ts';
-import type { Archive, Months } from './archive.ts';
-import type { DueChain, Scope } from './due-chains.ts';
+import type { ChainReader, Months } from './chain-reader.ts';
+import type { ExpectedChain, Scope } from './expected-chains.ts';
 
 /** Records were removed because of their age while they were exported: what was sent is not whole. */
 export class ExportInterrupted extends Error {}
 
 export interface ExportOptions {
-  readonly archive: Archive;
+  readonly reader: ChainReader;
   readonly key: SigningKey;
   /** Whose chains `chains` are. */
   readonly scope: Scope;
-  readonly chains: () => Promise<readonly DueChain[]>;
+  readonly chains: () => Promise<readonly ExpectedChain[]>;
   readonly range: Months;
   readonly now: Date;
   readonly signal: AbortSignal;
@@ -43,30 +43,30 @@ async function* contentOf(options: ExportOptions): AsyncGenerator<ExportLine> {
   const { key, scope, chains, range, now } = options;
   yield { type: 'export', version: 1, time: now.toISOString(), scope: given({ ...scope, ...range }) };
   for (const one of key.trusted.all) yield { type: 'key', ...one };
-  const isPlatforms = ({ chain }: DueChain) => chain === platformChain;
+  const isPlatforms = ({ chain }: ExpectedChain) => chain === platformChain;
   // It tells which others there are: read before they are, it tells of none that came later.
   for (const platform of (await chains()).filter(isPlatforms)) yield* linesOf(platform, options);
   for (const due of (await chains()).filter((one) => !isPlatforms(one))) yield* linesOf(due, options);
 }
 
-async function* linesOf(due: DueChain, { archive, range, signal }: ExportOptions): AsyncGenerator<ExportLine> {
+async function* linesOf(due: ExpectedChain, { reader, range, signal }: ExportOptions): AsyncGenerator<ExportLine> {
   const { chain, tenant } = due;
-  const months = await archive.months(due, range);
+  const months = await reader.months(due, range);
   if (months.length === 0) return;
-  const start = await archive.start(due, range.from);
+  const start = await reader.start(due, range.from);
   const name = tenant === undefined ? {} : { tenant };
   const before = typeof start === 'object' ? { before: start } : {};
   yield { type: 'chain', chain, ...name, beginning: start === 'beginning', ...before };
   for (const month of months) {
-    const { heads, removal, begun } = await archive.month(due, month);
+    const { heads, removal, begun } = await reader.month(due, month);
     yield { type: 'month', chain, month, begun };
     for (const head of heads) yield { type: 'head', ...head };
     if (removal !== undefined) {
       yield { type: 'removal', ...removal };
       continue;
     }
-    for await (const record of archive.records(chain, month, signal)) yield { type: 'record', ...record };
-    if (await archive.isRemoved(chain, month)) throw new ExportInterrupted(`records of ${month} were removed meanwhile`);
+    for await (const record of reader.records(chain, month, signal)) yield { type: 'record', ...record };
+    if (await reader.isRemoved(chain, month)) throw new ExportInterrupted(`records of ${month} were removed meanwhile`);
   }
 }
 

@@ -1,9 +1,9 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Logger } from 'pino';
 import { genesis, hashOf } from '../../audit/chain.ts';
-import type { SigningKey } from '../../audit/keys.ts';
+import type { SigningKey } from '../../audit/signing-keys.ts';
 import { isSignedHead, type SignedHead, signHead } from '../../audit/statements.ts';
-import { Archive, type HeadPlace } from './archive.ts';
+import { ChainReader, type HeadCursor } from './chain-reader.ts';
 import { databaseTime, lockedChains } from './ledger.ts';
 import { firstWatchedMonth, type OpenHead, openHeads } from './open-heads.ts';
 import type { AuditTables } from './tables.ts';
@@ -35,13 +35,13 @@ const headsAtATime = 500;
  */
 export class HeadSigner {
   readonly #options: HeadSignerOptions;
-  readonly #archive: Archive;
+  readonly #reader: ChainReader;
   /** Signed heads, by month of a chain, whose signatures were found good. */
   readonly #seen = new Map<string, SignedHead>();
 
   constructor(options: HeadSignerOptions) {
     this.#options = options;
-    this.#archive = new Archive(options.db);
+    this.#reader = new ChainReader(options.db);
   }
 
   /** Signs what is due now. @throws what the driver throws. */
@@ -50,7 +50,7 @@ export class HeadSigner {
     const unseen = new Map(this.#seen);
     let signed = 0;
     let contradictions = 0;
-    for (let after: HeadPlace = { chain: '', month: '' }; ; ) {
+    for (let after: HeadCursor = { chain: '', month: '' }; ; ) {
       const page = await openHeads(db, after, headsAtATime);
       const due: OpenHead[] = [];
       for (const head of page) {
@@ -99,7 +99,7 @@ export class HeadSigner {
     let previous = newest?.hash ?? (await this.#endBefore(chain, month));
     let sequence = newest?.sequence ?? 0;
     if (sequence < head.sequence) {
-      for await (const record of this.#archive.records(chain, month, signal, newest?.sequence)) {
+      for await (const record of this.#reader.records(chain, month, signal, newest?.sequence)) {
         sequence += 1;
         if (record.sequence !== sequence || hashOf(record) !== record.hash) return `record ${sequence} is not as it was recorded`;
         if (previous !== undefined && record.previous !== previous) return `record ${sequence} does not follow the one before it`;
@@ -113,7 +113,7 @@ export class HeadSigner {
 
   /** Hash that the first record of a month must follow; undefined while the month before has no final head. */
   async #endBefore(chain: string, month: string): Promise<string | undefined> {
-    const start = await this.#archive.start({ chain, begun: [] }, month);
+    const start = await this.#reader.start({ chain, begun: [] }, month);
     if (start === 'beginning') return genesis;
     return start !== undefined && isSignedHead(this.#options.key.trusted, start) ? start.hash : undefined;
   }
@@ -152,12 +152,12 @@ export class HeadSigner {
   }
 }
 
-function nameOf({ chain, month }: HeadPlace): string {
+function nameOf({ chain, month }: HeadCursor): string {
   return `${chain} ${month}`;
 }
 
 /** Sequences at which months end, by name. */
-async function endsOf(transaction: Transaction<AuditTables>, heads: readonly HeadPlace[]): Promise<Map<string, number>> {
+async function endsOf(transaction: Transaction<AuditTables>, heads: readonly HeadCursor[]): Promise<Map<string, number>> {
   const rows = await transaction
     .selectFrom('audit_heads')
     .select(['chain', 'month', 'sequence'])

@@ -1,12 +1,12 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
-import type { BegunDetails } from '../../audit/begun.ts';
 import { type ChainedRecord, genesis, hashOf, platformChain } from '../../audit/chain.ts';
 import { canonicalJson } from '../../audit/json.ts';
+import type { MonthStartDetails } from '../../audit/month-start.ts';
 import { type AuditRecord, newRecordId } from '../../audit/record.ts';
 import { Problem } from '../http/problem.ts';
 import { isDataRefused } from '../store/failures.ts';
+import { KeyedMutex } from './keyed-mutex.ts';
 import type { AuditTables } from './tables.ts';
-import { Turns } from './turns.ts';
 
 /** A record that has no place in a chain yet. */
 export type NewRecord = Omit<AuditRecord, 'received'> & {
@@ -43,7 +43,7 @@ interface Joining {
  */
 export class Ledger {
   readonly #db: Kysely<AuditTables>;
-  readonly #turns = new Turns(mostTransactions);
+  readonly #mutex = new KeyedMutex(mostTransactions);
   /** Single records that wait for the next transaction, oldest first. */
   readonly #joining: Joining[] = [];
   #joins = false;
@@ -58,23 +58,23 @@ export class Ledger {
    */
   async append(records: readonly NewRecord[]): Promise<number> {
     if (records.length === 0) return 0;
-    if (this.#turns.waiting >= mostWaiting) throw tooManyWait();
-    return await this.#turns.take([...new Set(records.map(chainOf))], () => this.#transact(records));
+    if (this.#mutex.waiting >= mostWaiting) throw tooManyWait();
+    return await this.#mutex.run([...new Set(records.map(chainOf))], () => this.#transact(records));
   }
 
   /**
    * As append; what the database will never take is left out, and holds up no other.
    * @returns how many were new, and those that were left out.
    */
-  async appendTakable(records: readonly NewRecord[]): Promise<{ readonly added: number; readonly untakable: readonly NewRecord[] }> {
+  async appendStorable(records: readonly NewRecord[]): Promise<{ readonly added: number; readonly untakable: readonly NewRecord[] }> {
     try {
       return { added: await this.append(records), untakable: [] };
     } catch (error) {
       if (!isDataRefused(error)) throw error;
       if (records.length === 1) return { added: 0, untakable: records };
       const half = Math.ceil(records.length / 2);
-      const first = await this.appendTakable(records.slice(0, half));
-      const second = await this.appendTakable(records.slice(half));
+      const first = await this.appendStorable(records.slice(0, half));
+      const second = await this.appendStorable(records.slice(half));
       return { added: first.added + second.added, untakable: [...first.untakable, ...second.untakable] };
     }
   }
@@ -139,7 +139,7 @@ export async function appendIn(transaction: Transaction<AuditTables>, records: r
   const own = byChain.get(platformChain) ?? [];
   byChain.delete(platformChain);
   const placed = byChain.size === 0 ? [] : await place(byChain);
-  const begun = placed.flatMap(({ chained, end }) => (chained[0]?.sequence === 1 ? [beginningOf(end)] : []));
+  const begun = placed.flatMap(({ chained, end }) => (chained[0]?.sequence === 1 ? [monthStartRecord(end)] : []));
   if (own.length + begun.length > 0) placed.push(...(await place(new Map([[platformChain, [...begun, ...own]]]))));
   if (placed.length === 0) return 0;
   await advance(
@@ -157,8 +157,8 @@ interface Placed {
 }
 
 /** That a chain, or another month of it, has begun: without it, a chain that is removed with all its heads would not be missed. */
-function beginningOf({ chain, month, record, organizationId }: End): NewRecord {
-  const details: BegunDetails = {
+function monthStartRecord({ chain, month, record, organizationId }: End): NewRecord {
+  const details: MonthStartDetails = {
     ...{ chain, month },
     ...(record.tenant === undefined ? {} : { tenant: record.tenant.name }),
     ...(organizationId === null ? {} : { organizationId }),

@@ -3,8 +3,8 @@ import type { ChainedRecord } from '../../audit/chain.ts';
 import { platformChain } from '../../audit/chain.ts';
 import type { RecordKind } from '../../audit/record.ts';
 import { Problem } from '../http/problem.ts';
-import { chainedRecordOf } from './archive.ts';
-import { chainsIn, type Scope } from './due-chains.ts';
+import { chainedRecordOf } from './chain-reader.ts';
+import { listedChains, type Scope } from './expected-chains.ts';
 import { toolCallAction } from './intake.ts';
 import type { AuditTables } from './tables.ts';
 
@@ -49,7 +49,7 @@ export class Listing {
     const wanted = newestFirst(matching(this.#db.selectFrom('audit_records').selectAll('audit_records'), filter, place), limit);
     const { tenant, organizationId } = scope;
     if (organizationId === undefined && tenant === undefined) return await wanted.execute();
-    const named = chainsIn(this.#db, scope).select('chain');
+    const named = listedChains(this.#db, scope).select('chain');
     // What was intended for a tenant before it was there is in the platform's chain.
     const withPlatform = tenant !== undefined && organizationId === undefined;
     const chains = withPlatform ? named.unionAll(this.#db.selectNoFrom(sql<string>`${platformChain}`.as('chain'))) : named;

@@ -1,10 +1,10 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
 import type { SignedHead } from '../../audit/statements.ts';
-import { type HeadPlace, signedHeadOf } from './archive.ts';
+import { type HeadCursor, signedHeadOf } from './chain-reader.ts';
 import type { AuditTables } from './tables.ts';
 
 /** The last record of a month of a chain, as the ledger wrote it, and the newest signed head of the month. */
-export interface OpenHead extends HeadPlace {
+export interface OpenHead extends HeadCursor {
   readonly sequence: number;
   readonly hash: string;
   readonly newest: SignedHead | undefined;
@@ -16,7 +16,7 @@ export interface OpenHead extends HeadPlace {
  * Heads of months that are not closed, in order of chain and month. Heads of this month and the last are among them even where a row says
  * that the month is closed: somebody with access to the database may have written that.
  */
-export async function openHeads(db: Kysely<AuditTables>, after: HeadPlace, limit: number): Promise<OpenHead[]> {
+export async function openHeads(db: Kysely<AuditTables>, after: HeadCursor, limit: number): Promise<OpenHead[]> {
   const { rows } = await sql<Selectable<AuditTables['audit_heads']> & { readonly over: boolean }>`
     SELECT heads.*, heads.month < to_char(greatest(clock_timestamp(), chains.received) AT TIME ZONE 'UTC', 'YYYY-MM') AS over
     FROM audit_heads AS heads LEFT JOIN audit_chains AS chains ON chains.chain = heads.chain

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
-import type { SigningKey } from '../../audit/keys.ts';
 import { newRecordId } from '../../audit/record.ts';
+import type { SigningKey } from '../../audit/signing-keys.ts';
 import { signRemoval } from '../../audit/statements.ts';
 import { appendIn, databaseTime } from './ledger.ts';
 import type { AuditTables } from './tables.ts';

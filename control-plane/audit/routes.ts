@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { SigningKey } from '../../audit/keys.ts';
 import { recordKinds } from '../../audit/record.ts';
+import type { SigningKey } from '../../audit/signing-keys.ts';
 import { verdictOf } from '../../audit/verification.ts';
 import { tenantName } from '../../crds/tenant.ts';
 import type { Access } from '../admin/access.ts';
@@ -12,21 +12,21 @@ import { operation } from '../http/operation.ts';
 import { Problem } from '../http/problem.ts';
 import type { Admin } from '../identity/admins.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
-import type { Archive, HeadPlace } from './archive.ts';
-import type { DueChain } from './due-chains.ts';
-import { type ExaminedMonth, examine } from './examination.ts';
+import type { ChainReader, HeadCursor } from './chain-reader.ts';
+import type { ExpectedChain } from './expected-chains.ts';
 import { exportLines } from './export.ts';
 import type { Listing } from './listing.ts';
-import type { Readings } from './readings.ts';
+import type { ReadSlots } from './read-slots.ts';
 import { auditPage, auditVerification, headPage, publicKeys, represent } from './representation.ts';
+import { type VerifiedMonth, verifyChains } from './verify-chains.ts';
 
 export interface AuditRouteParts {
   readonly access: Access;
   readonly directory: Pick<TenantDirectory, 'find'>;
   readonly listing: Listing;
-  readonly archive: Archive;
+  readonly reader: ChainReader;
   readonly key: () => SigningKey;
-  readonly readings: Readings;
+  readonly slots: ReadSlots;
   readonly now: () => Date;
 }
 
@@ -61,13 +61,13 @@ function refuseInverted({ from, to }: { readonly from?: string | undefined; read
 /** `/admin/audit`: what was done, by whom, and whether the record of it is whole. */
 export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): void {
   const app = server.withTypeProvider<ZodTypeProvider>();
-  const { access, directory, listing, archive, key, readings } = parts;
+  const { access, directory, listing, reader, key, slots } = parts;
   const onRequest = access.allow('audit:read');
   const find = async (name: string) => (tenantName.safeParse(name).success ? await directory.find(name) : undefined);
 
   /** Chains that the caller may read. @throws Problem tenant-not-found */
-  const chainsFor = async (admin: Admin, name: string | undefined): Promise<DueChain[]> => {
-    const chains = await archive.chains({ ...scopeOf(admin), tenant: name });
+  const chainsFor = async (admin: Admin, name: string | undefined): Promise<ExpectedChain[]> => {
+    const chains = await reader.chains({ ...scopeOf(admin), tenant: name });
     // A tenant that is there and has no record yet is no mistake.
     if (name !== undefined && chains.length === 0) visible(admin, name, await find(name));
     return chains;
@@ -127,14 +127,14 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
       const { tenant: name, from, to } = request.query;
       refuseInverted({ from, to });
       const admin = access.admin(request);
-      const reading = readings.begin(request, admin.organizationId);
+      const slot = slots.acquire(request, admin.organizationId);
       try {
         const chains = await chainsFor(admin, name);
-        const months: ExaminedMonth[] = [];
-        for await (const month of examine(archive, key().trusted, chains, { from, to }, reading.signal)) months.push(month);
+        const months: VerifiedMonth[] = [];
+        for await (const month of verifyChains(reader, key().trusted, chains, { from, to }, slot.signal)) months.push(month);
         return reply.send(summaryOf(months));
       } finally {
-        reading.end();
+        slot.release();
       }
     },
   );
@@ -163,16 +163,16 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
       const { tenant: name, from, to } = request.query;
       refuseInverted({ from, to });
       const admin = access.admin(request);
-      const reading = readings.begin(request, admin.organizationId);
-      const { signal } = reading;
+      const slot = slots.acquire(request, admin.organizationId);
+      const { signal } = slot;
       await chainsFor(admin, name).catch((error: unknown) => {
-        reading.end();
+        slot.release();
         throw error;
       });
       const scope = { ...scopeOf(admin), tenant: name };
-      const chains = () => archive.chains(scope);
-      const lines = exportLines({ archive, key: key(), scope, chains, range: { from, to }, now: parts.now(), signal });
-      const stream = reading.stream(lines);
+      const chains = () => reader.chains(scope);
+      const lines = exportLines({ reader, key: key(), scope, chains, range: { from, to }, now: parts.now(), signal });
+      const stream = slot.stream(lines);
       // The connection ends without the last line: that is how the caller can tell.
       stream.once('error', (err) => request.log.warn({ err }, 'export interrupted'));
       return reply.type('application/jsonl; charset=utf-8').send(stream as unknown as string);
@@ -199,7 +199,7 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
       const admin = access.admin(request);
       if (name !== undefined) await chainsFor(admin, name);
       const after = cursor === undefined ? undefined : readHeadCursor(cursor);
-      const { items, next } = await archive.headPage({ ...scopeOf(admin), tenant: name }, { from, to }, limit, after);
+      const { items, next } = await reader.headPage({ ...scopeOf(admin), tenant: name }, { from, to }, limit, after);
       return reply.send({ items, ...(next === undefined ? {} : { nextCursor: writeHeadCursor(next) }) });
     },
   );
@@ -225,7 +225,7 @@ function scopeOf(admin: Admin): { organizationId: string | undefined } {
   return { organizationId: admin.platform ? undefined : admin.organizationId };
 }
 
-function summaryOf(months: readonly ExaminedMonth[]): z.infer<typeof auditVerification> {
+function summaryOf(months: readonly VerifiedMonth[]): z.infer<typeof auditVerification> {
   const broken = months.find(({ state }) => state === 'broken');
   const { sequence, recordId } = broken?.fault ?? {};
   const verdict = verdictOf(months);
@@ -240,11 +240,11 @@ function summaryOf(months: readonly ExaminedMonth[]): z.infer<typeof auditVerifi
   };
 }
 
-function writeHeadCursor({ chain, month }: HeadPlace): string {
+function writeHeadCursor({ chain, month }: HeadCursor): string {
   return Buffer.from(`${month} ${chain}`).toString('base64url');
 }
 
-function readHeadCursor(cursor: string): HeadPlace {
+function readHeadCursor(cursor: string): HeadCursor {
   const [, month, chain] = /^(\d{4}-\d{2}) ([ -~]{1,100})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? [];
   if (month === undefined || chain === undefined) {
     throw new Problem('invalid-query', 'cursor is not one this API gave; begin without it.');

@@ -7,7 +7,7 @@ import type { Tenant } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Controller } from '../../kube/controller.ts';
 import { KubeError } from '../../kube/errors.ts';
-import { Turns } from '../audit/turns.ts';
+import { KeyedMutex } from '../audit/keyed-mutex.ts';
 import { type IdentityProvider, ProviderUnavailable, type RegisteredResource } from '../identity/provider.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
 import { registrationsOf } from './plan.ts';
@@ -41,7 +41,7 @@ const manyOrganizations = 50;
 export class AuthorizationController {
   readonly #options: ControllerOptions;
   readonly #controller: Controller;
-  readonly #urls = new Turns(Number.POSITIVE_INFINITY);
+  readonly #urls = new KeyedMutex(Number.POSITIVE_INFINITY);
   /** Recorded identifiers that the last sweep did not find at WorkOS. */
   #lost: ReadonlySet<string> = new Set();
   /** Of this term of leading, once there are many. */
@@ -96,7 +96,7 @@ export class AuthorizationController {
       platformOrganizationId,
       installation: installationOf(addressing),
       tenants: () => directory.knownTenants(),
-      inTurn: (url, work) => this.#urls.take([url], work),
+      inTurn: (url, work) => this.#urls.run([url], work),
       now: this.#options.now ?? (() => new Date()),
       beforeChange: this.#options.beforeChange,
       wrote: (written: Tenant) => directory.remember(written),

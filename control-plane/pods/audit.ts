@@ -53,7 +53,7 @@ export function auditIntakeRoutes(server: FastifyInstance, parts: AuditIntakePar
   const tenants = new WeakMap<FastifyRequest, Tenant>();
 
   const keep = async (request: FastifyRequest, { records, refused: malformed }: Taken): Promise<z.infer<typeof answer>> => {
-    const { added, untakable } = await ledger.appendTakable(records);
+    const { added, untakable } = await ledger.appendStorable(records);
     const refused = [...malformed, ...untakable.map(({ id }) => ({ id, message: 'The database does not take it.' }))];
     if (refused.length > 0) {
       metrics.refusedRecords.inc(refused.length);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { genesis, hashOf } from '../../audit/chain.ts';
 import { newRecordId } from '../../audit/record.ts';
 import { Audit } from '../../control-plane/audit/actions.ts';
-import { chainedRecordOf } from '../../control-plane/audit/archive.ts';
+import { chainedRecordOf } from '../../control-plane/audit/chain-reader.ts';
 import { Ledger } from '../../control-plane/audit/ledger.ts';
 import type { Admin } from '../../control-plane/identity/admins.ts';
 import { isStoreUnavailable } from '../../control-plane/store/failures.ts';
@@ -158,14 +158,14 @@ describe('a chain', () => {
       records[index] = poison;
       return poison;
     });
-    expect(await new Ledger(store.db).appendTakable(records)).toEqual({ added: 6, untakable });
+    expect(await new Ledger(store.db).appendStorable(records)).toEqual({ added: 6, untakable });
     const expected = records.filter((record) => !untakable.includes(record)).map(({ id }) => id);
     expect((await rows(acme.uid)).map(({ id }) => id)).toEqual(expected);
     // That the database is away is no refusal.
     const lone = await postgres.open();
     const ledger = new Ledger(lone.db);
     await lone.close();
-    await expect(ledger.appendTakable(records)).rejects.toThrow();
+    await expect(ledger.appendStorable(records)).rejects.toThrow();
   });
 
   test('of the next month continues from the last record of the month before, and never goes back', async () => {

@@ -6,13 +6,13 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ChainedRecord, genesis, hashOf } from '../../audit/chain.ts';
 import { verifyExport } from '../../audit/export.ts';
-import { SigningKey } from '../../audit/keys.ts';
+import { SigningKey } from '../../audit/signing-keys.ts';
 import { signHead, signRemoval } from '../../audit/statements.ts';
-import { Archive } from '../../control-plane/audit/archive.ts';
-import { examine } from '../../control-plane/audit/examination.ts';
+import { ChainReader } from '../../control-plane/audit/chain-reader.ts';
 import { exportLines } from '../../control-plane/audit/export.ts';
 import { HeadSigner } from '../../control-plane/audit/head-signer.ts';
 import { Ledger } from '../../control-plane/audit/ledger.ts';
+import { verifyChains } from '../../control-plane/audit/verify-chains.ts';
 import { migrations } from '../../control-plane/store/migrations/index.ts';
 import { type AuditStore, silent, startAuditStore, type TestTenant, toolCall } from './control-plane-audit-store.ts';
 
@@ -124,11 +124,11 @@ test("a former version's chains stay verifiable after the migration", async () =
   }
 
   const store = await postgres.open();
-  const archive = new Archive(store.db);
+  const reader = new ChainReader(store.db);
   const verdicts = async (tenant: string) => {
     const months = [];
-    const chains = await archive.chains({ ...everything, tenant });
-    for await (const { state, records: count, signedThrough, fault } of examine(archive, key.trusted, chains, {}, never)) {
+    const chains = await reader.chains({ ...everything, tenant });
+    for await (const { state, records: count, signedThrough, fault } of verifyChains(reader, key.trusted, chains, {}, never)) {
       months.push([state, count, signedThrough, fault?.kind]);
     }
     return months;
@@ -140,7 +140,7 @@ test("a former version's chains stay verifiable after the migration", async () =
   ]);
   expect(await verdicts('headless')).toMatchObject([['broken', 2, 0, 'head-missing']]);
   expect(await verdicts('rowless')).toMatchObject([['broken', 1, 0, 'truncated']]);
-  expect(await archive.heads([...new Set(many.map(({ chain }) => chain))], {})).toHaveLength(1_100);
+  expect(await reader.heads([...new Set(many.map(({ chain }) => chain))], {})).toHaveLength(1_100);
 
   await new Ledger(store.db).append([toolCall(acme)]);
   await new HeadSigner({ db: store.db, key, assertLeading: () => {}, log: silent }).sign();
@@ -148,7 +148,7 @@ test("a former version's chains stay verifiable after the migration", async () =
   const scope = { ...everything, tenant: 'acme' };
   const lines: string[] = [];
   for await (const line of exportLines({
-    ...{ archive, key, scope, chains: () => archive.chains(scope) },
+    ...{ reader, key, scope, chains: () => reader.chains(scope) },
     ...{ range: {}, now: new Date(), signal: never },
   })) {
     lines.push(line.trimEnd());

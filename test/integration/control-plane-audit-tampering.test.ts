@@ -5,22 +5,22 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type ChainedRecord, genesis, hashOf } from '../../audit/chain.ts';
 import { verifyExport } from '../../audit/export.ts';
 import type { KeptHead } from '../../audit/export-lines.ts';
-import { SigningKey } from '../../audit/keys.ts';
+import { SigningKey } from '../../audit/signing-keys.ts';
 import { signHead } from '../../audit/statements.ts';
 import { verdictOf } from '../../audit/verification.ts';
-import { Archive, chainedRecordOf } from '../../control-plane/audit/archive.ts';
-import type { Scope } from '../../control-plane/audit/due-chains.ts';
-import { type ExaminedMonth, examine } from '../../control-plane/audit/examination.ts';
+import { ChainReader, chainedRecordOf } from '../../control-plane/audit/chain-reader.ts';
+import type { Scope } from '../../control-plane/audit/expected-chains.ts';
 import { exportLines } from '../../control-plane/audit/export.ts';
 import { HeadSigner } from '../../control-plane/audit/head-signer.ts';
 import { Ledger } from '../../control-plane/audit/ledger.ts';
+import { type VerifiedMonth, verifyChains } from '../../control-plane/audit/verify-chains.ts';
 import type { Store } from '../../control-plane/store/store.ts';
 import { type AuditStore, type silent, startAuditStore, type TestTenant, toolCall } from './control-plane-audit-store.ts';
 
 let postgres: AuditStore;
 let store: Store;
 let ledger: Ledger;
-let archive: Archive;
+let reader: ChainReader;
 let acme: TestTenant;
 let globex: TestTenant;
 
@@ -41,7 +41,7 @@ beforeAll(async () => {
   postgres = await startAuditStore();
   store = await postgres.open();
   ledger = new Ledger(store.db);
-  archive = new Archive(store.db);
+  reader = new ChainReader(store.db);
 });
 
 afterAll(() => postgres.stop());
@@ -61,9 +61,9 @@ beforeEach(async () => {
 const run = (statement: string) => sql.raw(statement).execute(store.db);
 const tables = ['audit_chains', 'audit_heads', 'audit_records'];
 
-async function verified(scope: Scope = everything, range = {}): Promise<{ verdict: string; months: ExaminedMonth[] }> {
+async function verified(scope: Scope = everything, range = {}): Promise<{ verdict: string; months: VerifiedMonth[] }> {
   const months = [];
-  for await (const month of examine(archive, key.trusted, await archive.chains(scope), range, never)) months.push(month);
+  for await (const month of verifyChains(reader, key.trusted, await reader.chains(scope), range, never)) months.push(month);
   return { verdict: verdictOf(months), months };
 }
 
@@ -72,14 +72,14 @@ const broken = async (scope?: Scope) =>
     .filter(({ state }) => state === 'broken')
     .map(({ chain, fault }) => [chain, fault?.kind, fault?.sequence] as const);
 
-async function exported(scope: Scope = everything, range = {}, from = archive): Promise<string[]> {
-  const options = { archive: from, key, scope, chains: () => from.chains(scope), range, now: new Date(), signal: never };
+async function exported(scope: Scope = everything, range = {}, from = reader): Promise<string[]> {
+  const options = { reader: from, key, scope, chains: () => from.chains(scope), range, now: new Date(), signal: never };
   const lines: string[] = [];
   for await (const line of exportLines(options)) lines.push(line.trimEnd());
   return lines;
 }
 
-const keptHeads = async (): Promise<KeptHead[]> => (await archive.headPage(everything, {}, 100, undefined)).items;
+const keptHeads = async (): Promise<KeptHead[]> => (await reader.headPage(everything, {}, 100, undefined)).items;
 
 /** Computes a chain anew and makes the ledger believe it, as somebody would who knows how it is made. */
 async function rewrite(chain: string): Promise<void> {
@@ -248,8 +248,8 @@ describe('an export', () => {
   });
 
   test('made while a tenant is created is well', async () => {
-    class Growing extends Archive {
-      override async *records(...args: Parameters<Archive['records']>) {
+    class Growing extends ChainReader {
+      override async *records(...args: Parameters<ChainReader['records']>) {
         yield* super.records(...args);
         if (args[0] === 'platform') await ledger.append([toolCall({ name: 'late', uid: randomUUID() })]);
       }
@@ -261,7 +261,7 @@ describe('an export', () => {
 });
 
 describe('the signing', () => {
-  const headsOf = async (chain: string) => (await archive.heads([chain], {})).map(({ sequence }) => sequence);
+  const headsOf = async (chain: string) => (await reader.heads([chain], {})).map(({ sequence }) => sequence);
 
   test('goes on for an unsigned month that a row calls closed', async () => {
     await run(`UPDATE audit_heads SET signature = NULL, final = true`);
@@ -301,7 +301,7 @@ describe('the signing', () => {
 
   test('vouches for no head that somebody else has signed', async () => {
     const other = new SigningKey(pem());
-    const [head] = await archive.heads([acme.uid], {});
+    const [head] = await reader.heads([acme.uid], {});
     if (head === undefined) throw new Error('nothing was signed');
     const { keyId, signature } = signHead(other, head);
     await run(`UPDATE audit_heads SET key_id = '${keyId}', signature = '${signature}' WHERE chain = '${acme.uid}'`);
@@ -311,7 +311,7 @@ describe('the signing', () => {
   });
 
   test('is not taken back to an old head by the replica that has signed a newer one', async () => {
-    const old = await archive.heads([acme.uid], {});
+    const old = await reader.heads([acme.uid], {});
     const leader = signer();
     await leader.sign();
     const heads = await keptHeads();

@@ -3,22 +3,22 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type ChainedRecord, genesis, hashOf } from '../../audit/chain.ts';
 import { verifyExport } from '../../audit/export.ts';
-import { SigningKey } from '../../audit/keys.ts';
+import { SigningKey } from '../../audit/signing-keys.ts';
 import { signHead } from '../../audit/statements.ts';
-import { Archive, chainedRecordOf } from '../../control-plane/audit/archive.ts';
-import { examine } from '../../control-plane/audit/examination.ts';
+import { ChainReader, chainedRecordOf } from '../../control-plane/audit/chain-reader.ts';
 import { ExportInterrupted, exportLines } from '../../control-plane/audit/export.ts';
 import { HeadSigner } from '../../control-plane/audit/head-signer.ts';
 import { Ledger } from '../../control-plane/audit/ledger.ts';
 import { Listing } from '../../control-plane/audit/listing.ts';
 import { Retention } from '../../control-plane/audit/retention.ts';
+import { verifyChains } from '../../control-plane/audit/verify-chains.ts';
 import type { Store } from '../../control-plane/store/store.ts';
 import { type AuditStore, silent, startAuditStore, toolCall } from './control-plane-audit-store.ts';
 
 let postgres: AuditStore;
 let store: Store;
 let ledger: Ledger;
-let archive: Archive;
+let reader: ChainReader;
 
 const pem = () => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 const key = new SigningKey(pem());
@@ -33,24 +33,24 @@ beforeAll(async () => {
   postgres = await startAuditStore();
   store = await postgres.open();
   ledger = new Ledger(store.db);
-  archive = new Archive(store.db);
+  reader = new ChainReader(store.db);
 });
 
 afterAll(() => postgres.stop());
 
 const everything = { organizationId: undefined };
-const only = async (chain: string) => (await archive.chains(everything)).filter((due) => due.chain === chain);
+const only = async (chain: string) => (await reader.chains(everything)).filter((due) => due.chain === chain);
 
 async function examined(chain: string, range = {}) {
   const months = [];
-  for await (const { tenant: _, ...verdict } of examine(archive, key.trusted, await only(chain), range, never)) months.push(verdict);
+  for await (const { tenant: _, ...verdict } of verifyChains(reader, key.trusted, await only(chain), range, never)) months.push(verdict);
   return months;
 }
 
 /** An export of one chain, as of a tenant of which there was no other. */
 async function exported(chain: string, range = {}): Promise<string[]> {
   const scope = { organizationId: undefined, tenant: 'acme' };
-  const options = { archive, key, scope, chains: () => only(chain), range, now: new Date(), signal: never };
+  const options = { reader, key, scope, chains: () => only(chain), range, now: new Date(), signal: never };
   const lines: string[] = [];
   for await (const line of exportLines(options)) lines.push(line.trimEnd());
   return lines;
@@ -110,7 +110,7 @@ describe('a chain as it was recorded', () => {
   test('is signed only where it has moved', async () => {
     const chain = await nineRecords();
     await signer().sign();
-    expect((await archive.heads([chain], {})).map(({ sequence }) => sequence)).toEqual([9]);
+    expect((await reader.heads([chain], {})).map(({ sequence }) => sequence)).toEqual([9]);
     expect((await signer().sign()).signed).toBe(0);
   });
 
@@ -141,7 +141,7 @@ const forgetBeginning = (chain: string) =>
 /** Records that are received in a month to come. */
 async function recordIn(acme: { name: string; uid: string }, month: string, count: number): Promise<void> {
   const received = new Date(`${month}-10T00:00:00Z`);
-  if ((await archive.chains({ organizationId: undefined })).some(({ chain }) => chain === acme.uid)) {
+  if ((await reader.chains({ organizationId: undefined })).some(({ chain }) => chain === acme.uid)) {
     await store.db.updateTable('audit_chains').set({ received }).where('chain', '=', acme.uid).execute();
   } else {
     await store.db
@@ -232,7 +232,7 @@ describe('tampering', () => {
 
   test('by cutting the end off with its signed heads is found by one who has kept them', async () => {
     await signer().sign();
-    const shipped = await archive.heads([chain], {});
+    const shipped = await reader.heads([chain], {});
     await cutAfter(chain, 4);
     await unsign(chain);
     const lines = await exported(chain);
@@ -244,7 +244,7 @@ describe('tampering', () => {
 
   test('with a signed head, or swapping it with another chain’s, is found', async () => {
     const other = await nineRecords();
-    const [foreign] = await archive.heads([other], {});
+    const [foreign] = await reader.heads([other], {});
     await sql`UPDATE audit_heads SET signed_hash = ${foreign?.hash ?? ''}, signature = ${foreign?.signature ?? ''}
       WHERE chain = ${chain}`.execute(store.db);
     const found = await fault();
@@ -256,7 +256,7 @@ describe('tampering', () => {
     const own = new SigningKey(pem());
     await change(chain, 2, `actor = 'user_2'`);
     await rewriteFrom(chain, 2);
-    for (const head of await archive.heads([chain], {})) {
+    for (const head of await reader.heads([chain], {})) {
       const { hash = '' } =
         (await store.db
           .selectFrom('audit_records')
@@ -280,7 +280,7 @@ describe('tampering', () => {
     await recordIn(acme, '2097-01', 3);
     await recordIn(acme, '2097-02', 2);
     await recordIn(acme, '2097-03', 2);
-    const shipped = await archive.heads([acme.uid], {});
+    const shipped = await reader.heads([acme.uid], {});
     await remove(acme.uid, `month = '2097-02'`);
     expect(await examined(acme.uid)).toMatchObject([
       { state: 'intact' },
@@ -331,7 +331,7 @@ describe('tampering', () => {
     await cutAfter(chain, 4);
     const log = { error: (fields: { chain: string }, message: string) => fields.chain === chain && errors.push(message) };
     expect((await signer(log as unknown as typeof silent).sign()).contradictions).toBeGreaterThan(0);
-    expect((await archive.heads([chain], {})).map(({ sequence }) => sequence)).toEqual([6]);
+    expect((await reader.heads([chain], {})).map(({ sequence }) => sequence)).toEqual([6]);
     expect(errors).toEqual(['audit chain contradicts its signed head']);
   });
 
@@ -454,7 +454,7 @@ describe('retention', () => {
   test('in the middle of an export interrupts it', async () => {
     const acme = tenant();
     await past(acme, monthsAgo(4), 6);
-    const options = { archive, key, scope: everything, chains: () => only(acme.uid), range: {}, now: new Date(), signal: never };
+    const options = { reader, key, scope: everything, chains: () => only(acme.uid), range: {}, now: new Date(), signal: never };
     const lines = exportLines(options);
     await expect(
       (async () => {
@@ -466,7 +466,7 @@ describe('retention', () => {
   test('in the middle of a verification is seen', async () => {
     const acme = tenant();
     await past(acme, monthsAgo(4), 6);
-    class Overtaken extends Archive {
+    class Overtaken extends ChainReader {
       override async *records(chain: string, month: string, signal: AbortSignal) {
         await retention(62).apply();
         yield* super.records(chain, month, signal);
@@ -474,7 +474,7 @@ describe('retention', () => {
     }
     const months = [];
     const overtaken = new Overtaken(store.db);
-    for await (const verdict of examine(overtaken, key.trusted, await only(acme.uid), {}, never)) months.push(verdict);
+    for await (const verdict of verifyChains(overtaken, key.trusted, await only(acme.uid), {}, never)) months.push(verdict);
     expect(months).toMatchObject([{ state: 'removed', signedThrough: 6 }]);
   });
 });

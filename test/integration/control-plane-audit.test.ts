@@ -503,7 +503,7 @@ describe('a reader who trusts nobody', () => {
   });
 });
 
-describe('readings of whole chains', () => {
+describe('slots of whole chains', () => {
   test('are few at a time for an organization, are in nobody else’s way, and end with their callers', async () => {
     const blocker = await database.connect();
     await blocker.query('BEGIN');

@@ -11,7 +11,7 @@ export interface Scope {
 }
 
 /** A chain of which there must be something, whoever says so. */
-export interface DueChain {
+export interface ExpectedChain {
   readonly chain: string;
   /** Name of its tenant; undefined for the platform's, and where nothing says it any more. */
   readonly tenant: string | undefined;
@@ -22,7 +22,7 @@ export interface DueChain {
 }
 
 /** Chains of the list that a scope has. */
-export function chainsIn(db: Kysely<AuditTables>, { organizationId, tenant }: Scope) {
+export function listedChains(db: Kysely<AuditTables>, { organizationId, tenant }: Scope) {
   let query = db.selectFrom('audit_chains');
   if (organizationId !== undefined) query = query.where('organization_id', '=', organizationId);
   if (tenant !== undefined) query = query.where('tenant_name', '=', tenant);
@@ -33,7 +33,7 @@ export function chainsIn(db: Kysely<AuditTables>, { organizationId, tenant }: Sc
  * Chains in scope, in order of their names: those of the list, those that have records, heads or statements without being listed, and
  * those that the platform's chain says began. One of these alone would let whoever can delete rows make a chain vanish unseen.
  */
-export async function dueChains(db: Kysely<AuditTables>, scope: Scope): Promise<DueChain[]> {
+export async function expectedChains(db: Kysely<AuditTables>, scope: Scope): Promise<ExpectedChain[]> {
   const { organizationId = null, tenant = null } = scope;
   // The first record of each chain by one step in the index: a chain may have millions.
   const { rows } = await sql<{

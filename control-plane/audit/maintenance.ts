@@ -4,7 +4,7 @@ import type { HeadSigner } from './head-signer.ts';
 import type { AuditMetrics } from './metrics.ts';
 import type { Retention } from './retention.ts';
 
-export interface UpkeepOptions {
+export interface MaintenanceOptions {
   readonly signer: HeadSigner;
   readonly retention: Retention;
   readonly metrics: AuditMetrics;
@@ -16,10 +16,10 @@ export interface UpkeepOptions {
 }
 
 /** What one replica, the leading one, does for the audit: signs heads, and removes what is too old. */
-export class Upkeep {
-  readonly #options: UpkeepOptions;
+export class Maintenance {
+  readonly #options: MaintenanceOptions;
 
-  constructor(options: UpkeepOptions) {
+  constructor(options: MaintenanceOptions) {
     this.#options = options;
   }
 

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { Turns } from '../../control-plane/audit/turns.ts';
+import { KeyedMutex } from '../../control-plane/audit/keyed-mutex.ts';
 
-/** Work that ends when it is told to, and what has begun of it. */
-function works(turns: Turns) {
+/** Work that ends on request, and the names of the work that has started. */
+function works(mutex: KeyedMutex) {
   const begun: string[] = [];
   const ends = new Map<string, () => void>();
   const take = (name: string, ...keys: string[]) =>
-    turns.take(keys, () => {
+    mutex.run(keys, () => {
       begun.push(name);
       return new Promise<void>((resolve) => ends.set(name, resolve));
     });
@@ -19,13 +19,13 @@ function works(turns: Turns) {
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-test('work on the same key is done in order, other work meanwhile', async () => {
-  const turns = new Turns(10);
-  const { begun, take, end } = works(turns);
+test('runs work on one key in order and other work meanwhile', async () => {
+  const mutex = new KeyedMutex(10);
+  const { begun, take, end } = works(mutex);
   const all = [take('first', 'a'), take('second', 'a'), take('other', 'b'), take('both', 'a', 'b')];
   await settled();
   expect(begun).toEqual(['first', 'other']);
-  expect(turns.waiting).toBe(2);
+  expect(mutex.waiting).toBe(2);
   await end('first');
   expect(begun).toEqual(['first', 'other', 'second']);
   await end('second');
@@ -34,11 +34,11 @@ test('work on the same key is done in order, other work meanwhile', async () => 
   expect(begun.at(-1)).toBe('both');
   await end('both');
   await Promise.all(all);
-  expect(turns.waiting).toBe(0);
+  expect(mutex.waiting).toBe(0);
 });
 
-test('no more is done at a time than may be', async () => {
-  const { begun, take, end } = works(new Turns(2));
+test('runs no more at a time than its limit', async () => {
+  const { begun, take, end } = works(new KeyedMutex(2));
   const all = ['a', 'b', 'c', 'd'].map((name) => take(name, name));
   await settled();
   expect(begun).toEqual(['a', 'b']);
@@ -49,20 +49,20 @@ test('no more is done at a time than may be', async () => {
   await Promise.all(all);
 });
 
-test('what fails lets the next one begin', async () => {
-  const turns = new Turns(1);
-  const failed = turns.take(['a'], () => Promise.reject(new Error('away')));
-  const next = turns.take(['a'], async () => 'done');
+test('runs the next work after a failure', async () => {
+  const mutex = new KeyedMutex(1);
+  const failed = mutex.run(['a'], () => Promise.reject(new Error('away')));
+  const next = mutex.run(['a'], async () => 'done');
   await expect(failed).rejects.toThrow('away');
   expect(await next).toBe('done');
 });
 
-test('work on keys in any order never waits for itself', async () => {
-  const turns = new Turns(3);
+test('does not deadlock on several keys in any order', async () => {
+  const mutex = new KeyedMutex(3);
   const names = ['a', 'b', 'c', 'd'];
   const done = Array.from({ length: 400 }, (_, index) => {
     const keys = names.filter((_name, bit) => (index >> bit) & 1);
-    return turns.take(
+    return mutex.run(
       index % 2 === 0 ? keys : keys.toReversed(),
       () => new Promise<number>((resolve) => setImmediate(() => resolve(index))),
     );

@@ -1,25 +1,26 @@
-/** Lets work on the same keys happen one after the other, and not more than so much at a time in all. */
-export class Turns {
-  readonly #most: number;
+/** Runs work that shares a key one after the other, and at most `limit` pieces of work at a time. */
+export class KeyedMutex {
+  readonly #limit: number;
+  /** For each key, the end of the work that came last. */
   readonly #tails = new Map<string, Promise<void>>();
   readonly #queue: (() => void)[] = [];
   #running = 0;
   #waiting = 0;
 
-  constructor(most: number) {
-    this.#most = most;
+  constructor(limit: number) {
+    this.#limit = limit;
   }
 
-  /** Work that has not begun. */
+  /** Pieces of work that have not started. */
   get waiting(): number {
     return this.#waiting;
   }
 
-  /** Does `work` after all earlier work on any of the keys has ended, whatever came of that. */
-  async take<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
+  /** Runs `work` after all earlier work on any of the keys has ended, with or without success. */
+  async run<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
     const earlier = keys.map((key) => this.#tails.get(key));
     const ended = Promise.withResolvers<void>();
-    // On all keys at once: two that want the same ones cannot wait for each other.
+    // All keys are claimed at once, so that two pieces of work with the same keys cannot wait for each other.
     for (const key of keys) this.#tails.set(key, ended.promise);
     this.#waiting += 1;
     await Promise.all(earlier);
@@ -37,8 +38,8 @@ export class Turns {
   }
 
   async #slot(): Promise<void> {
-    if (this.#running === this.#most) {
-      // The one that ends hands its place over.
+    if (this.#running === this.#limit) {
+      // Work that ends hands its slot over.
       await new Promise<void>((resolve) => this.#queue.push(resolve));
     } else this.#running += 1;
   }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
-import { Readings } from '../../control-plane/audit/readings.ts';
+import { ReadSlots } from '../../control-plane/audit/read-slots.ts';
 import { renderErrors } from '../../control-plane/http/render-errors.ts';
 
 const line = `${'x'.repeat(16 * 1024)}\n`;
@@ -10,7 +10,7 @@ const lines = 3_000;
 const stallMs = 30_000;
 let app: FastifyInstance;
 
-// Time goes on when the tests say so: whatever the machine is doing, nobody is late.
+// The tests move the clock, so that a busy machine does not make a reader late.
 beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
 
 afterEach(async () => {
@@ -18,15 +18,15 @@ afterEach(async () => {
   await app.close();
 });
 
-/** A server of exports that are larger than what a connection takes while nobody reads. */
-async function serve(limits: { perOrganization: number; inAll: number }): Promise<{ url: string; port: number; errors: string[] }> {
+/** A server of exports that are larger than the buffers of a connection. */
+async function serve(limits: { perOrganization: number; total: number }): Promise<{ url: string; port: number; errors: string[] }> {
   const errors: string[] = [];
-  const readings = new Readings({ ...limits, stallMs });
+  const slots = new ReadSlots({ ...limits, stallMs });
   app = Fastify({ forceCloseConnections: true });
   renderErrors(app);
   app.get<{ Params: { organization: string } }>('/:organization', async (request, reply) => {
-    const reading = readings.begin(request, request.params.organization);
-    const stream = reading.stream(
+    const slot = slots.acquire(request, request.params.organization);
+    const stream = slot.stream(
       (async function* () {
         for (let sent = 0; sent < lines; sent += 1) yield line;
       })(),
@@ -39,7 +39,7 @@ async function serve(limits: { perOrganization: number; inAll: number }): Promis
   return { url: `http://127.0.0.1:${port}`, port, errors };
 }
 
-/** Asks, and reads nothing of the answer once it has begun. */
+/** Sends a request and does not read its answer. */
 async function askOnly(port: number, path: string): Promise<void> {
   const socket = connect(port, '127.0.0.1');
   onTestFinished(() => void socket.destroy());
@@ -55,26 +55,26 @@ const later = (errors: readonly string[]) => () => {
 
 const wholeLength = async (url: string) => (await (await fetch(url)).text()).length;
 
-test('a reader who does not read loses the reading, is in nobody else’s way, and leaves the place free', async () => {
-  const { url, port, errors } = await serve({ perOrganization: 1, inAll: 8 });
+test('takes the slot of a caller that does not read, and blocks no other organization', async () => {
+  const { url, port, errors } = await serve({ perOrganization: 1, total: 8 });
   await askOnly(port, '/acme');
   const refused = await fetch(`${url}/acme`);
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '10']);
   expect(await wholeLength(`${url}/globex`)).toBe(lines * line.length);
-  await expect.poll(later(errors), { timeout: 10_000 }).toEqual(['the caller does not take what it is sent']);
+  await expect.poll(later(errors), { timeout: 10_000 }).toEqual(['the caller does not read the export']);
   expect(await wholeLength(`${url}/acme`)).toBe(lines * line.length);
 });
 
-test('there are no more readings than there may be in all', async () => {
-  const { url, port, errors } = await serve({ perOrganization: 1, inAll: 2 });
+test('limits verifications and exports of all organizations', async () => {
+  const { url, port, errors } = await serve({ perOrganization: 1, total: 2 });
   await Promise.all([askOnly(port, '/a'), askOnly(port, '/b')]);
   expect((await fetch(`${url}/c`)).status).toBe(429);
   await expect.poll(() => later(errors)().length, { timeout: 10_000 }).toBe(2);
   expect(await wholeLength(`${url}/c`)).toBe(lines * line.length);
 });
 
-test('a reader who reads slowly is waited for', async () => {
-  const { url, errors } = await serve({ perOrganization: 1, inAll: 2 });
+test('waits for a caller that reads slowly', async () => {
+  const { url, errors } = await serve({ perOrganization: 1, total: 2 });
   const { body } = await fetch(`${url}/acme`);
   if (body === null) throw new Error('no body');
   let length = 0;

@@ -3,11 +3,11 @@ import type { ChainedRecord } from '../../audit/chain.ts';
 import type { KeptHead } from '../../audit/export-lines.ts';
 import type { Json } from '../../audit/json.ts';
 import type { SignedHead, SignedRemoval } from '../../audit/statements.ts';
-import { chainsIn, type DueChain, dueChains, type Scope } from './due-chains.ts';
+import { type ExpectedChain, expectedChains, listedChains, type Scope } from './expected-chains.ts';
 import type { AuditTables } from './tables.ts';
 
 /** A month of a chain, as the ledger says it is. */
-export interface KeptMonth {
+export interface StoredMonth {
   readonly month: string;
   /** Whether the platform's chain says that it began. */
   readonly begun: boolean;
@@ -23,7 +23,7 @@ export interface Months {
 }
 
 /** Where a list of heads goes on. */
-export interface HeadPlace {
+export interface HeadCursor {
   readonly chain: string;
   readonly month: string;
 }
@@ -31,7 +31,7 @@ export interface HeadPlace {
 const recordsAPage = 500;
 
 /** Reads chains as they are kept, without judging them. Statements are short, so that a slow reader holds nothing. */
-export class Archive {
+export class ChainReader {
   readonly #db: Kysely<AuditTables>;
 
   constructor(db: Kysely<AuditTables>) {
@@ -39,12 +39,12 @@ export class Archive {
   }
 
   /** Chains in scope, in order of their names. */
-  chains(scope: Scope): Promise<DueChain[]> {
-    return dueChains(this.#db, scope);
+  chains(scope: Scope): Promise<ExpectedChain[]> {
+    return expectedChains(this.#db, scope);
   }
 
   /** Months of which there is, or must be, anything, in order: records, signed heads, a statement that they were removed, a beginning. */
-  async months({ chain, begun }: Pick<DueChain, 'chain' | 'begun'>, range: Months): Promise<string[]> {
+  async months({ chain, begun }: Pick<ExpectedChain, 'chain' | 'begun'>, range: Months): Promise<string[]> {
     const { from = '', to = '9999-12' } = range;
     // The months of records by one step in the index for each: a month may have millions.
     const { rows } = await sql<{ month: string }>`
@@ -59,7 +59,7 @@ export class Archive {
   }
 
   /** Everything about a month except its records, read at once. */
-  async month({ chain, begun }: Pick<DueChain, 'chain' | 'begun'>, month: string): Promise<KeptMonth> {
+  async month({ chain, begun }: Pick<ExpectedChain, 'chain' | 'begun'>, month: string): Promise<StoredMonth> {
     const row = await this.#heads([chain], { from: month, to: month }).executeTakeFirst();
     const head = row && signedHeadOf(row);
     return {
@@ -92,8 +92,8 @@ export class Archive {
     scope: Scope,
     { from = '', to = '9999-12' }: Months,
     limit: number,
-    after: HeadPlace | undefined,
-  ): Promise<{ items: KeptHead[]; next: HeadPlace | undefined }> {
+    after: HeadCursor | undefined,
+  ): Promise<{ items: KeptHead[]; next: HeadCursor | undefined }> {
     let query = this.#db
       .selectFrom('audit_heads')
       .leftJoin('audit_chains', 'audit_chains.chain', 'audit_heads.chain')
@@ -104,7 +104,7 @@ export class Archive {
       .where('audit_heads.month', '<=', to);
     // A reader of all chains also gets the heads of chains that were deleted from audit_chains.
     if (scope.organizationId !== undefined || scope.tenant !== undefined) {
-      query = query.where('audit_heads.chain', 'in', chainsIn(this.#db, scope).select('chain'));
+      query = query.where('audit_heads.chain', 'in', listedChains(this.#db, scope).select('chain'));
     }
     if (after !== undefined) {
       query = query.where(sql<boolean>`(audit_heads.chain, audit_heads.month) > (${after.chain}, ${after.month})`);
@@ -129,8 +129,8 @@ export class Archive {
     return row !== undefined && signedRemovalOf(row) !== undefined;
   }
 
-  /** Where a reading that begins with `month` begins: at the chain's beginning, or after the last head that was signed before. */
-  async start(due: Pick<DueChain, 'chain' | 'begun'>, month: string | undefined): Promise<'beginning' | SignedHead | undefined> {
+  /** Where a slot that begins with `month` begins: at the chain's beginning, or after the last head that was signed before. */
+  async start(due: Pick<ExpectedChain, 'chain' | 'begun'>, month: string | undefined): Promise<'beginning' | SignedHead | undefined> {
     if (month === undefined) return 'beginning';
     const earlier = await this.months(due, { to: before(month) });
     const last = earlier.at(-1);

@@ -4,8 +4,8 @@ import { genesis, hashOf } from '../../audit/chain.ts';
 import { verifyExport } from '../../audit/export.ts';
 import type { ExportLine } from '../../audit/export-lines.ts';
 import { canonicalJson } from '../../audit/json.ts';
-import { SigningKey, TrustedKeys } from '../../audit/keys.ts';
 import type { AuditRecord } from '../../audit/record.ts';
+import { SigningKey, TrustedKeys } from '../../audit/signing-keys.ts';
 import { isSignedHead, signEnd, signHead } from '../../audit/statements.ts';
 
 const pair = () => generateKeyPairSync('ed25519');

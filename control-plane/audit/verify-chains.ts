@@ -1,31 +1,31 @@
-import type { TrustedKeys } from '../../audit/keys.ts';
+import type { TrustedKeys } from '../../audit/signing-keys.ts';
 import { ChainVerification, type MonthVerdict } from '../../audit/verification.ts';
-import type { Archive, Months } from './archive.ts';
-import type { DueChain } from './due-chains.ts';
+import type { ChainReader, Months } from './chain-reader.ts';
+import type { ExpectedChain } from './expected-chains.ts';
 
-export interface ExaminedMonth extends MonthVerdict {
+export interface VerifiedMonth extends MonthVerdict {
   /** Name of the chain's tenant; undefined for the platform's chain, and where nobody knows it any more. */
   readonly tenant: string | undefined;
 }
 
 /** Recomputes chains from what is kept and compares them with their signed heads; one verdict a month. */
-export async function* examine(
-  archive: Archive,
+export async function* verifyChains(
+  reader: ChainReader,
   keys: TrustedKeys,
-  chains: readonly DueChain[],
+  chains: readonly ExpectedChain[],
   range: Months,
   signal: AbortSignal,
-): AsyncGenerator<ExaminedMonth> {
+): AsyncGenerator<VerifiedMonth> {
   for (const due of chains) {
     const { chain, tenant } = due;
-    const verification = new ChainVerification(chain, keys, await archive.start(due, range.from));
-    for (const month of await archive.months(due, range)) {
+    const verification = new ChainVerification(chain, keys, await reader.start(due, range.from));
+    for (const month of await reader.months(due, range)) {
       for (let settled = false; !settled; ) {
-        const kept = await archive.month(due, month);
+        const kept = await reader.month(due, month);
         verification.begin(kept);
-        for await (const record of archive.records(chain, month, signal)) verification.add(record);
+        for await (const record of reader.records(chain, month, signal)) verification.add(record);
         // Records that went while they were read are judged by why they went.
-        settled = kept.removal !== undefined || !(await archive.isRemoved(chain, month));
+        settled = kept.removal !== undefined || !(await reader.isRemoved(chain, month));
       }
       const verdict = verification.end();
       if (verdict !== undefined) yield { ...(due.listed ? verdict : unlisted(verdict)), tenant };
