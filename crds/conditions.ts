@@ -1,3 +1,5 @@
+import { apiFaultReasons } from './api-report.ts';
+
 /**
  * Condition types and reasons of a Tenant. Both are API: scripts and alerts match on them, so a reason is only ever added.
  * Meaning of status, observedGeneration and lastTransitionTime: https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md
@@ -5,6 +7,9 @@
 
 /** Reasons of AuthorizationReady with which nothing gets on until a person acts; the message says how. Each stalls the tenant. */
 const authorizationStalls = ['OrganizationNotFound', 'OrganizationTaken', 'OrganizationRefused', 'InvitationRefused'] as const;
+
+/** Reasons of WorkloadAvailable that may stall the tenant: the API was brought with a mistake. */
+const workloadStalls = ['ProgramMissing', ...apiFaultReasons] as const;
 
 /** Reasons each condition may carry, by condition type. */
 export const conditionReasons = {
@@ -22,6 +27,7 @@ export const conditionReasons = {
     'ImagePullFailed',
     'ContainerRefused',
     'CrashLoop',
+    ...workloadStalls,
     'Unschedulable',
     'PodsRefused',
     'Suspended',
@@ -47,6 +53,7 @@ export const conditionReasons = {
     'NoServer',
     'MigrationFailed',
     ...authorizationStalls,
+    ...workloadStalls,
     'NamespaceConflict',
     'ApplyRefused',
     'CleanupFailed',

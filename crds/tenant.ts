@@ -347,6 +347,19 @@ export const tenantStatus = z
         version: z.string().max(100).describe('Version the MCP server gave itself.'),
         protocolVersions: z.array(z.string().max(20)).max(20).describe('MCP protocol versions it speaks.'),
         tools: z.int().min(0).describe('Number of tools it lists.'),
+        operations: z.int().min(0).optional().describe("Number of operations in the API's OpenAPI document."),
+        operationsLeftOut: z
+          .strictObject({
+            count: z.int().min(0).describe('Number of operations that became no tool.'),
+            first: z.array(z.string().max(200)).max(10).describe('The first of them, each with its reason.'),
+          })
+          .optional()
+          .describe('Operations that became no tool; absent when all did.'),
+        unmatchedTools: z
+          .array(z.string().max(200))
+          .max(10)
+          .optional()
+          .describe('Entries of spec.tools that match no tool, such as `deny: delete_*`.'),
       })
       .optional()
       .describe('What the last verified handshake saw.'),

@@ -19,6 +19,14 @@ export function tenantTable(tenants: readonly Tenant[], now: Date): string {
   return table(tenants, columns);
 }
 
+/** The number of tools, and of operations that became none. */
+function toolsLine(server: Tenant['status']['server']): string | undefined {
+  if (server === undefined) return undefined;
+  const { tools, operations, operationsLeftOut } = server;
+  const left = operationsLeftOut === undefined ? '' : `; ${operationsLeftOut.count} operations became no tool`;
+  return `${tools}${operations === undefined ? '' : ` of ${operations} operations`}${left}`;
+}
+
 /** One tenant with all there is to say of it. */
 export function tenantPage(tenant: Tenant | TenantWithEvents, now: Date): string {
   const { spec, status } = tenant;
@@ -31,6 +39,7 @@ export function tenantPage(tenant: Tenant | TenantWithEvents, now: Date): string
       Organization: spec.organizationId ?? 'none: only API keys work',
       MCP: status.endpoints?.mcp,
       API: status.endpoints?.api,
+      Tools: toolsLine(status.server),
       Database: status.database === undefined ? undefined : `${status.database.name} on ${status.database.server}`,
       'On deletion': `data is ${(tenant.dataFate ?? dataPolicyOf(spec)) === 'delete' ? 'deleted' : 'kept'}`,
       Labels: Object.entries(tenant.labels)

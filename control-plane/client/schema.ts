@@ -1259,6 +1259,17 @@ export interface components {
                 protocolVersions: string[];
                 /** @description Number of tools it lists. */
                 tools: number;
+                /** @description Number of operations in the API's OpenAPI document. */
+                operations?: number;
+                /** @description Operations that became no tool; absent when all did. */
+                operationsLeftOut?: {
+                    /** @description Number of operations that became no tool. */
+                    count: number;
+                    /** @description The first of them, each with its reason. */
+                    first: string[];
+                };
+                /** @description Entries of spec.tools that match no tool, such as `deny: delete_*`. */
+                unmatchedTools?: string[];
             };
             /** @description Written by the control plane. */
             authorization?: {

@@ -88,7 +88,7 @@ export function renderMigrationPod(blueprint: Blueprint): object {
   const api = blueprint.template.spec.containers.find((container) => container.name === pod.apiContainer);
   const migration = blueprint.template.spec.database?.migration;
   if (!api || !migration) throw new Error('the template has no migration');
-  const { startupProbe: _s, readinessProbe: _r, livenessProbe: _l, ports: _p, ...container } = renderContainer(blueprint, api);
+  const { readinessProbe: _r, livenessProbe: _l, ports: _p, ...container } = renderContainer(blueprint, api);
   const { command: _c, args: _a, volumeMounts: _v, ...rest } = container;
   return {
     metadata: { labels: labelsOf(blueprint.tenant, 'migration') },
@@ -148,7 +148,7 @@ function renderContainer(blueprint: Blueprint, container: TemplateContainer): Re
     ...switches(blueprint),
     ...overlay(templateVariables(blueprint, container), override?.env ?? []),
   ];
-  const readyPath = container.readyPath ?? (isApi ? '/readyz' : undefined);
+  const readyPath = readyPathOf(container);
   return {
     name: container.name,
     image: container.image,
@@ -159,13 +159,11 @@ function renderContainer(blueprint: Blueprint, container: TemplateContainer): Re
     resources: resourcesOf(container.resources, override?.resources),
     securityContext,
     ...(isApi ? { ports: [{ name: 'api', containerPort: pod.apiPort }] } : {}),
-    ...(readyPath
-      ? {
-          startupProbe: probe(pod.apiPort, readyPath, { periodSeconds: 1, failureThreshold: 120 }),
-          readinessProbe: probe(pod.apiPort, readyPath, { periodSeconds: 5, failureThreshold: 2 }),
-        }
+    // No startup probe: Kubernetes would start the sidecar only after it, and nobody could say why the API does not start.
+    ...(readyPath ? { readinessProbe: probe(pod.apiPort, readyPath, { periodSeconds: 2, failureThreshold: 5 }) } : {}),
+    ...(container.livePath
+      ? { livenessProbe: { ...probe(pod.apiPort, container.livePath, { periodSeconds: 10, failureThreshold: 3 }), initialDelaySeconds } }
       : {}),
-    ...(container.livePath ? { livenessProbe: probe(pod.apiPort, container.livePath, { periodSeconds: 10, failureThreshold: 3 }) } : {}),
     volumeMounts: [
       { name: 'tmp', mountPath: '/tmp' },
       ...(isApi && assertion ? [{ name: 'assertion', mountPath: paths.assertion, readOnly: true }] : []),
@@ -173,11 +171,20 @@ function renderContainer(blueprint: Blueprint, container: TemplateContainer): Re
   };
 }
 
+/** Delay before a container's liveness counts. With the failures it takes, a container has two minutes to start. */
+const initialDelaySeconds = 90;
+
+/** Path that the container answers with 200 when it can serve; undefined where it has none. */
+function readyPathOf({ name, readyPath }: TemplateContainer): string | undefined {
+  return readyPath ?? (name === pod.apiContainer ? '/readyz' : undefined);
+}
+
 function renderSidecar(blueprint: Blueprint): RenderedContainer {
   const { tenant, template, settings, endpoints } = blueprint;
   const auth = template.spec.upstreamAuth;
   const mode = upstreamModeOf(blueprint);
   const override = tenant.spec.containers?.[pod.sidecarContainer];
+  const api = template.spec.containers.find(({ name }) => name === pod.apiContainer);
   const value = (name: string, text: string | undefined): Variable[] => (text === undefined ? [] : [{ name, value: text }]);
   const env = [
     ...identity(blueprint, pod.sidecarPort),
@@ -187,6 +194,7 @@ function renderSidecar(blueprint: Blueprint): RenderedContainer {
     ...value('TENANTRY_API_URL', endpoints.api),
     ...value('TENANTRY_UPSTREAM_URL', `http://$(POD_IP):${pod.apiPort}`),
     ...value('TENANTRY_OPENAPI_PATH', template.spec.openapi?.path ?? '/openapi.json'),
+    ...value('TENANTRY_READY_PATH', api && readyPathOf(api)),
     ...value('TENANTRY_UPSTREAM_AUTH', mode),
     ...value('TENANTRY_UPSTREAM_AUTH_HEADER', auth?.header),
     ...value('TENANTRY_UPSTREAM_AUTH_SECRET_FILE', mode === 'static' ? `${paths.upstream}/secret` : undefined),

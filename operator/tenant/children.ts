@@ -122,9 +122,9 @@ function slim<T extends KubeObject>(object: T): T {
   return { ...object, metadata };
 }
 
-/** Of a pod only what says why it does not start, and what it was made with. */
+/** Of a pod only what says why it does not start, where it is, and what it was made with. */
 function slimPod(pod: PodObject): PodObject {
-  const { phase, conditions, containerStatuses, initContainerStatuses } = pod.status ?? {};
+  const { phase, podIP, conditions, containerStatuses, initContainerStatuses } = pod.status ?? {};
   const { name, namespace, uid, resourceVersion, labels: own, annotations, deletionTimestamp } = pod.metadata;
   return {
     metadata: {
@@ -138,6 +138,7 @@ function slimPod(pod: PodObject): PodObject {
     },
     status: {
       ...(phase ? { phase } : {}),
+      ...(podIP ? { podIP } : {}),
       ...(conditions ? { conditions: conditions.filter(({ type }) => type === 'PodScheduled') } : {}),
       ...(containerStatuses ? { containerStatuses } : {}),
       ...(initContainerStatuses ? { initContainerStatuses } : {}),

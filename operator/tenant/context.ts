@@ -14,6 +14,7 @@ import type { Settings } from '../settings.ts';
 import type { Templates } from '../templates/resolve.ts';
 import type { Children } from './children.ts';
 import { covers } from './drift.ts';
+import type { PodReports } from './pod-reports.ts';
 import type { Verification } from './status.ts';
 
 export const fieldManager = 'tenantry-operator';
@@ -34,6 +35,7 @@ export interface Context {
   readonly database: DatabaseServer | undefined;
   /** For the tenants' public URLs. */
   readonly publicFetch: typeof globalThis.fetch;
+  readonly podReports: Pick<PodReports, 'latest' | 'dueIn' | 'read'>;
   readonly events: EventRecorder;
   readonly audit: Pick<OperatorAudit, 'rotated' | 'secretsRead'>;
   readonly metrics: Pick<Metrics, 'rotations'>;

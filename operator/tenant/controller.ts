@@ -16,6 +16,7 @@ import { TemplateRevisions } from '../templates/revisions.ts';
 import { ApiKeys } from './api-keys.ts';
 import { Children } from './children.ts';
 import type { Context } from './context.ts';
+import { PodReports } from './pod-reports.ts';
 import { reconcile } from './reconcile.ts';
 
 /** Watches Tenants, templates and everything made from them, and reconciles each tenant that something happened to. */
@@ -97,6 +98,11 @@ export class TenantController {
       apiKeys: (tenant) => this.#apiKeys.of(tenant),
       learn: (tenant) => this.#written.set(tenant.metadata.name, tenant),
       publicFetch: publicFetch(settings.verify, 5_000),
+      podReports: new PodReports({
+        fetch: globalThis.fetch,
+        onNews: (tenant) => this.#controller.add(tenant),
+        now: () => performance.now(),
+      }),
       events: new EventRecorder(client),
       audit,
       metrics,

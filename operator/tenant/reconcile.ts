@@ -24,7 +24,7 @@ import { advanceRotation, currentSecrets, isForbidden } from './secrets.ts';
 import { type Blocked, type Findings, hadSecrets, type KeysProblem, statusOf, wasReady } from './status.ts';
 import { keepSuspended } from './suspension.ts';
 import { currentVerification } from './verification.ts';
-import { workloadState } from './workload.ts';
+import { unreadyPods, type WorkloadState, workloadState } from './workload.ts';
 
 /** How often a tenant is looked after that served and does not. */
 const recoveryMs = 10_000;
@@ -158,7 +158,7 @@ async function advance(tenant: Tenant, context: Context, signal: AbortSignal, le
   for (const action of actions) await act(action, tenant, context, signal);
 
   const deployment = children.find(name, kinds.Deployment, namespaceOf(name), 'stack');
-  const workload = workloadState(deployment, children.podsOf(name));
+  const workload = workloadOf(name, context);
   const rotation = rotationStatus(tenant, secrets.rotation);
   const found: Findings = {
     ...base,
@@ -174,7 +174,20 @@ async function advance(tenant: Tenant, context: Context, signal: AbortSignal, le
   const findings = verified.verification ? { ...found, verification: verified.verification } : found;
   const sweep = wasReady(tenant) && !workload.available && !tenant.spec.suspended ? recoveryMs : sweepMs * (0.8 + 0.4 * context.random());
   const rotated = await advanceRotation(tenant, secrets, server, workload, context, signal);
-  return { findings, again: Math.min(verified.again ?? sweep, rotated ?? sweep, sweep) };
+  return { findings, again: Math.min(verified.again ?? sweep, rotated ?? sweep, reportDue(name, workload, context) ?? sweep, sweep) };
+}
+
+function workloadOf(tenant: string, { children, podReports }: Context): WorkloadState {
+  const deployment = children.find(tenant, kinds.Deployment, namespaceOf(tenant), 'stack');
+  return workloadState(deployment, children.podsOf(tenant), (pod) => podReports.latest(tenant, pod));
+}
+
+/** Milliseconds until a pod that is not ready should be asked again why. */
+function reportDue(tenant: string, { settled }: WorkloadState, { children, podReports }: Context): Again {
+  if (settled) return undefined;
+  const due = unreadyPods(children.podsOf(tenant)).map((pod) => podReports.dueIn(pod) ?? Number.POSITIVE_INFINITY);
+  const next = Math.min(...due);
+  return Number.isFinite(next) ? next : undefined;
 }
 
 /** What stays true of a tenant that the operator cannot get on with. */
@@ -185,7 +198,7 @@ function keep(tenant: Tenant, context: Context): Findings {
   if (!deployment) return {};
   return {
     secrets: hadSecrets(tenant),
-    workload: workloadState(deployment, children.podsOf(name)),
+    workload: workloadOf(name, context),
     route: routeOf(name, context),
     ...(isTrue(tenant.status?.conditions, 'DatabaseReady')
       ? { database: tenant.status?.database ?? 'none', migration: 'succeeded' as const }

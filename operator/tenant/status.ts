@@ -3,6 +3,7 @@ import { type Endpoints, namespaceOf } from '../../crds/names.ts';
 import type { Tenant, TenantStatus } from '../../crds/tenant.ts';
 import type { MigrationState } from './plan.ts';
 import type { RouteState } from './route.ts';
+import { toolNotices } from './server-report.ts';
 import type { VerifiedServer } from './verify.ts';
 import type { WorkloadState } from './workload.ts';
 
@@ -106,6 +107,8 @@ function stalledBy(tenant: Tenant, findings: Findings): Blocked | undefined {
   if (authorization && stallsAuthorization(authorization.reason)) return { reason: authorization.reason, message: authorization.message };
   if (findings.databaseProblem?.reason === 'NoServer') return { reason: 'NoServer', message: findings.databaseProblem.message };
   if (findings.migration === 'failed') return { reason: 'MigrationFailed', message: migrationFailed };
+  const problem = findings.workload?.problem;
+  if (problem?.stalls && !tenant.spec.suspended) return { reason: problem.reason, message: problem.message };
   return undefined;
 }
 
@@ -154,7 +157,7 @@ function workloadVerdict({ workload, blocked }: Findings, suspended: boolean): V
     const next = workload.problem === undefined ? '' : ` The next one does not start: ${workload.problem.message}`;
     return { type, status: 'True', reason: 'Available', message: `A pod serves.${next}` };
   }
-  if (workload.problem) return { type, status: 'False', ...workload.problem };
+  if (workload.problem) return { type, status: 'False', reason: workload.problem.reason, message: workload.problem.message };
   return { type, status: 'False', reason: 'Progressing', message: 'The pods are starting.' };
 }
 
@@ -175,7 +178,10 @@ function verifiedVerdict(tenant: Tenant, { verification, blocked, endpoints }: F
   const moved = endpoints !== undefined && endpoints.mcp !== tenant.status?.endpoints?.mcp;
   const held = before?.status === 'True' && !moved && (verification === undefined || blocked !== undefined);
   if (verification?.state === 'succeeded' || held) {
-    return { type, status: 'True', reason: 'HandshakeSucceeded', message: 'An MCP handshake through the public route succeeded.' };
+    const server = verification?.state === 'succeeded' ? verification.server : tenant.status?.server;
+    const notices = server === undefined ? [] : toolNotices(server);
+    const message = ['An MCP handshake through the public route succeeded.', ...notices].join(' ');
+    return { type, status: 'True', reason: 'HandshakeSucceeded', message };
   }
   return { type, status: 'False', reason: 'Pending', message: 'The MCP handshake through the public route has not been tried yet.' };
 }
@@ -190,19 +196,21 @@ function readyVerdict(
 ): Verdict {
   const type = 'Ready';
   if (suspended) return { type, status: 'False', reason: 'Suspended', message: 'The tenant is suspended.' };
+  const server = findings.verification?.state === 'succeeded' ? findings.verification.server : tenant.status?.server;
+  const withoutTools = server?.tools === 0 ? toolNotices(server)[0] : undefined;
   const available = findings.workload?.available ?? isTrue(tenant.status?.conditions, 'WorkloadAvailable');
+  const trouble = [troubleOf(findings) ?? []].flat();
   if (wasReady(tenant)) {
     // It is the message that lists of tenants show.
-    const but = blocked?.message ?? findings.keysProblem?.message;
+    const but = blocked?.message ?? findings.keysProblem?.message ?? withoutTools;
     return available
       ? { type, status: 'True', reason: 'Ready', message: but === undefined ? 'The tenant serves.' : `The tenant serves as it is. ${but}` }
-      : { type, status: 'False', reason: 'WorkloadUnavailable', message: 'No pod of the tenant serves.' };
+      : { type, status: 'False', reason: 'WorkloadUnavailable', message: ['No pod of the tenant serves.', ...trouble].join(' ') };
   }
   if (blocked) return { type, status: 'False', reason: 'Stalled', message: blocked.message };
   const waiting = waitingFor(tenant, parts);
-  const trouble = [troubleOf(findings) ?? []].flat();
   return waiting.length === 0
-    ? { type, status: 'True', reason: 'Ready', message: 'The tenant serves.' }
+    ? { type, status: 'True', reason: 'Ready', message: ['The tenant serves.', withoutTools ?? []].flat().join(' ') }
     : { type, status: 'False', reason: 'Progressing', message: [`Waiting for: ${waiting.join(', ')}.`, ...trouble].join(' ') };
 }
 

@@ -3,8 +3,10 @@ import { isTrue } from '../../crds/conditions.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import type { SecretsState } from '../secrets/secrets.ts';
 import type { Again, Context } from './context.ts';
+import { reportedOf } from './server-report.ts';
 import { type Findings, type Verification, wasReady } from './status.ts';
 import { verify } from './verify.ts';
+import { readyPod } from './workload.ts';
 
 const verifyEveryMs = 60 * 60_000;
 const verifyRetryMs = { first: 250, longest: 30_000 };
@@ -20,7 +22,7 @@ export async function currentVerification(
   found: Findings,
   applied: string | undefined,
   secrets: SecretsState,
-  { memory, now, settings, random, log, publicFetch }: Context,
+  { memory, now, settings, random, log, publicFetch, children, podReports }: Context,
   signal: AbortSignal,
 ): Promise<{ verification?: Verification; again: Again }> {
   const uid = tenant.metadata.uid ?? '';
@@ -39,13 +41,13 @@ export async function currentVerification(
     return { ...verification, again: deferMs * (0.5 + random()) };
   }
   memory.verifying.add(uid);
-  const verification = await verify({
-    endpoints,
-    oauthIssuer: settings.oauthIssuer,
-    probeKey: secrets.probeKey,
-    signal,
-    fetch: publicFetch,
-  }).finally(() => memory.verifying.delete(uid));
+  const pod = readyPod(children.podsOf(tenant.metadata.name));
+  const [handshake, report] = await Promise.all([
+    verify({ endpoints, oauthIssuer: settings.oauthIssuer, probeKey: secrets.probeKey, signal, fetch: publicFetch }),
+    pod && podReports.read(pod),
+  ]).finally(() => memory.verifying.delete(uid));
+  const verification: Verification =
+    handshake.state === 'succeeded' ? { ...handshake, server: { ...handshake.server, ...reportedOf(report) } } : handshake;
   const succeeded = verification.state === 'succeeded';
   const failures = succeeded ? 0 : (known?.fingerprint === fingerprint ? known.failures : 0) + 1;
   // A route that has just been made answers within moments; one that fails for long is asked less and less often.

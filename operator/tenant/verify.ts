@@ -1,14 +1,10 @@
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import type { Endpoints } from '../../crds/names.ts';
+import type { TenantStatus } from '../../crds/tenant.ts';
 import type { Verification } from './status.ts';
 
-/** What the tenant's MCP server said of itself. */
-export interface VerifiedServer {
-  readonly name: string;
-  readonly version: string;
-  readonly protocolVersions: string[];
-  readonly tools: number;
-}
+/** The tenant's MCP server as the status shows it: by its own words, and by its sidecar's report. */
+export type VerifiedServer = NonNullable<TenantStatus['server']>;
 
 export interface VerifyOptions {
   readonly endpoints: Endpoints;

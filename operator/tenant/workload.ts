@@ -1,6 +1,9 @@
+import type { ApiFaultReason, ApiReport } from '../../crds/api-report.ts';
 import { labels } from '../../crds/names.ts';
 import type { KubeObject } from '../../kube/resources.ts';
 import { secretsAnnotation } from '../render/pod.ts';
+import { apiProblem } from './api-problem.ts';
+import { missingProgram } from './missing-program.ts';
 
 interface DeploymentObject extends KubeObject {
   readonly spec?: { readonly replicas?: number };
@@ -20,15 +23,29 @@ interface PodCondition {
   readonly message?: string;
 }
 
-interface ContainerStatus {
+interface Terminated {
+  readonly exitCode: number;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+/** https://kubernetes.io/docs/reference/generated/kubernetes-api/v1.34/#containerstatus-v1-core */
+export interface ContainerStatus {
   readonly name: string;
+  readonly ready?: boolean;
   readonly restartCount?: number;
-  readonly state?: { readonly waiting?: { readonly reason?: string; readonly message?: string } };
+  readonly state?: {
+    readonly waiting?: { readonly reason?: string; readonly message?: string };
+    readonly running?: object;
+    readonly terminated?: Terminated;
+  };
+  readonly lastState?: { readonly terminated?: Terminated };
 }
 
 export interface PodObject extends KubeObject {
   readonly status?: {
     readonly phase?: string;
+    readonly podIP?: string;
     readonly conditions?: readonly PodCondition[];
     readonly containerStatuses?: readonly ContainerStatus[];
     readonly initContainerStatuses?: readonly ContainerStatus[];
@@ -40,23 +57,37 @@ export interface WorkloadState {
   readonly available: boolean;
   /** Every pod runs what was applied last. */
   readonly settled: boolean;
-  readonly problem?: {
-    readonly reason: 'ImagePullFailed' | 'ContainerRefused' | 'CrashLoop' | 'Unschedulable' | 'PodsRefused';
-    readonly message: string;
-  };
+  readonly problem?: WorkloadProblem;
 }
+
+export type WorkloadProblem =
+  | {
+      readonly reason: 'ImagePullFailed' | 'ContainerRefused' | 'CrashLoop' | 'Unschedulable' | 'PodsRefused';
+      readonly message: string;
+      readonly stalls?: false;
+    }
+  | {
+      readonly reason: 'ProgramMissing' | ApiFaultReason;
+      readonly message: string;
+      /** Whether only a person can end it. */
+      readonly stalls: boolean;
+    };
 
 const pullReasons = new Set(['ErrImagePull', 'ImagePullBackOff', 'ErrImageNeverPull', 'InvalidImageName']);
 
-/** What a tenant's Deployment and pods say together. Pure. */
-export function workloadState(deployment: KubeObject | undefined, pods: readonly PodObject[]): WorkloadState {
+/** The state of a tenant's Deployment, its pods and the reports of their sidecars together. `reportOf` is asked for pods that are not ready. */
+export function workloadState(
+  deployment: KubeObject | undefined,
+  pods: readonly PodObject[],
+  reportOf: (pod: PodObject) => ApiReport | undefined = () => undefined,
+): WorkloadState {
   const { metadata, spec, status } = (deployment ?? {}) as Partial<DeploymentObject>;
   const wanted = spec?.replicas ?? 0;
   const current = status?.observedGeneration !== undefined && status.observedGeneration >= (metadata?.generation ?? 0);
   const available = (status?.availableReplicas ?? 0) > 0;
   const settled =
     current && status?.updatedReplicas === wanted && status.availableReplicas === wanted && status.replicas === wanted && wanted > 0;
-  const problem = settled ? undefined : (problemOf(pods) ?? refusalOf(status?.conditions));
+  const problem = settled ? undefined : (problemOf(pods) ?? apiProblemOf(pods, reportOf) ?? refusalOf(status?.conditions));
   return { available, settled, ...(problem ? { problem } : {}) };
 }
 
@@ -71,7 +102,31 @@ export function isRolled({ settled }: WorkloadState, pods: readonly PodObject[],
   return current && (suspended ? serving.length === 0 : settled);
 }
 
-function problemOf(pods: readonly PodObject[]): WorkloadState['problem'] {
+/** Pods of the stack whose sidecar may say why they are not ready. */
+export function unreadyPods(pods: readonly PodObject[]): PodObject[] {
+  return stackPods(pods).filter((pod) => !isReady(pod));
+}
+
+/** A pod of the stack whose containers are all ready. */
+export function readyPod(pods: readonly PodObject[]): PodObject | undefined {
+  return stackPods(pods).find(isReady);
+}
+
+function stackPods(pods: readonly PodObject[]): PodObject[] {
+  return pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined && metadata.labels?.[labels.component] === 'stack');
+}
+
+function isReady({ status }: PodObject): boolean {
+  const containers = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+  return containers.length > 0 && containers.every(({ ready }) => ready === true);
+}
+
+function apiProblemOf(pods: readonly PodObject[], reportOf: (pod: PodObject) => ApiReport | undefined): WorkloadProblem | undefined {
+  const problems = unreadyPods(pods).map((pod) => apiProblem(reportOf(pod)));
+  return problems.find((problem) => problem !== undefined);
+}
+
+function problemOf(pods: readonly PodObject[]): WorkloadProblem | undefined {
   for (const pod of pods) {
     if (pod.metadata.deletionTimestamp !== undefined) continue;
     const unscheduled = pod.status?.conditions?.find(({ type, status }) => type === 'PodScheduled' && status === 'False');
@@ -82,6 +137,8 @@ function problemOf(pods: readonly PodObject[]): WorkloadState['problem'] {
       };
     }
     for (const container of [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])]) {
+      const missing = missingProgram(container);
+      if (missing !== undefined) return { reason: 'ProgramMissing', message: missing, stalls: true };
       const waiting = container.state?.waiting;
       if (!waiting?.reason) continue;
       if (pullReasons.has(waiting.reason)) {
@@ -108,7 +165,7 @@ function problemOf(pods: readonly PodObject[]): WorkloadState['problem'] {
 }
 
 /** Pods that the API server does not even accept: a quota, Pod Security, an admission policy of the cluster. */
-function refusalOf(conditions: readonly PodCondition[] | undefined): WorkloadState['problem'] {
+function refusalOf(conditions: readonly PodCondition[] | undefined): WorkloadProblem | undefined {
   const failure = conditions?.find(({ type, status }) => type === 'ReplicaFailure' && status === 'True');
   return failure && { reason: 'PodsRefused', message: `the API server refuses the pods: ${failure.message ?? 'no details'}` };
 }

@@ -31,11 +31,13 @@ function variable(container: RenderedContainer | undefined, name: string): strin
 }
 
 describe('the pod', () => {
-  test('starts the API first, as a native sidecar, and runs the MCP sidecar as its main container', () => {
+  test('starts the API first and the sidecar at once after it, so that a report comes also of an API that does not start', () => {
     const pod = podOf();
     expect(pod.initContainers.map(({ name, restartPolicy }) => [name, restartPolicy])).toEqual([['api', 'Always']]);
-    expect(pod.initContainers[0]?.startupProbe).toBeDefined();
+    expect(pod.initContainers[0]?.startupProbe).toBeUndefined();
+    expect(pod.initContainers[0]?.readinessProbe).toMatchObject({ httpGet: { path: '/readyz', port: 8081 } });
     expect(pod.containers.map(({ name }) => name)).toEqual(['mcp']);
+    expect(variable(pod.containers[0], 'TENANTRY_READY_PATH')).toBe('/readyz');
   });
 
   test('fits Pod Security restricted and mounts no ServiceAccount token but the one for the control plane', () => {

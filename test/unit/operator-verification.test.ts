@@ -18,6 +18,7 @@ const hangs = ((_url: string, { signal }: { signal: AbortSignal }) => {
 
 const context = {
   memory: { verified: new Map(), verifying: new Set() },
+  children: { podsOf: () => [] },
   settings: settingsWith({ TENANTRY_WORKERS: '4' }),
   now: () => new Date('2026-01-01T00:00:00Z'),
   random: () => 0.5,

@@ -43,7 +43,7 @@ function judge(tenant: KnownTenant, { now, domain, commands }: Scene): Finding {
   if (stalled !== undefined && !elsewhere.has(stalled.reason))
     return broken(
       `${stalled.reason}: ${stalled.message}`,
-      'Correct the Tenant as the message says, with `tenantry tenants update` or as it was made.',
+      'Correct the Tenant or its template as the message says, with `tenantry tenants update` or as it was made.',
       seen,
       [commands.tenantry('tenants', 'get', name)],
     );

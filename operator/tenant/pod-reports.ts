@@ -1,0 +1,126 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type ApiReport, apiReport } from '../../crds/api-report.ts';
+import { pod as podNames } from '../../crds/names.ts';
+import type { PodObject } from './workload.ts';
+
+/** How long a pod has to get ready before its sidecar is asked at all: the pods of most tenants are ready by then. */
+const patienceMs = 2_000;
+/** Time between two reports of one pod. A pod that stays wrong is asked less often. */
+const intervalMs = { young: 2_000, old: 10_000, youngForMs: 120_000 };
+/** How long a pod may take to answer. */
+const timeoutMs = 1_000;
+/** Largest answer that is read, in bytes. */
+const answerLimit = 32 * 1024;
+/** Most reports that are read at once. Others wait for the next pass. */
+const readingLimit = 32;
+/** How long a pod that nobody asks about is remembered. */
+const forgetMs = 10 * 60_000;
+
+export interface PodReportsOptions {
+  readonly fetch: typeof globalThis.fetch;
+  /** Called when a pod of the tenant reports something else than before. */
+  readonly onNews: (tenant: string) => void;
+  /** Milliseconds on a clock that never goes back. */
+  readonly now: () => number;
+}
+
+interface Entry {
+  readonly since: number;
+  askedAt: number;
+  readAt: number;
+  reading: boolean;
+  report: ApiReport | undefined;
+}
+
+/**
+ * The reports of sidecars whose pods are not ready. They are read beside the reconciles, so that a pod that does not answer holds no worker.
+ * The address of a pod comes from Kubernetes, and the pods of a tenant from the tenant's own namespace, so no pod speaks for another tenant.
+ */
+export class PodReports {
+  readonly #options: PodReportsOptions;
+  readonly #entries = new Map<string, Entry>();
+  #reading = 0;
+
+  constructor(options: PodReportsOptions) {
+    this.#options = options;
+  }
+
+  /** The newest report of the pod, if any. The next one is asked for when it is due. */
+  latest(tenant: string, pod: PodObject): ApiReport | undefined {
+    const now = this.#options.now();
+    const uid = pod.metadata.uid ?? '';
+    if (!canReport(pod)) return undefined;
+    const entry = this.#entries.get(uid) ?? this.#remember(uid, now);
+    entry.askedAt = now;
+    const due = Math.max(entry.since + patienceMs, entry.readAt + interval(now - entry.since));
+    if (now >= due && !entry.reading && this.#reading < readingLimit) void this.#renew(tenant, pod, entry);
+    return entry.report;
+  }
+
+  /** Milliseconds until the pod should be looked at again; undefined for a pod that cannot report. */
+  dueIn(pod: PodObject): number | undefined {
+    const entry = this.#entries.get(pod.metadata.uid ?? '');
+    if (entry === undefined || !canReport(pod)) return undefined;
+    const now = this.#options.now();
+    return Math.max(200, entry.since + patienceMs - now, entry.readAt + interval(now - entry.since) - now);
+  }
+
+  /** One report, straight from the pod; undefined when the pod does not answer, or not with a report. */
+  async read({ status }: PodObject): Promise<ApiReport | undefined> {
+    const address = status?.podIP;
+    if (address === undefined) return undefined;
+    const host = address.includes(':') ? `[${address}]` : address;
+    try {
+      const response = await this.#options.fetch(`http://${host}:${podNames.sidecarPort}/report`, {
+        redirect: 'error',
+        signal: AbortSignal.timeout(timeoutMs),
+      });
+      const text = await textOf(response);
+      return response.status === 200 && text !== undefined ? apiReport.safeParse(JSON.parse(text)).data : undefined;
+    } catch {
+      // The pod may be gone, still starting, or hostile. Its own state in Kubernetes then has to do.
+      return undefined;
+    }
+  }
+
+  async #renew(tenant: string, pod: PodObject, entry: Entry): Promise<void> {
+    entry.reading = true;
+    entry.readAt = this.#options.now();
+    this.#reading++;
+    const before = entry.report;
+    entry.report = await this.read(pod);
+    entry.reading = false;
+    this.#reading--;
+    if (!isDeepStrictEqual(withoutTime(before), withoutTime(entry.report))) this.#options.onNews(tenant);
+  }
+
+  #remember(uid: string, now: number): Entry {
+    for (const [known, { askedAt }] of this.#entries) if (now - askedAt > forgetMs) this.#entries.delete(known);
+    const entry: Entry = { since: now, askedAt: now, readAt: Number.NEGATIVE_INFINITY, reading: false, report: undefined };
+    this.#entries.set(uid, entry);
+    return entry;
+  }
+}
+
+/** Time goes on in every report and is no news. */
+const withoutTime = (report: ApiReport | undefined): unknown => ({ ...report, fault: { ...report?.fault, seconds: 0 } });
+
+/** The body as text; undefined when it is larger than the limit. */
+async function textOf({ body }: Response): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body ?? []) {
+    length += chunk.length;
+    if (length > answerLimit) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Whether the sidecar of the pod runs, and so can say something. */
+function canReport({ metadata, status }: PodObject): boolean {
+  const sidecar = status?.containerStatuses?.find(({ name }) => name === podNames.sidecarContainer);
+  return metadata.deletionTimestamp === undefined && status?.podIP !== undefined && sidecar?.state?.running !== undefined;
+}
+
+const interval = (age: number): number => (age < intervalMs.youngForMs ? intervalMs.young : intervalMs.old);
