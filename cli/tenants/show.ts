@@ -23,8 +23,8 @@ export function tenantTable(tenants: readonly Tenant[], now: Date): string {
 function toolsLine(server: Tenant['status']['server']): string | undefined {
   if (server === undefined) return undefined;
   const { tools, operations, operationsLeftOut } = server;
-  const left = operationsLeftOut === undefined ? '' : `; ${operationsLeftOut.count} operations became no tool`;
-  return `${tools}${operations === undefined ? '' : ` of ${operations} operations`}${left}`;
+  const left = operationsLeftOut === undefined ? '' : `; operations that became no tool: ${operationsLeftOut.count}`;
+  return `${tools}${operations === undefined ? '' : `, from ${operations} operations`}${left}`;
 }
 
 /** One tenant with all there is to say of it. */

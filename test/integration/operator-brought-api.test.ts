@@ -1,17 +1,26 @@
 /** An API that was brought with a mistake: the Tenant's status names the mistake and its remedy within seconds. */
-import { resolve } from 'node:path';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import type { Tenant } from '../../crds/tenant.ts';
 import { kinds } from '../../kube/resources.ts';
 import { World } from '../world.ts';
+import { CommandLine } from './command-line.ts';
+import { diagnose } from './diagnosing.ts';
 
 const world = new World();
+const { kubeconfig, adminUrl, adminToken } = world.context;
+const folder = mkdtempSync(join(tmpdir(), 'tenantry-brought-'));
+/** Somebody with a kubeconfig and a control plane. */
+const administrator = new CommandLine(folder, { KUBECONFIG: kubeconfig, TENANTRY_URL: adminUrl, TENANTRY_TOKEN: adminToken });
 const made: string[] = [];
 /** Longest time between the first life sign of the pod and the reason in the status. */
 const withinMs = 20_000;
 
 afterAll(async () => {
   await world.remove(...made);
+  rmSync(folder, { recursive: true, force: true });
   for (const template of made) await world.kube.delete(kinds.StackTemplate, template).catch(() => {});
 });
 
@@ -54,6 +63,17 @@ test.each<[string, string[], string, RegExp]>([
   expect(JSON.stringify(tenant.status)).not.toContain('secret-of-the-api');
 });
 
+test('diagnose says why an API does not serve', async () => {
+  const name = await bring(brought('not-ready'));
+  await world.until(name, (tenant) => conditionOf(tenant, 'WorkloadAvailable')?.reason === 'ApiNotReady');
+  const { code, found } = await diagnose(administrator, name);
+  expect(code).not.toBe(0);
+  expect(found.steps.find((step) => step.name === 'pod')).toMatchObject({
+    state: 'broken',
+    fault: expect.stringMatching(/^ApiNotReady: GET \/readyz answered 503/),
+  });
+});
+
 test('a document that stays unusable stalls the tenant, and a mended template heals it', async () => {
   const name = await bring(brought('document-swagger'));
   const stalled = await world.until(name, (tenant) => conditionOf(tenant, 'Stalled')?.status === 'True');
@@ -77,6 +97,11 @@ test('operations that became no tool, and entries of spec.tools that match none,
   const described = await world.kubectl(['describe', 'tenant', name]);
   expect(described.stdout).toMatch(/1 of 2 operations became no tool: POST \/photo/);
   expect(described.stdout).toContain('Entries of spec.tools match no tool: deny: drop_*.');
+  const shown = await administrator.run(['tenants', 'get', name]);
+  expect(shown.stdout).toMatch(/Tools: +1, from 2 operations; operations that became no tool: 1/);
+  expect(shown.stdout).toMatch(/POST \/photo: /);
+  const { found } = await diagnose(administrator, name);
+  expect(found.steps.find((step) => step.name === 'handshake')?.seen.join('\n')).toMatch(/operations became no tool: POST \/photo/);
 });
 
 test('an API without any operation serves, and its status says that there is no tool', async () => {

@@ -1,10 +1,11 @@
+import { apiFaultReasons } from '../../../crds/api-report.ts';
 import { namespaceOf } from '../../../crds/names.ts';
 import { type KubeObject, kinds } from '../../../kube/resources.ts';
 import { type Cluster, type ContainerStatus, type Event, type Pod, timeOf } from '../cluster.ts';
 import type { Commands } from '../commands.ts';
 import { broken, type Finding, type Link, notChecked, ok } from '../link.ts';
 import { asPermitted } from '../permitted.ts';
-import type { Scene } from '../scene.ts';
+import type { KnownTenant, Scene } from '../scene.ts';
 import { databaseFault } from './database.ts';
 
 interface Deployment extends KubeObject {
@@ -15,6 +16,8 @@ interface Deployment extends KubeObject {
 const logLines = 8;
 const shownEvents = 5;
 
+const causes: ReadonlySet<string> = new Set(['ProgramMissing', ...apiFaultReasons]);
+
 /** Whether a pod serves: its containers, restarts, last log lines and events; from outside, whether anybody answers behind the gateway. */
 export const podLink: Link = {
   name: 'pod',
@@ -22,12 +25,20 @@ export const podLink: Link = {
   async check(scene, reachable) {
     const { cluster, tenant } = scene;
     if (cluster === undefined || tenant === undefined) return lookFromOutside(scene, reachable, scene.noClusterBecause);
-    const finding = await asPermitted(() => lookInside(cluster, tenant.name, scene.commands));
+    const finding = named(await asPermitted(() => lookInside(cluster, tenant.name, scene.commands)), tenant);
     if (finding.state === 'not checked') return lookFromOutside(scene, reachable, finding.why);
     if (finding.state !== 'broken' || databaseFault(tenant) === undefined) return finding;
     return notChecked(`its database is not ready, and the pod waits for it: ${finding.fault}`, finding.seen);
   },
 };
+
+/** The operator's own words where it knows why the API does not serve. The containers alone show only that they run. */
+function named(finding: Finding, { status }: KnownTenant): Finding {
+  const workload = status.conditions?.find(({ type }) => type === 'WorkloadAvailable');
+  const known = workload?.status === 'False' && causes.has(workload.reason) ? workload : undefined;
+  if (finding.state !== 'broken' || known === undefined) return finding;
+  return { ...finding, fault: `${known.reason}: ${known.message}`, seen: [finding.fault, ...finding.seen] };
+}
 
 /** What can be told of the pod by what answers. `because`: why the cluster does not tell. */
 async function lookFromOutside(
