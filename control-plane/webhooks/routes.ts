@@ -9,6 +9,8 @@ import type { ProviderEvent } from '../memberships/news.ts';
 
 /** How old a signature may be, in milliseconds: WorkOS signs each delivery anew. */
 const toleranceMs = 180_000;
+/** How far the clock of WorkOS may be ahead of ours, in milliseconds. */
+const aheadMs = 30_000;
 
 const outcome = z.object({
   outcome: z.enum(['applied', 'known']).describe('known: this event had arrived before; nothing was done.'),
@@ -62,7 +64,7 @@ async function verified(
   body: unknown,
   secret: string,
 ): Promise<ProviderEvent> {
-  if (sigHeader === undefined || typeof body !== 'string') throw refused();
+  if (sigHeader === undefined || typeof body !== 'string' || !isSignedInTime(sigHeader, Date.now())) throw refused();
   try {
     const payload = body as unknown as Record<string, unknown>;
     const event: ProviderEvent = await webhooks.constructEvent({ payload, sigHeader, secret, tolerance: toleranceMs });
@@ -71,6 +73,12 @@ async function verified(
   } catch (error) {
     throw refused(error);
   }
+}
+
+/** Whether the signature names a time that is a number and neither old nor to come: the SDK lets every time pass that is not old. */
+export function isSignedInTime(header: string, nowMs: number): boolean {
+  const time = /^t=(\d{1,15}),/.exec(header)?.[1];
+  return time !== undefined && Number(time) >= nowMs - toleranceMs && Number(time) <= nowMs + aheadMs;
 }
 
 async function apply(mirror: WebhookParts['mirror'], event: ProviderEvent): Promise<boolean> {
@@ -84,7 +92,7 @@ async function apply(mirror: WebhookParts['mirror'], event: ProviderEvent): Prom
 }
 
 function refused(cause?: unknown): Problem {
-  return new Problem('webhook-refused', 'Send an event with a WorkOS-Signature of this endpoint that is not older than three minutes.', {
+  return new Problem('webhook-refused', 'Send an event with a WorkOS-Signature of this endpoint of the last three minutes.', {
     cause,
   });
 }

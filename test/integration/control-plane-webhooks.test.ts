@@ -113,6 +113,10 @@ describe('a webhook is refused', () => {
     ['signed with another secret', () => signed(membershipEvent(admin, 'inactive'), { key: 'another' })],
     ['signed with nothing', () => signed(membershipEvent(admin, 'inactive'), { key: '' })],
     ['that is older than its tolerance', () => signed(membershipEvent(admin, 'inactive'), { time: Date.now() - 200_000 })],
+    ['whose time is to come', () => signed(membershipEvent(admin, 'inactive'), { time: Date.now() + 60_000 })],
+    ['whose time is no number', () => signed(membershipEvent(admin, 'inactive'), { time: 'now' })],
+    ['whose time is empty', () => signed(membershipEvent(admin, 'inactive'), { time: '' })],
+    ['whose time only begins with a number', () => signed(membershipEvent(admin, 'inactive'), { time: `${Date.now()}x` })],
     ['whose time was changed', () => ({ ...later(signed(membershipEvent(admin, 'inactive'), { time: Date.now() - 200_000 })) })],
     ['whose body was changed', () => ({ ...signed(membershipEvent(admin, 'active')), payload: membershipEvent(admin, 'inactive') })],
     ['that is signed but no event', () => signed([1, 2, 3])],
@@ -267,7 +271,7 @@ interface Sent {
 }
 
 /** Signed as WorkOS does: https://workos.com/docs/events/data-syncing/webhooks */
-function signed(payload: unknown, { time = Date.now(), key = secret }: { time?: number; key?: string } = {}): Sent {
+function signed(payload: unknown, { time = Date.now(), key = secret }: { time?: number | string; key?: string } = {}): Sent {
   const hash = createHmac('sha256', key)
     .update(`${time}.${JSON.stringify(payload)}`)
     .digest('hex');
