@@ -25,6 +25,8 @@ class Failure extends Error {
 }
 
 const timeoutMs = 5_000;
+/** Most bytes of all answers together: a tenant's API decides how long its list of tools is, and the operator works for all tenants. */
+const mostBytes = 8 * 1024 * 1024;
 
 /**
  * Does what an LLM client does, through the tenant's own public route: reads the metadata, meets the 401 challenge, then makes
@@ -32,14 +34,16 @@ const timeoutMs = 5_000;
  */
 export async function verify(options: VerifyOptions): Promise<Verification> {
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(3 * timeoutMs)]);
-  const call: typeof globalThis.fetch = (input, init) =>
-    options.fetch(input, { ...init, signal: AbortSignal.any([signal, ...(init?.signal ? [init.signal] : [])]) });
+  const budget = { bytes: mostBytes };
+  const call: typeof globalThis.fetch = async (input, init) =>
+    bounded(await options.fetch(input, { ...init, signal: AbortSignal.any([signal, ...(init?.signal ? [init.signal] : [])]) }), budget);
   try {
     await checkMetadata(options, call);
     await checkChallenge(options, call);
     return { state: 'succeeded', server: await handshake(options, call) };
   } catch (error) {
     options.signal.throwIfAborted();
+    if (budget.bytes < 0) return { state: 'failed', reason: 'HandshakeFailed', message: tooLong(options.endpoints.mcp) };
     const { reason, message } =
       error instanceof Failure ? error : new Failure('Unreachable', `The route did not answer: ${causeOf(error)}.`);
     return { state: 'failed', reason, message };
@@ -97,6 +101,22 @@ async function handshake({ endpoints, probeKey }: VerifyOptions, call: typeof gl
   } finally {
     await client.close().catch(() => {});
   }
+}
+
+const tooLong = (url: string): string =>
+  `The MCP server at ${url} answered with more than ${mostBytes / 1024 / 1024} MiB: list fewer tools, or shorten their schemas.`;
+
+/** The response, whose body fails once it is longer than what is left. */
+function bounded(response: Response, left: { bytes: number }): Response {
+  if (response.body === null) return response;
+  const counted = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      left.bytes -= chunk.byteLength;
+      if (left.bytes < 0) controller.error(new Error('the answer is too long'));
+      else controller.enqueue(chunk);
+    },
+  });
+  return new Response(response.body.pipeThrough(counted), response);
 }
 
 const withoutSlash = (url: unknown): string => String(url).replace(/\/$/, '');
