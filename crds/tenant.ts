@@ -1,5 +1,5 @@
-import { isIP } from 'node:net';
 import { z } from 'zod';
+import { containsRange, isCidr, metadataRanges } from './address-ranges.ts';
 import type { Condition } from './conditions.ts';
 import { type apiVersion, reservedTenantNames, tenantNameMaxLength, tenantNamePattern } from './names.ts';
 import { type ObjectMeta, quantity, rules } from './schema.ts';
@@ -48,16 +48,11 @@ const containerOverride = z
 
 const port = z.int().min(1).max(65535);
 
-/** Whether the text is a range of addresses, such as 203.0.113.0/24. */
-export function isCidr(text: string): boolean {
-  const [address = '', bits = '', ...rest] = text.split('/');
-  const version = isIP(address);
-  return version !== 0 && rest.length === 0 && /^(0|[1-9]\d{0,2})$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128);
-}
-
 /** Syntax of the keys and values of labels: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/ */
 const labelKey = '^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$';
 const labelValue = '^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$';
+
+const metadataRefused = 'must not be the metadata service of a cloud, which hands out the credentials of the node';
 
 const egressRule = z
   .strictObject({
@@ -65,9 +60,20 @@ const egressRule = z
       .string()
       .max(43)
       .refine(isCidr, 'must be a range of addresses such as 203.0.113.0/24')
+      .refine((cidr) => !isCidr(cidr) || !metadataRanges.some((range) => containsRange(range, cidr)), metadataRefused)
       .optional()
-      .describe('Addresses the pod may reach, such as 203.0.113.0/24.')
-      .meta(rules.cel({ rule: 'isCIDR(self)', message: 'must be a range of addresses such as 203.0.113.0/24' })),
+      .describe(
+        'Addresses the pod may reach, such as 203.0.113.0/24. Metadata services of clouds are never opened, also if the range contains them.',
+      )
+      .meta(
+        rules.cel(
+          { rule: 'isCIDR(self)', message: 'must be a range of addresses such as 203.0.113.0/24' },
+          {
+            rule: `!isCIDR(self) || ![${metadataRanges.map((range) => `'${range}'`).join(', ')}].exists(range, cidr(range).containsCIDR(self))`,
+            message: metadataRefused,
+          },
+        ),
+      ),
     namespaceSelector: z
       .record(
         z.string().max(317).regex(new RegExp(labelKey), 'must be the key of a label'),

@@ -5,6 +5,7 @@ import { countRequests } from '../kube/controller.ts';
 import { KubeError } from '../kube/errors.ts';
 import { LeaderElection } from '../kube/leader-election.ts';
 import { DatabaseServer } from './database/server.ts';
+import { databaseCidrOf } from './render/network.ts';
 import { OperatorAudit } from './runtime/audit.ts';
 import { serveHealth } from './runtime/health.ts';
 import { createMetrics } from './runtime/metrics.ts';
@@ -46,6 +47,11 @@ function endAtOnce(): never {
 let controller: TenantController | undefined;
 const health = await serveHealth(settings.host, settings.port, metrics.registry, () => controller?.ready ?? false);
 log.info({ port: health.port, ...settings.addressing }, 'operator started');
+if (settings.databaseUrl !== undefined && databaseCidrOf(settings) === undefined) {
+  log.warn(
+    'TENANTRY_DATABASE_CIDR is not set: tenants may reach every address at the port of the database. Set it to the addresses of the server.',
+  );
+}
 
 function openAudit({ auditSpoolDir: spoolDir, controlPlaneUrl, controlPlaneTokenFile: tokenFile }: Settings): OperatorAudit {
   try {

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { isCidr } from '../crds/address-ranges.ts';
 import type { Addressing } from '../crds/names.ts';
-import { isCidr } from '../crds/tenant.ts';
 import { type LeaseReference, leaseReference } from '../kube/leader-election.ts';
 
 const subject = z

@@ -696,7 +696,7 @@ export interface components {
             network?: {
                 /** @description What the pods may reach beyond their database and the control plane. */
                 egress?: {
-                    /** @description Addresses the pod may reach, such as 203.0.113.0/24. */
+                    /** @description Addresses the pod may reach, such as 203.0.113.0/24. Metadata services of clouds are never opened, also if the range contains them. */
                     cidr?: string;
                     /** @description Labels of the namespaces whose pods may be reached. */
                     namespaceSelector?: {
@@ -1134,7 +1134,7 @@ export interface components {
             network?: {
                 /** @description What the pods may reach beyond their database and the control plane. */
                 egress?: {
-                    /** @description Addresses the pod may reach, such as 203.0.113.0/24. */
+                    /** @description Addresses the pod may reach, such as 203.0.113.0/24. Metadata services of clouds are never opened, also if the range contains them. */
                     cidr?: string;
                     /** @description Labels of the namespaces whose pods may be reached. */
                     namespaceSelector?: {

@@ -1,6 +1,8 @@
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
+import { containsRange, metadataRanges } from '../../crds/address-ranges.ts';
 import { pod } from '../../crds/names.ts';
 import { kinds } from '../../kube/resources.ts';
+import type { Settings } from '../settings.ts';
 import { type Blueprint, type Child, child } from './blueprint.ts';
 
 const named = (namespace: string): object => ({ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } } });
@@ -28,7 +30,7 @@ export function renderNetworkPolicy(blueprint: Blueprint): Child {
         { to: [named('kube-system')], ports: [{ protocol: 'UDP', port: 53 }, tcp(53)] },
         { to: [named(settings.systemNamespace)], ports: [tcp(portOf(settings.controlPlaneUrl))] },
         ...(blueprint.database ? databaseEgress(blueprint) : []),
-        ...(tenant.spec.network?.egress ?? []).map((opening) => ({
+        ...(tenant.spec.network?.egress ?? []).filter(isOpen).map((opening) => ({
           to: [
             opening.cidr === undefined
               ? { namespaceSelector: { matchLabels: opening.namespaceSelector ?? {} } }
@@ -41,24 +43,34 @@ export function renderNetworkPolicy(blueprint: Blueprint): Child {
   });
 }
 
-/** Clouds serve the node's credentials at link-local addresses: no range that merely contains them opens them. */
-const linkLocal = { address: '169.254.0.0', bits: 16 };
+/** The API server refuses an opening to metadata of a cloud; a Tenant that was there before opens nothing by it. */
+function isOpen({ cidr }: { readonly cidr?: string | undefined }): boolean {
+  return cidr === undefined || !metadataRanges.some((range) => containsRange(range, cidr));
+}
 
+/** Where clouds serve the credentials of a node, whatever opening contains it. */
 function blockOf(cidr: string): { cidr: string; except?: string[] } {
-  const [address = '', bits = ''] = cidr.split('/');
-  if (isIP(address) !== 4 || Number(bits) >= linkLocal.bits) return { cidr };
-  const range = new BlockList();
-  range.addSubnet(address, Number(bits));
-  return range.check(linkLocal.address) ? { cidr, except: [`${linkLocal.address}/${linkLocal.bits}`] } : { cidr };
+  const inside = metadataRanges.filter((range) => containsRange(cidr, range));
+  return { cidr, ...(inside.length > 0 ? { except: inside } : {}) };
 }
 
 function databaseEgress({ settings }: Blueprint): object[] {
   if (settings.databaseUrl === undefined) return [];
-  const host = new URL(settings.databaseUrl).hostname.replace(/^\[|\]$/g, '');
-  const version = isIP(host);
-  const cidr = settings.databaseCidr ?? (version === 4 ? `${host}/32` : version === 6 ? `${host}/128` : undefined);
+  const cidr = databaseCidrOf(settings);
   // A policy cannot name a host: without its addresses only the port can be pinned.
-  return [{ ...(cidr === undefined ? {} : { to: [{ ipBlock: { cidr } }] }), ports: [tcp(portOf(settings.databaseUrl))] }];
+  const to =
+    cidr === undefined
+      ? [{ namespaceSelector: {} }, ...['0.0.0.0/0', '::/0'].map((all) => ({ ipBlock: blockOf(all) }))]
+      : [{ ipBlock: { cidr } }];
+  return [{ to, ports: [tcp(portOf(settings.databaseUrl))] }];
+}
+
+/** Addresses of the tenants' PostgreSQL server, where they are known. */
+export function databaseCidrOf({ databaseUrl, databaseCidr }: Pick<Settings, 'databaseUrl' | 'databaseCidr'>): string | undefined {
+  if (databaseUrl === undefined || databaseCidr !== undefined) return databaseCidr;
+  const host = new URL(databaseUrl).hostname.replace(/^\[|\]$/g, '');
+  const version = isIP(host);
+  return version === 4 ? `${host}/32` : version === 6 ? `${host}/128` : undefined;
 }
 
 function portOf(url: string): number {

@@ -55,6 +55,13 @@ describe('the API server refuses', () => {
     ],
     ['an opening to no address', 'refused', { ...toolbridge, network: { egress: [{ cidr: 'banana' }] } }, /range of addresses/],
     [
+      'an opening to the metadata service of a cloud',
+      'refused',
+      { ...toolbridge, network: { egress: [{ cidr: '169.254.169.254/32' }] } },
+      /metadata service of a cloud/,
+    ],
+    ['the same by IPv6', 'refused', { ...toolbridge, network: { egress: [{ cidr: 'fd00:ec2::254/128' }] } }, /metadata service of a cloud/],
+    [
       'an opening to no label',
       'refused',
       { ...toolbridge, network: { egress: [{ namespaceSelector: { 'a b': 'c' } }] } },

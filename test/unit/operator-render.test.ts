@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseQuantity } from '../../crds/quantity.ts';
+import { tenantSpec } from '../../crds/tenant.ts';
 import { kinds, type Resource } from '../../kube/resources.ts';
 import { expand } from '../../local/node/environment.ts';
 import type { RenderedContainer } from '../../operator/render/pod.ts';
@@ -29,6 +30,11 @@ function podOf(options: Parameters<typeof blueprint>[0] = {}): PodSpec {
 function variable(container: RenderedContainer | undefined, name: string): string | undefined {
   return container?.env.find((entry) => entry.name === name)?.value;
 }
+
+/** Faults that the schema of a Tenant finds in an opening to these addresses. */
+const egressFaults = (cidr: string): string[] =>
+  tenantSpec.safeParse({ template: { name: 'toolbridge' }, network: { egress: [{ cidr }] } }).error?.issues.map(({ message }) => message) ??
+  [];
 
 describe('the pod', () => {
   test('starts the API first and the sidecar at once after it, so that a report comes also of an API that does not start', () => {
@@ -170,16 +176,42 @@ describe('the namespace', () => {
     expect(rules.egress).toHaveLength(4);
   });
 
-  test('opens no link-local address by a range that merely contains it', () => {
+  test('opens no metadata service of a cloud by a range that contains it', () => {
     const opening = (cidr: string): unknown =>
       rendered<{ spec: { egress: { to?: unknown[] }[] } }>(kinds.NetworkPolicy, {
         spec: { network: { egress: [{ cidr }] } },
       }).spec.egress.at(-1)?.to;
-    expect(opening('0.0.0.0/0')).toEqual([{ ipBlock: { cidr: '0.0.0.0/0', except: ['169.254.0.0/16'] } }]);
-    expect(opening('168.0.0.0/6')).toEqual([{ ipBlock: { cidr: '168.0.0.0/6', except: ['169.254.0.0/16'] } }]);
+    const metadata = ['169.254.0.0/16', '100.100.100.200/32', '168.63.129.16/32', '192.0.0.192/32'];
+    expect(opening('0.0.0.0/0')).toEqual([{ ipBlock: { cidr: '0.0.0.0/0', except: metadata } }]);
+    expect(opening('::/0')).toEqual([{ ipBlock: { cidr: '::/0', except: ['fe80::/10', 'fd00:ec2::254/128', 'fd20:ce::254/128'] } }]);
+    expect(opening('100.64.0.0/10')).toEqual([{ ipBlock: { cidr: '100.64.0.0/10', except: ['100.100.100.200/32'] } }]);
+    expect(opening('fd00:ec2::/32')).toEqual([{ ipBlock: { cidr: 'fd00:ec2::/32', except: ['fd00:ec2::254/128'] } }]);
+    expect(opening('168.0.0.0/6')).toEqual([{ ipBlock: { cidr: '168.0.0.0/6', except: ['169.254.0.0/16', '168.63.129.16/32'] } }]);
     expect(opening('10.0.0.0/8')).toEqual([{ ipBlock: { cidr: '10.0.0.0/8' } }]);
-    expect(opening('169.254.169.254/32')).toEqual([{ ipBlock: { cidr: '169.254.169.254/32' } }]);
     expect(opening('2001:db8::/32')).toEqual([{ ipBlock: { cidr: '2001:db8::/32' } }]);
+  });
+
+  test.each(['169.254.169.254/32', '169.254.0.0/16', '100.100.100.200/32', '168.63.129.16/32', 'fd00:ec2::254/128', 'fe80::1/128'])(
+    'opens nothing for %s, which the API server refuses today',
+    (cidr) => {
+      const valid = blueprint();
+      const tenant = { ...valid.tenant, spec: { ...valid.tenant.spec, network: { egress: [{ cidr }] } } };
+      const { foundation } = renderTenant({ ...valid, tenant });
+      const policy = foundation.find(({ resource }) => resource === kinds.NetworkPolicy)?.object;
+      expect((policy as unknown as { spec: { egress: unknown[] } }).spec.egress).toHaveLength(3);
+      expect(egressFaults(cidr)).toEqual([expect.stringMatching(/metadata service of a cloud/)]);
+    },
+  );
+
+  test('opens the port of a database whose addresses are not known, but at no metadata service', () => {
+    const environment = { TENANTRY_DATABASE_URL: 'postgres://u:p@db.example.com/postgres' };
+    const { egress } = rendered<{ spec: { egress: { to: unknown[]; ports: unknown[] }[] } }>(kinds.NetworkPolicy, { environment }).spec;
+    expect(egress[2]?.ports).toEqual([{ protocol: 'TCP', port: 5432 }]);
+    expect(egress[2]?.to).toEqual([
+      { namespaceSelector: {} },
+      { ipBlock: { cidr: '0.0.0.0/0', except: expect.arrayContaining(['169.254.0.0/16']) } },
+      { ipBlock: { cidr: '::/0', except: expect.arrayContaining(['fd00:ec2::254/128']) } },
+    ]);
   });
 
   test('lets those who scrape metrics in, where the settings name them', () => {
