@@ -5,6 +5,7 @@ import { adminApi, bodyOf } from '../../admin-api.ts';
 import { table } from '../../output/table.ts';
 import { action, examples, type InvocationOf } from '../action.ts';
 import { given } from './options.ts';
+import { actionInWords, actorInWords, namesOfKeys } from './words.ts';
 
 type AuditRecord = Schemas['AuditRecord'];
 
@@ -71,11 +72,12 @@ export function listCommand(audit: Command, invocationOf: InvocationOf): void {
           records.push(...page.items);
           cursor = page.nextCursor;
         } while (cursor !== undefined && records.length < limit);
+        const keyNames = invocation.printer.format === 'table' ? await namesOfKeys(api, records) : new Map<string, string>();
         invocation.printer.list(records, 'There is no such record.', () =>
           table(records, {
             TIME: (record) => record.time,
-            ACTOR: ({ actor, impersonator }) => (impersonator === undefined ? actor : `${actor} (by ${impersonator})`),
-            ACTION: (record) => record.action,
+            ACTOR: (record) => actorInWords(record, keyNames),
+            ACTION: actionInWords,
             TENANT: ({ tenant }) => tenant?.name ?? '',
             OUTCOME: ({ outcome }) => outcome,
             REQUEST: ({ requestId }) => requestId ?? '',
