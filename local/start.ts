@@ -119,9 +119,10 @@ function explain(stack: Stack, made: readonly TenantWithKey[]): void {
   made.forEach(({ tenant }, index) => {
     const { name } = tenant.metadata;
     const account = demoTenants[index];
-    say(`\n  ${name}: ${tenant.status?.endpoints?.mcp}   (${account?.email}, password ${demoPassword})`);
+    const mcpUrl = tenant.status?.endpoints?.mcp ?? '';
+    say(`\n  ${name}: ${mcpUrl}   (${account?.email}, password ${demoPassword})`);
     if (index > 0) return;
-    for (const { client, where, text } of clientConfigurations(name, tenant.status?.endpoints?.mcp ?? '', keyFromFile)) {
+    for (const { client, where, text } of clientConfigurations({ name, mcpUrl, auth: 'oauth', setKey: keyFromFile })) {
       say(`\n  ${client} (${where}):\n${text.replace(/^/gm, '    ')}`);
     }
   });

@@ -38,7 +38,8 @@ export function connectionRoutes(server: FastifyInstance, access: Access, tenant
         operationId: 'connectTenant',
         tags: ['tenants'],
         summary: 'URLs of a tenant and configurations of LLM clients',
-        description: 'Of a custom host name where one serves. No text holds a secret: the curl command asks for an API key.',
+        description:
+          'Of a custom host name where one serves. A tenant without an organization has configurations with API keys in place of a sign-in. No text holds a secret.',
         params: byName,
         response: { 200: connection },
         problems: ['tenant-not-found'],
@@ -50,11 +51,13 @@ export function connectionRoutes(server: FastifyInstance, access: Access, tenant
       const domains = (tenant.status?.domains ?? []).flatMap(({ state, mcp: url }) =>
         state === 'Verified' && url !== undefined ? [url] : [],
       );
-      const clients = clientConfigurations(
-        tenant.metadata.name,
-        domains[0] ?? mcp,
-        `read -rs KEY  # an API key of ${tenant.metadata.name}`,
-      );
+      const { name } = tenant.metadata;
+      const clients = clientConfigurations({
+        name,
+        mcpUrl: domains[0] ?? mcp,
+        auth: (tenant.spec.organizationId ?? tenant.spec.organization) === undefined ? 'api-key' : 'oauth',
+        setKey: `read -rs KEY  # an API key of ${name}`,
+      });
       return reply.send({ mcp, ...(api === undefined ? {} : { api }), metadata, domains, clients });
     },
   );

@@ -225,7 +225,7 @@ export interface paths {
         };
         /**
          * URLs of a tenant and configurations of LLM clients
-         * @description Of a custom host name where one serves. No text holds a secret: the curl command asks for an API key.
+         * @description Of a custom host name where one serves. A tenant without an organization has configurations with API keys in place of a sign-in. No text holds a secret.
          */
         get: operations["connectTenant"];
         put?: never;

@@ -442,6 +442,8 @@ describe('actions', () => {
     const clients = body['clients'] as { client: string; text: string }[];
     expect(clients.map(({ client }) => client)).toEqual(['Claude Code', 'VS Code', 'Cursor', 'Claude Desktop', 'curl']);
     for (const { text } of clients) expect(text).toContain(mcp);
+    // Without an organization nobody can sign in.
+    for (const { client, text } of clients) expect(text, client).toContain('Bearer ');
     expect(JSON.stringify(body)).not.toContain('tnt_');
   });
 });
