@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type ApiReport, apiReport } from '../../crds/api-report.ts';
 import { pod as podNames } from '../../crds/names.ts';
+import { bounded } from './bounded-response.ts';
 import type { PodObject } from './workload.ts';
 
 /** How long a pod has to get ready before its sidecar is asked at all: the pods of most tenants are ready by then. */
@@ -75,8 +76,8 @@ export class PodReports {
         redirect: 'error',
         signal: AbortSignal.timeout(timeoutMs),
       });
-      const text = await textOf(response);
-      return response.status === 200 && text !== undefined ? apiReport.safeParse(JSON.parse(text)).data : undefined;
+      const answer: unknown = await bounded(response, { bytes: answerLimit }).json();
+      return response.status === 200 ? apiReport.safeParse(answer).data : undefined;
     } catch {
       // The pod may be gone, still starting, or hostile. Its own state in Kubernetes then has to do.
       return undefined;
@@ -104,18 +105,6 @@ export class PodReports {
 
 /** Time goes on in every report and is no news. */
 const withoutTime = (report: ApiReport | undefined): unknown => ({ ...report, fault: { ...report?.fault, seconds: 0 } });
-
-/** The body as text; undefined when it is larger than the limit. */
-async function textOf({ body }: Response): Promise<string | undefined> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of body ?? []) {
-    length += chunk.length;
-    if (length > answerLimit) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
 
 /** Whether the sidecar of the pod runs, and so can say something. */
 function canReport({ metadata, status }: PodObject): boolean {

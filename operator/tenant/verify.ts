@@ -1,6 +1,7 @@
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import type { Endpoints } from '../../crds/names.ts';
 import type { TenantStatus } from '../../crds/tenant.ts';
+import { bounded } from './bounded-response.ts';
 import type { Verification } from './status.ts';
 
 /** The tenant's MCP server as the status shows it: by its own words, and by its sidecar's report. */
@@ -105,19 +106,6 @@ async function handshake({ endpoints, probeKey }: VerifyOptions, call: typeof gl
 
 const tooLong = (url: string): string =>
   `The MCP server at ${url} answered with more than ${mostBytes / 1024 / 1024} MiB: list fewer tools, or shorten their schemas.`;
-
-/** The response, whose body fails once it is longer than what is left. */
-function bounded(response: Response, left: { bytes: number }): Response {
-  if (response.body === null) return response;
-  const counted = new TransformStream<Uint8Array, Uint8Array>({
-    transform(chunk, controller) {
-      left.bytes -= chunk.byteLength;
-      if (left.bytes < 0) controller.error(new Error('the answer is too long'));
-      else controller.enqueue(chunk);
-    },
-  });
-  return new Response(response.body.pipeThrough(counted), response);
-}
 
 const withoutSlash = (url: unknown): string => String(url).replace(/\/$/, '');
 
