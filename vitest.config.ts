@@ -13,7 +13,17 @@ export default defineConfig({
     maxWorkers: 2,
     teardownTimeout: 180_000,
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 90_000, hookTimeout: 90_000, expect: patient } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          // Loading the modules anew for each file takes more time than the tests.
+          isolate: false,
+          testTimeout: 90_000,
+          hookTimeout: 90_000,
+          expect: patient,
+        },
+      },
       {
         test: {
           name: 'integration',

@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { exitCodes } from '../../cli/exit-codes.ts';
+import { run } from '../../cli/program.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -11,7 +13,10 @@ export interface Ran {
   readonly stderr: string;
 }
 
-/** The `tenantry` program as somebody uses it: its own process, home and configuration. */
+/**
+ * The `tenantry` program as somebody uses it: a home and configuration of its own. Commands run within this process, which takes a tenth of
+ * the time of starting one; `start` starts the real program.
+ */
 export class CommandLine {
   /** HOME, and the folder it is started in. */
   readonly home: string;
@@ -26,16 +31,30 @@ export class CommandLine {
   /** Runs one command to its end. Never rejects: exit code and output are the result. */
   async run(
     args: readonly string[],
-    options: { readonly env?: Readonly<Record<string, string>>; readonly input?: string } = {},
+    options: { readonly env?: Readonly<Record<string, string>>; readonly input?: string; readonly folder?: string } = {},
   ): Promise<Ran> {
-    const running = this.start(args, options.env);
-    running.stdin.end(options.input ?? '');
-    const [code, stdout, stderr] = await Promise.all([
-      new Promise<number | null>((end) => running.on('close', end)),
-      text(running.stdout),
-      text(running.stderr),
-    ]);
-    return { code, stdout, stderr };
+    const written = { stdout: '', stderr: '' };
+    const outcome = await run(
+      {
+        env: this.#environment(options.env),
+        uid: process.getuid?.(),
+        folder: options.folder ?? this.home,
+        signal: new AbortController().signal,
+        interactive: false,
+        colours: { out: false, err: false },
+        now: () => new Date(),
+        out: (text) => {
+          written.stdout += text;
+        },
+        err: (text) => {
+          written.stderr += text;
+        },
+        ask: (question) => Promise.reject(new Error(`not a terminal, but asked: ${question}`)),
+        input: async () => options.input ?? '',
+      },
+      args,
+    );
+    return { code: exitCodes[outcome], ...written };
   }
 
   /** Runs one command with JSON as its output. */
@@ -44,11 +63,28 @@ export class CommandLine {
     return { ...ran, value: JSON.parse(ran.stdout === '' ? 'null' : ran.stdout) as T };
   }
 
+  /** Starts the program as a process. */
   start(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
     return spawn(process.execPath, [join(root, 'cli/tenantry.mjs'), ...args], {
       cwd: this.home,
-      env: { PATH: process.env['PATH'] ?? '', HOME: this.home, ...this.#env, ...env },
+      env: this.#environment(env),
       stdio: ['pipe', 'pipe', 'pipe'],
     });
+  }
+
+  /** Starts the program as a process and waits for its end. */
+  async spawned(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
+    const running = this.start(args, env);
+    running.stdin.end();
+    const [code, stdout, stderr] = await Promise.all([
+      new Promise<number | null>((end) => running.on('close', end)),
+      text(running.stdout),
+      text(running.stderr),
+    ]);
+    return { code, stdout, stderr };
+  }
+
+  #environment(env: Readonly<Record<string, string>> = {}): Record<string, string> {
+    return { PATH: process.env['PATH'] ?? '', HOME: this.home, ...this.#env, ...env };
   }
 }

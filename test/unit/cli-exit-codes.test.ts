@@ -65,6 +65,7 @@ afterAll(() => {
 const get = (name: string): string[] => ['tenants', 'get', name];
 const cases: readonly (readonly [number, RegExp, string, () => Promise<number | null>])[] = [
   [0, /done/, 'a result', async () => (await who.run(get('acme'))).code],
+  [0, /done/, 'a result of the program as a process', async () => (await who.spawned(get('acme'))).code],
   [0, /done/, 'help', async () => (await who.run(['tenants', '--help'])).code],
   [1, /something else/, 'a control plane that fails', async () => (await who.run(get('broken'))).code],
   [2, /wrong/, 'a command that is none', async () => (await who.run(['tenants', 'make'])).code],
@@ -82,6 +83,7 @@ const cases: readonly (readonly [number, RegExp, string, () => Promise<number | 
   [7, /not valid/, 'a query that is not valid', async () => (await who.run(get('bad'))).code],
   [8, /in time/, 'waiting in vain', async () => (await who.run(['tenants', 'suspend', 'acme', '--wait', '--timeout', '0s'])).code],
   [9, /found a fault/, 'a chain that is broken', async () => (await who.run(['audit', 'verify'])).code],
+  [9, /found a fault/, 'a chain that is broken, of the program as a process', async () => (await who.spawned(['audit', 'verify'])).code],
   [130, /Ctrl-C/, 'Ctrl-C', interrupted],
 ];
 
@@ -93,7 +95,7 @@ async function interrupted(): Promise<number | null> {
   return ended;
 }
 
-// Each starts the program, which takes its time on a busy machine.
+// Some start the program, which takes its time on a busy machine.
 describe('the exit code', { timeout: 60_000 }, () => {
   test.each(cases)('%i, %s, is that of %s', async (code, meaning, _what, run) => {
     expect(documented.get(code)).toMatch(meaning);

@@ -1,15 +1,14 @@
-import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { localKubeconfig } from '../../cli/config/local-kubeconfig.ts';
 import { findLocalMode } from '../../cli/config/local-mode.ts';
 import { Outside } from '../../cli/diagnose/outside.ts';
+import { CommandLine } from '../integration/command-line.ts';
 
 const uid = process.getuid?.();
 const secret = 'token-of-the-environment-0123456789';
@@ -160,8 +159,7 @@ describe('diagnose', () => {
   });
 });
 
-// Programs are started, which takes its time on a busy machine.
-describe('the command line in a planted folder', { timeout: 60_000 }, () => {
+describe('the command line in a planted folder', () => {
   let server: Server;
   let url = '';
   const asked: string[] = [];
@@ -177,20 +175,8 @@ describe('the command line in a planted folder', { timeout: 60_000 }, () => {
   });
   afterEach(() => new Promise((closed) => server.close(closed)));
 
-  async function run(args: readonly string[], env: Record<string, string> = {}) {
-    const launcher = resolve(import.meta.dirname, '../../cli/tenantry.mjs');
-    const running = spawn(process.execPath, [launcher, ...args], {
-      cwd: below,
-      env: { PATH: process.env['PATH'] ?? '', HOME: root, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    const [code, stdout, stderr] = await Promise.all([
-      new Promise<number | null>((end) => running.on('close', end)),
-      text(running.stdout),
-      text(running.stderr),
-    ]);
-    return { code, stdout, stderr };
-  }
+  const run = (args: readonly string[], env: Record<string, string> = {}) =>
+    new CommandLine(root).run(args, { env: { HOME: root, ...env }, folder: below });
 
   test('sends nothing to the URL that a file of others names, and says that it is not used', async () => {
     plant({ adminUrl: url, adminToken: 'planted' }, 0o644);
