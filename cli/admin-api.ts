@@ -1,10 +1,10 @@
 import { type AdminApiClient, adminApiClient, type Problem } from '../control-plane/client/client.ts';
+import { entryOf, isCode } from '../problems/catalogue.ts';
 import { causeOf } from './diagnose/cause.ts';
 import type { Outcome } from './exit-codes.ts';
 import { Failure } from './failure.ts';
 import type { Invocation } from './invocation.ts';
 import type { Patience } from './patience.ts';
-import { inCommands, remedies } from './problem-words.ts';
 
 /** Milliseconds until an answer must have begun; what streams may go on for as long as it does. */
 const timeoutMs = 60_000;
@@ -75,17 +75,16 @@ export async function bodyOf<T>(answer: Promise<Answer<T>>): Promise<T> {
   throw failureOf(response, error);
 }
 
-/** A problem document (RFC 9457) as a failure: what is wrong, each fault with its pointer, what to do. */
+/** A problem document (RFC 9457) as a failure: its detail, each fault with its pointer, and its remedy. */
 export function failureOf(response: Response, body: unknown): Failure {
   const { status } = response;
   const problem = (typeof body === 'object' && body !== null ? body : {}) as Partial<Problem>;
-  const code = problem.type?.split('/').at(-1) ?? '';
-  // The detail says what the title does, of this very request; only of a body it says no more than that the faults follow.
-  const said = code === 'invalid' ? problem.title : (problem.detail ?? problem.title);
-  const message = said === undefined ? `The control plane answered ${status}, without saying why.` : sentence(inCommands(said));
-  const faults = (problem.errors ?? []).map(({ pointer, message: fault }) => `${pointer === '' ? '/' : pointer}  ${fault}`);
-  const request = problem.instance ?? response.headers.get('x-request-id');
-  const remedy = remedyOf(code, status, response.headers.get('retry-after'));
+  // The detail is more exact than the title. Only of a body that is not valid the title says more, because its faults follow.
+  const said = problem.code === 'invalid' ? problem.title : (problem.detail ?? problem.title);
+  const message = said === undefined ? `The control plane answered with status ${status} and no problem document.` : sentence(said);
+  const faults = (problem.errors ?? []).map(({ pointer, parameter, detail }) => `${pointer || parameter || '/'}  ${detail}`);
+  const request = problem.requestId ?? response.headers.get('x-request-id');
+  const remedy = remedyOf(problem, status, response.headers.get('retry-after'));
   return new Failure(outcomeOf(status), message, {
     details: [...faults, ...(status >= 500 && request ? [`request ${request}, as the control plane's log has it`] : [])],
     ...(remedy === undefined ? {} : { remedy }),
@@ -102,7 +101,14 @@ function outcomeOf(status: number): Exclude<Outcome, 'ok'> {
   return status < 500 ? 'invalid' : 'failed';
 }
 
-function remedyOf(code: string, status: number, retryAfter: string | null): string | undefined {
-  if (retryAfter !== null && (status === 429 || status === 503)) return `Try again in ${retryAfter} s.`;
-  return remedies[code] ?? (status === 401 ? remedies['unauthenticated'] : undefined);
+/** The remedy of the problem, then the command that helps. */
+function remedyOf({ code = '', remedy }: Partial<Problem>, status: number, retryAfter: string | null): string | undefined {
+  const known = isCode(code) ? code : status === 401 ? 'unauthenticated' : undefined;
+  const entry = known === undefined ? undefined : entryOf(known);
+  const lines = [
+    ...(retryAfter !== null && (status === 429 || status === 503) ? [`Try again in ${retryAfter} s.`] : []),
+    ...[remedy ?? entry?.remedy].filter((line) => line !== undefined),
+    ...(entry?.command === undefined ? [] : [`Command: tenantry ${entry.command}`]),
+  ];
+  return lines.length === 0 ? undefined : lines.join('\n');
 }

@@ -5,6 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { emit } from '../crds/generated.ts';
+import { reference } from '../problems/reference.ts';
 import { referenceOf } from './client/generator/reference.ts';
 import { typesOf } from './client/generator/types.ts';
 import { readSettings } from './settings.ts';
@@ -32,6 +33,7 @@ emit(
     [path('openapi.json'), `${JSON.stringify(document, null, 2)}\n`],
     [path('client/schema.ts'), await typesOf(document)],
     [path('../docs/reference/admin-api.md'), referenceOf(document)],
+    [path('../docs/reference/problems.md'), reference()],
   ]),
 );
 // Clients made for this run hold timers.

@@ -3,6 +3,7 @@ import { Agent, createServer, type IncomingMessage, type ServerResponse } from '
 import type { KubeClient } from '../kube/client.ts';
 import { Reflector } from '../kube/reflector.ts';
 import { type KubeObject, kinds } from '../kube/resources.ts';
+import { mediaType, Problem } from '../problems/problem.ts';
 import type { Pod } from './node/pod.ts';
 import type { Log } from './process.ts';
 import { type Endpoint, endpointsOf, type Service } from './router/endpoints.ts';
@@ -85,9 +86,11 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     const requestId = requestIdOf(request);
     const target = request.url ?? '';
     const refusal = refusalOf(target);
-    if (refusal !== undefined) return problem(response, 400, refusal, requestId);
+    if (refusal !== undefined) return send(response, new Problem('malformed-request', refusal), requestId);
     const backend = match(request.headers.host, pathOf(target));
-    if (backend === undefined) return problem(response, 404, 'no Ingress has a route for this host and path', requestId);
+    if (backend === undefined) {
+      return send(response, new Problem('route-not-found', 'No Ingress has a route for this host and path.'), requestId);
+    }
     const endpoints = inTurn(backend);
     const clientAddress = request.socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
     for (const endpoint of endpoints.slice(0, attempts)) {
@@ -97,11 +100,12 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
         if (response.destroyed || response.headersSent) return;
         const fields = { err: error, namespace: backend.namespace, service: backend.service, requestId };
         log.warn(fields, 'request could not be forwarded');
-        if (!(error instanceof NotConnectedError)) return problem(response, 502, 'the pod broke off before it answered', requestId);
+        if (!(error instanceof NotConnectedError)) {
+          return send(response, new Problem('backend-failed', `A pod of service ${backend.service} ended the connection.`), requestId);
+        }
       }
     }
-    response.setHeader('retry-after', '1');
-    problem(response, 503, `no pod behind service ${backend.service} is ready`, requestId);
+    send(response, new Problem('backend-unavailable', `No pod of service ${backend.service} is ready.`), requestId);
   };
   const server = createServer((request, response) => {
     response.on('error', () => {});
@@ -145,8 +149,7 @@ function requestIdOf(request: IncomingMessage): string {
   return typeof sent === 'string' && /^[A-Za-z0-9._-]{1,128}$/.test(sent) ? sent : randomUUID();
 }
 
-/** RFC 9457. */
-function problem(response: ServerResponse, status: number, detail: string, requestId: string): void {
-  response.writeHead(status, { 'content-type': 'application/problem+json', 'x-request-id': requestId });
-  response.end(JSON.stringify({ type: 'about:blank', status, detail }));
+function send(response: ServerResponse, problem: Problem, requestId: string): void {
+  response.writeHead(problem.status, { 'content-type': mediaType, 'x-request-id': requestId, ...problem.headers });
+  response.end(JSON.stringify(problem.document(requestId)));
 }

@@ -7,7 +7,7 @@ export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   // Bodies are checked by shape in each test.
-  readonly body: Record<string, unknown> & { errors?: { pointer: string; message: string }[] };
+  readonly body: Record<string, unknown> & { errors?: { pointer: string; detail: string }[] };
 }
 
 export interface Change {
@@ -67,12 +67,14 @@ export function expectProblem(answer: Answer, status: number, code: string): voi
   expect(answer.body).toMatchObject({
     type: `https://tenantry.dev/problems/${code}`,
     status,
+    code,
     title: expect.any(String),
     detail: expect.any(String),
+    remedy: expect.any(String),
   });
   expect(answer.status).toBe(status);
   expect(answer.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
-  expect(answer.body['instance']).toBe(answer.headers.get('x-request-id'));
+  expect(answer.body['requestId']).toBe(answer.headers.get('x-request-id'));
 }
 
 export const pointersOf = ({ body }: Answer): string[] => (body.errors ?? []).map(({ pointer }) => pointer).sort();

@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Tenant } from '../../crds/tenant.ts';
 import type { Action, Audit } from '../audit/actions.ts';
+import { codeOf } from '../errors/problem-of.ts';
 import type { RateLimits } from '../http/rate-limits.ts';
-import { codeOf } from '../http/render-errors.ts';
 import { type Admin, type Admins, type Permission, requirePermission, requirePlatform } from '../identity/admins.ts';
 
 /** What is about to be done, for the record. */

@@ -5,8 +5,8 @@ import type { Tenant } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isNotFound, KubeError } from '../../kube/errors.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
+import { Problem } from '../../problems/problem.ts';
 import { fieldManager } from '../field-manager.ts';
-import { Problem } from '../http/problem.ts';
 
 export interface NewApiKey {
   readonly name: string;
@@ -62,8 +62,7 @@ export class ApiKeys {
   async revoke(tenant: Tenant, id: string): Promise<ApiKey> {
     const found = (await this.list(tenant)).find(({ spec }) => spec.keyId === id);
     const { name } = tenant.metadata;
-    if (found === undefined)
-      throw new Problem('api-key-not-found', `${name} has no API key ${id}. GET /admin/tenants/${name}/api-keys lists them.`);
+    if (found === undefined) throw new Problem('api-key-not-found', `Tenant ${name} has no API key ${id}.`);
     const { namespace = '', name: object, uid = '' } = found.metadata;
     await this.#client.delete(kinds.ApiKey, object, { namespace, uid });
     return found;
@@ -81,10 +80,12 @@ export class ApiKeys {
 }
 
 function limitReached(name: string, cause?: unknown): Problem {
-  const detail = `${name} may have no more API keys (the most is ${apiKeyLimit}). DELETE /admin/tenants/${name}/api-keys/{id} revokes one; expired ones count until then.`;
+  const detail = `Tenant ${name} has ${apiKeyLimit} API keys, which is the limit. Expired keys count until they are revoked.`;
   return new Problem('api-key-limit-reached', detail, { cause });
 }
 
 function notReady(name: string, cause?: unknown): Problem {
-  return new Problem('tenant-not-ready', `${name} has no namespace yet. Wait until its condition SecretsReady is true.`, { cause });
+  return new Problem('tenant-not-ready', `Tenant ${name} has no namespace yet. Its condition SecretsReady shows when it has one.`, {
+    cause,
+  });
 }

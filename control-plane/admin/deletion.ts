@@ -5,8 +5,8 @@ import { dataPolicyOf, type Tenant } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
+import { Problem } from '../../problems/problem.ts';
 import { fieldManager } from '../field-manager.ts';
-import { Problem } from '../http/problem.ts';
 
 /** A status that is written meanwhile makes a deletion stale; so often it is tried again. */
 const attempts = 8;
@@ -103,26 +103,22 @@ function asSaid(deleted: Tenant, fate: DataFate): Tenant {
   const is = dataFateOf(deleted);
   if (is === fate) return deleted;
   const { name } = deleted.metadata;
-  throw new Problem('tenant-deleting', `${name} is being deleted already, with ${is} for its data.`);
+  throw new Problem('tenant-deleting', `Tenant ${name} is being deleted already, with data=${is}.`);
 }
 
 function busy(name: string, cause: KubeError): Problem {
-  return new Problem('conflict', `${name} is being changed all the time. Send the same request again.`, { cause });
+  return new Problem('conflict', `Tenant ${name} was changed by others at every attempt.`, { cause });
 }
 
-/** What deleting the tenant would do, and how to say that it is meant: for whoever has not said what becomes of the data. */
+/** The effects of deleting the tenant, for a request that does not choose what happens to the data. */
 export function consequences(tenant: Tenant, template: StackTemplateSpec | undefined): string {
   const { name, uid = '' } = tenant.metadata;
   const hasDatabase = tenant.status?.database !== undefined || (template?.database !== undefined && tenant.spec.database?.mode !== 'none');
-  const path = `DELETE /admin/tenants/${name}`;
   const always = `Deleting ${name} removes its pods, its namespace with all secrets and API keys, its routes and its OAuth resources for good.`;
-  if (!hasDatabase) return `${always} It has no database, so nothing is kept. Repeat as ${path}?data=delete.`;
+  if (!hasDatabase) return `${always} It has no database, so nothing is kept: choose data=delete.`;
   const database = tenant.status?.database?.name ?? databaseNames(uid).database;
   const server = tenant.status?.database === undefined ? '' : ` on server ${tenant.status.database.server}`;
   const policy = dataPolicyOf(tenant.spec);
   const byPolicy = policy === 'retain' ? 'keeps it, locked' : 'drops it for good';
-  return (
-    `${always} Its database is ${database}${server}; its deletionPolicy ${policy} ${byPolicy}. ` +
-    `Say what is meant: ${path}?data=retain keeps the database, ${path}?data=delete drops it with everything in it.`
-  );
+  return `${always} Its database is ${database}${server}. Its deletionPolicy ${policy} ${byPolicy}.`;
 }

@@ -4,8 +4,8 @@ import { z } from 'zod';
 import { domainProof } from '../../crds/domains.ts';
 import { annotations } from '../../crds/names.ts';
 import { hostName, type Tenant } from '../../crds/tenant.ts';
+import { Problem } from '../../problems/problem.ts';
 import { operation } from '../http/operation.ts';
-import { Problem } from '../http/problem.ts';
 import type { Access } from './access.ts';
 import { byDomain, byName, force } from './parameters.ts';
 import type { Tenants } from './tenants.ts';
@@ -84,8 +84,7 @@ export function domainRoutes(server: FastifyInstance, access: Access, tenants: T
       const { name } = request.params;
       const { domain } = request.body;
       const add = ({ spec: { domains = [] } }: Tenant) => {
-        if (domains.includes(domain))
-          throw new Problem('domain-exists', `${name} has ${domain} already. POST …/domains/${domain}/verify looks at its record.`);
+        if (domains.includes(domain)) throw new Problem('domain-exists', `Tenant ${name} has the domain ${domain} already.`);
         return { spec: { domains: [...domains, domain] } };
       };
       const admin = access.admin(request);
@@ -162,10 +161,7 @@ export function domainRoutes(server: FastifyInstance, access: Access, tenants: T
 
 function requireDomain({ metadata, spec }: Tenant, domain: string): void {
   if (spec.domains?.includes(domain)) return;
-  throw new Problem(
-    'domain-not-found',
-    `${metadata.name} has no domain ${domain}. GET /admin/tenants/${metadata.name}/domains lists them.`,
-  );
+  throw new Problem('domain-not-found', `Tenant ${metadata.name} has no domain ${domain}.`);
 }
 
 /** What the operator has found out, or what follows from the tenant alone. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Tenant } from '../../crds/tenant.ts';
-import { Problem } from '../http/problem.ts';
+import { Problem } from '../../problems/problem.ts';
 
 export const sortOrders = ['name', '-name', 'createdAt', '-createdAt'] as const;
 export type SortOrder = (typeof sortOrders)[number];
@@ -48,9 +48,15 @@ function writeCursor(sort: SortOrder, { createdAt, name }: Position): string {
 
 function readCursor(cursor: string, sort: SortOrder): Position {
   const parsed = cursorShape.safeParse(fromJson(Buffer.from(cursor, 'base64url').toString()));
-  if (!parsed.success) throw new Problem('invalid-query', 'cursor is not one this API gave; begin without it.');
+  if (!parsed.success)
+    throw new Problem('invalid-query', 'The cursor does not come from this API.', {
+      remedy: 'Begin again without a cursor.',
+    });
   const [order, createdAt, name] = parsed.data;
-  if (order !== sort) throw new Problem('invalid-query', `cursor belongs to sort=${order}; begin without it, or keep the order.`);
+  if (order !== sort)
+    throw new Problem('invalid-query', `The cursor belongs to sort=${order}.`, {
+      remedy: 'Begin again without a cursor, or keep the order.',
+    });
   return { createdAt, name };
 }
 

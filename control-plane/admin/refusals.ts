@@ -1,7 +1,8 @@
 import type { Fault } from '../../crds/parameters.ts';
 import { escapePointer } from '../../json/pointer.ts';
 import { KubeError } from '../../kube/errors.ts';
-import { invalid, Problem } from '../http/problem.ts';
+import { Problem } from '../../problems/problem.ts';
+import { invalid } from '../http/problem.ts';
 
 /** The faults the CustomResourceDefinition itself found, as pointers into the body of the Admin API, where the spec's fields stand flat. */
 export function faultsOfRefusal(error: KubeError): Fault[] {
@@ -20,7 +21,7 @@ export function faultsOfRefusal(error: KubeError): Fault[] {
 export function refusalOf(error: unknown): unknown {
   if (!(error instanceof KubeError)) return error;
   if (/^admission webhook .* denied the request|ValidatingAdmissionPolicy .* denied request/s.test(error.message))
-    return new Problem('refused-by-cluster', `A policy of the cluster refuses it: ${error.message}`, { cause: error });
+    return new Problem('refused-by-cluster', `A policy of the cluster refuses the change: ${error.message}`, { cause: error });
   if (error.reason === 'Invalid' || error.status === 400) return invalid(faultsOfRefusal(error));
   const [, field, key] = /: \.(spec[^:]*): duplicate entries for key \[(.*)\]$/.exec(error.message) ?? [];
   return field === undefined ? error : invalid([{ pointer: pointerOf(field, ''), message: `has more than one entry with ${key}` }]);

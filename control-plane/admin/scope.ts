@@ -1,6 +1,7 @@
 import type { Fault } from '../../crds/parameters.ts';
 import type { Tenant } from '../../crds/tenant.ts';
-import { Problem } from '../http/problem.ts';
+import { Problem } from '../../problems/problem.ts';
+import { errorsOf } from '../http/problem.ts';
 import { type Admin, canSee } from '../identity/admins.ts';
 
 /** What an administrator of a tenant, who is none of the platform, may change of it. */
@@ -9,7 +10,7 @@ export const ownFields: readonly string[] = ['displayName', 'parameters', 'servi
 /** @throws Problem tenant-not-found, for a foreign tenant exactly as for one that does not exist. */
 export function visible(admin: Admin, name: string, tenant: Tenant | undefined): Tenant {
   if (tenant !== undefined && canSee(admin, tenant)) return tenant;
-  throw new Problem('tenant-not-found', `There is no tenant named ${name}. GET /admin/tenants lists them.`);
+  throw new Problem('tenant-not-found', `No tenant named ${name} was found.`);
 }
 
 /** @throws Problem `forbidden` naming the fields of a change that only administrators of the platform may make. */
@@ -20,11 +21,19 @@ export function requireOwnFields(admin: Admin, fields: Readonly<Record<string, u
     .map((field) => ({ pointer: `/${field}`, message: 'is for administrators of the platform' }));
   if (faults.length === 0) return;
   const named = faults.map(({ pointer }) => pointer.slice(1)).join(', ');
-  throw new Problem('forbidden', `Only administrators of the platform change ${named}; of a tenant: ${ownFields.join(', ')}.`, { faults });
+  throw new Problem(
+    'forbidden',
+    `Only administrators of the platform may change ${named}. Administrators of a tenant may change ${ownFields.join(', ')}.`,
+    {
+      errors: errorsOf(faults),
+    },
+  );
 }
 
 /** @throws Problem `forbidden` where an administrator of a tenant would take fields over from their manager. */
 export function requirePlatformToForce(admin: Admin): void {
   if (admin.platform) return;
-  throw new Problem('forbidden', 'Only administrators of the platform take fields over with ?force=true; ask one of them.');
+  throw new Problem('forbidden', 'Only administrators of the platform may force a change.', {
+    remedy: 'Ask an administrator of the platform to make the change.',
+  });
 }

@@ -3,8 +3,8 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { type StackTemplateSpec, servicesOf } from '../../crds/stack-template.ts';
 import type { Tenant } from '../../crds/tenant.ts';
+import { Problem } from '../../problems/problem.ts';
 import { operation } from '../http/operation.ts';
-import { Problem } from '../http/problem.ts';
 import type { Access } from './access.ts';
 import { byName, byService, force } from './parameters.ts';
 import type { Tenants } from './tenants.ts';
@@ -77,10 +77,7 @@ export function serviceRoutes(server: FastifyInstance, access: Access, tenants: 
       const before = await tenants.get(admin, name);
       const template = (await tenants.templateOf(before))?.spec;
       if (!template?.services?.some((one) => one.name === service))
-        throw new Problem(
-          'service-not-found',
-          `The template of ${name} has no service ${service}. GET /admin/tenants/${name}/services lists them.`,
-        );
+        throw new Problem('service-not-found', `The template of tenant ${name} has no service ${service}.`);
       const edit = { spec: { services: { [service]: request.body.enabled } } };
       const event = { action: 'services.set', tenant: before, details: { service, ...request.body, ...request.query } } as const;
       const tenant = await access.perform(request, event, () => tenants.change(admin, name, () => edit, request.query));

@@ -1,6 +1,6 @@
 import { annotations } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
-import { Problem } from '../http/problem.ts';
+import { Problem } from '../../problems/problem.ts';
 import type { Admin } from '../identity/admins.ts';
 import { isStillOwn } from './ownership.ts';
 
@@ -28,7 +28,7 @@ export function suspensionMarks(admin: Admin, current: Tenant, spec: Readonly<Re
     // It stays the platform's, whoever else would have it suspended.
     if (suspended) return {};
     const { name } = current.metadata;
-    throw new Problem('suspended-by-platform', `The platform has suspended ${name}. Ask an administrator of the platform to resume it.`);
+    throw new Problem('suspended-by-platform', `The platform has suspended ${name}.`);
   }
   const mark = suspended && !admin.platform ? 'tenant' : null;
   return mark === (current.metadata.annotations?.[annotations.suspendedBy] ?? null) ? {} : { [annotations.suspendedBy]: mark };

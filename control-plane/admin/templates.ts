@@ -3,9 +3,10 @@ import { revisionOf, type StackTemplate, type StackTemplateRevision, type StackT
 import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
+import { Problem } from '../../problems/problem.ts';
 import { fieldManager } from '../field-manager.ts';
 import type { Demand } from '../http/entity-tags.ts';
-import { invalid, Problem } from '../http/problem.ts';
+import { errorsOf, invalid } from '../http/problem.ts';
 import type { Admin } from '../identity/admins.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
 import { faultsOfRefusal, refusalOf } from './refusals.ts';
@@ -88,8 +89,8 @@ export class Templates {
 function managed(error: KubeError): Problem {
   const faults = faultsOfRefusal(error);
   const managers = new Set(error.causes.map(({ message }) => /conflict with "([^"]+)"/.exec(message)?.[1] ?? 'another manager'));
-  const detail = `${[...managers].join(', ')} manages what you want to change and would set it back. Change it there, or repeat with ?force=true to take it over.`;
-  return new Problem('field-managed', detail, { faults, cause: error });
+  const detail = `${[...managers].join(', ')} manages the fields to be changed and would set them back.`;
+  return new Problem('field-managed', detail, { errors: errorsOf(faults), cause: error });
 }
 
 /** What the stored template must still have for If-Match to hold. @throws Problem precondition-failed */
@@ -99,7 +100,7 @@ function demandedOf(
   ifMatch: Demand | undefined,
 ): { resourceVersion?: string; uid?: string } {
   if (ifMatch === undefined) return {};
-  if (current === undefined) throw new Problem('precondition-failed', `There is no template ${name} that If-Match could match.`);
+  if (current === undefined) throw new Problem('precondition-failed', `If-Match names a version, but template ${name} does not exist.`);
   const { uid = '', resourceVersion = '' } = current.metadata;
   if (ifMatch === 'any') return { uid };
   if (!ifMatch.includes(resourceVersion)) throw changed(name);
@@ -107,9 +108,9 @@ function demandedOf(
 }
 
 function notFound(name: string): Problem {
-  return new Problem('template-not-found', `There is no template named ${name}. GET /admin/templates lists them.`);
+  return new Problem('template-not-found', `No template named ${name} was found.`);
 }
 
 function changed(name: string): Problem {
-  return new Problem('precondition-failed', `Template ${name} has changed since you read it. Read it again and repeat the change.`);
+  return new Problem('precondition-failed', `Template ${name} has changed since it was read.`);
 }

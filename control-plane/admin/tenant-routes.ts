@@ -228,7 +228,7 @@ export function tenantRoutes(
         problems: [
           'invalid-query',
           'tenant-not-found',
-          'data-fate-unstated',
+          'deletion-choice-required',
           'tenant-deleting',
           'refused-by-cluster',
           'conflict',

@@ -9,9 +9,10 @@ import { isObject } from '../../json/object.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
+import { Problem } from '../../problems/problem.ts';
 import { fieldManager } from '../field-manager.ts';
 import type { Demand } from '../http/entity-tags.ts';
-import { invalid, Problem } from '../http/problem.ts';
+import { invalid } from '../http/problem.ts';
 import { checkForm } from '../http/validation.ts';
 import { type Admin, canSee, requirePlatform } from '../identity/admins.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
@@ -128,7 +129,7 @@ export class Tenants {
       const present = await this.#client.find<Tenant>(kinds.Tenant, name);
       if (present?.metadata.deletionTimestamp !== undefined) throw deleting(name);
       if (request !== undefined && present?.metadata.annotations?.[madeBy] === request.mark) return present;
-      throw new Problem('tenant-exists', `A tenant named ${name} exists. Choose another name, or change it with PATCH.`, { cause: error });
+      throw new Problem('tenant-exists', `A tenant named ${name} exists already.`, { cause: error });
     }
   }
 
@@ -153,11 +154,11 @@ export class Tenants {
   /**
    * Begins the deletion, or finds it begun. `fate` is what becomes of the data, whatever the policy of the spec.
    * @returns the tenant as it is afterwards.
-   * @throws Problem tenant-not-found, data-fate-unstated, tenant-deleting, precondition-failed, conflict
+   * @throws Problem tenant-not-found, deletion-choice-required, tenant-deleting, precondition-failed, conflict
    */
   async remove(admin: Admin, name: string, fate: DataFate | undefined, ifMatch: Demand | undefined): Promise<Tenant> {
     const first = await this.#current(admin, name);
-    if (fate === undefined) throw new Problem('data-fate-unstated', consequences(first, (await this.templateOf(first))?.spec));
+    if (fate === undefined) throw new Problem('deletion-choice-required', consequences(first, (await this.templateOf(first))?.spec));
     if (first.metadata.deletionTimestamp === undefined && !isDemanded(first, ifMatch)) throw changed(name);
     const mayBe = ({ metadata: { uid, generation } }: Tenant) => {
       // A status that is written meanwhile is no change that If-Match guards against.
@@ -232,7 +233,7 @@ function isPossible(name: string): boolean {
 /** Only the platform's administrators name organizations, and theirs is the platform's. @throws Problem organization-taken */
 function refuseOwnOrganization(admin: Admin, organizationId: unknown): void {
   if (organizationId !== admin.organizationId) return;
-  throw new Problem('organization-taken', "That is the platform's own organization: its members administer every tenant. Name another.");
+  throw new Problem('organization-taken', 'The organization is that of the platform, whose members administer every tenant.');
 }
 
 /** An organization that is to be created gets the identifier here by which it is found again. */
@@ -265,12 +266,12 @@ function refuseForeign(admin: Admin, current: Tenant, edit: Edit): void {
   const foreign = foreignFields(current, edit);
   if (foreign.length === 0) return;
   const managers = foreign.map(({ manager }) => manager).join(', ');
-  const otherwise = admin.platform ? 'repeat with ?force=true to take it over' : 'ask an administrator of the platform to take it over';
-  throw new Problem(
-    'field-managed',
-    `${managers} manages what you want to change and would set it back. Change it there, or ${otherwise}.`,
-    { faults: foreign.flatMap(({ manager, pointers }) => pointers.map((pointer) => ({ pointer, message: `is managed by ${manager}` }))) },
-  );
+  throw new Problem('field-managed', `${managers} manages the fields to be changed and would set them back.`, {
+    remedy: admin.platform
+      ? 'Change them there, or force the change.'
+      : 'Change them there, or ask an administrator of the platform to force the change.',
+    errors: foreign.flatMap(({ manager, pointers }) => pointers.map((pointer) => ({ pointer, detail: `is managed by ${manager}` }))),
+  });
 }
 
 /** Whether If-Match names versions: `*` demands only that there is a tenant. */
@@ -279,13 +280,13 @@ function isCompared(demand: Demand | undefined): boolean {
 }
 
 function deleting(name: string): Problem {
-  return new Problem('tenant-deleting', `${name} is being deleted. Wait until GET /admin/tenants/${name} answers 404.`);
+  return new Problem('tenant-deleting', `Tenant ${name} is being deleted.`);
 }
 
 function changed(name: string): Problem {
-  return new Problem('precondition-failed', `${name} has changed since you read it. Read it again and repeat the change.`);
+  return new Problem('precondition-failed', `Tenant ${name} has changed since it was read.`);
 }
 
 function busy(name: string, cause: KubeError): Problem {
-  return new Problem('conflict', `${name} is being changed all the time. Send the same request again.`, { cause });
+  return new Problem('conflict', `Tenant ${name} was changed by others at every attempt.`, { cause });
 }

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import { newRecordId } from '../../audit/record.ts';
 import type { Tenant } from '../../crds/tenant.ts';
-import type { Code } from '../http/catalogue.ts';
-import { Problem } from '../http/problem.ts';
+import type { Code } from '../../problems/catalogue.ts';
+import { Problem } from '../../problems/problem.ts';
 import type { Admin } from '../identity/admins.ts';
 import { isStoreUnavailable } from '../store/failures.ts';
 import type { Ledger, NewRecord } from './ledger.ts';

@@ -3,7 +3,7 @@ import { type ChainedRecord, genesis, hashOf, platformChain } from '../../audit/
 import { canonicalJson } from '../../audit/json.ts';
 import type { MonthStartDetails } from '../../audit/month-start.ts';
 import { type AuditRecord, newRecordId } from '../../audit/record.ts';
-import { Problem } from '../http/problem.ts';
+import { Problem } from '../../problems/problem.ts';
 import { isDataRefused } from '../store/failures.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 import type { AuditTables } from './tables.ts';
@@ -115,7 +115,9 @@ export class Ledger {
 }
 
 function tooManyWait(): Problem {
-  return new Problem('store-unavailable', 'Too many records wait to be stored. Send them again.');
+  return new Problem('store-unavailable', 'Too many records wait to be stored.', {
+    remedy: 'Send the records again after a few seconds.',
+  });
 }
 
 /** As Ledger.append, in a transaction that does more. */

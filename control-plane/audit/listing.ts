@@ -2,7 +2,7 @@ import { type Kysely, type Selectable, type SelectQueryBuilder, sql } from 'kyse
 import type { ChainedRecord } from '../../audit/chain.ts';
 import { platformChain } from '../../audit/chain.ts';
 import type { RecordKind } from '../../audit/record.ts';
-import { Problem } from '../http/problem.ts';
+import { Problem } from '../../problems/problem.ts';
 import { chainedRecordOf } from './chain-reader.ts';
 import { listedChains, type Scope } from './expected-chains.ts';
 import { toolCallAction } from './intake.ts';
@@ -95,7 +95,9 @@ function writeCursor({ received, position }: Place): string {
 function readCursor(cursor: string): Place {
   const [, received, position] = /^(\d{1,15})\.(\d{1,18})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? [];
   if (received === undefined || position === undefined) {
-    throw new Problem('invalid-query', 'cursor is not one this API gave; begin without it.');
+    throw new Problem('invalid-query', 'The cursor does not come from this API.', {
+      remedy: 'Begin again without a cursor.',
+    });
   }
   return { received: new Date(Number(received)), position };
 }

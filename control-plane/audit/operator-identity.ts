@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { pod } from '../../crds/names.ts';
 import type { KubeClient } from '../../kube/client.ts';
+import { Problem } from '../../problems/problem.ts';
 import { challenge } from '../http/bearer.ts';
-import { Problem } from '../http/problem.ts';
 import { ExpiringCache } from '../identity/expiring-cache.ts';
 import { usernameOf } from '../pods/token-review.ts';
 
@@ -40,7 +40,7 @@ export class OperatorIdentity {
   #unauthenticated(): Problem {
     return new Problem(
       'unauthenticated',
-      `Send a token of the operator's ServiceAccount, ${this.account}, of audience ${pod.tokenAudience}.`,
+      `A token of the ServiceAccount ${this.account} for the audience ${pod.tokenAudience} is required.`,
       {
         headers: { 'www-authenticate': challenge('tenantry-operator') },
       },

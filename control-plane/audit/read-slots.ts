@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
-import { Problem } from '../http/problem.ts';
+import { Problem } from '../../problems/problem.ts';
 
 export interface ReadLimits {
   /** Verifications and exports of one organization at a time, at this replica. */
@@ -95,5 +95,8 @@ export class ReadSlot {
 const pieceLength = 64 * 1024;
 
 function tooMany(detail: string): Problem {
-  return new Problem('too-many-requests', `${detail} Try again when one of them is done.`, { headers: { 'retry-after': '10' } });
+  return new Problem('too-many-requests', detail, {
+    remedy: 'Repeat the request when one of them is done.',
+    headers: { 'retry-after': '10' },
+  });
 }

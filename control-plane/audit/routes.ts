@@ -5,11 +5,11 @@ import { recordKinds } from '../../audit/record.ts';
 import type { SigningKey } from '../../audit/signing-keys.ts';
 import { verdictOf } from '../../audit/verification.ts';
 import { tenantName } from '../../crds/tenant.ts';
+import { Problem } from '../../problems/problem.ts';
 import type { Access } from '../admin/access.ts';
 import { page } from '../admin/parameters.ts';
 import { visible } from '../admin/scope.ts';
 import { operation } from '../http/operation.ts';
-import { Problem } from '../http/problem.ts';
 import type { Admin } from '../identity/admins.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
 import type { ChainReader, HeadCursor } from './chain-reader.ts';
@@ -247,7 +247,9 @@ function writeHeadCursor({ chain, month }: HeadCursor): string {
 function readHeadCursor(cursor: string): HeadCursor {
   const [, month, chain] = /^(\d{4}-\d{2}) ([ -~]{1,100})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? [];
   if (month === undefined || chain === undefined) {
-    throw new Problem('invalid-query', 'cursor is not one this API gave; begin without it.');
+    throw new Problem('invalid-query', 'The cursor does not come from this API.', {
+      remedy: 'Begin again without a cursor.',
+    });
   }
   return { chain, month };
 }

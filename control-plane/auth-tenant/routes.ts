@@ -3,10 +3,10 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Addressing } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
+import { Problem } from '../../problems/problem.ts';
+import { codeOf } from '../errors/problem-of.ts';
 import { operation } from '../http/operation.ts';
-import { Problem } from '../http/problem.ts';
 import type { RateLimits } from '../http/rate-limits.ts';
-import { codeOf } from '../http/render-errors.ts';
 import { unauthenticated } from '../identity/unauthenticated.ts';
 import type { Memberships } from '../memberships/memberships.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
@@ -87,7 +87,7 @@ export function authTenantRoutes(server: FastifyInstance, parts: AuthTenantParts
       if (entries.length > 1) return reply.send({ tenants: entries });
       const tenant = entries[0] ?? (await defaultEntry());
       if (tenant === undefined) {
-        throw new Problem('no-tenant', 'You are a member of no tenant here. Ask for an invitation to its organization.');
+        throw new Problem('no-tenant', 'The user is not a member of any tenant.');
       }
       return reply.send({ tenant });
     },

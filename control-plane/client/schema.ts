@@ -1006,20 +1006,26 @@ export interface components {
         Problem: {
             /** @description Stable URI of the kind of problem. */
             type: string;
-            /** @description What the kind of problem is. */
+            /** @description Stable name of the kind of problem, the last part of type. */
+            code: string;
+            /** @description The kind of problem. */
             title: string;
             /** @description HTTP status. */
             status: number;
-            /** @description What is wrong here, and what to do. */
+            /** @description The fault in this request. */
             detail: string;
-            /** @description Id of the request, as in X-Request-Id and in the logs. */
-            instance: string;
-            /** @description Every fault of the body. */
+            /** @description How to solve it. */
+            remedy: string;
+            /** @description Every fault of the request. */
             errors?: {
                 /** @description JSON pointer into the body. */
-                pointer: string;
-                message: string;
+                pointer?: string;
+                /** @description Name of a query parameter or header. */
+                parameter?: string;
+                detail: string;
             }[];
+            /** @description Id of the request, as in X-Request-Id and in the logs. */
+            requestId: string;
         };
         /** @description What the tenant should be. */
         TenantSpec: {
@@ -1954,9 +1960,9 @@ export interface operations {
                 content?: never;
             };
             /**
-             * @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON.
+             * @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON.
              *
-             *     `invalid-query`: The query does not fit. Correct the parameters that detail names.
+             *     `invalid-query`: The query is not valid. Correct the query parameters that detail names.
              */
             400: {
                 headers: {
@@ -1970,7 +1976,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -1984,7 +1990,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2011,7 +2017,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2039,13 +2045,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -2111,9 +2117,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON.
+             * @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON.
              *
-             *     `invalid-query`: The query does not fit. Correct the parameters that detail names.
+             *     `invalid-query`: The query is not valid. Correct the query parameters that detail names.
              */
             400: {
                 headers: {
@@ -2127,7 +2133,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2141,7 +2147,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2169,15 +2175,15 @@ export interface operations {
                 };
             };
             /**
-             * @description `tenant-exists`: A tenant of this name exists. Choose another name, or change the tenant with PATCH.
+             * @description `tenant-exists`: A tenant of this name exists already. Choose another name, or update the existing tenant.
              *
-             *     `organization-taken`: The organization is not to be had for a tenant. Name another: the platform's own organization is never a tenant's.
+             *     `organization-taken`: The organization cannot be given to a tenant. Choose another organization. The organization of the platform cannot own a tenant.
              *
-             *     `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
+             *     `tenant-deleting`: The tenant is being deleted. Wait until the tenant is gone.
              *
-             *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
+             *     `refused-by-cluster`: A policy of the cluster refuses the change. Ask the administrators of the cluster. detail has the message of their policy.
              *
-             *     `idempotency-in-progress`: A request with this key is in progress, or has ended without an answer that was kept. Wait as many seconds as Retry-After says, then send the same request again.
+             *     `idempotency-in-progress`: A request with this idempotency key has no stored answer yet. Wait a few seconds, then repeat the request with the same key.
              */
             409: {
                 headers: {
@@ -2219,9 +2225,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `invalid`: The body is not valid. Correct every field in errors.
+             * @description `invalid`: The body is not valid. Correct every field listed in errors.
              *
-             *     `idempotency-key-reused`: The key was used for another request. Use a new key for a new request.
+             *     `idempotency-key-reused`: The idempotency key was used for another request. Use a new idempotency key for a new request.
              */
             422: {
                 headers: {
@@ -2235,7 +2241,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2263,13 +2269,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -2333,7 +2339,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON. */
+            /** @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2346,7 +2352,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2360,7 +2366,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2375,9 +2381,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             * @description `route-not-found`: Nothing is served at this path. Check the path against the API document and the URLs in the status of the tenant.
              *
-             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             *     `tenant-not-found`: The tenant was not found. Check the name in the list of tenants. Tenants of other organizations are answered as not found.
              */
             404: {
                 headers: {
@@ -2404,7 +2410,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2432,13 +2438,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -2493,9 +2499,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON.
+             * @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON.
              *
-             *     `invalid-query`: The query does not fit. Correct the parameters that detail names.
+             *     `invalid-query`: The query is not valid. Correct the query parameters that detail names.
              */
             400: {
                 headers: {
@@ -2509,7 +2515,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2523,7 +2529,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2538,9 +2544,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             * @description `route-not-found`: Nothing is served at this path. Check the path against the API document and the URLs in the status of the tenant.
              *
-             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             *     `tenant-not-found`: The tenant was not found. Check the name in the list of tenants. Tenants of other organizations are answered as not found.
              */
             404: {
                 headers: {
@@ -2568,13 +2574,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `data-fate-unstated`: It is not said what becomes of the data. Repeat with ?data=retain or ?data=delete.
+             * @description `deletion-choice-required`: The deletion does not say what happens to the data. Choose what happens to the data: data=retain keeps the database, locked; data=delete drops it for good.
              *
-             *     `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
+             *     `tenant-deleting`: The tenant is being deleted. Wait until the tenant is gone.
              *
-             *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
+             *     `refused-by-cluster`: A policy of the cluster refuses the change. Ask the administrators of the cluster. detail has the message of their policy.
              *
-             *     `conflict`: The object was changed meanwhile. Send the same request again.
+             *     `conflict`: The object was changed at the same time. Repeat the request.
              */
             409: {
                 headers: {
@@ -2589,7 +2595,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition-failed`: The object has changed since it was read. Read it again and repeat the change with the new ETag. */
+            /** @description `precondition-failed`: The object has changed since it was read. Read the object again and repeat the change with its new ETag. */
             412: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2628,7 +2634,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid`: The body is not valid. Correct every field in errors. */
+            /** @description `invalid`: The body is not valid. Correct every field listed in errors. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2641,7 +2647,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2669,13 +2675,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -2738,9 +2744,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON.
+             * @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON.
              *
-             *     `invalid-query`: The query does not fit. Correct the parameters that detail names.
+             *     `invalid-query`: The query is not valid. Correct the query parameters that detail names.
              */
             400: {
                 headers: {
@@ -2754,7 +2760,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2769,7 +2775,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names.
+             * @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission.
              *
              *     `suspended-by-platform`: The platform has suspended the tenant. Ask an administrator of the platform to resume it.
              */
@@ -2787,9 +2793,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             * @description `route-not-found`: Nothing is served at this path. Check the path against the API document and the URLs in the status of the tenant.
              *
-             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             *     `tenant-not-found`: The tenant was not found. Check the name in the list of tenants. Tenants of other organizations are answered as not found.
              */
             404: {
                 headers: {
@@ -2817,15 +2823,15 @@ export interface operations {
                 };
             };
             /**
-             * @description `organization-taken`: The organization is not to be had for a tenant. Name another: the platform's own organization is never a tenant's.
+             * @description `organization-taken`: The organization cannot be given to a tenant. Choose another organization. The organization of the platform cannot own a tenant.
              *
-             *     `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
+             *     `tenant-deleting`: The tenant is being deleted. Wait until the tenant is gone.
              *
-             *     `field-managed`: Another manager owns the field. Change the field where it is managed, or have an administrator of the platform take it over with ?force=true.
+             *     `field-managed`: Another field manager owns the field. Change the field where it is managed, or have an administrator of the platform force the change.
              *
-             *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
+             *     `refused-by-cluster`: A policy of the cluster refuses the change. Ask the administrators of the cluster. detail has the message of their policy.
              *
-             *     `conflict`: The object was changed meanwhile. Send the same request again.
+             *     `conflict`: The object was changed at the same time. Repeat the request.
              */
             409: {
                 headers: {
@@ -2840,7 +2846,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition-failed`: The object has changed since it was read. Read it again and repeat the change with the new ETag. */
+            /** @description `precondition-failed`: The object has changed since it was read. Read the object again and repeat the change with its new ETag. */
             412: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2879,7 +2885,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid`: The body is not valid. Correct every field in errors. */
+            /** @description `invalid`: The body is not valid. Correct every field listed in errors. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2892,7 +2898,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2920,13 +2926,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -2975,9 +2981,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON.
+             * @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON.
              *
-             *     `invalid-query`: The query does not fit. Correct the parameters that detail names.
+             *     `invalid-query`: The query is not valid. Correct the query parameters that detail names.
              */
             400: {
                 headers: {
@@ -2991,7 +2997,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3005,7 +3011,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3020,9 +3026,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             * @description `route-not-found`: Nothing is served at this path. Check the path against the API document and the URLs in the status of the tenant.
              *
-             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             *     `tenant-not-found`: The tenant was not found. Check the name in the list of tenants. Tenants of other organizations are answered as not found.
              */
             404: {
                 headers: {
@@ -3050,13 +3056,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
+             * @description `tenant-deleting`: The tenant is being deleted. Wait until the tenant is gone.
              *
-             *     `field-managed`: Another manager owns the field. Change the field where it is managed, or have an administrator of the platform take it over with ?force=true.
+             *     `field-managed`: Another field manager owns the field. Change the field where it is managed, or have an administrator of the platform force the change.
              *
-             *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
+             *     `refused-by-cluster`: A policy of the cluster refuses the change. Ask the administrators of the cluster. detail has the message of their policy.
              *
-             *     `conflict`: The object was changed meanwhile. Send the same request again.
+             *     `conflict`: The object was changed at the same time. Repeat the request.
              */
             409: {
                 headers: {
@@ -3097,7 +3103,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid`: The body is not valid. Correct every field in errors. */
+            /** @description `invalid`: The body is not valid. Correct every field listed in errors. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3110,7 +3116,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3138,13 +3144,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -3193,9 +3199,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON.
+             * @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON.
              *
-             *     `invalid-query`: The query does not fit. Correct the parameters that detail names.
+             *     `invalid-query`: The query is not valid. Correct the query parameters that detail names.
              */
             400: {
                 headers: {
@@ -3209,7 +3215,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3224,7 +3230,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names.
+             * @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission.
              *
              *     `suspended-by-platform`: The platform has suspended the tenant. Ask an administrator of the platform to resume it.
              */
@@ -3242,9 +3248,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             * @description `route-not-found`: Nothing is served at this path. Check the path against the API document and the URLs in the status of the tenant.
              *
-             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             *     `tenant-not-found`: The tenant was not found. Check the name in the list of tenants. Tenants of other organizations are answered as not found.
              */
             404: {
                 headers: {
@@ -3272,13 +3278,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
+             * @description `tenant-deleting`: The tenant is being deleted. Wait until the tenant is gone.
              *
-             *     `field-managed`: Another manager owns the field. Change the field where it is managed, or have an administrator of the platform take it over with ?force=true.
+             *     `field-managed`: Another field manager owns the field. Change the field where it is managed, or have an administrator of the platform force the change.
              *
-             *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
+             *     `refused-by-cluster`: A policy of the cluster refuses the change. Ask the administrators of the cluster. detail has the message of their policy.
              *
-             *     `conflict`: The object was changed meanwhile. Send the same request again.
+             *     `conflict`: The object was changed at the same time. Repeat the request.
              */
             409: {
                 headers: {
@@ -3319,7 +3325,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid`: The body is not valid. Correct every field in errors. */
+            /** @description `invalid`: The body is not valid. Correct every field listed in errors. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3332,7 +3338,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3360,13 +3366,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -3411,7 +3417,7 @@ export interface operations {
                     "application/json": components["schemas"]["Rotation"];
                 };
             };
-            /** @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON. */
+            /** @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3424,7 +3430,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3438,7 +3444,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3453,9 +3459,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             * @description `route-not-found`: Nothing is served at this path. Check the path against the API document and the URLs in the status of the tenant.
              *
-             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             *     `tenant-not-found`: The tenant was not found. Check the name in the list of tenants. Tenants of other organizations are answered as not found.
              */
             404: {
                 headers: {
@@ -3483,11 +3489,11 @@ export interface operations {
                 };
             };
             /**
-             * @description `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
+             * @description `tenant-deleting`: The tenant is being deleted. Wait until the tenant is gone.
              *
-             *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
+             *     `refused-by-cluster`: A policy of the cluster refuses the change. Ask the administrators of the cluster. detail has the message of their policy.
              *
-             *     `conflict`: The object was changed meanwhile. Send the same request again.
+             *     `conflict`: The object was changed at the same time. Repeat the request.
              */
             409: {
                 headers: {
@@ -3528,7 +3534,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid`: The body is not valid. Correct every field in errors. */
+            /** @description `invalid`: The body is not valid. Correct every field listed in errors. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3541,7 +3547,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3569,13 +3575,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -3620,7 +3626,7 @@ export interface operations {
                     "application/json": components["schemas"]["ServiceList"];
                 };
             };
-            /** @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON. */
+            /** @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3633,7 +3639,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3647,7 +3653,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3662,9 +3668,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             * @description `route-not-found`: Nothing is served at this path. Check the path against the API document and the URLs in the status of the tenant.
              *
-             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             *     `tenant-not-found`: The tenant was not found. Check the name in the list of tenants. Tenants of other organizations are answered as not found.
              */
             404: {
                 headers: {
@@ -3691,7 +3697,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3719,13 +3725,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -3780,9 +3786,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON.
+             * @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON.
              *
-             *     `invalid-query`: The query does not fit. Correct the parameters that detail names.
+             *     `invalid-query`: The query is not valid. Correct the query parameters that detail names.
              */
             400: {
                 headers: {
@@ -3796,7 +3802,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3810,7 +3816,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3825,11 +3831,11 @@ export interface operations {
                 };
             };
             /**
-             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             * @description `route-not-found`: Nothing is served at this path. Check the path against the API document and the URLs in the status of the tenant.
              *
-             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             *     `tenant-not-found`: The tenant was not found. Check the name in the list of tenants. Tenants of other organizations are answered as not found.
              *
-             *     `service-not-found`: The template has no such service. Look the name up by GET /admin/tenants/{name}/services.
+             *     `service-not-found`: The template has no service of this name. Check the name in the list of the services of the tenant.
              */
             404: {
                 headers: {
@@ -3857,13 +3863,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
+             * @description `tenant-deleting`: The tenant is being deleted. Wait until the tenant is gone.
              *
-             *     `field-managed`: Another manager owns the field. Change the field where it is managed, or have an administrator of the platform take it over with ?force=true.
+             *     `field-managed`: Another field manager owns the field. Change the field where it is managed, or have an administrator of the platform force the change.
              *
-             *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
+             *     `refused-by-cluster`: A policy of the cluster refuses the change. Ask the administrators of the cluster. detail has the message of their policy.
              *
-             *     `conflict`: The object was changed meanwhile. Send the same request again.
+             *     `conflict`: The object was changed at the same time. Repeat the request.
              */
             409: {
                 headers: {
@@ -3904,7 +3910,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid`: The body is not valid. Correct every field in errors. */
+            /** @description `invalid`: The body is not valid. Correct every field listed in errors. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3917,7 +3923,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3945,13 +3951,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -3996,7 +4002,7 @@ export interface operations {
                     "application/json": components["schemas"]["DomainList"];
                 };
             };
-            /** @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON. */
+            /** @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4009,7 +4015,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4023,7 +4029,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4038,9 +4044,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             * @description `route-not-found`: Nothing is served at this path. Check the path against the API document and the URLs in the status of the tenant.
              *
-             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             *     `tenant-not-found`: The tenant was not found. Check the name in the list of tenants. Tenants of other organizations are answered as not found.
              */
             404: {
                 headers: {
@@ -4067,7 +4073,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4095,13 +4101,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -4155,9 +4161,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON.
+             * @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON.
              *
-             *     `invalid-query`: The query does not fit. Correct the parameters that detail names.
+             *     `invalid-query`: The query is not valid. Correct the query parameters that detail names.
              */
             400: {
                 headers: {
@@ -4171,7 +4177,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4185,7 +4191,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4200,9 +4206,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             * @description `route-not-found`: Nothing is served at this path. Check the path against the API document and the URLs in the status of the tenant.
              *
-             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             *     `tenant-not-found`: The tenant was not found. Check the name in the list of tenants. Tenants of other organizations are answered as not found.
              */
             404: {
                 headers: {
@@ -4230,15 +4236,15 @@ export interface operations {
                 };
             };
             /**
-             * @description `domain-exists`: The tenant has this domain already. Nothing is to be done; verify looks at its record.
+             * @description `domain-exists`: The tenant has this domain already. Verify the domain to have its DNS record checked again.
              *
-             *     `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
+             *     `tenant-deleting`: The tenant is being deleted. Wait until the tenant is gone.
              *
-             *     `field-managed`: Another manager owns the field. Change the field where it is managed, or have an administrator of the platform take it over with ?force=true.
+             *     `field-managed`: Another field manager owns the field. Change the field where it is managed, or have an administrator of the platform force the change.
              *
-             *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
+             *     `refused-by-cluster`: A policy of the cluster refuses the change. Ask the administrators of the cluster. detail has the message of their policy.
              *
-             *     `conflict`: The object was changed meanwhile. Send the same request again.
+             *     `conflict`: The object was changed at the same time. Repeat the request.
              */
             409: {
                 headers: {
@@ -4279,7 +4285,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid`: The body is not valid. Correct every field in errors. */
+            /** @description `invalid`: The body is not valid. Correct every field listed in errors. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4292,7 +4298,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4320,13 +4326,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -4373,7 +4379,7 @@ export interface operations {
                     "application/json": components["schemas"]["Domain"];
                 };
             };
-            /** @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON. */
+            /** @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4386,7 +4392,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4400,7 +4406,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4415,11 +4421,11 @@ export interface operations {
                 };
             };
             /**
-             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             * @description `route-not-found`: Nothing is served at this path. Check the path against the API document and the URLs in the status of the tenant.
              *
-             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             *     `tenant-not-found`: The tenant was not found. Check the name in the list of tenants. Tenants of other organizations are answered as not found.
              *
-             *     `domain-not-found`: The tenant has no such domain. Look the host name up by GET /admin/tenants/{name}/domains.
+             *     `domain-not-found`: The tenant has no such domain. Check the host name in the list of the domains of the tenant.
              */
             404: {
                 headers: {
@@ -4447,11 +4453,11 @@ export interface operations {
                 };
             };
             /**
-             * @description `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
+             * @description `tenant-deleting`: The tenant is being deleted. Wait until the tenant is gone.
              *
-             *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
+             *     `refused-by-cluster`: A policy of the cluster refuses the change. Ask the administrators of the cluster. detail has the message of their policy.
              *
-             *     `conflict`: The object was changed meanwhile. Send the same request again.
+             *     `conflict`: The object was changed at the same time. Repeat the request.
              */
             409: {
                 headers: {
@@ -4492,7 +4498,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid`: The body is not valid. Correct every field in errors. */
+            /** @description `invalid`: The body is not valid. Correct every field listed in errors. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4505,7 +4511,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4533,13 +4539,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -4588,9 +4594,9 @@ export interface operations {
                 content?: never;
             };
             /**
-             * @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON.
+             * @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON.
              *
-             *     `invalid-query`: The query does not fit. Correct the parameters that detail names.
+             *     `invalid-query`: The query is not valid. Correct the query parameters that detail names.
              */
             400: {
                 headers: {
@@ -4604,7 +4610,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4618,7 +4624,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4633,11 +4639,11 @@ export interface operations {
                 };
             };
             /**
-             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             * @description `route-not-found`: Nothing is served at this path. Check the path against the API document and the URLs in the status of the tenant.
              *
-             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             *     `tenant-not-found`: The tenant was not found. Check the name in the list of tenants. Tenants of other organizations are answered as not found.
              *
-             *     `domain-not-found`: The tenant has no such domain. Look the host name up by GET /admin/tenants/{name}/domains.
+             *     `domain-not-found`: The tenant has no such domain. Check the host name in the list of the domains of the tenant.
              */
             404: {
                 headers: {
@@ -4665,13 +4671,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
+             * @description `tenant-deleting`: The tenant is being deleted. Wait until the tenant is gone.
              *
-             *     `field-managed`: Another manager owns the field. Change the field where it is managed, or have an administrator of the platform take it over with ?force=true.
+             *     `field-managed`: Another field manager owns the field. Change the field where it is managed, or have an administrator of the platform force the change.
              *
-             *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
+             *     `refused-by-cluster`: A policy of the cluster refuses the change. Ask the administrators of the cluster. detail has the message of their policy.
              *
-             *     `conflict`: The object was changed meanwhile. Send the same request again.
+             *     `conflict`: The object was changed at the same time. Repeat the request.
              */
             409: {
                 headers: {
@@ -4712,7 +4718,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid`: The body is not valid. Correct every field in errors. */
+            /** @description `invalid`: The body is not valid. Correct every field listed in errors. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4725,7 +4731,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4753,13 +4759,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -4804,7 +4810,7 @@ export interface operations {
                     "application/json": components["schemas"]["Connection"];
                 };
             };
-            /** @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON. */
+            /** @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4817,7 +4823,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4831,7 +4837,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4846,9 +4852,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             * @description `route-not-found`: Nothing is served at this path. Check the path against the API document and the URLs in the status of the tenant.
              *
-             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             *     `tenant-not-found`: The tenant was not found. Check the name in the list of tenants. Tenants of other organizations are answered as not found.
              */
             404: {
                 headers: {
@@ -4875,7 +4881,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4903,13 +4909,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -4954,7 +4960,7 @@ export interface operations {
                     "application/json": components["schemas"]["ApiKeyList"];
                 };
             };
-            /** @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON. */
+            /** @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4967,7 +4973,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4981,7 +4987,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4996,9 +5002,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             * @description `route-not-found`: Nothing is served at this path. Check the path against the API document and the URLs in the status of the tenant.
              *
-             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             *     `tenant-not-found`: The tenant was not found. Check the name in the list of tenants. Tenants of other organizations are answered as not found.
              */
             404: {
                 headers: {
@@ -5025,7 +5031,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5053,13 +5059,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -5108,7 +5114,7 @@ export interface operations {
                     "application/json": components["schemas"]["CreatedApiKey"];
                 };
             };
-            /** @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON. */
+            /** @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5121,7 +5127,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5135,7 +5141,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5150,9 +5156,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             * @description `route-not-found`: Nothing is served at this path. Check the path against the API document and the URLs in the status of the tenant.
              *
-             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             *     `tenant-not-found`: The tenant was not found. Check the name in the list of tenants. Tenants of other organizations are answered as not found.
              */
             404: {
                 headers: {
@@ -5180,11 +5186,11 @@ export interface operations {
                 };
             };
             /**
-             * @description `tenant-deleting`: The tenant is being deleted. Wait until GET of the tenant answers 404.
+             * @description `tenant-deleting`: The tenant is being deleted. Wait until the tenant is gone.
              *
-             *     `tenant-not-ready`: The tenant is not that far yet. Wait for the condition that detail names, then repeat.
+             *     `tenant-not-ready`: The tenant is not ready for this yet. Wait for the condition that detail names, then repeat the request.
              *
-             *     `api-key-limit-reached`: The tenant may have no more API keys. Revoke one that nobody uses, or that has expired, by DELETE /admin/tenants/{name}/api-keys/{id}.
+             *     `api-key-limit-reached`: The tenant has as many API keys as it may have. Revoke a key that is no longer used or that has expired.
              */
             409: {
                 headers: {
@@ -5225,7 +5231,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid`: The body is not valid. Correct every field in errors. */
+            /** @description `invalid`: The body is not valid. Correct every field listed in errors. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5238,7 +5244,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5266,13 +5272,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -5317,7 +5323,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON. */
+            /** @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5330,7 +5336,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5344,7 +5350,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5359,11 +5365,11 @@ export interface operations {
                 };
             };
             /**
-             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             * @description `route-not-found`: Nothing is served at this path. Check the path against the API document and the URLs in the status of the tenant.
              *
-             *     `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you.
+             *     `tenant-not-found`: The tenant was not found. Check the name in the list of tenants. Tenants of other organizations are answered as not found.
              *
-             *     `api-key-not-found`: The tenant has no such API key. Look the id up by GET /admin/tenants/{name}/api-keys; it may be revoked already.
+             *     `api-key-not-found`: The tenant has no such API key. Check the id in the list of the API keys of the tenant. The key may have been revoked already.
              */
             404: {
                 headers: {
@@ -5416,7 +5422,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid`: The body is not valid. Correct every field in errors. */
+            /** @description `invalid`: The body is not valid. Correct every field listed in errors. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5429,7 +5435,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5457,13 +5463,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -5502,7 +5508,7 @@ export interface operations {
                     "application/json": components["schemas"]["TemplateList"];
                 };
             };
-            /** @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON. */
+            /** @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5515,7 +5521,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5529,7 +5535,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5556,7 +5562,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5584,13 +5590,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -5654,7 +5660,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON. */
+            /** @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5667,7 +5673,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5681,7 +5687,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5696,9 +5702,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             * @description `route-not-found`: Nothing is served at this path. Check the path against the API document and the URLs in the status of the tenant.
              *
-             *     `template-not-found`: There is no such template. Look the name up by GET /admin/templates.
+             *     `template-not-found`: The template was not found. Check the name in the list of templates.
              */
             404: {
                 headers: {
@@ -5725,7 +5731,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5753,13 +5759,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -5836,9 +5842,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON.
+             * @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON.
              *
-             *     `invalid-query`: The query does not fit. Correct the parameters that detail names.
+             *     `invalid-query`: The query is not valid. Correct the query parameters that detail names.
              */
             400: {
                 headers: {
@@ -5852,7 +5858,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5866,7 +5872,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5881,9 +5887,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             * @description `route-not-found`: Nothing is served at this path. Check the path against the API document and the URLs in the status of the tenant.
              *
-             *     `template-not-found`: There is no such template. Look the name up by GET /admin/templates.
+             *     `template-not-found`: The template was not found. Check the name in the list of templates.
              */
             404: {
                 headers: {
@@ -5911,9 +5917,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `field-managed`: Another manager owns the field. Change the field where it is managed, or have an administrator of the platform take it over with ?force=true.
+             * @description `field-managed`: Another field manager owns the field. Change the field where it is managed, or have an administrator of the platform force the change.
              *
-             *     `refused-by-cluster`: A policy of the cluster refuses it. Ask the administrators of the cluster; detail has what their policy says.
+             *     `refused-by-cluster`: A policy of the cluster refuses the change. Ask the administrators of the cluster. detail has the message of their policy.
              */
             409: {
                 headers: {
@@ -5927,7 +5933,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `precondition-failed`: The object has changed since it was read. Read it again and repeat the change with the new ETag. */
+            /** @description `precondition-failed`: The object has changed since it was read. Read the object again and repeat the change with its new ETag. */
             412: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5966,7 +5972,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid`: The body is not valid. Correct every field in errors. */
+            /** @description `invalid`: The body is not valid. Correct every field listed in errors. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5979,7 +5985,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6007,13 +6013,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -6058,7 +6064,7 @@ export interface operations {
                     "application/json": components["schemas"]["TemplateRevisionList"];
                 };
             };
-            /** @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON. */
+            /** @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6071,7 +6077,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6085,7 +6091,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6100,9 +6106,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json.
+             * @description `route-not-found`: Nothing is served at this path. Check the path against the API document and the URLs in the status of the tenant.
              *
-             *     `template-not-found`: There is no such template. Look the name up by GET /admin/templates.
+             *     `template-not-found`: The template was not found. Check the name in the list of templates.
              */
             404: {
                 headers: {
@@ -6129,7 +6135,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6157,13 +6163,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -6224,9 +6230,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON.
+             * @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON.
              *
-             *     `invalid-query`: The query does not fit. Correct the parameters that detail names.
+             *     `invalid-query`: The query is not valid. Correct the query parameters that detail names.
              */
             400: {
                 headers: {
@@ -6240,7 +6246,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6254,7 +6260,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6281,7 +6287,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6309,13 +6315,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -6362,9 +6368,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON.
+             * @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON.
              *
-             *     `invalid-query`: The query does not fit. Correct the parameters that detail names.
+             *     `invalid-query`: The query is not valid. Correct the query parameters that detail names.
              */
             400: {
                 headers: {
@@ -6378,7 +6384,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6392,7 +6398,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6406,7 +6412,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you. */
+            /** @description `tenant-not-found`: The tenant was not found. Check the name in the list of tenants. Tenants of other organizations are answered as not found. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6432,7 +6438,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6460,13 +6466,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -6513,9 +6519,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON.
+             * @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON.
              *
-             *     `invalid-query`: The query does not fit. Correct the parameters that detail names.
+             *     `invalid-query`: The query is not valid. Correct the query parameters that detail names.
              */
             400: {
                 headers: {
@@ -6529,7 +6535,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6543,7 +6549,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6557,7 +6563,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you. */
+            /** @description `tenant-not-found`: The tenant was not found. Check the name in the list of tenants. Tenants of other organizations are answered as not found. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6583,7 +6589,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6611,13 +6617,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -6668,9 +6674,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON.
+             * @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON.
              *
-             *     `invalid-query`: The query does not fit. Correct the parameters that detail names.
+             *     `invalid-query`: The query is not valid. Correct the query parameters that detail names.
              */
             400: {
                 headers: {
@@ -6684,7 +6690,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6698,7 +6704,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6712,7 +6718,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `tenant-not-found`: There is no such tenant. Look the name up by GET /admin/tenants. What is not yours is not there for you. */
+            /** @description `tenant-not-found`: The tenant was not found. Check the name in the list of tenants. Tenants of other organizations are answered as not found. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6738,7 +6744,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6766,13 +6772,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -6811,7 +6817,7 @@ export interface operations {
                     "application/json": components["schemas"]["AuditKeys"];
                 };
             };
-            /** @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON. */
+            /** @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6824,7 +6830,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6838,7 +6844,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: The token lacks a permission. Ask for a role that has the permission detail names. */
+            /** @description `forbidden`: The caller lacks a permission. Ask an administrator for a role that has the permission. */
             403: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6865,7 +6871,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6893,13 +6899,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -6947,7 +6953,7 @@ export interface operations {
                     "application/json": components["schemas"]["AuditReceipt"];
                 };
             };
-            /** @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON. */
+            /** @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6957,7 +6963,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -6998,7 +7004,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid`: The body is not valid. Correct every field in errors. */
+            /** @description `invalid`: The body is not valid. Correct every field listed in errors. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7008,7 +7014,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7030,11 +7036,11 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              */
             503: {
                 headers: {
@@ -7074,7 +7080,7 @@ export interface operations {
                     "application/json": components["schemas"]["AuditReceipt"];
                 };
             };
-            /** @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON. */
+            /** @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7084,7 +7090,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7125,7 +7131,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid`: The body is not valid. Correct every field in errors. */
+            /** @description `invalid`: The body is not valid. Correct every field listed in errors. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7146,11 +7152,11 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              */
             503: {
                 headers: {
@@ -7187,7 +7193,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON. */
+            /** @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7197,7 +7203,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7229,13 +7235,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -7283,7 +7289,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON. */
+            /** @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7293,7 +7299,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7304,7 +7310,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json. */
+            /** @description `route-not-found`: Nothing is served at this path. Check the path against the API document and the URLs in the status of the tenant. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7335,13 +7341,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -7377,7 +7383,7 @@ export interface operations {
                     "application/json": components["schemas"]["TenantResolution"];
                 };
             };
-            /** @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON. */
+            /** @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7390,7 +7396,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthenticated`: A valid token is required. Sign in again and send the new token. */
+            /** @description `unauthenticated`: A valid token is required. Sign in again and use the new token. */
             401: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7404,7 +7410,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `no-tenant`: The user has no tenant. Ask an administrator of the tenant for an invitation to its organization. */
+            /** @description `no-tenant`: The user belongs to no tenant. Ask an administrator of the tenant for an invitation to its organization. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7430,7 +7436,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-requests`: Too many requests. Wait as many seconds as Retry-After says. */
+            /** @description `too-many-requests`: Too many requests. Wait for the time in the Retry-After header, then repeat the request. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7458,13 +7464,13 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             *     `kubernetes-unavailable`: Kubernetes cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `identity-provider-unavailable`: WorkOS cannot be reached. Wait a few seconds, then repeat the request.
              */
             503: {
                 headers: {
@@ -7500,7 +7506,7 @@ export interface operations {
                     "application/json": components["schemas"]["AuthConfig"];
                 };
             };
-            /** @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON. */
+            /** @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7530,7 +7536,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it. */
+            /** @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7572,9 +7578,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `malformed-request`: The request could not be read. Correct what detail names; bodies are JSON.
+             * @description `malformed-request`: The request cannot be read. Correct the part that detail names. Bodies are JSON.
              *
-             *     `webhook-refused`: The webhook is not signed as it should be. Set WORKOS_WEBHOOK_SECRET to the secret of the endpoint at WorkOS.
+             *     `webhook-refused`: The signature of the webhook is not valid. Set WORKOS_WEBHOOK_SECRET to the secret that WorkOS shows for this endpoint.
              */
             400: {
                 headers: {
@@ -7585,7 +7591,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `route-not-found`: There is nothing at this path. Look the path up in /openapi.json. */
+            /** @description `route-not-found`: Nothing is served at this path. Check the path against the API document and the URLs in the status of the tenant. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7625,7 +7631,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid`: The body is not valid. Correct every field in errors. */
+            /** @description `invalid`: The body is not valid. Correct every field listed in errors. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -7646,9 +7652,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `overloaded`: The answer took too long. Wait as many seconds as Retry-After says, and look whether the change was made before repeating it.
+             * @description `overloaded`: The answer took too long. Wait a few seconds, check whether the change was made, then repeat it.
              *
-             *     `store-unavailable`: The control plane's database cannot be reached. Wait as many seconds as Retry-After says, then repeat.
+             *     `store-unavailable`: The database cannot be reached. Wait a few seconds, check whether the change was made, then repeat it.
              */
             503: {
                 headers: {

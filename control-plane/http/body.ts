@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isDeeperThan, maxDepth } from '../../crds/parameters.ts';
-import { invalid, Problem } from './problem.ts';
+import { Problem } from '../../problems/problem.ts';
+import { invalid } from './problem.ts';
 
 /**
  * Reads JSON, and refuses what other parts could not take, or would read otherwise than whoever looked at it before: too many levels, text

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { Problem } from './problem.ts';
+import { mediaType, Problem } from '../../problems/problem.ts';
 
 /** Answers with a problem document too what Node could not read as HTTP, before there is a request. */
 export class ClientErrors {
@@ -21,9 +21,9 @@ export class ClientErrors {
     }
     const problem = problemOf(error.code);
     const id = randomUUID();
-    const body = JSON.stringify(problem.render(id));
+    const body = JSON.stringify(problem.document(id));
     const headers = {
-      'content-type': 'application/problem+json; charset=utf-8',
+      'content-type': `${mediaType}; charset=utf-8`,
       'content-length': String(Buffer.byteLength(body)),
       'x-request-id': id,
       'cache-control': 'no-store',
@@ -43,9 +43,9 @@ export class ClientErrors {
 }
 
 function problemOf(code: string | undefined): Problem {
-  if (code === 'HPE_HEADER_OVERFLOW') return new Problem('headers-too-large', 'The headers may have 16384 bytes together.');
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new Problem('request-timeout', 'The request has not arrived within 20 s.');
-  return new Problem('malformed-request', 'This is not HTTP/1.1 as RFC 9112 has it.');
+  if (code === 'HPE_HEADER_OVERFLOW') return new Problem('headers-too-large', 'All headers together may have 16384 bytes.');
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new Problem('request-timeout', 'The request did not arrive within 20 s.');
+  return new Problem('malformed-request', 'The request is not valid HTTP/1.1 (RFC 9112).');
 }
 
 /** @throws Problem for a header of which there must be one, lest a proxy in front look at another one than we do. */
@@ -57,5 +57,5 @@ export function requireOneOfEach({ rawHeaders, httpVersion }: IncomingMessage): 
   }
   if (!count.has('host') && httpVersion !== '1.0') throw new Problem('malformed-request', 'The header Host is missing.');
   const twice = ['host', 'authorization', 'content-type', 'idempotency-key'].find((name) => (count.get(name) ?? 0) > 1);
-  if (twice !== undefined) throw new Problem('malformed-request', `The header ${twice} is there more than once.`);
+  if (twice !== undefined) throw new Problem('malformed-request', `The header ${twice} was sent more than once.`);
 }

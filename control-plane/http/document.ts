@@ -1,5 +1,6 @@
 import type { RouteOptions } from 'fastify';
-import { type Code, catalogue, typeOf } from './catalogue.ts';
+import { type Code, controlPlane, entryOf, shared } from '../../problems/catalogue.ts';
+import { mediaType, Problem } from '../../problems/problem.ts';
 import { withoutCustomResources, withTidySchemas } from './document-schemas.ts';
 import type { Caller } from './operation.ts';
 
@@ -72,8 +73,8 @@ export function completeDocument<T extends object>(document: T): T {
     for (const [method, operation] of Object.entries(operations)) if (methods.has(method)) complete(path, method, operation);
   }
   components['headers'] = headers;
-  const codes = Object.keys(catalogue) as Code[];
-  components['examples'] = Object.fromEntries(codes.map((code) => [code, { summary: catalogue[code].title, value: example(code) }]));
+  const codes = Object.keys({ ...shared, ...controlPlane }) as Code[];
+  components['examples'] = Object.fromEntries(codes.map((code) => [code, { summary: entryOf(code).title, value: example(code) }]));
   return withTidySchemas(withoutCustomResources({ ...document, components }) as T & { components: Json });
 }
 
@@ -89,7 +90,7 @@ function complete(path: string, method: string, operation: Operation): void {
   // A parameter that cannot be is a path that is not there.
   const ofPath: readonly Code[] = path.includes('{') ? ['route-not-found'] : [];
   const codes = new Set([...ofAll, ...ofPath, ...ofCaller[caller], ...(method === 'get' ? [] : ofWrites), ...own]);
-  for (const [status, ofStatus] of Map.groupBy(codes, (code) => catalogue[code].status))
+  for (const [status, ofStatus] of Map.groupBy(codes, (code) => entryOf(code).status))
     responses[status] = problem(status, ofStatus, ofEach);
   for (const parameter of operation.parameters ?? []) if (parameter.in === 'header') parameter.name = title(parameter.name);
   for (const key of Object.keys(operation)) if (key.startsWith('x-')) delete operation[key];
@@ -97,12 +98,13 @@ function complete(path: string, method: string, operation: Operation): void {
 
 function problem(status: number, codes: readonly Code[], ofEach: Json): Json {
   const challenge = status === 401 || status === 403 ? { 'WWW-Authenticate': 'WWWAuthenticate' as const } : {};
-  const later = codes.some((code) => 'retryAfter' in catalogue[code]) || status === 429 ? { 'Retry-After': 'RetryAfter' as const } : {};
+  const later =
+    codes.some((code) => entryOf(code).retryAfter !== undefined) || status === 429 ? { 'Retry-After': 'RetryAfter' as const } : {};
   return {
-    description: codes.map((code) => `\`${code}\`: ${catalogue[code].title}. ${catalogue[code].remedy}`).join('\n\n'),
+    description: codes.map((code) => `\`${code}\`: ${entryOf(code).title}. ${entryOf(code).remedy}`).join('\n\n'),
     headers: { ...ofEach, ...headerReferences({ ...challenge, ...later }) },
     content: {
-      'application/problem+json': {
+      [mediaType]: {
         schema: { $ref: '#/components/schemas/Problem' },
         examples: Object.fromEntries(codes.map((code) => [code, { $ref: `#/components/examples/${code}` }])),
       },
@@ -116,9 +118,8 @@ function described({ description }: Json): Json {
 }
 
 function example(code: Code): Json {
-  const { status, title, remedy } = catalogue[code];
-  const errors = code === 'invalid' ? { errors: [{ pointer: '/displayName', message: 'must be a string' }] } : {};
-  return { type: typeOf(code), title, status, detail: `${title}. ${remedy}`, instance: '0f8fad5b-d9cb-469f-a165-70867728950e', ...errors };
+  const errors = code === 'invalid' ? [{ pointer: '/displayName', detail: 'must be a string' }] : [];
+  return { ...new Problem(code, `${entryOf(code).title}.`, { errors }).document('0f8fad5b-d9cb-469f-a165-70867728950e') };
 }
 
 function headerReferences(names: Readonly<Record<string, keyof typeof headers>>): Json {

@@ -27,8 +27,8 @@ Members of the platform's organization administer all tenants. Members of anothe
 ${own}, do not resume what the platform has suspended, and take nothing over from another field manager. What is not theirs is
 \`404\` for them, exactly like what does not exist.
 
-**Problems.** Every refusal is a problem document (RFC 9457, \`application/problem+json\`). \`type\` is stable and what programs look at; \`detail\` says what is wrong here and what to do; \`errors\` points
-to each fault of a body by JSON pointer; \`instance\` is the id of the request, in \`X-Request-Id\` too, under which the logs have it. \`422\` is a body that breaks a rule, \`400\` a request, query or header
+**Problems.** Every refusal is a problem document (RFC 9457, \`application/problem+json\`). \`code\` is stable, so programs compare it; \`detail\` names the fault and \`remedy\` how to solve it; \`errors\` points
+to each fault of a body by JSON pointer; \`requestId\` is the id of the request, also in \`X-Request-Id\` and in the logs. The page problems.md lists every code. \`422\` is a body that breaks a rule, \`400\` a request, query or header
 that cannot be read, \`409\` a state that stands against it. A \`503\` has \`Retry-After\`: look whether the change was made before you repeat it, or send it with an \`Idempotency-Key\`.
 
 **ETags.** A tenant, a page of tenants and a template come with an \`ETag\`. \`If-None-Match\` answers \`304\` while nothing has changed. \`If-Match\` on a change or a deletion makes it \`412\` where somebody was

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { Problem } from './problem.ts';
+import { Problem } from '../../problems/problem.ts';
 
 /** Tells a path that exists under other methods (405 with Allow) from one that does not exist (404). Register before the routes. */
 export function refuseUnknown(app: FastifyInstance): void {
@@ -17,9 +17,9 @@ export function refuseUnknown(app: FastifyInstance): void {
   const refuse = (request: FastifyRequest): never => {
     const path = request.url.split('?')[0] ?? '';
     const allowed = routes.filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => [...methods]);
-    if (allowed.length === 0) throw new Problem('route-not-found', 'There is nothing at this path. /openapi.json lists what there is.');
+    if (allowed.length === 0) throw new Problem('route-not-found', 'Nothing is served at this path.');
     const allow = [...new Set(allowed)].sort().join(', ');
-    throw new Problem('method-not-allowed', `This path takes ${allow}.`, { headers: { allow } });
+    throw new Problem('method-not-allowed', `This path accepts ${allow}.`, { headers: { allow } });
   };
   // Before fastify asks for the media type of a body that nobody reads.
   app.addHook('preParsing', async (request) => {

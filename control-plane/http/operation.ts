@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Code } from './catalogue.ts';
+import type { Code } from '../../problems/catalogue.ts';
 
 /** Headers an answer may carry beside those of every answer; described in `document.ts`. */
 export type AnswerHeader = 'etag' | 'location' | 'idempotency-replayed';

@@ -1,59 +1,37 @@
 import { z } from 'zod';
 import type { Fault } from '../../crds/parameters.ts';
-import { type Code, catalogue, typeOf } from './catalogue.ts';
+import { Problem, type ProblemError } from '../../problems/problem.ts';
 
-/** Body of every error answer: RFC 9457 problem details, `application/problem+json`. */
+/** Schema of problem documents for the OpenAPI document. */
 export const problemDetails = z
   .object({
     type: z.string().describe('Stable URI of the kind of problem.'),
-    title: z.string().describe('What the kind of problem is.'),
+    code: z.string().describe('Stable name of the kind of problem, the last part of type.'),
+    title: z.string().describe('The kind of problem.'),
     status: z.int().describe('HTTP status.'),
-    detail: z.string().describe('What is wrong here, and what to do.'),
-    instance: z.string().describe('Id of the request, as in X-Request-Id and in the logs.'),
+    detail: z.string().describe('The fault in this request.'),
+    remedy: z.string().describe('How to solve it.'),
     errors: z
-      .array(z.object({ pointer: z.string().describe('JSON pointer into the body.'), message: z.string() }))
+      .array(
+        z.object({
+          pointer: z.string().optional().describe('JSON pointer into the body.'),
+          parameter: z.string().optional().describe('Name of a query parameter or header.'),
+          detail: z.string(),
+        }),
+      )
       .optional()
-      .describe('Every fault of the body.'),
+      .describe('Every fault of the request.'),
+    requestId: z.string().describe('Id of the request, as in X-Request-Id and in the logs.'),
   })
   .meta({ id: 'Problem' });
 
-/** A request that cannot be answered as asked. Thrown anywhere below a route; rendered in one place. */
-export class Problem extends Error {
-  readonly code: Code;
-  readonly faults: readonly Fault[];
-  readonly headers: Readonly<Record<string, string>>;
-
-  constructor(
-    code: Code,
-    detail: string,
-    options: { faults?: readonly Fault[]; headers?: Readonly<Record<string, string>>; cause?: unknown } = {},
-  ) {
-    super(detail, { cause: options.cause });
-    this.code = code;
-    this.faults = options.faults ?? [];
-    const entry = catalogue[code];
-    this.headers = { ...('retryAfter' in entry ? { 'retry-after': String(entry.retryAfter) } : {}), ...options.headers };
-  }
-
-  get status(): number {
-    return catalogue[this.code].status;
-  }
-
-  render(requestId: string): z.infer<typeof problemDetails> {
-    const { status, title } = catalogue[this.code];
-    return {
-      type: typeOf(this.code),
-      title,
-      status,
-      detail: this.message,
-      instance: requestId,
-      ...(this.faults.length === 0 ? {} : { errors: this.faults.map(({ pointer, message }) => ({ pointer, message })) }),
-    };
-  }
+/** Faults of a document as the errors of a problem. */
+export function errorsOf(faults: readonly Fault[]): ProblemError[] {
+  return faults.map(({ pointer, message }) => ({ pointer, detail: message }));
 }
 
-/** A body that breaks rules: 422 naming every fault. */
+/** A body that breaks rules: 422 with every fault. */
 export function invalid(faults: readonly Fault[]): Problem {
   const count = faults.length === 1 ? 'one fault' : `${faults.length} faults`;
-  return new Problem('invalid', `The body has ${count}; see errors.`, { faults });
+  return new Problem('invalid', `The body has ${count}.`, { errors: errorsOf(faults) });
 }

@@ -1,6 +1,6 @@
 import type { CreateRateLimitOptions } from '@fastify/rate-limit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Problem } from './problem.ts';
+import { Problem } from '../../problems/problem.ts';
 
 export interface RateLimitSettings {
   /** Requests a minute of one administrator, or of one user who asks for a tenant, at one replica. */
@@ -64,7 +64,8 @@ function headersOf({ max, remaining, ttlInSeconds }: Outcome): Record<string, st
 
 function tooMany(outcome: Outcome, whose: string): Problem {
   const { max, ttlInSeconds } = outcome;
-  return new Problem('too-many-requests', `There were more than ${max} requests a minute ${whose}. Wait ${ttlInSeconds} s.`, {
+  return new Problem('too-many-requests', `More than ${max} requests a minute were sent ${whose}.`, {
+    remedy: `Wait ${ttlInSeconds} s, then repeat the request.`,
     headers: { ...headersOf(outcome), 'retry-after': String(ttlInSeconds) },
   });
 }

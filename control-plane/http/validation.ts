@@ -1,8 +1,9 @@
 import type { FastifySchemaCompiler } from 'fastify';
 import type { z } from 'zod';
 import type { Fault } from '../../crds/parameters.ts';
-import { escapePointer } from '../../json/pointer.ts';
-import { invalid, Problem } from './problem.ts';
+import { escapePointer, pointerParts } from '../../json/pointer.ts';
+import { Problem } from '../../problems/problem.ts';
+import { invalid } from './problem.ts';
 import { inWords } from './words.ts';
 
 /** Lets a route's zod schemas check its parts: a body that does not fit is 422 with every fault, a query or a header 400, a path parameter 404. */
@@ -12,12 +13,13 @@ export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, ht
     if (form.fits) return { value: form.value };
     const { faults } = form;
     if (httpPart === 'body') return { error: invalid(faults) };
-    const said = faults
-      .map(({ pointer, message }) => `${pointer.slice(1)} ${message}`.replace('known field', 'known parameter'))
-      .join('; ');
-    if (httpPart === 'querystring') return { error: new Problem('invalid-query', `${said}.`) };
-    if (httpPart === 'headers') return { error: new Problem('malformed-request', `${said}.`) };
-    return { error: new Problem('route-not-found', `${said}.`) };
+    const errors = faults.map(({ pointer, message }) => ({
+      parameter: pointerParts(pointer).join('.'),
+      detail: message.replace('known field', 'known parameter'),
+    }));
+    const said = errors.map(({ parameter, detail }) => `${parameter} ${detail}`).join('; ');
+    const code = httpPart === 'querystring' ? 'invalid-query' : httpPart === 'headers' ? 'malformed-request' : 'route-not-found';
+    return { error: new Problem(code, `${said}.`, { errors }) };
   };
 };
 

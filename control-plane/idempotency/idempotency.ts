@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { type Kysely, sql } from 'kysely';
 import type { Logger } from 'pino';
 import { canonicalJson } from '../../audit/json.ts';
-import { Problem } from '../http/problem.ts';
+import { Problem } from '../../problems/problem.ts';
 import { Releases } from './releases.ts';
 import type { IdempotencyTables, StoredAnswer } from './tables.ts';
 
@@ -101,8 +101,7 @@ export class Idempotency {
     // The attempt that held it has failed in this very moment.
     if (row === undefined) throw inProgress(1);
     if (row.attempt === attempt) return undefined;
-    if (row.request_hash !== hash)
-      throw new Problem('idempotency-key-reused', 'This Idempotency-Key came with another body before. Use a new one for a new request.');
+    if (row.request_hash !== hash) throw new Problem('idempotency-key-reused', 'This idempotency key was sent with another body before.');
     if (row.answer === null) throw inProgress(retryAfterSeconds(row.seconds_left));
     return row.answer;
   }
@@ -146,7 +145,7 @@ function inProgress(seconds: number): Problem {
   const time = seconds === 1 ? 'a second' : `${seconds} seconds`;
   return new Problem(
     'idempotency-in-progress',
-    `A request with this Idempotency-Key is in progress, or ended without an answer that was kept. Send the same request again in ${time}.`,
-    { headers: { 'retry-after': String(seconds) } },
+    'A request with this idempotency key is in progress, or it ended and its answer was not stored.',
+    { remedy: `Repeat the request with the same key in ${time}.`, headers: { 'retry-after': String(seconds) } },
   );
 }

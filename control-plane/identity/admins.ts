@@ -1,6 +1,6 @@
 import type { Tenant } from '../../crds/tenant.ts';
+import { Problem } from '../../problems/problem.ts';
 import { bearerToken, challenge } from '../http/bearer.ts';
-import { Problem } from '../http/problem.ts';
 import type { Membership } from './provider.ts';
 import type { SessionTokens } from './session-tokens.ts';
 import { unauthenticated } from './unauthenticated.ts';
@@ -78,7 +78,7 @@ export function canSee(admin: Admin, tenant: Tenant): boolean {
 /** @throws Problem `forbidden` (403) naming what is missing. */
 export function requirePermission(admin: Admin, permission: Permission): void {
   if (admin.permissions.has(permission)) return;
-  throw new Problem('forbidden', `This needs the permission ${permission}; ask for a role that has it.`, {
+  throw new Problem('forbidden', `The permission ${permission} is required.`, {
     headers: { 'www-authenticate': challenge('tenantry-admin', { error: 'insufficient_scope', scope: permission }) },
   });
 }
@@ -86,13 +86,14 @@ export function requirePermission(admin: Admin, permission: Permission): void {
 /** @throws Problem `forbidden` (403). */
 export function requirePlatform(admin: Admin): void {
   if (admin.platform) return;
-  throw new Problem('forbidden', 'This is for members of the platform organization; ask one of them.', {
+  throw new Problem('forbidden', 'Only members of the platform organization may do this.', {
+    remedy: 'Ask a member of the platform organization.',
     headers: { 'www-authenticate': challenge('tenantry-admin', { error: 'insufficient_scope' }) },
   });
 }
 
 function signInAgain(reason: string): Problem {
-  return unauthenticated(`Sign in again: ${reason}.`, reason);
+  return unauthenticated(`The token was refused: ${reason}.`, reason);
 }
 
 function sameRoles(a: readonly string[], b: readonly string[]): boolean {

@@ -1,5 +1,5 @@
+import { Problem } from '../../problems/problem.ts';
 import { challenge } from '../http/bearer.ts';
-import { Problem } from '../http/problem.ts';
 
 /** 401 with a challenge; `reason` says what is wrong with a token that was sent. */
 export function unauthenticated(detail: string, reason?: string): Problem {

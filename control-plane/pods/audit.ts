@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Tenant } from '../../crds/tenant.ts';
+import { Problem } from '../../problems/problem.ts';
 import type { ApiKeyUsage } from '../audit/api-key-usage.ts';
 import { keyUse, operatorRecord, refusedRecord, type Taken, takeOperatorRecords, takeToolCalls, toolCallRecord } from '../audit/intake.ts';
 import type { IntakeLimits } from '../audit/intake-limits.ts';
@@ -10,7 +11,7 @@ import type { AuditMetrics } from '../audit/metrics.ts';
 import type { OperatorIdentity } from '../audit/operator-identity.ts';
 import { bearerToken } from '../http/bearer.ts';
 import { operation } from '../http/operation.ts';
-import { invalid, Problem } from '../http/problem.ts';
+import { invalid } from '../http/problem.ts';
 import { checkForm } from '../http/validation.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
 import type { PodIdentity } from './identity.ts';
@@ -68,7 +69,8 @@ export function auditIntakeRoutes(server: FastifyInstance, parts: AuditIntakePar
     if (seconds === 0) return;
     metrics.postponed.inc();
     request.log.warn({ tenant: name, seconds }, 'audit records of a tenant come faster than they may');
-    throw new Problem('too-many-requests', `The tenant has sent more records than it may. Send these again in ${seconds} s.`, {
+    throw new Problem('too-many-requests', 'The tenant has sent more records than it may.', {
+      remedy: `Send these records again in ${seconds} s.`,
       headers: { 'retry-after': String(seconds) },
     });
   };

@@ -3,8 +3,8 @@ import { labels, pod, tenantOfNamespace } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
+import { Problem } from '../../problems/problem.ts';
 import { challenge } from '../http/bearer.ts';
-import { Problem } from '../http/problem.ts';
 import { ExpiringCache } from '../identity/expiring-cache.ts';
 import type { TenantDirectory } from '../tenant-directory.ts';
 import { usernameOf } from './token-review.ts';
@@ -56,7 +56,8 @@ export class PodIdentity {
 }
 
 function unauthenticated(): Problem {
-  return new Problem('unauthenticated', `Send the pod's projected token of audience ${pod.tokenAudience}.`, {
+  return new Problem('unauthenticated', `The projected token of a pod for the audience ${pod.tokenAudience} is required.`, {
+    remedy: 'Send the token that is mounted into the pod.',
     headers: { 'www-authenticate': challenge('tenantry-pods') },
   });
 }

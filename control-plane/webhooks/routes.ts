@@ -2,8 +2,8 @@ import type { WorkOS } from '@workos-inc/node';
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { ZodError, z } from 'zod';
+import { Problem } from '../../problems/problem.ts';
 import { operation } from '../http/operation.ts';
-import { Problem } from '../http/problem.ts';
 import type { Mirror } from '../memberships/mirror.ts';
 import type { ProviderEvent } from '../memberships/news.ts';
 
@@ -47,7 +47,8 @@ export function webhookRoutes(server: FastifyInstance, { webhooks, secret, mirro
         }),
       },
       async (request, reply) => {
-        if (secret === undefined) throw new Problem('route-not-found', 'Webhooks are off here: set WORKOS_WEBHOOK_SECRET.');
+        if (secret === undefined)
+          throw new Problem('route-not-found', 'Webhooks are not set up.', { remedy: 'Set WORKOS_WEBHOOK_SECRET.' });
         const event = await verified(webhooks, request.headers['workos-signature'], request.body, secret);
         const applied = await apply(mirror, event);
         request.log.info({ event: event.id, kind: event.event, applied }, 'webhook received');
@@ -92,7 +93,7 @@ async function apply(mirror: WebhookParts['mirror'], event: ProviderEvent): Prom
 }
 
 function refused(cause?: unknown): Problem {
-  return new Problem('webhook-refused', 'Send an event with a WorkOS-Signature of this endpoint of the last three minutes.', {
+  return new Problem('webhook-refused', 'The event needs a WorkOS-Signature of this endpoint that is at most three minutes old.', {
     cause,
   });
 }

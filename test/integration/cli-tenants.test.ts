@@ -120,7 +120,7 @@ describe('what goes wrong', () => {
       ['tenants', 'get', 'no-such-tenant'],
       {},
       3,
-      /There is no tenant named no-such-tenant[\s\S]*tenantry tenants list/,
+      /No tenant named no-such-tenant was found[\s\S]*tenantry tenants list/,
     ],
     ['a name that is taken', ['tenants', 'create', name, '--template', 'toolbridge'], {}, 5, /exists/],
     [
@@ -194,7 +194,7 @@ test('what another manager owns is told with what to type, and taken over by for
     expect(refused).toMatchObject({
       code: 5,
       stdout: '',
-      stderr: expect.stringMatching(/flux manages [\s\S]*repeat with --force to take it over/),
+      stderr: expect.stringMatching(/flux manages [\s\S]*or force the change/),
     });
   }
   expect(await admin.run(['services', 'disable', name, 'comments', '--force'])).toMatchObject({ code: 0 });

@@ -164,7 +164,7 @@ describe('bodies that others may read otherwise', () => {
     ['a name twice', '{"name":"a","name":"b","template":{"name":"plain"}}', {}, 400, 'the same name twice'],
     ['a name twice, once escaped', '{"n\\u0061me":"a","name":"b"}', {}, 400, 'the same name twice'],
     ['a name twice, deep', '{"name":"a","parameters":{"x":[{"y":1,"y":1}]}}', {}, 400, 'the same name twice'],
-    ['names in strings', '{"name":"a\\":\\"a","displayName":"{\\"a\\":1,\\"a\\":2}"}', {}, 422, 'see errors'],
+    ['names in strings', '{"name":"a\\":\\"a","displayName":"{\\"a\\":1,\\"a\\":2}"}', {}, 422, 'The body has'],
     ['bytes that are no UTF-8', new Uint8Array([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d]), {}, 400, 'not UTF-8'],
     ['a compressed body', new Uint8Array([0x1f, 0x8b]), { 'content-encoding': 'gzip' }, 415, 'without Content-Encoding'],
     ['a name that is JavaScript', '{"__proto__":{"platform":true}}', {}, 400, '__proto__'],
@@ -214,7 +214,7 @@ describe('what takes too long', () => {
       const answer = await fetch(`${slow.url}/admin/tenants/nobody`, { headers: { authorization: `Bearer ${token}` } });
       expect([answer.status, await answer.json()]).toEqual([
         503,
-        expect.objectContaining({ type: 'https://tenantry.dev/problems/overloaded', instance: answer.headers.get('x-request-id') }),
+        expect.objectContaining({ type: 'https://tenantry.dev/problems/overloaded', requestId: answer.headers.get('x-request-id') }),
       ]);
       expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
     } finally {

@@ -292,9 +292,10 @@ describe('deleting', () => {
     const name = fresh('fate');
     const { body } = await create(name);
     const answer = await call('DELETE', `/admin/tenants/${name}`);
-    expectProblem(answer, 409, 'data-fate-unstated');
+    expectProblem(answer, 409, 'deletion-choice-required');
     expect(answer.body['detail']).toContain(`tenant_${String(body['uid']).replaceAll('-', '')}`);
-    expect(answer.body['detail']).toContain(`DELETE /admin/tenants/${name}?data=delete`);
+    expect(answer.body['detail']).toContain('deletionPolicy');
+    expect(answer.body['remedy']).toContain('data=delete');
     expect((await stored(name)).metadata.deletionTimestamp).toBeUndefined();
     expectProblem(await call('DELETE', `/admin/tenants/${name}?data=burn`), 400, 'invalid-query');
   });
@@ -546,7 +547,7 @@ describe("a tenant's administrator", () => {
         await as('PATCH', `/admin/tenants/${name}?dryRun=true`, { suspended: false }),
       ]) {
         expectProblem(refused, 403, 'suspended-by-platform');
-        expect(refused.body['detail']).toContain('Ask an administrator of the platform');
+        expect(refused.body['remedy']).toContain('Ask an administrator of the platform');
       }
       expect((await stored(name)).spec.suspended).toBe(true);
       expect((await as('PATCH', `/admin/tenants/${name}`, { displayName: 'Suspended' })).status).toBe(200);
@@ -570,7 +571,7 @@ describe("a tenant's administrator", () => {
       expectProblem(await resume({ token }), 403, 'suspended-by-platform');
       const managed = await as('PATCH', `/admin/tenants/${name}`, { displayName: 'Ours' });
       expectProblem(managed, 409, 'field-managed');
-      expect(managed.body['detail']).toContain('ask an administrator of the platform');
+      expect(managed.body['remedy']).toContain('ask an administrator of the platform');
       for (const refused of [
         await as('PATCH', `/admin/tenants/${name}?force=true`, { displayName: 'Ours' }),
         await as('POST', `/admin/tenants/${name}/suspend?force=true`),
@@ -628,7 +629,7 @@ describe('templates', () => {
     expect(pointersOf(await apply({ containers: [] }))).toEqual(['/containers']);
     expect(pointersOf(await apply({ ...spec, parameters: { type: 'nonsense' } }))).toEqual(['/parameters']);
     const noApi = await apply({ containers: [{ name: 'web', image: 'x' }] });
-    expect([noApi.status, noApi.body.errors?.[0]?.message]).toEqual([422, expect.stringContaining('must be named api')]);
+    expect([noApi.status, noApi.body.errors?.[0]?.detail]).toEqual([422, expect.stringContaining('must be named api')]);
   });
 
   test('what another manager owns is taken over by force alone', async () => {

@@ -193,7 +193,7 @@ describe('creating', () => {
     const answer = await create(fresh('cel'), { network: { egress: [{ cidr: '10.0.0.0/8', namespaceSelector: { a: 'b' } }] } });
     expectProblem(answer, 422, 'invalid');
     expect(pointers(answer)).toEqual(['/network/egress/0']);
-    expect(answer.body.errors?.[0]?.message).toContain('exactly one of cidr and namespaceSelector');
+    expect(answer.body.errors?.[0]?.detail).toContain('exactly one of cidr and namespaceSelector');
   });
 
   test('an organization of the environment is accepted', async () => {
@@ -274,7 +274,7 @@ describe('request ids', () => {
   test('a good one is taken over', async () => {
     const answer = await call('GET', '/admin/tenants/nobody', undefined, { headers: { 'x-request-id': 'my-request.1' } });
     expect(answer.headers.get('x-request-id')).toBe('my-request.1');
-    expect(answer.body['instance']).toBe('my-request.1');
+    expect(answer.body['requestId']).toBe('my-request.1');
   });
 
   test('a bad one is replaced', async () => {
@@ -420,7 +420,7 @@ describe('deleting', () => {
       expectProblem(await call('PATCH', `/admin/tenants/${name}`, { displayName: 'x' }), 409, 'tenant-deleting');
       const again = await create(name);
       expectProblem(again, 409, 'tenant-deleting');
-      expect(again.body['detail']).toContain('Wait until');
+      expect(again.body['remedy']).toContain('Wait until');
     } finally {
       await release(name);
     }

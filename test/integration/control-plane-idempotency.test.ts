@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { Problem } from '../../control-plane/http/problem.ts';
 import { Idempotency, type Repeatable } from '../../control-plane/idempotency/idempotency.ts';
 import type { StoredAnswer } from '../../control-plane/idempotency/tables.ts';
 import { Store } from '../../control-plane/store/store.ts';
+import { Problem } from '../../problems/problem.ts';
 import { Gate } from '../gate.ts';
 import { type AuditStore, silent, startAuditStore } from './control-plane-audit-store.ts';
 
@@ -141,10 +141,10 @@ test('a repetition of a request in progress is sent again in a second, later the
   });
   await begun.promise;
   const seconds = async () => {
-    const { code, message, headers } = await refusal(idempotency.answer(request, async () => made));
+    const { code, message, remedy, headers } = await refusal(idempotency.answer(request, async () => made));
     expect(code).toBe('idempotency-in-progress');
-    expect(message).toContain('is in progress, or ended without an answer that was kept');
-    expect(message).toContain(headers['retry-after'] === '1' ? 'in a second' : `in ${headers['retry-after']} seconds`);
+    expect(message).toContain('is in progress, or it ended and its answer was not stored');
+    expect(remedy).toContain(headers['retry-after'] === '1' ? 'in a second' : `in ${headers['retry-after']} seconds`);
     return Number(headers['retry-after']);
   };
   const begunAt = Date.now();

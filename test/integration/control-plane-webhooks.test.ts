@@ -80,7 +80,7 @@ describe('a webhook', () => {
     for (const plane of [told, beside])
       await eventually('the administrator is out', async () => (await status(plane, admin.token)) === 401);
     const answer = await get(told, '/admin/tenants', admin.token);
-    expect(await answer.json()).toMatchObject({ detail: expect.stringMatching(/^Sign in again: /) });
+    expect(await answer.json()).toMatchObject({ remedy: expect.stringMatching(/^Sign in again/) });
   });
 
   test('that comes again has no effect', async () => {
@@ -180,8 +180,8 @@ test("another tenant's administrator is told what somebody is told who asks for 
   await eventually('the tenants are known', async () => (await get(polling, '/admin/tenants/own', admin.token)).status === 200);
   const [foreign, nothing] = await Promise.all(['other', 'nothing'].map((name) => get(polling, `/admin/tenants/${name}`, admin.token)));
   expect([foreign?.status, nothing?.status]).toEqual([404, 404]);
-  const said = async (answer: Response | undefined) => ({ ...((await answer?.json()) as object), instance: '' });
-  expect(JSON.stringify(await said(foreign)).replaceAll('other', 'nothing')).toBe(JSON.stringify(await said(nothing)));
+  const said = async (answer: Response | undefined) => ({ ...((await answer?.json()) as object), requestId: '' });
+  expect(JSON.stringify(await said(foreign)).replaceAll('named other', 'named nothing')).toBe(JSON.stringify(await said(nothing)));
   const { items } = (await (await get(polling, '/admin/tenants', admin.token)).json()) as { items: { name: string }[] };
   expect(items.map(({ name }) => name)).toEqual(['own']);
 });

@@ -118,7 +118,7 @@ describe('items', () => {
     const deleted = await call('DELETE', path);
     expect(deleted.status).toBe(200);
     expect(deleted.body.deletedAt).toBeDefined();
-    expect((await problem(410, 'GET', path)).code).toBe('deleted');
+    expect((await problem(410, 'GET', path)).code).toBe('item-deleted');
     expect((await call('GET', `${path}?includeDeleted=true`)).body.deletedAt).toBe(deleted.body.deletedAt);
     await problem(410, 'DELETE', path);
     await problem(410, 'PUT', path, { title: 'b' });
@@ -365,7 +365,7 @@ describe('faults', () => {
     ['chat_messages', { content: 'c', chatUid: '01930f6e-3b2a-7c1d-9e4f-5a6b7c8d9e0f' }, '/chatUid'],
   ])('answers 422 for %s %j with the pointer %j', async (entity, payload, pointer) => {
     const answer = await problem(422, 'POST', `/v1/${entity}`, JSON.stringify(payload));
-    expect(answer.code).toBe('invalid_payload');
+    expect(answer.code).toBe('invalid');
     expect(answer.errors?.map((error) => error.pointer)).toContain(pointer);
   });
 
@@ -404,7 +404,7 @@ describe('faults', () => {
     ] as const;
     for (const [method, target] of requests) {
       const { code, errors } = await problem(422, method, target, { title: 'a', ...fields });
-      expect(code).toBe('invalid_payload');
+      expect(code).toBe('invalid');
       expect(errors?.map((error) => error.pointer).toSorted()).toEqual(pointers.toSorted());
       for (const error of errors ?? []) expect(error.detail).toContain('is set by the server');
       expect(errors?.find((error) => error.pointer === '/version')?.detail).toContain('goes into ifMatch (in HTTP the header If-Match)');
@@ -560,7 +560,7 @@ describe('operation', () => {
     await eventually('not ready', async () => (await fetch(`${stack.apiOrigin}/readyz`)).status === 503);
     expect((await fetch(`${stack.apiOrigin}/healthz`)).status).toBe(200);
     const answer = await problem(503, 'GET', '/v1/notes');
-    expect(answer.code).toBe('unavailable');
+    expect(answer.code).toBe('store-unavailable');
     await postgres.start();
     await eventually('ready', async () => (await fetch(`${stack.apiOrigin}/readyz`)).ok);
     expect((await call('GET', '/v1/notes')).status).toBe(200);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { exitCodes } from '../../cli/exit-codes.ts';
-import { catalogue } from '../../control-plane/http/catalogue.ts';
+import { controlPlane, shared } from '../../problems/catalogue.ts';
 import { CommandLine } from '../integration/command-line.ts';
 
 /** What the guide promises scripts: code and meaning. */
@@ -111,7 +111,7 @@ describe('the exit code', { timeout: 60_000 }, () => {
     const shown = new Set(Object.values(answers).filter((answer) => typeof answer === 'number'));
     // What the command line never sends: bodies, headers, methods and media types of its own making, webhooks.
     const never = new Set([405, 408, 413, 415, 431]);
-    const statuses = new Set(Object.values(catalogue).map(({ status }) => status));
+    const statuses = new Set(Object.values({ ...shared, ...controlPlane }).map(({ status }) => status));
     expect([...statuses].filter((status) => !shown.has(status) && !never.has(status))).toEqual([]);
   });
 });

@@ -3,7 +3,7 @@ import { type AddressInfo, connect } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { ReadSlots } from '../../control-plane/audit/read-slots.ts';
-import { renderErrors } from '../../control-plane/http/render-errors.ts';
+import { renderErrors } from '../../control-plane/errors/render.ts';
 
 const line = `${'x'.repeat(16 * 1024)}\n`;
 const lines = 3_000;

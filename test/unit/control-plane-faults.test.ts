@@ -5,14 +5,15 @@ import { faultsBeyondForm } from '../../control-plane/admin/checks.ts';
 import { parseSelector } from '../../control-plane/admin/labels.ts';
 import { faultsOfRefusal } from '../../control-plane/admin/refusals.ts';
 import { newTenant } from '../../control-plane/admin/representation.ts';
-import { catalogue } from '../../control-plane/http/catalogue.ts';
 import { demanded, isKnown, tagList } from '../../control-plane/http/entity-tags.ts';
-import { Problem, problemDetails } from '../../control-plane/http/problem.ts';
+import { problemDetails } from '../../control-plane/http/problem.ts';
 import { requestIdOf } from '../../control-plane/http/request-id.ts';
 import { checkForm } from '../../control-plane/http/validation.ts';
 import { stackTemplateSpec } from '../../crds/stack-template.ts';
 import { tenantSpec } from '../../crds/tenant.ts';
 import { KubeError } from '../../kube/errors.ts';
+import { catalogue } from '../../problems/catalogue.ts';
+import { Problem } from '../../problems/problem.ts';
 
 function formFaults(body: unknown) {
   const form = checkForm(newTenant, body);
@@ -288,11 +289,11 @@ describe("the API server's refusals", () => {
   });
 });
 
-test('every problem of the catalogue renders as problem details with its own type', () => {
+test('every problem of the catalogue fits the schema of the OpenAPI document and has its own type', () => {
   const types = Object.entries(catalogue).map(([code, { status }]) => {
-    const rendered = new Problem(code as keyof typeof catalogue, 'what to do').render('request-1');
+    const rendered = new Problem(code as keyof typeof catalogue, 'the fault').document('request-1');
     expect(problemDetails.parse(rendered)).toEqual(rendered);
-    expect(rendered).toMatchObject({ status, instance: 'request-1' });
+    expect(rendered).toMatchObject({ status, requestId: 'request-1' });
     return rendered.type;
   });
   expect(new Set(types).size).toBe(types.length);

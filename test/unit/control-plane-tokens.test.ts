@@ -2,11 +2,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type CryptoKey, createLocalJWKSet, exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { Problem } from '../../control-plane/http/problem.ts';
 import { type Admin, Admins, canSee, requirePermission, requirePlatform } from '../../control-plane/identity/admins.ts';
 import type { Membership } from '../../control-plane/identity/provider.ts';
 import { ProviderUnavailable } from '../../control-plane/identity/provider.ts';
 import { SessionTokens } from '../../control-plane/identity/session-tokens.ts';
+import { Problem } from '../../problems/problem.ts';
 import { tenant } from './gen.ts';
 
 const issuer = 'https://api.workos.com';

@@ -7,14 +7,15 @@ const root = resolve(import.meta.dirname, '../..');
 /** What each folder may import besides itself; packages in `never` must not be reached from it. */
 const allowed: Readonly<Record<string, { readonly folders: readonly string[]; readonly never?: readonly string[] }>> = {
   json: { folders: [] },
+  problems: { folders: [] },
   crds: { folders: ['json'], never: ['@kubernetes/client-node', 'fastify', 'pg'] },
   kube: { folders: ['crds'] },
   audit: { folders: ['json'] },
   operator: { folders: ['crds', 'kube', 'audit', 'json'] },
-  'control-plane': { folders: ['crds', 'kube', 'audit', 'json'] },
-  cli: { folders: ['crds', 'kube', 'audit', 'json', 'control-plane/client', 'control-plane/identity'] },
-  local: { folders: ['crds', 'kube', 'control-plane/client'] },
-  templates: { folders: ['crds', 'audit', 'json'], never: ['@kubernetes/client-node'] },
+  'control-plane': { folders: ['crds', 'kube', 'audit', 'json', 'problems'] },
+  cli: { folders: ['crds', 'kube', 'audit', 'json', 'control-plane/client', 'control-plane/identity', 'problems'] },
+  local: { folders: ['crds', 'kube', 'control-plane/client', 'problems'] },
+  templates: { folders: ['crds', 'audit', 'json', 'problems'], never: ['@kubernetes/client-node'] },
 };
 
 interface Import {
@@ -59,6 +60,6 @@ test('templates take nothing but types from crds', () => {
   expect(values.map(({ from, to }) => `${from} <- ${to}`)).toEqual([]);
 });
 
-test.each(['audit', 'json'])("%s depends on no package, for it is in every tenant's pod", (folder) => {
+test.each(['audit', 'json', 'problems'])("%s depends on no package, for it is in every tenant's pod", (folder) => {
   expect(importsOf(folder).filter(({ to }) => !to.startsWith('.') && !to.startsWith('node:'))).toEqual([]);
 });

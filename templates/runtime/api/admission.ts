@@ -1,7 +1,7 @@
+import { Problem } from '../../../problems/problem.ts';
 import { accessAt } from '../access.ts';
 import type { Caller } from '../assertion.ts';
 import type { Operation } from './operation.ts';
-import { Problem } from './problem.ts';
 
 /**
  * The sidecar has decided already; this is the second lock, for an assertion that a fault there let through.
@@ -10,6 +10,6 @@ import { Problem } from './problem.ts';
 export function admit(caller: Caller, operation: Operation): void {
   const accesses = [accessAt('mcp', caller.scopes), accessAt('api', caller.scopes)];
   if (accesses.includes('all')) return;
-  if (!accesses.includes('read')) throw new Problem('forbidden', { detail: 'The assertion allows nothing here.' });
-  if (operation.method !== 'GET') throw new Problem('forbidden', { detail: 'The assertion allows reading only; nothing was done.' });
+  if (!accesses.includes('read')) throw new Problem('forbidden', 'The assertion allows nothing here.');
+  if (operation.method !== 'GET') throw new Problem('forbidden', 'The assertion allows only reading, so nothing was done.');
 }

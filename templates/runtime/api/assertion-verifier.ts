@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose';
+import { Problem } from '../../../problems/problem.ts';
 import { assertionAlgorithm, assertionAudience, assertionIssuer, type Caller } from '../assertion.ts';
-import { Problem } from './problem.ts';
 
 export interface AssertionVerifierOptions {
   /** File with the sidecar's public keys as a JWKS. */
@@ -76,5 +76,5 @@ function refusal(error: unknown): unknown {
 }
 
 function unauthorized(detail: string): Problem {
-  return new Problem('unauthorized', { detail, headers: { 'www-authenticate': 'Bearer' } });
+  return new Problem('unauthenticated', detail, { headers: { 'www-authenticate': 'Bearer' } });
 }

@@ -1,13 +1,14 @@
 import { mergePatch } from '../../../json/merge-patch.ts';
 import { isObject } from '../../../json/object.ts';
 import { escapePointer } from '../../../json/pointer.ts';
+import type { Code } from '../../../problems/catalogue.ts';
+import { Problem, type ProblemError } from '../../../problems/problem.ts';
 import type { JsonSchema } from '../json-schema.ts';
 import type { Database } from './database.ts';
 import { type Entity, nameInWords, type Reference } from './entity.ts';
 import type { Change, Item, ItemStore, Write } from './item-store.ts';
 import type { Operation, OperationAnswer, OperationRequest } from './operation.ts';
 import { type Payload, unstorable } from './payload.ts';
-import { type Fault, Problem, type ProblemCode } from './problem.ts';
 import { type EntitySchemas, envelope, uidSchema } from './schemas.ts';
 
 export interface ItemOperationsOptions {
@@ -16,7 +17,7 @@ export interface ItemOperationsOptions {
   readonly store: ItemStore;
   /** Whether a live item of another entity exists, asked on the given connection, if any. */
   readonly exists: (entity: string, uid: string, on?: Database) => Promise<boolean>;
-  /** Throws invalid_payload where a whole payload breaks its schema. */
+  /** Throws Problem invalid where a whole payload breaks its schema. */
   readonly check: (payload: Payload) => void;
   /** Items a page has when the caller does not say. */
   readonly defaultPageSize: number;
@@ -39,7 +40,7 @@ export function itemOperations(options: ItemOperationsOptions): Operation[] {
     'If-Match': { type: 'integer', minimum: 1, description: 'Version last read' },
   };
   const item = { status: 200, description: `The ${words}.`, schema: `${name}_item` } as const;
-  const written: ProblemCode[] = ['malformed_request', 'not_found', 'version_mismatch', 'deleted'];
+  const written: Code[] = ['malformed-request', 'item-not-found', 'version-mismatch', 'item-deleted'];
 
   const write = (request: OperationRequest): Write => ({
     subject: request.caller.subject,
@@ -56,7 +57,7 @@ export function itemOperations(options: ItemOperationsOptions): Operation[] {
       if (current?.payload[field] !== undefined) payload[field] = current.payload[field];
     }
     const fault = unstorable(payload);
-    if (fault !== undefined) throw new Problem('invalid_payload', { detail: `${fault.pointer} ${fault.detail}.`, errors: [fault] });
+    if (fault !== undefined) throw new Problem('invalid', `${fault.pointer} ${fault.detail}.`, { errors: [fault] });
     options.check(payload);
     const reference = await newReference(options, payload, current, on);
     return { payload, ...(current && reference?.entity === name && { parent: reference }) };
@@ -77,7 +78,7 @@ export function itemOperations(options: ItemOperationsOptions): Operation[] {
         includeDeleted: { type: 'boolean' },
       },
       answer: { status: 200, description: `A page of ${many}.`, schema: `${name}_page` },
-      problems: ['malformed_request'],
+      problems: ['malformed-request'],
       handle: async ({ query }) => ({
         body: await store.list({
           limit: Number(query['limit'] ?? options.defaultPageSize),
@@ -96,7 +97,7 @@ export function itemOperations(options: ItemOperationsOptions): Operation[] {
       parameters,
       query: { includeDeleted: { type: 'boolean' } },
       answer: item,
-      problems: ['malformed_request', 'not_found', 'deleted'],
+      problems: ['malformed-request', 'item-not-found', 'item-deleted'],
       handle: async (request) => answerOf(await store.get(uidOf(request), request.query['includeDeleted'] === true)),
     },
     {
@@ -109,7 +110,7 @@ export function itemOperations(options: ItemOperationsOptions): Operation[] {
       parameters: {},
       body: { schema: schemas.payload, example: entity.example },
       answer: { ...item, status: 201 },
-      problems: ['malformed_request', 'invalid_payload'],
+      problems: ['malformed-request', 'invalid'],
       handle: async (request) => {
         refuseFields(envelopeFaults(request.body));
         const { payload } = await admit(request.body);
@@ -130,7 +131,7 @@ export function itemOperations(options: ItemOperationsOptions): Operation[] {
       headers,
       body: { schema: schemas.payload, example: entity.example },
       answer: item,
-      problems: [...written, 'invalid_payload'],
+      problems: [...written, 'invalid'],
       handle: async (request) => {
         refuseFields(envelopeFaults(request.body));
         return answerOf(await store.change(uidOf(request), write(request), (current, { db }) => admit(request.body, current, db)));
@@ -147,7 +148,7 @@ export function itemOperations(options: ItemOperationsOptions): Operation[] {
       headers,
       body: { schema: schemas.patch, types: ['application/merge-patch+json', 'application/json'] },
       answer: item,
-      problems: [...written, 'invalid_payload'],
+      problems: [...written, 'invalid'],
       handle: async (request) => {
         refuseFields(envelopeFaults(request.body));
         const empty = Object.keys(request.body ?? {}).every((field) => schemas.managed.includes(field));
@@ -209,7 +210,7 @@ export function itemOperations(options: ItemOperationsOptions): Operation[] {
         checkedByHandler: true,
       },
       answer: item,
-      problems: ['unknown_action', ...written, 'invalid_payload'],
+      problems: ['unknown-action', ...written, 'invalid'],
       handle: async (request) => {
         const action = actionOf(entity, request.body);
         refuseFields(surplusFaults(request.body, ['action']));
@@ -233,8 +234,7 @@ function expectedVersion(header: string | string[] | undefined): number | undefi
   if (header === undefined || header === '*') return undefined;
   const version = typeof header === 'string' ? /^(?:"([1-9]\d{0,9})"|([1-9]\d{0,9}))$/.exec(header) : null;
   if (version === null) {
-    throw new Problem('malformed_request', {
-      detail: 'If-Match must be the version of the item as last read, such as "3".',
+    throw new Problem('malformed-request', 'If-Match must be the version of the item as last read, such as "3".', {
       errors: [{ parameter: 'If-Match', detail: 'must be a version such as "3"' }],
     });
   }
@@ -247,15 +247,14 @@ function actionOf(entity: Entity, body: unknown) {
   if (action !== undefined) return action;
   const allowed = Object.keys(entity.actions);
   const list = allowed.join(', ');
-  throw new Problem('unknown_action', {
-    detail: `The action of a ${nameInWords(entity)} must be one of: ${list}.`,
+  throw new Problem('unknown-action', `The action of a ${nameInWords(entity)} must be one of: ${list}.`, {
     errors: [{ pointer: '/action', detail: `must be one of ${list}` }],
     extensions: { allowedActions: allowed },
   });
 }
 
 /** Stored among the fields, these would contradict the item's own. */
-function envelopeFaults(body: unknown): Fault[] {
+function envelopeFaults(body: unknown): ProblemError[] {
   const sent = isObject(body) ? body : {};
   return envelope
     .filter((field) => Object.hasOwn(sent, field))
@@ -267,17 +266,16 @@ const envelopeHints: Readonly<Record<string, string>> = {
   payload: '; give its fields without payload around them',
 };
 
-function surplusFaults(body: unknown, known: readonly string[]): Fault[] {
+function surplusFaults(body: unknown, known: readonly string[]): ProblemError[] {
   return Object.keys(isObject(body) ? body : {})
     .filter((field) => !known.includes(field))
     .slice(0, 20)
     .map((field) => ({ pointer: `/${escapePointer(field)}`, detail: 'is not known here' }));
 }
 
-function refuseFields(faults: readonly Fault[]): void {
+function refuseFields(faults: readonly ProblemError[]): void {
   if (faults.length === 0) return;
-  throw new Problem('invalid_payload', {
-    detail: `${faults.map(({ pointer, detail }) => `${pointer} ${detail}`).join('; ')}.`,
+  throw new Problem('invalid', `${faults.map(({ pointer, detail }) => `${pointer} ${detail}`).join('; ')}.`, {
     errors: faults,
   });
 }
@@ -297,8 +295,7 @@ async function newReference(
   const itself = reference.entity === entity.name && reference.uid.toLowerCase() === current?.uid;
   if (!itself && (await exists(reference.entity, reference.uid, on))) return reference;
   const detail = itself ? 'refers to the item itself' : `refers to no existing ${reference.entity.replaceAll('_', ' ')}`;
-  throw new Problem('invalid_payload', {
-    detail: `${reference.pointer} ${detail}.`,
+  throw new Problem('invalid', `${reference.pointer} ${detail}.`, {
     errors: [{ pointer: reference.pointer, detail }],
   });
 }

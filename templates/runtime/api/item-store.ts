@@ -1,9 +1,9 @@
 import { type Selectable, sql } from 'kysely';
+import { Problem } from '../../../problems/problem.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import type { Database, ItemTable } from './database.ts';
 import type { Reference } from './entity.ts';
 import type { Payload } from './payload.ts';
-import { Problem } from './problem.ts';
 import { UidGenerator } from './uid.ts';
 
 /** An item as the API answers it; times are RFC 3339 in UTC with milliseconds. */
@@ -59,7 +59,7 @@ const columns = [
 ] as const satisfies (keyof ItemTable)[];
 type Row = Pick<Selectable<ItemTable>, (typeof columns)[number]>;
 
-/** Items of one entity. Errors are {@link Problem}s: not_found, deleted, version_mismatch, malformed_request for a bad cursor. */
+/** Items of one entity. Errors are {@link Problem}s: item-not-found, item-deleted, version-mismatch, malformed-request for a bad cursor. */
 export class ItemStore {
   readonly #db: Database;
   readonly #entity: string;
@@ -78,8 +78,8 @@ export class ItemStore {
   async list(options: { limit: number; cursor?: string | undefined; includeDeleted: boolean }): Promise<Page> {
     const after = options.cursor === undefined ? undefined : decodeCursor(options.cursor);
     if (options.cursor !== undefined && after === undefined) {
-      throw new Problem('malformed_request', {
-        detail: 'The cursor is not one this API gave: pass nextCursor of the previous page, or leave it out to start over.',
+      throw new Problem('malformed-request', 'The cursor does not come from this API.', {
+        remedy: 'Pass nextCursor of the previous page, or leave the cursor out to start over.',
         errors: [{ parameter: 'cursor', detail: 'is not a cursor' }],
       });
     }
@@ -203,7 +203,7 @@ export class ItemStore {
       select from ancestor where uid = ${uid}::uuid`.execute(transaction);
     if (rows.length === 0) return;
     const detail = `makes a circle: this ${this.#words} is above that one already`;
-    throw new Problem('invalid_payload', { detail: `${parent.pointer} ${detail}.`, errors: [{ pointer: parent.pointer, detail }] });
+    throw new Problem('invalid', `${parent.pointer} ${detail}.`, { errors: [{ pointer: parent.pointer, detail }] });
   }
 
   #select(db: Database, uid: string) {
@@ -215,21 +215,20 @@ export class ItemStore {
       .$if(lock, (query) => query.forUpdate())
       .executeTakeFirst();
     if (row === undefined) {
-      throw new Problem('not_found', { detail: `There is no ${this.#words} with uid ${uid}.` });
+      throw new Problem('item-not-found', `There is no ${this.#words} with uid ${uid}.`);
     }
     return row;
   }
 
   #deleted(row: Row): Problem {
-    return new Problem('deleted', {
-      detail: `This ${this.#words} was deleted. It cannot be changed any more; includeDeleted=true still reads it.`,
+    return new Problem('item-deleted', `This ${this.#words} was deleted.`, {
       extensions: { deletedAt: row.deleted_at?.toISOString() },
     });
   }
 
   #mismatch(current: number, expected: number): Problem {
-    return new Problem('version_mismatch', {
-      detail: `This ${this.#words} has version ${current}, not ${expected}: read it again, then repeat the change with ifMatch ${current} (in HTTP the header If-Match).`,
+    return new Problem('version-mismatch', `This ${this.#words} has version ${current}, not ${expected}.`, {
+      remedy: `Read it again, then repeat the change with ifMatch ${current} (in HTTP the header If-Match).`,
       extensions: { currentVersion: current },
     });
   }

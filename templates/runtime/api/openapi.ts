@@ -1,6 +1,7 @@
+import { entryOf } from '../../../problems/catalogue.ts';
+import { mediaType } from '../../../problems/problem.ts';
 import type { JsonSchema } from '../json-schema.ts';
 import type { Operation } from './operation.ts';
-import { problems } from './problem.ts';
 
 export interface DocumentOptions {
   readonly title: string;
@@ -74,8 +75,8 @@ function operationObject(operation: Operation): Record<string, unknown> {
 
 function problemResponses(operation: Operation): Record<string, unknown> {
   const byStatus = new Map<number, string[]>();
-  for (const code of [...operation.problems, 'unauthorized', 'forbidden', 'unavailable'] as const) {
-    const { status, title } = problems[code];
+  for (const code of [...operation.problems, 'unauthenticated', 'forbidden', 'store-unavailable'] as const) {
+    const { status, title } = entryOf(code);
     byStatus.set(status, [...(byStatus.get(status) ?? []), title]);
   }
   return Object.fromEntries(
@@ -83,7 +84,7 @@ function problemResponses(operation: Operation): Record<string, unknown> {
       status,
       {
         description: `${titles.join(', or ')}.`,
-        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/problem' } } },
+        content: { [mediaType]: { schema: { $ref: '#/components/schemas/problem' } } },
       },
     ]),
   );

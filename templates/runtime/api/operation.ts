@@ -1,6 +1,6 @@
+import type { Code } from '../../../problems/catalogue.ts';
 import type { Caller } from '../assertion.ts';
 import type { JsonSchema } from '../json-schema.ts';
-import type { ProblemCode } from './problem.ts';
 
 /** A request as an operation sees it: validated against the operation's schemas. */
 export interface OperationRequest {
@@ -33,7 +33,7 @@ export interface Operation {
   readonly headers?: Readonly<Record<string, JsonSchema>>;
   readonly body?: OperationBody;
   readonly answer: { readonly status: 200 | 201; readonly description: string; readonly schema: string };
-  readonly problems: readonly ProblemCode[];
+  readonly problems: readonly Code[];
   readonly handle: (request: OperationRequest) => Promise<OperationAnswer>;
 }
 

@@ -92,7 +92,8 @@ export const problemSchema: JsonSchema = {
     title: { type: 'string' },
     status: { type: 'integer' },
     code: { type: 'string', description: 'Stable name of the problem, for programs.' },
-    detail: { type: 'string', description: 'What happened and what to do about it.' },
+    detail: { type: 'string', description: 'The fault in this request.' },
+    remedy: { type: 'string', description: 'How to solve it.' },
     errors: {
       type: 'array',
       items: {
@@ -107,5 +108,5 @@ export const problemSchema: JsonSchema = {
     },
     requestId: { type: 'string' },
   },
-  required: ['type', 'title', 'status', 'code', 'detail', 'requestId'],
+  required: ['type', 'title', 'status', 'code', 'detail', 'remedy', 'requestId'],
 };

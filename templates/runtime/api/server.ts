@@ -3,12 +3,12 @@ import { type FastifyBaseLogger, type FastifyError, type FastifyReply, type Fast
 import type { Logger } from 'pino';
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 import { isObject } from '../../../json/object.ts';
+import { mediaType, Problem } from '../../../problems/problem.ts';
 import type { Caller } from '../assertion.ts';
 import { requestIdHeader, requestIdOf } from '../request-id.ts';
 import { admit } from './admission.ts';
 import { isUnavailable } from './database.ts';
 import type { Operation } from './operation.ts';
-import { Problem } from './problem.ts';
 import { invalid, validatorCompiler } from './validation.ts';
 
 export interface ApiServerOptions {
@@ -44,7 +44,7 @@ export function createApiServer(options: ApiServerOptions) {
   app.setValidatorCompiler(validatorCompiler());
   app.setErrorHandler((error: FastifyError, request, reply) => sendProblem(problemOf(error, request), request, reply));
   app.setNotFoundHandler((request, reply) =>
-    sendProblem(new Problem('not_found', { detail: `There is no ${request.method} ${pathOf(request)}.` }), request, reply),
+    sendProblem(new Problem('route-not-found', `${request.method} ${pathOf(request)} is not served.`), request, reply),
   );
   app.addContentTypeParser('application/merge-patch+json', { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'));
 
@@ -142,12 +142,7 @@ function pathOf(request: FastifyRequest): string {
 }
 
 function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply) {
-  return reply
-    .code(problem.status)
-    .headers({ ...problem.options.headers })
-    .type('application/problem+json')
-    .serializer(JSON.stringify)
-    .send(problem.document(request.id));
+  return reply.code(problem.status).headers(problem.headers).type(mediaType).serializer(JSON.stringify).send(problem.document(request.id));
 }
 
 function problemOf(error: FastifyError, request: FastifyRequest): Problem {
@@ -157,16 +152,12 @@ function problemOf(error: FastifyError, request: FastifyRequest): Problem {
   }
   if (isUnavailable(error)) {
     request.log.warn({ err: error }, 'database unavailable');
-    return new Problem('unavailable', {
-      detail: 'The database cannot be reached. Try again in a few seconds.',
-      headers: { 'retry-after': '2' },
-      cause: error,
-    });
+    return new Problem('store-unavailable', 'The database did not answer.', { headers: { 'retry-after': '2' }, cause: error });
   }
   const known = malformed(error);
   if (known !== undefined) return known;
   request.log.error({ err: error }, 'request failed');
-  return new Problem('internal_error', { detail: `Something went wrong on our side. Name request ${request.id} when you report it.` });
+  return new Problem('internal', 'An unexpected error occurred.');
 }
 
 function isSchemaError(value: unknown): value is Parameters<typeof invalid>[0][number] {
@@ -177,15 +168,15 @@ function isSchemaError(value: unknown): value is Parameters<typeof invalid>[0][n
 function malformed(error: FastifyError): Problem | undefined {
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new Problem('too_large', { detail: `The body is larger than ${bodyLimit} bytes.` });
+      return new Problem('body-too-large', `The body is larger than ${bodyLimit} bytes.`);
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return new Problem('unsupported_media_type', { detail: 'The body must be JSON: set Content-Type to application/json.' });
+      return new Problem('unsupported-media-type', 'The body must be JSON, with the Content-Type application/json.');
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
-      return new Problem('malformed_request', { detail: 'The body is empty, but Content-Type says JSON.' });
+      return new Problem('malformed-request', 'The body is empty, but its Content-Type is JSON.');
     default:
       if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
         const json = error instanceof SyntaxError || error.code === 'FST_ERR_CTP_INVALID_JSON_BODY';
-        return new Problem('malformed_request', { detail: json ? `The body is not valid JSON: ${error.message}` : `${error.message}.` });
+        return new Problem('malformed-request', json ? `The body is not valid JSON: ${error.message}` : `${error.message}.`);
       }
       return undefined;
   }

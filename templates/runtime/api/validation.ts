@@ -1,9 +1,9 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import type { FastifySchemaCompiler } from 'fastify';
+import { Problem, type ProblemError } from '../../../problems/problem.ts';
 import { faultsOf, type JsonSchema, type SchemaError } from '../json-schema.ts';
 import type { Payload } from './payload.ts';
-import { type Fault, Problem } from './problem.ts';
 
 /** Bodies are taken as they are; `5` is no string. Strict mode is off because schemas carry keywords of OpenAPI. */
 function bodyValidator(): Ajv2020 {
@@ -37,9 +37,14 @@ export function payloadCheck(schema: JsonSchema): (payload: Payload) => void {
 export function invalid(errors: readonly SchemaError[], part: string): Problem {
   const faults = faultsOf(errors);
   const inBody = part === 'body';
-  const named: Fault[] = faults.map(({ pointer, detail }) => (inBody ? { pointer, detail } : { parameter: pointer.slice(1), detail }));
-  return new Problem(inBody ? 'invalid_payload' : 'malformed_request', {
-    detail: `${named.map((fault) => `${fault.pointer || fault.parameter || 'The body'} ${fault.detail}`).join('; ')}.`,
-    errors: named,
-  });
+  const named: ProblemError[] = faults.map(({ pointer, detail }) =>
+    inBody ? { pointer, detail } : { parameter: pointer.slice(1), detail },
+  );
+  return new Problem(
+    inBody ? 'invalid' : 'malformed-request',
+    `${named.map((fault) => `${fault.pointer || fault.parameter || 'The body'} ${fault.detail}`).join('; ')}.`,
+    {
+      errors: named,
+    },
+  );
 }

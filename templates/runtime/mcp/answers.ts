@@ -1,13 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { mediaType, Problem } from '../../../problems/problem.ts';
 import { sendJson } from './http-body.ts';
 
-/** Problem details, RFC 9457. */
-export function sendProblem(response: ServerResponse, requestId: string, status: number, title: string, detail: string): void {
-  sendJson(response, status, { type: 'about:blank', title, status, detail, requestId }, 'application/problem+json');
+export function sendProblem(response: ServerResponse, problem: Problem, requestId: string): void {
+  for (const [name, value] of Object.entries(problem.headers)) response.setHeader(name, value);
+  sendJson(response, problem.status, problem.document(requestId), mediaType);
 }
 
 export function sendNothing(response: ServerResponse, requestId: string): void {
-  sendProblem(response, requestId, 404, 'Not found', 'There is nothing here. See the URLs in the status of the tenant.');
+  sendProblem(response, new Problem('route-not-found', 'Nothing is served at this path.'), requestId);
 }
 
 /** Public, and readable by pages of any origin: clients that run in browsers start here. */

@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Problem } from '../../../problems/problem.ts';
 
 /** Why a JSON body could not be read, as a JSON-RPC error. */
 export interface BodyFault {
-  readonly status: 400 | 413 | 415;
-  readonly code: number;
-  readonly message: string;
+  /** Code of the JSON-RPC error. */
+  readonly rpcCode: number;
+  readonly problem: Problem;
 }
 
 /** Reads a JSON body of at most `limit` bytes. */
@@ -13,9 +14,9 @@ export async function readJson(
   limit: number,
 ): Promise<{ value: unknown; fault?: undefined } | { value?: undefined; fault: BodyFault }> {
   if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) {
-    return { fault: { status: 415, code: -32000, message: 'Content-Type must be application/json' } };
+    return { fault: { rpcCode: -32000, problem: new Problem('unsupported-media-type', 'Content-Type must be application/json.') } };
   }
-  const tooLarge = { fault: { status: 413, code: -32000, message: `The message is larger than ${limit} bytes` } } as const;
+  const tooLarge = { fault: { rpcCode: -32000, problem: new Problem('body-too-large', `The message is larger than ${limit} bytes.`) } };
   if (Number(request.headers['content-length']) > limit) return tooLarge;
   const chunks: Buffer[] = [];
   let length = 0;
@@ -31,7 +32,7 @@ export async function readJson(
   } catch {
     // Answered below.
   }
-  return { fault: { status: 400, code: -32700, message: 'Parse error: the body must be a JSON-RPC message' } };
+  return { fault: { rpcCode: -32700, problem: new Problem('malformed-request', 'Parse error: the body must be a JSON-RPC message.') } };
 }
 
 /** Bytes that are read of a body nobody wants, before its connection is given up. */
@@ -52,8 +53,9 @@ export function discardBody(request: IncomingMessage, response: ServerResponse):
   request.resume();
 }
 
-export function sendRpcError(response: ServerResponse, { status, code, message }: BodyFault): void {
-  sendJson(response, status, { jsonrpc: '2.0', id: null, error: { code, message } });
+export function sendRpcError(response: ServerResponse, { rpcCode, problem }: BodyFault, requestId: string): void {
+  const error = { code: rpcCode, message: problem.message, data: problem.document(requestId) };
+  sendJson(response, problem.status, { jsonrpc: '2.0', id: null, error });
 }
 
 export function sendJson(response: ServerResponse, status: number, body: unknown, type = 'application/json'): void {

@@ -13,6 +13,7 @@ import {
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/server/validators/ajv';
 import type { Logger } from 'pino';
 import { SpoolFull } from '../../../audit/spool.ts';
+import { Problem } from '../../../problems/problem.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { Authorized } from './authorizer.ts';
 import { discardBody, readJson, sendRpcError } from './http-body.ts';
@@ -97,7 +98,7 @@ export class McpEndpoint {
       const read = await readJson(request, messageLimit);
       if (read.fault !== undefined) {
         discardBody(request, response);
-        return sendRpcError(response, read.fault);
+        return sendRpcError(response, read.fault, requestId);
       }
       body = read.value;
     }
@@ -153,16 +154,16 @@ export class McpEndpoint {
     const withheld = tools.withheld.get(name);
     if (withheld === undefined) {
       const asked = JSON.stringify(name.slice(0, 100));
-      return new ProtocolError(
-        ProtocolErrorCode.InvalidParams,
-        `There is no tool ${asked}. Call tools/list: it has the names of all there are now.`,
+      return invalidParams(
+        new Problem('tool-not-found', `There is no tool ${asked}. Call tools/list: it has the names of all there are now.`),
+        requestId,
       );
     }
     const { tool, reason } = withheld;
     const { audit, metrics } = this.#options;
     metrics.countCall(name, 'not_offered', 0);
     if (!audit.full) audit.record({ tool, args, caller: authorized.caller, requestId, durationMs: 0, outcome: 'not_offered' });
-    return new ProtocolError(ProtocolErrorCode.InvalidParams, reason);
+    return invalidParams(new Problem('tool-not-offered', reason), requestId);
   }
 
   /** Calls the tool and records it; what cannot be recorded is not done, or at least not answered. */
@@ -198,6 +199,10 @@ export class McpEndpoint {
     if (access !== 'all' && !tool.annotations.readOnlyHint) return forbidden(tool, limits);
     return await this.#options.caller.call({ tool, args, caller, requestId, signal });
   }
+}
+
+function invalidParams(problem: Problem, requestId: string): ProtocolError {
+  return new ProtocolError(ProtocolErrorCode.InvalidParams, problem.message, problem.document(requestId));
 }
 
 /** Methods of a message, or of the messages of a batch. */

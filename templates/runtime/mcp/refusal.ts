@@ -1,3 +1,6 @@
+import type { Code } from '../../../problems/catalogue.ts';
+import { Problem } from '../../../problems/problem.ts';
+
 /** Why a request was refused, for the metric; a closed list, so that its labels stay few. */
 export type RefusalReason =
   | 'no_token'
@@ -10,6 +13,7 @@ export type RefusalReason =
   | 'not_member'
   | 'role'
   | 'read_only'
+  | 'starting'
   | 'unavailable'
   | 'origin'
   | 'host';
@@ -23,36 +27,34 @@ const challenges: Partial<Record<RefusalReason, 'invalid_token' | 'insufficient_
   scope: 'insufficient_scope',
 };
 
-const statuses: Record<RefusalReason, 401 | 403 | 503> = {
-  no_token: 401,
-  invalid_token: 401,
-  expired: 401,
-  wrong_issuer: 401,
-  wrong_audience: 401,
-  unknown_key: 401,
-  scope: 403,
-  not_member: 403,
-  role: 403,
-  read_only: 403,
-  unavailable: 503,
-  origin: 403,
-  host: 403,
-};
+const codes = {
+  no_token: 'unauthenticated',
+  invalid_token: 'unauthenticated',
+  expired: 'unauthenticated',
+  wrong_issuer: 'unauthenticated',
+  wrong_audience: 'unauthenticated',
+  unknown_key: 'unauthenticated',
+  scope: 'insufficient-scope',
+  not_member: 'not-a-member',
+  role: 'role-required',
+  read_only: 'read-only',
+  starting: 'tenant-starting',
+  unavailable: 'authorization-unavailable',
+  origin: 'origin-refused',
+  host: 'host-refused',
+} as const satisfies Record<RefusalReason, Code>;
 
-/** A request that is not served. The detail goes to the client and says what to do; it never echoes a credential. */
-export class Refusal extends Error {
-  override readonly name = 'Refusal';
+/** A request that is not served. The detail names the fault for the client; it never echoes a credential. */
+export class Refusal extends Problem {
   readonly reason: RefusalReason;
-  readonly retryAfterSeconds: number | undefined;
 
   constructor(reason: RefusalReason, detail: string, options: { retryAfterSeconds?: number; cause?: unknown } = {}) {
-    super(detail, options.cause === undefined ? {} : { cause: options.cause });
+    const { retryAfterSeconds, cause } = options;
+    super(codes[reason], detail, {
+      ...(retryAfterSeconds !== undefined && { headers: { 'retry-after': String(retryAfterSeconds) } }),
+      ...(cause !== undefined && { cause }),
+    });
     this.reason = reason;
-    this.retryAfterSeconds = options.retryAfterSeconds;
-  }
-
-  get status(): 401 | 403 | 503 {
-    return statuses[this.reason];
   }
 
   /** The WWW-Authenticate header, by which a client finds the authorization server: RFC 6750 and RFC 9728 section 5.1. */

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
+import { Problem } from '../../../problems/problem.ts';
 import { requestIdHeader, requestIdOf } from '../request-id.ts';
 import { sendMetadata, sendNothing, sendProblem } from './answers.ts';
 import type { ApiReporter } from './api-report.ts';
@@ -210,29 +211,22 @@ export class Sidecar {
       return;
     }
     discardBody(request, response);
+    const problem = problemOf(error);
     if (error instanceof Refusal) {
       metrics.countRefusal(error.reason);
-      const level = error.reason === 'unavailable' ? 'warn' : 'info';
+      const level = problem.status === 503 ? 'warn' : 'info';
       logger[level](
         { rid: exchange.id, reason: error.reason, ...(error.cause instanceof Error && { err: error.cause }) },
         'request refused',
       );
       const challenge = exchange.resource && error.challenge(exchange.resource.metadataUrl);
       if (challenge !== undefined) response.setHeader('www-authenticate', challenge);
-      if (error.retryAfterSeconds !== undefined) response.setHeader('retry-after', error.retryAfterSeconds);
-      sendProblem(response, exchange.id, error.status, titles[error.status], error.message);
-    } else if (error instanceof BodyTooLarge || (error instanceof Error && error.cause instanceof BodyTooLarge)) {
-      sendProblem(response, exchange.id, 413, 'Too large', `The body is larger than ${publicBodyLimit} bytes.`);
-    } else if (error instanceof UpstreamUnreachable) {
+    } else if (problem.code === 'api-unavailable') {
       logger.warn({ rid: exchange.id, err: error }, 'API not reached');
-      response.setHeader('retry-after', 2);
-      sendProblem(response, exchange.id, 503, 'Temporarily unavailable', 'The API cannot be reached. Try again in a few seconds.');
-    } else if (error instanceof DOMException && error.name === 'TimeoutError') {
-      sendProblem(response, exchange.id, 504, 'Timeout', 'The API took too long to answer.');
-    } else {
+    } else if (problem.code === 'internal') {
       logger.error({ rid: exchange.id, err: error }, 'request failed');
-      sendProblem(response, exchange.id, 500, 'Internal error', `Something went wrong on our side. Name request ${exchange.id}.`);
     }
+    sendProblem(response, problem, exchange.id);
   }
 
   #record({ id, route, method, subject }: Exchange, status: number, seconds: number): void {
@@ -251,7 +245,15 @@ const subscriptionCheckMs = 5_000;
 const readingMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 function starting(): Refusal {
-  return new Refusal('unavailable', 'The API of this tenant is starting. Try again in a few seconds.', { retryAfterSeconds: 2 });
+  return new Refusal('starting', 'The API of this tenant is starting.');
 }
 
-const titles = { 401: 'Not authorized', 403: 'Forbidden', 503: 'Temporarily unavailable' } as const;
+function problemOf(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof BodyTooLarge || (error instanceof Error && error.cause instanceof BodyTooLarge))
+    return new Problem('body-too-large', `The body is larger than ${publicBodyLimit} bytes.`);
+  if (error instanceof UpstreamUnreachable) return new Problem('api-unavailable', 'The API of this tenant cannot be reached.');
+  if (error instanceof DOMException && error.name === 'TimeoutError')
+    return new Problem('api-timeout', 'The API of this tenant did not answer in time.');
+  return new Problem('internal', 'An unexpected error occurred.');
+}

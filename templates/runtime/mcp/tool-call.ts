@@ -181,5 +181,6 @@ function describeProblem(status: number, json: unknown, text: string): string {
     const detail = [fault['detail'], fault['message']].find((value) => typeof value === 'string');
     return `- ${[place, detail ?? JSON.stringify(fault)].filter((part) => part !== undefined).join(': ')}`;
   });
-  return [head, ...lines].join('\n');
+  const remedy = typeof problem['remedy'] === 'string' ? [problem['remedy']] : [];
+  return [head, ...lines, ...remedy].join('\n');
 }
