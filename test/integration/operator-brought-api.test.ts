@@ -85,6 +85,15 @@ test('a document that stays unusable stalls the tenant, and a mended template he
   expect(healed.status?.server).toMatchObject({ tools: 1, operations: 1 });
 });
 
+test('a roll-out of a wrong API is named while the old pod serves', async () => {
+  const name = await bring(brought('nothing'));
+  await world.ready(name);
+  await applyTemplate(name, brought('document-swagger'));
+  const stalled = await world.until(name, (tenant) => conditionOf(tenant, 'Stalled')?.status === 'True');
+  expect(conditionOf(stalled, 'Stalled')).toMatchObject({ reason: 'DocumentUnusable' });
+  expect(conditionOf(stalled, 'Ready')).toMatchObject({ status: 'True', message: expect.stringContaining('is Swagger 2.0') });
+});
+
 test('operations that became no tool, and entries of spec.tools that match none, are in the status of a tenant that serves', async () => {
   const name = await bring(brought('left-out'), { tools: { deny: ['drop_*'] } });
   const tenant = await world.ready(name);
