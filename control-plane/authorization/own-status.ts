@@ -1,11 +1,14 @@
-import type { Verdict } from '../../crds/conditions.ts';
+import { type ConditionReason, verdict } from '../../crds/conditions.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
 import { fieldManager } from '../field-manager.ts';
 import { type OwnStatus, statusToWrite } from './plan.ts';
 
-export type AuthorizationVerdict = Omit<Extract<Verdict, { type: 'AuthorizationReady' }>, 'type'>;
+export interface AuthorizationVerdict {
+  readonly reason: ConditionReason<'AuthorizationReady'>;
+  readonly message: string;
+}
 
 /** What a pass needs to write a Tenant. */
 export interface Writing {
@@ -18,12 +21,12 @@ export interface Writing {
 /** Writes condition, registrations and organization, unless the Tenant shows them already. */
 export async function say(
   tenant: Tenant,
-  verdict: AuthorizationVerdict,
+  { reason, message }: AuthorizationVerdict,
   recorded: Pick<OwnStatus, 'resources' | 'organization'>,
   { client, now, wrote }: Writing,
   signal: AbortSignal,
 ): Promise<void> {
-  const own = statusToWrite(tenant, { type: 'AuthorizationReady', ...verdict }, recorded, now);
+  const own = statusToWrite(tenant, verdict('AuthorizationReady', reason, message), recorded, now);
   if (own === undefined) return;
   const { name, uid } = tenant.metadata;
   // What is left out of an apply is removed, so each one has all that is ours.

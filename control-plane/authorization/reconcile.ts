@@ -47,7 +47,7 @@ export async function reconcile(
       return 0;
     case 'unauthorized': {
       const nothing = { resources: [], organization: undefined };
-      await say(tenant, { status: 'True', reason: 'NoOrganization', message: noOrganization }, nothing, context, signal);
+      await say(tenant, { reason: 'NoOrganization', message: noOrganization }, nothing, context, signal);
       return undefined;
     }
     case 'organize':
@@ -78,7 +78,7 @@ async function organize(
     if (!(error instanceof ProviderUnavailable)) throw error;
     if (!isRefusal(error)) return giveUp(tenant, error, recorded, context, signal);
     const message = `WorkOS refused to create the organization (HTTP ${error.status}). Correct spec.organization.`;
-    await say(tenant, { status: 'False', reason: 'OrganizationRefused', message }, recorded, context, signal);
+    await say(tenant, { reason: 'OrganizationRefused', message }, recorded, context, signal);
     return refusedRetryMs;
   }
 }
@@ -100,7 +100,7 @@ async function register(
     const found = await context.provider.organization(organizationId);
     if (found === undefined) {
       const message = `WorkOS has no organization ${organizationId}. Create the tenant again with the right organizationId.`;
-      await say(tenant, { status: 'False', reason: 'OrganizationNotFound', message }, unfinished(), context, signal);
+      await say(tenant, { reason: 'OrganizationNotFound', message }, unfinished(), context, signal);
       return refusedRetryMs;
     }
     // Before anything is made: who may not have the organization gets nothing of it.
@@ -114,11 +114,11 @@ async function register(
     if (!(error instanceof ProviderUnavailable)) throw error;
     if (!(error instanceof InvitationRefused)) return giveUp(tenant, error, unfinished(), context, signal);
     const message = `WorkOS refused to invite the first administrator (HTTP ${error.status}). Correct spec.organization.admin.email, and see that the role ${adminRole} exists: tenantry workos check.`;
-    await say(tenant, { status: 'False', reason: 'InvitationRefused', message }, { resources: ordered(), organization }, context, signal);
+    await say(tenant, { reason: 'InvitationRefused', message }, { resources: ordered(), organization }, context, signal);
     return refusedRetryMs;
   }
   const message = `Users of organization ${organizationId} can sign in.`;
-  await say(tenant, { status: 'True', reason: 'Registered', message }, { resources: ordered(), organization }, context, signal);
+  await say(tenant, { reason: 'Registered', message }, { resources: ordered(), organization }, context, signal);
   return undefined;
 }
 
@@ -165,7 +165,7 @@ async function refuse(
   context: Context,
   signal: AbortSignal,
 ): Promise<number> {
-  await say(tenant, { status: 'False', reason: 'OrganizationTaken', message }, recorded, context, signal);
+  await say(tenant, { reason: 'OrganizationTaken', message }, recorded, context, signal);
   return refusedRetryMs;
 }
 
@@ -180,6 +180,6 @@ async function giveUp(
   const waiting =
     tenant.metadata.deletionTimestamp === undefined ? 'Registration is' : 'The OAuth resources are not removed yet; removal is';
   const message = `${error.message}. ${waiting} tried again.`;
-  await say(tenant, { status: 'False', reason: 'ProviderUnavailable', message }, recorded, context, signal);
+  await say(tenant, { reason: 'ProviderUnavailable', message }, recorded, context, signal);
   throw error;
 }

@@ -1,4 +1,15 @@
-import { type Condition, type ConditionReason, isTrue, mergeConditions, stallsAuthorization, type Verdict } from '../../crds/conditions.ts';
+import {
+  type Condition,
+  type ConditionReason,
+  isTrue,
+  mergeConditions,
+  remedyOf,
+  type Stall,
+  stallsAtOnce,
+  type Verdict,
+  verdict,
+  verdictOfStall,
+} from '../../crds/conditions.ts';
 import { type Endpoints, namespaceOf } from '../../crds/names.ts';
 import type { Tenant, TenantStatus } from '../../crds/tenant.ts';
 import type { MigrationState } from './plan.ts';
@@ -9,13 +20,13 @@ import type { WorkloadState } from './workload.ts';
 
 /** A reason why only a person can help, with what to do. */
 export interface Blocked {
-  readonly reason: Exclude<ConditionReason<'Stalled'>, 'Progressing'>;
+  readonly reason: Stall;
   readonly message: string;
 }
 
 /** Why keys that were revoked may work on, or keys that were made do not work. */
 export interface KeysProblem {
-  readonly reason: Extract<ConditionReason<'SecretsReady'>, 'KeysNotWritten' | 'TooManyKeys'>;
+  readonly reason: ConditionReason<'SecretsReady'>;
   readonly message: string;
 }
 
@@ -24,7 +35,7 @@ export type Verification =
   | { readonly state: 'succeeded'; readonly server: VerifiedServer }
   | {
       readonly state: 'failed';
-      readonly reason: 'Unreachable' | 'HandshakeFailed' | 'MetadataInvalid' | 'ChallengeMissing';
+      readonly reason: ConditionReason<'Verified'>;
       readonly message: string;
     };
 
@@ -37,7 +48,7 @@ export interface Findings {
   readonly keysProblem?: KeysProblem | undefined;
   /** Where the database is; `none` where the tenant has none. */
   readonly database?: { readonly server: string; readonly name: string } | 'none';
-  readonly databaseProblem?: { readonly reason: 'ServerUnavailable' | 'NoServer'; readonly message: string };
+  readonly databaseProblem?: { readonly reason: ConditionReason<'DatabaseReady'>; readonly message: string };
   readonly migration?: MigrationState;
   readonly workload?: WorkloadState;
   readonly route?: RouteState | undefined;
@@ -74,26 +85,28 @@ export function statusOf(tenant: Tenant, findings: Findings, now: () => Date): T
 
 function decide(tenant: Tenant, findings: Findings): Verdict[] {
   const suspended = tenant.spec.suspended === true;
+  // A stall shows in the condition it is defined for, too.
+  const stall = findings.blocked && verdictOfStall(findings.blocked.reason, findings.blocked.message);
   const parts: Verdict[] = [
-    templateVerdict(tenant, findings),
+    templateVerdict(tenant),
     secretsVerdict(findings),
     databaseVerdict(findings, tenant),
     workloadVerdict(findings, suspended),
     routeVerdict(findings),
     verifiedVerdict(tenant, findings, suspended),
-  ];
-  const blocked = findings.blocked ?? stalledBy(tenant, findings);
+  ].map((part) => (part.type === stall?.type ? stall : part));
+  const blocked = findings.blocked ?? stalledBy(tenant, parts) ?? (suspended ? undefined : failedRollout(findings));
   const ready = readyVerdict(tenant, parts, findings, blocked, suspended);
-  const settled = ready.status === 'True' && parts.every((verdict) => verdict.status === 'True');
+  const settled = ready.status === 'True' && parts.every(({ status }) => status === 'True');
   return [
     ...parts,
     ready,
     settled || blocked || suspended
-      ? { type: 'Reconciling', status: 'False', reason: 'Settled', message: 'Nothing is being changed.' }
-      : { type: 'Reconciling', status: 'True', reason: 'Progressing', message: `Waiting for: ${waitingFor(tenant, parts).join(', ')}.` },
+      ? verdict('Reconciling', 'Settled', 'Nothing is being changed.')
+      : verdict('Reconciling', 'Progressing', `Waiting for: ${waitingFor(tenant, parts).join(', ')}.`),
     blocked
-      ? { type: 'Stalled', status: 'True', reason: blocked.reason, message: blocked.message }
-      : { type: 'Stalled', status: 'False', reason: 'Progressing', message: troubleOf(findings) ?? 'Nothing has to be done by hand.' },
+      ? verdict('Stalled', blocked.reason, blocked.message)
+      : verdict('Stalled', 'Progressing', troubleOf(findings) ?? 'Nothing has to be done by hand.'),
   ];
 }
 
@@ -102,77 +115,75 @@ function troubleOf({ workload, route }: Findings): string | undefined {
   return workload?.problem?.message ?? (typeof route === 'object' && 'refused' in route ? route.refused : undefined);
 }
 
-function stalledBy(tenant: Tenant, findings: Findings): Blocked | undefined {
-  const authorization = tenant.status?.conditions?.find((condition) => condition.type === 'AuthorizationReady');
-  if (authorization && stallsAuthorization(authorization.reason)) return { reason: authorization.reason, message: authorization.message };
-  if (findings.databaseProblem?.reason === 'NoServer') return { reason: 'NoServer', message: findings.databaseProblem.message };
-  if (findings.migration === 'failed') return { reason: 'MigrationFailed', message: migrationFailed };
-  const problem = findings.workload?.problem;
-  if (problem?.stalls && !tenant.spec.suspended) return { reason: problem.reason, message: problem.message };
+/** The first condition with a reason that only a person can end. The control plane's comes first: without it nobody can sign in. */
+function stalledBy(tenant: Tenant, parts: readonly Verdict[]): Blocked | undefined {
+  const authorization = (tenant.status?.conditions ?? []).filter(({ type }) => type === 'AuthorizationReady');
+  for (const { reason, message } of [...authorization, ...parts]) if (stallsAtOnce(reason)) return { reason, message };
   return undefined;
 }
 
-const migrationFailed =
-  'The migration failed. Read its log (kubectl logs -n <namespace> -l app.kubernetes.io/component=migration), mend the template, or delete the Job to try again.';
-
-function templateVerdict(tenant: Tenant, findings: Findings): Verdict {
-  const { reason, message } = findings.blocked ?? {};
-  for (const fault of ['TemplateNotFound', 'RevisionNotFound', 'TemplateInvalid', 'ParametersInvalid', 'ContainersInvalid'] as const) {
-    if (reason === fault && message !== undefined) return { type: 'TemplateResolved', status: 'False', reason: fault, message };
-  }
-  return { type: 'TemplateResolved', status: 'True', reason: 'Resolved', message: `Template ${tenant.spec.template.name} is used.` };
+/** A problem of the new pods that only a person can end, even while an old pod serves. */
+function failedRollout({ workload }: Findings): Blocked | undefined {
+  const problem = workload?.problem;
+  return problem?.stalls ? { reason: problem.reason, message: problem.message } : undefined;
 }
 
+function templateVerdict({ spec }: Tenant): Verdict {
+  return verdict('TemplateResolved', 'Resolved', `Template ${spec.template.name} is used.`);
+}
+
+const migrationFailed = (namespace: string): string =>
+  `The migration failed. ${remedyOf('DatabaseReady', 'MigrationFailed')} Its log: kubectl logs -n ${namespace} -l app.kubernetes.io/component=migration`;
+
 function secretsVerdict({ secrets, keysProblem }: Findings): Verdict {
-  if (keysProblem) return { type: 'SecretsReady', status: 'False', ...keysProblem };
+  if (keysProblem) return verdict('SecretsReady', keysProblem.reason, keysProblem.message);
   return secrets
-    ? { type: 'SecretsReady', status: 'True', reason: 'Generated', message: 'All secrets exist.' }
-    : { type: 'SecretsReady', status: 'False', reason: 'Pending', message: 'Secrets are not generated yet.' };
+    ? verdict('SecretsReady', 'Generated', 'All secrets exist.')
+    : verdict('SecretsReady', 'Pending', 'Secrets are not generated yet.');
 }
 
 function databaseVerdict({ database, databaseProblem, migration, workload }: Findings, tenant: Tenant): Verdict {
   const type = 'DatabaseReady';
-  if (databaseProblem) return { type, status: 'False', ...databaseProblem };
-  if (database === 'none') return { type, status: 'True', reason: 'NotRequired', message: 'This tenant has no database.' };
-  if (database === undefined) return { type, status: 'False', reason: 'Provisioning', message: 'The database is not provisioned yet.' };
-  if (migration === 'failed') return { type, status: 'False', reason: 'MigrationFailed', message: migrationFailed };
+  if (databaseProblem) return verdict(type, databaseProblem.reason, databaseProblem.message);
+  if (database === 'none') return verdict(type, 'NotRequired', 'This tenant has no database.');
+  if (database === undefined) return verdict(type, 'Provisioning', 'The database is not provisioned yet.');
+  if (migration === 'failed') return verdict(type, 'MigrationFailed', migrationFailed(namespaceOf(tenant.metadata.name)));
   if (migration === 'none' || migration === 'succeeded') {
-    return { type, status: 'True', reason: 'Ready', message: 'The database exists and is migrated.' };
+    return verdict(type, 'Ready', 'The database exists and is migrated.');
   }
   const namespace = namespaceOf(tenant.metadata.name);
   const message = workload?.problem
     ? `The migration does not start: ${workload.problem.message}`
     : `The migration is under way. If it stays so: kubectl describe jobs,pods -n ${namespace} -l app.kubernetes.io/component=migration.`;
-  return { type, status: 'False', reason: 'Migrating', message };
+  return verdict(type, 'Migrating', message);
 }
 
 function workloadVerdict({ workload, blocked }: Findings, suspended: boolean): Verdict {
   const type = 'WorkloadAvailable';
   if (suspended && blocked?.reason === 'Paused' && workload?.available)
-    return { type, status: 'True', reason: 'Available', message: 'The tenant is suspended, but its pods serve until the pause ends.' };
-  if (suspended)
-    return { type, status: 'False', reason: 'Suspended', message: 'The tenant is suspended; set spec.suspended to false to resume it.' };
-  if (!workload) return { type, status: 'False', reason: 'Pending', message: 'The pods are not started yet.' };
+    return verdict(type, 'Available', 'The tenant is suspended, but its pods serve until the pause ends.');
+  if (suspended) return verdict(type, 'Suspended', 'The tenant is suspended; set spec.suspended to false to resume it.');
+  if (!workload) return verdict(type, 'Pending', 'The pods are not started yet.');
   if (workload.available) {
     const next = workload.problem === undefined ? '' : ` The next one does not start: ${workload.problem.message}`;
-    return { type, status: 'True', reason: 'Available', message: `A pod serves.${next}` };
+    return verdict(type, 'Available', `A pod serves.${next}`);
   }
-  if (workload.problem) return { type, status: 'False', reason: workload.problem.reason, message: workload.problem.message };
-  return { type, status: 'False', reason: 'Progressing', message: 'The pods are starting.' };
+  if (workload.problem) return verdict(type, workload.problem.reason, workload.problem.message);
+  return verdict(type, 'Progressing', 'The pods are starting.');
 }
 
 function routeVerdict({ route }: Findings): Verdict {
   const type = 'RouteReady';
-  if (route === 'routed') return { type, status: 'True', reason: 'Routed', message: 'Service and route are in place.' };
-  if (route === undefined) return { type, status: 'False', reason: 'Pending', message: 'The route is not in place yet.' };
-  if ('waiting' in route) return { type, status: 'False', reason: 'Pending', message: route.waiting };
-  return { type, status: 'False', reason: 'NotAccepted', message: route.refused };
+  if (route === 'routed') return verdict(type, 'Routed', 'Service and route are in place.');
+  if (route === undefined) return verdict(type, 'Pending', 'The route is not in place yet.');
+  if ('waiting' in route) return verdict(type, 'Pending', route.waiting);
+  return verdict(type, 'NotAccepted', route.refused);
 }
 
 function verifiedVerdict(tenant: Tenant, { verification, blocked, endpoints }: Findings, suspended: boolean): Verdict {
   const type = 'Verified';
-  if (suspended) return { type, status: 'False', reason: 'Suspended', message: 'A suspended tenant is not verified.' };
-  if (verification?.state === 'failed') return { type, status: 'False', reason: verification.reason, message: verification.message };
+  if (suspended) return verdict(type, 'Suspended', 'A suspended tenant is not verified.');
+  if (verification?.state === 'failed') return verdict(type, verification.reason, verification.message);
   const before = tenant.status?.conditions?.find((condition) => condition.type === type);
   // What was verified was another URL if the tenant's has changed since.
   const moved = endpoints !== undefined && endpoints.mcp !== tenant.status?.endpoints?.mcp;
@@ -180,10 +191,9 @@ function verifiedVerdict(tenant: Tenant, { verification, blocked, endpoints }: F
   if (verification?.state === 'succeeded' || held) {
     const server = verification?.state === 'succeeded' ? verification.server : tenant.status?.server;
     const notices = server === undefined ? [] : toolNotices(server);
-    const message = ['An MCP handshake through the public route succeeded.', ...notices].join(' ');
-    return { type, status: 'True', reason: 'HandshakeSucceeded', message };
+    return verdict(type, 'HandshakeSucceeded', ['An MCP handshake through the public route succeeded.', ...notices].join(' '));
   }
-  return { type, status: 'False', reason: 'Pending', message: 'The MCP handshake through the public route has not been tried yet.' };
+  return verdict(type, 'Pending', 'The MCP handshake through the public route has not been tried yet.');
 }
 
 /** Before the first success everything must hold; afterwards only the tenant's own workload counts. */
@@ -195,23 +205,23 @@ function readyVerdict(
   suspended: boolean,
 ): Verdict {
   const type = 'Ready';
-  if (suspended) return { type, status: 'False', reason: 'Suspended', message: 'The tenant is suspended.' };
+  if (suspended) return verdict(type, 'Suspended', 'The tenant is suspended.');
   const server = findings.verification?.state === 'succeeded' ? findings.verification.server : tenant.status?.server;
   const withoutTools = server?.tools === 0 ? toolNotices(server)[0] : undefined;
-  const available = findings.workload?.available ?? isTrue(tenant.status?.conditions, 'WorkloadAvailable');
   const trouble = [troubleOf(findings) ?? []].flat();
+  const available = findings.workload?.available ?? isTrue(tenant.status?.conditions, 'WorkloadAvailable');
   if (wasReady(tenant)) {
     // It is the message that lists of tenants show.
     const but = blocked?.message ?? findings.keysProblem?.message ?? withoutTools;
     return available
-      ? { type, status: 'True', reason: 'Ready', message: but === undefined ? 'The tenant serves.' : `The tenant serves as it is. ${but}` }
-      : { type, status: 'False', reason: 'WorkloadUnavailable', message: ['No pod of the tenant serves.', ...trouble].join(' ') };
+      ? verdict(type, 'Ready', but === undefined ? 'The tenant serves.' : `The tenant serves as it is. ${but}`)
+      : verdict(type, 'WorkloadUnavailable', ['No pod of the tenant serves.', ...trouble].join(' '));
   }
-  if (blocked) return { type, status: 'False', reason: 'Stalled', message: blocked.message };
+  if (blocked) return verdict(type, 'Stalled', blocked.message);
   const waiting = waitingFor(tenant, parts);
   return waiting.length === 0
-    ? { type, status: 'True', reason: 'Ready', message: ['The tenant serves.', withoutTools ?? []].flat().join(' ') }
-    : { type, status: 'False', reason: 'Progressing', message: [`Waiting for: ${waiting.join(', ')}.`, ...trouble].join(' ') };
+    ? verdict(type, 'Ready', ['The tenant serves.', withoutTools ?? []].flat().join(' '))
+    : verdict(type, 'Progressing', [`Waiting for: ${waiting.join(', ')}.`, ...trouble].join(' '));
 }
 
 /** The handshake is recorded only once everything else holds, so its record says that the tenant was ready once. */
@@ -243,11 +253,11 @@ function phaseOf(tenant: Tenant, conditions: readonly Condition[]): NonNullable<
 /** Status of a tenant that is being deleted. `problem` says why the clean-up does not get on. */
 export function deletingStatus(tenant: Tenant, waiting: string, problem: string | undefined, now: () => Date): TenantStatus {
   const verdicts: Verdict[] = [
-    { type: 'Ready', status: 'False', reason: 'Deleting', message: `The tenant is being deleted; waiting for: ${waiting}.` },
-    { type: 'Reconciling', status: 'True', reason: 'Deleting', message: `Waiting for: ${waiting}.` },
+    verdict('Ready', 'Deleting', `The tenant is being deleted; waiting for: ${waiting}.`),
+    verdict('Reconciling', 'Deleting', `Waiting for: ${waiting}.`),
     problem === undefined
-      ? { type: 'Stalled', status: 'False', reason: 'Progressing', message: 'Nothing has to be done by hand.' }
-      : { type: 'Stalled', status: 'True', reason: 'CleanupFailed', message: problem },
+      ? verdict('Stalled', 'Progressing', 'Nothing has to be done by hand.')
+      : verdict('Stalled', 'CleanupFailed', problem),
   ];
   const { authorization: _theirs, conditions = [], ...rest } = tenant.status ?? {};
   // What the parts are is not said any more: they are being taken down.

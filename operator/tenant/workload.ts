@@ -1,4 +1,5 @@
-import type { ApiFaultReason, ApiReport } from '../../crds/api-report.ts';
+import type { ApiReport } from '../../crds/api-report.ts';
+import { remedyOf, type StallOf, stallsAtOnce } from '../../crds/conditions.ts';
 import { labels } from '../../crds/names.ts';
 import type { KubeObject } from '../../kube/resources.ts';
 import { secretsAnnotation } from '../render/pod.ts';
@@ -25,6 +26,8 @@ interface PodCondition {
 
 interface Terminated {
   readonly exitCode: number;
+  readonly startedAt?: string;
+  readonly finishedAt?: string;
   readonly reason?: string;
   readonly message?: string;
 }
@@ -60,19 +63,15 @@ export interface WorkloadState {
   readonly problem?: WorkloadProblem;
 }
 
-export type WorkloadProblem =
-  | {
-      readonly reason: 'ImagePullFailed' | 'ContainerRefused' | 'CrashLoop' | 'Unschedulable' | 'PodsRefused';
-      readonly message: string;
-      readonly stalls?: false;
-    }
-  | {
-      readonly reason: 'ProgramMissing' | ApiFaultReason;
-      readonly message: string;
-      /** Whether only a person can end it. */
-      readonly stalls: boolean;
-    };
+/** A cause that keeps pods from serving. `stalls`: only a person can end it. */
+export interface WorkloadProblem {
+  readonly reason: StallOf<'WorkloadAvailable'>;
+  readonly message: string;
+  readonly stalls: boolean;
+}
 
+/** Failed pulls that no retry mends. */
+const hopeless = new Set(['ErrImageNeverPull', 'InvalidImageName']);
 const pullReasons = new Set(['ErrImagePull', 'ImagePullBackOff', 'ErrImageNeverPull', 'InvalidImageName']);
 
 /** The state of a tenant's Deployment, its pods and the reports of their sidecars together. `reportOf` is asked for pods that are not ready. */
@@ -87,7 +86,9 @@ export function workloadState(
   const available = (status?.availableReplicas ?? 0) > 0;
   const settled =
     current && status?.updatedReplicas === wanted && status.availableReplicas === wanted && status.replicas === wanted && wanted > 0;
-  const problem = settled ? undefined : (problemOf(pods) ?? apiProblemOf(pods, reportOf) ?? refusalOf(status?.conditions));
+  const cause = settled ? undefined : (problemOf(pods) ?? apiProblemOf(pods, reportOf) ?? refusalOf(status?.conditions));
+  const overdue = !settled && current ? overdueOf(status?.conditions) : undefined;
+  const problem = cause ? { ...cause, stalls: cause.stalls || stallsAtOnce(cause.reason) || overdue !== undefined } : overdue;
   return { available, settled, ...(problem ? { problem } : {}) };
 }
 
@@ -134,29 +135,34 @@ function problemOf(pods: readonly PodObject[]): WorkloadProblem | undefined {
       return {
         reason: 'Unschedulable',
         message: `no node takes pod ${pod.metadata.name}: ${unscheduled.message ?? 'no details'} Give the cluster room, or lower the requests.`,
+        stalls: false,
       };
     }
     for (const container of [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])]) {
       const missing = missingProgram(container);
       if (missing !== undefined) return { reason: 'ProgramMissing', message: missing, stalls: true };
+      if (crashLoops(container)) {
+        const { name, namespace } = pod.metadata;
+        return {
+          reason: 'CrashLoop',
+          message: `container ${container.name} keeps ending. Look at: kubectl logs -n ${namespace} ${name} -c ${container.name} --previous`,
+          stalls: true,
+        };
+      }
       const waiting = container.state?.waiting;
       if (!waiting?.reason) continue;
       if (pullReasons.has(waiting.reason)) {
         return {
           reason: 'ImagePullFailed',
           message: `container ${container.name} cannot start (${waiting.reason}): ${waiting.message ?? 'no details'}. Correct the image in the template.`,
+          stalls: hopeless.has(waiting.reason),
         };
       }
       if (waiting.reason === 'CreateContainerConfigError' || waiting.reason === 'CreateContainerError') {
         return {
           reason: 'ContainerRefused',
           message: `container ${container.name} cannot be made (${waiting.reason}): ${waiting.message ?? 'no details'}. Correct the template.`,
-        };
-      }
-      if (waiting.reason === 'CrashLoopBackOff') {
-        return {
-          reason: 'CrashLoop',
-          message: `container ${container.name} keeps ending (${container.restartCount ?? 0} restarts). Look at: kubectl logs -n ${pod.metadata.namespace} ${pod.metadata.name} -c ${container.name} --previous`,
+          stalls: false,
         };
       }
     }
@@ -167,5 +173,29 @@ function problemOf(pods: readonly PodObject[]): WorkloadProblem | undefined {
 /** Pods that the API server does not even accept: a quota, Pod Security, an admission policy of the cluster. */
 function refusalOf(conditions: readonly PodCondition[] | undefined): WorkloadProblem | undefined {
   const failure = conditions?.find(({ type, status }) => type === 'ReplicaFailure' && status === 'True');
-  return failure && { reason: 'PodsRefused', message: `the API server refuses the pods: ${failure.message ?? 'no details'}` };
+  return (
+    failure && { reason: 'PodsRefused', message: `the API server refuses the pods: ${failure.message ?? 'no details'}`, stalls: false }
+  );
+}
+
+/** A roll-out that has taken longer than progressDeadlineSeconds. https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#failed-deployment */
+function overdueOf(conditions: readonly PodCondition[] | undefined): WorkloadProblem | undefined {
+  const progress = conditions?.find(({ type }) => type === 'Progressing');
+  if (progress?.status !== 'False' || progress.reason !== 'ProgressDeadlineExceeded') return undefined;
+  const remedy = remedyOf('WorkloadAvailable', 'ProgressDeadlineExceeded');
+  return { reason: 'ProgressDeadlineExceeded', message: `The new pods did not get ready in time. ${remedy}`, stalls: true };
+}
+
+/** Longest run after which the kubelet still counts the end of a container as another crash, in milliseconds. */
+const shortRunMs = 10 * 60_000;
+
+/**
+ * A container that waits for its next start, or runs again after two crashes and is not ready yet: without the latter the state would change
+ * with each attempt.
+ */
+function crashLoops({ ready, restartCount = 0, state, lastState }: ContainerStatus): boolean {
+  if (state?.waiting?.reason === 'CrashLoopBackOff') return true;
+  const last = lastState?.terminated;
+  if (ready === true || restartCount < 2 || last === undefined || last.exitCode === 0) return false;
+  return Date.parse(last.finishedAt ?? '') - Date.parse(last.startedAt ?? '') < shortRunMs;
 }

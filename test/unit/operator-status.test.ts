@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type ConditionType, conditionReasons } from '../../crds/conditions.ts';
+import { type ConditionType, conditionOfStall, conditionTypes, isStall, reasonsOf, type Stall } from '../../crds/conditions.ts';
 import { tenantStatus } from '../../crds/tenant.ts';
 import { readSettings } from '../../operator/settings.ts';
 import { routeState } from '../../operator/tenant/route.ts';
@@ -37,7 +37,7 @@ describe('the status', () => {
     expect(status.phase).toBe('Ready');
     expect(status.server?.tools).toBe(40);
     expect(tenantStatus.safeParse(status).error).toBeUndefined();
-    for (const entry of status.conditions ?? []) expect(conditionReasons[entry.type as ConditionType]).toContain(entry.reason);
+    for (const entry of status.conditions ?? []) expect(reasonsOf(entry.type as ConditionType)).toContain(entry.reason);
   });
 
   test.each<[string, Partial<Findings>, ConditionType]>([
@@ -77,17 +77,25 @@ describe('the status', () => {
     expect(verdict(status, 'Reconciling').message).toContain('SecretsReady');
   });
 
-  test('what only a person can mend is Stalled, with what to do', () => {
-    const blocked = { reason: 'TemplateNotFound', message: 'apply it' } as const;
-    const status = statusOf(tenant({}, authorized), { blocked }, now);
-    expect(verdict(status, 'Stalled')).toMatchObject({ status: 'True', reason: 'TemplateNotFound', message: 'apply it' });
-    expect(verdict(status, 'TemplateResolved')).toMatchObject({ status: 'False', reason: 'TemplateNotFound' });
-    expect(verdict(status, 'Reconciling').status).toBe('False');
-    expect(status.phase).toBe('Stalled');
-  });
+  const written = conditionTypes.filter((type) => type !== 'AuthorizationReady');
+  const stalls = [...new Set(written.flatMap(reasonsOf))].filter(isStall);
+
+  test.each<Stall>(stalls.filter((reason) => conditionOfStall(reason) !== 'AuthorizationReady'))(
+    '%s stalls the tenant and fails its own condition',
+    (reason) => {
+      const type = conditionOfStall(reason) as ConditionType;
+      const status = statusOf(tenant({}, authorized), { blocked: { reason, message: 'act' } }, now);
+      expect(verdict(status, 'Stalled')).toMatchObject({ status: 'True', reason, message: 'act' });
+      expect(verdict(status, type)).toMatchObject({ status: type === 'Stalled' ? 'True' : 'False', reason, message: 'act' });
+      expect(verdict(status, 'Reconciling').status).toBe('False');
+      expect(verdict(status, 'Ready')).toMatchObject({ status: 'False', reason: 'Stalled' });
+      expect(status.phase).toBe('Stalled');
+      for (const entry of status.conditions ?? []) expect(reasonsOf(entry.type as ConditionType)).toContain(entry.reason);
+    },
+  );
 
   const { verification: _none, ...unverified } = complete;
-  const refusals = ['OrganizationNotFound', 'OrganizationTaken', 'OrganizationRefused', 'InvitationRefused'] as const;
+  const refusals = reasonsOf('AuthorizationReady').filter(isStall);
   const refusal = (reason: string) => ({ ...condition('AuthorizationReady', 'False', reason), message: 'correct it' });
 
   test.each(refusals)('what a person has to put right at WorkOS (%s) stalls the tenant, with the words of the control plane', (reason) => {
@@ -96,7 +104,7 @@ describe('the status', () => {
     expect(verdict(status, 'Reconciling')).toMatchObject({ status: 'False', reason: 'Settled' });
     expect(verdict(status, 'Ready')).toMatchObject({ status: 'False', reason: 'Stalled', message: 'correct it' });
     expect(status.phase).toBe('Stalled');
-    for (const entry of status.conditions ?? []) expect(conditionReasons[entry.type as ConditionType]).toContain(entry.reason);
+    for (const entry of status.conditions ?? []) expect(reasonsOf(entry.type as ConditionType)).toContain(entry.reason);
   });
 
   test.each(refusals)('a tenant that was Ready stays so where something is to be put right at WorkOS (%s), and says it', (reason) => {
@@ -227,6 +235,7 @@ describe('what a node or the API server refuses', () => {
     expect(workloadState({ metadata: { name: 'stack' } }, [pod]).problem).toEqual({
       reason: 'Unschedulable',
       message: expect.stringContaining(message),
+      stalls: false,
     });
   });
 
@@ -235,11 +244,16 @@ describe('what a node or the API server refuses', () => {
     expect(conditionsOf({ metadata: { name: 'stack' }, status: { conditions: [condition] } })).toEqual({
       reason: 'PodsRefused',
       message: 'the API server refuses the pods: exceeded quota: tenantry',
+      stalls: false,
     });
   });
 
   test('a new pod that does not start is told of while the old one serves', () => {
-    const workload = { available: true, settled: false, problem: { reason: 'ImagePullFailed' as const, message: 'no such image' } };
+    const workload = {
+      available: true,
+      settled: false,
+      problem: { reason: 'ImagePullFailed' as const, message: 'no such image', stalls: false },
+    };
     const { status, reason, message } = verdict(statusOf(tenant({}, authorized), { ...complete, workload }, now), 'WorkloadAvailable');
     expect([status, reason]).toEqual(['True', 'Available']);
     expect(message).toContain('no such image');
@@ -295,7 +309,7 @@ describe('the route', () => {
 
 describe('what holds a tenant up', () => {
   test('is said where people look, migration included', () => {
-    const problem = { reason: 'Unschedulable' as const, message: 'no node takes pod migrate: Insufficient cpu' };
+    const problem = { reason: 'Unschedulable' as const, message: 'no node takes pod migrate: Insufficient cpu', stalls: false };
     const stuck: Findings = { ...complete, migration: 'running', workload: { available: false, settled: false, problem } };
     const status = statusOf(tenant({}, authorized), stuck, now);
     for (const type of ['DatabaseReady', 'WorkloadAvailable', 'Ready', 'Stalled'] as const)

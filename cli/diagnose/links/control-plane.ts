@@ -1,4 +1,4 @@
-import { stallsAuthorization } from '../../../crds/conditions.ts';
+import { isStall } from '../../../crds/conditions.ts';
 import { causeOf } from '../cause.ts';
 import type { Commands } from '../commands.ts';
 import { broken, type Finding, type Link, notChecked, ok } from '../link.ts';
@@ -37,7 +37,7 @@ function registration({ name, status }: KnownTenant, commands: Commands): Findin
   const seen = [`AuthorizationReady=${condition.status} (${condition.reason}): ${condition.message}`];
   if (condition.status === 'True') return ok(...seen);
   if (condition.reason === 'NoOrganization') return ok(...seen, 'without an organization only API keys work');
-  if (stallsAuthorization(condition.reason))
+  if (isStall(condition.reason))
     return broken(condition.message, 'Do what it says; the control plane looks again every minute.', seen, [
       commands.tenantry('tenants', 'get', name),
       commands.tenantry('workos', 'check'),

@@ -1,4 +1,4 @@
-import type { Condition } from '../../../crds/conditions.ts';
+import { type Condition, isStall, remedyOf } from '../../../crds/conditions.ts';
 import { namespaceOf } from '../../../crds/names.ts';
 import { kinds } from '../../../kube/resources.ts';
 import type { Cluster, Pod } from '../cluster.ts';
@@ -28,23 +28,19 @@ export const databaseLink: Link = {
     ];
     if (condition.status === 'True') return ok(...seen);
     const logs = cluster !== undefined && condition.reason.startsWith('Migrat') ? await migrationLog(cluster, tenant.name) : [];
-    const [remedy, ...looking] = remedyOf(condition.reason, tenant.name, commands);
+    const remedy = remedyOf('DatabaseReady', condition.reason) ?? 'Read the log of the operator.';
+    const looking = lookInto(condition.reason, tenant.name, commands);
     return broken(`${condition.reason}: ${condition.message}`, remedy, [...seen, ...logs], looking);
   },
 };
 
-/** What to do, and the commands for it. */
-function remedyOf(reason: string, tenant: string, commands: Commands): [remedy: string, ...commands: string[]] {
-  const log = commands.log('operator');
-  if (reason === 'ServerUnavailable') return ['Look whether PostgreSQL runs and the operator may reach it; its log says why not.', log];
-  if (reason === 'NoServer')
-    return ['Configure a PostgreSQL server for the operator (database in the Helm values), or set database.mode of the Tenant to none.'];
+/** Commands that show more than the condition says. */
+function lookInto(reason: string, tenant: string, commands: Commands): string[] {
   if (reason === 'MigrationFailed')
     return [
-      'Read the log of the migration and correct the template.',
       commands.kubectl('logs', '--namespace', namespaceOf(tenant), '--selector', 'app.kubernetes.io/component=migration', '--tail', '50'),
     ];
-  return ['The operator is at it. When it stays so, its log says why.', log];
+  return isStall(reason) ? [] : [commands.log('operator')];
 }
 
 async function migrationLog(cluster: Cluster, tenant: string): Promise<string[]> {

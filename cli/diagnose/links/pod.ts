@@ -1,4 +1,4 @@
-import { apiFaultReasons } from '../../../crds/api-report.ts';
+import { conditionOfStall } from '../../../crds/conditions.ts';
 import { namespaceOf } from '../../../crds/names.ts';
 import { type KubeObject, kinds } from '../../../kube/resources.ts';
 import { type Cluster, type ContainerStatus, type Event, type Pod, timeOf } from '../cluster.ts';
@@ -15,8 +15,6 @@ interface Deployment extends KubeObject {
 /** Lines of a failing container's log that are shown. */
 const logLines = 8;
 const shownEvents = 5;
-
-const causes: ReadonlySet<string> = new Set(['ProgramMissing', ...apiFaultReasons]);
 
 /** Whether a pod serves: its containers, restarts, last log lines and events; from outside, whether anybody answers behind the gateway. */
 export const podLink: Link = {
@@ -35,7 +33,7 @@ export const podLink: Link = {
 /** The operator's own words where it knows why the API does not serve. The containers alone show only that they run. */
 function named(finding: Finding, { status }: KnownTenant): Finding {
   const workload = status.conditions?.find(({ type }) => type === 'WorkloadAvailable');
-  const known = workload?.status === 'False' && causes.has(workload.reason) ? workload : undefined;
+  const known = workload?.status === 'False' && conditionOfStall(workload.reason) !== undefined ? workload : undefined;
   if (finding.state !== 'broken' || known === undefined) return finding;
   return { ...finding, fault: `${known.reason}: ${known.message}`, seen: [finding.fault, ...finding.seen] };
 }

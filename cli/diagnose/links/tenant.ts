@@ -1,10 +1,8 @@
-import { isTrue } from '../../../crds/conditions.ts';
+import { conditionOfStall, isTrue, remedyOf } from '../../../crds/conditions.ts';
 import { ago } from '../../output/text.ts';
 import { broken, type Finding, type Link, notChecked, ok } from '../link.ts';
 import type { KnownTenant, Scene } from '../scene.ts';
 
-/** Faults that say themselves what to do; those of other links are told there. */
-const elsewhere = new Set(['MigrationFailed', 'Paused', 'Progressing']);
 /** Seconds the operator may take before its silence means that it does not run. */
 const silenceSeconds = 60;
 
@@ -40,13 +38,12 @@ function judge(tenant: KnownTenant, { now, domain, commands }: Scene): Finding {
     ]);
   }
   const stalled = conditions.find(({ type, status: holds }) => type === 'Stalled' && holds === 'True');
-  if (stalled !== undefined && !elsewhere.has(stalled.reason))
-    return broken(
-      `${stalled.reason}: ${stalled.message}`,
-      'Correct the Tenant or its template as the message says, with `tenantry tenants update` or as it was made.',
-      seen,
-      [commands.tenantry('tenants', 'get', name)],
-    );
+  // The link of the database reports its own faults. A pause is already among the observations and breaks nothing by itself.
+  const elsewhere = stalled?.reason === 'Paused' || conditionOfStall(stalled?.reason ?? '') === 'DatabaseReady';
+  if (stalled !== undefined && !elsewhere)
+    return broken(`${stalled.reason}: ${stalled.message}`, remedyOf('Stalled', stalled.reason) ?? 'Follow the message.', seen, [
+      commands.tenantry('tenants', 'get', name),
+    ]);
   const custom = domain === undefined ? undefined : status.domains?.find((entry) => entry.domain === domain);
   if (custom !== undefined && custom.state !== 'Verified') {
     const { record } = custom;
