@@ -19,6 +19,7 @@ function copies(): Map<string, string> {
       .filter((name) => name.endsWith('.yaml'))
       .map((name): [string, string] => [`crds/${name}`, `crds/${name}`]),
     ...['operator', 'control-plane'].map((name): [string, string] => [`rbac/${name}.yaml`, `${name}/rbac.yaml`]),
+    ['rbac/operator-confinement.yaml', 'operator/confinement.yaml'],
     ...templates.map((name): [string, string] => [`templates/${name}.yaml`, `templates/${name}/template.yaml`]),
   ]);
 }

@@ -28,6 +28,12 @@ export const kinds = {
   ApiKey: inNamespace(apiVersion, 'ApiKey', 'apikeys'),
   DomainClaim: cluster(apiVersion, 'DomainClaim', 'domainclaims'),
   CustomResourceDefinition: cluster('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'customresourcedefinitions'),
+  ValidatingAdmissionPolicy: cluster('admissionregistration.k8s.io/v1', 'ValidatingAdmissionPolicy', 'validatingadmissionpolicies'),
+  ValidatingAdmissionPolicyBinding: cluster(
+    'admissionregistration.k8s.io/v1',
+    'ValidatingAdmissionPolicyBinding',
+    'validatingadmissionpolicybindings',
+  ),
   Namespace: cluster('v1', 'Namespace', 'namespaces'),
   Node: cluster('v1', 'Node', 'nodes'),
   ClusterRole: cluster('rbac.authorization.k8s.io/v1', 'ClusterRole', 'clusterroles'),

@@ -5,6 +5,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import { KubeClient } from '../kube/client.ts';
 import { type KubeObject, kinds, type Resource } from '../kube/resources.ts';
 import { ensureAuditKey } from './audit-key.ts';
+import { confinementOf } from './confinement.ts';
 import { claimFolder } from './folder.ts';
 import { type Identity, identityOfStandIn } from './identity.ts';
 import { type Kubernetes, startKubernetes } from './kubernetes.ts';
@@ -122,6 +123,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const program = { records: folder.records, log, ...(signal ? { signal } : {}), cwd: root, command: process.execPath };
     const base = { PATH: process.env['PATH'] ?? '', HOME: dir, NODE_ENV: 'production', LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info' };
     const routerUrl = router.url;
+    await confine(client, routerUrl);
     const operatorUrl = `http://127.0.0.1:${ports.operator}`;
     const [operator, controlPlane] = await allOrNone(stops, [
       supervise({
@@ -225,12 +227,23 @@ async function install(client: KubeClient): Promise<void> {
     });
     await apply(kinds.ClusterRoleBinding, { metadata: { name: user }, ...bound(user) });
     await apply(kinds.RoleBinding, { metadata: { name: `${user}-lease`, namespace: systemNamespace }, ...bound(`${user}-lease`) });
-    if (part === 'control-plane')
+    if (part === 'control-plane') {
+      await apply(kinds.ClusterRoleBinding, { metadata: { name: `${user}-templates` }, ...bound(`${user}-templates`) });
       await apply(kinds.RoleBinding, { metadata: { name: `${user}-events`, namespace: 'default' }, ...bound(`${user}-events`) });
+    }
   }
   for (const folder of readdirSync(join(root, 'templates'))) {
     const file = `templates/${folder}/template.yaml`;
     if (existsSync(join(root, file))) for (const template of read(file)) await apply(kinds.StackTemplate, template);
+  }
+}
+
+/** Applies the policies that confine the operator, before it starts. */
+async function confine(client: KubeClient, baseUrl: string): Promise<void> {
+  const installation = { account: 'tenantry-operator', namespace: systemNamespace, addressing: { baseUrl, mode: 'path' as const } };
+  for (const object of confinementOf(installation)) {
+    const isBinding = object.kind === 'ValidatingAdmissionPolicyBinding';
+    await client.apply(isBinding ? kinds.ValidatingAdmissionPolicyBinding : kinds.ValidatingAdmissionPolicy, object, { fieldManager });
   }
 }
 

@@ -22,6 +22,11 @@ export function refusalOf(error: unknown): unknown {
   if (!(error instanceof KubeError)) return error;
   if (/^admission webhook .* denied the request|ValidatingAdmissionPolicy .* denied request/s.test(error.message))
     return new Problem('refused-by-cluster', `A policy of the cluster refuses the change: ${error.message}`, { cause: error });
+  if (error.status === 403 && error.message.includes('resource "stacktemplates"'))
+    return new Problem('refused-by-cluster', 'The control plane may not write templates in this installation.', {
+      remedy: 'Apply the template with kubectl, or set admin.writeTemplates to true in the values of the chart.',
+      cause: error,
+    });
   if (error.reason === 'Invalid' || error.status === 400) return invalid(faultsOfRefusal(error));
   const [, field, key] = /: \.(spec[^:]*): duplicate entries for key \[(.*)\]$/.exec(error.message) ?? [];
   return field === undefined ? error : invalid([{ pointer: pointerOf(field, ''), message: `has more than one entry with ${key}` }]);

@@ -62,6 +62,22 @@ describe('the operator, whom RBAC lets write in every namespace,', () => {
     expect(await refusalOf(operator, ['create'], binding(systemNamespace))).toMatch(confined);
   });
 
+  test("writes nothing in a tenant's namespace that leads out of it", async () => {
+    const port = { ports: [{ port: 80 }] };
+    const name = `tenant-chart-${randomUUID().slice(0, 8)}`;
+    expect((await run('kubectl', ['create', '-f', '-'], JSON.stringify(namespace(name, ofTenant)))).code).toBe(0);
+    try {
+      const service = (spec: object) => ({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'chart-test', namespace: name }, spec });
+      expect(await refusalOf(operator, ['create'], service(port))).toBe('');
+      expect(await refusalOf(operator, ['create'], service({ ...port, externalIPs: ['203.0.113.1'] }))).toMatch(
+        /tenantry-operator-contents/,
+      );
+      expect(await refusalOf(operator, ['create'], service({ ...port, type: 'NodePort' }))).toMatch(/tenantry-operator-contents/);
+    } finally {
+      await run('kubectl', ['delete', 'namespace', name, '--wait=false']);
+    }
+  });
+
   test('makes no namespace in which a pod could take the node over, and weakens none', async () => {
     for (const labels of [
       {},
@@ -107,7 +123,7 @@ describe('the operator, whom RBAC lets write in every namespace,', () => {
 // Without this, what follows would hold for an account that does not exist.
 test.each([
   [operator, ['list tenants', 'patch tenants/status', 'create deployments.apps', 'create stacktemplates']],
-  [controlPlane, ['create tenants', 'delete tenants', 'patch tenants/status', 'list stacktemplates', 'patch stacktemplates']],
+  [controlPlane, ['create tenants', 'delete tenants', 'patch tenants/status', 'list stacktemplates']],
 ])('%s may do what it needs', async (who, wishes) => {
   const refused: string[] = [];
   for (const wish of wishes) {
@@ -120,7 +136,20 @@ test.each([
 
 test.each([
   [operator, ['get secrets', 'list secrets', 'create tenants', 'delete tenants', 'get pods/exec', 'create clusterroles', 'get configmaps']],
-  [controlPlane, ['get secrets', 'list secrets', 'list pods', 'list namespaces', 'delete stacktemplates', 'list events', 'get apikeys']],
+  [
+    controlPlane,
+    [
+      'get secrets',
+      'list secrets',
+      'list pods',
+      'list namespaces',
+      'create stacktemplates',
+      'patch stacktemplates',
+      'delete stacktemplates',
+      'list events',
+      'get apikeys',
+    ],
+  ],
 ])('%s may not do what it need not', async (who, wishes) => {
   const granted: string[] = [];
   for (const wish of wishes) {

@@ -58,6 +58,7 @@ export async function startCluster(): Promise<Cluster> {
     subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }],
   });
   await apply(kinds.ClusterRoleBinding, { metadata: { name: user }, ...bound(user) });
+  await apply(kinds.ClusterRoleBinding, { metadata: { name: `${user}-templates` }, ...bound(`${user}-templates`) });
   for (const name of [`${user}-events`, `${user}-lease`])
     await apply(kinds.RoleBinding, { metadata: { name, namespace: 'default' }, ...bound(name) });
   await eventually('the custom resources are served', async () => {

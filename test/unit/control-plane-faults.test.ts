@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
 import { faultsBeyondForm } from '../../control-plane/admin/checks.ts';
 import { parseSelector } from '../../control-plane/admin/labels.ts';
-import { faultsOfRefusal } from '../../control-plane/admin/refusals.ts';
+import { faultsOfRefusal, refusalOf } from '../../control-plane/admin/refusals.ts';
 import { newTenant } from '../../control-plane/admin/representation.ts';
 import { demanded, isKnown, tagList } from '../../control-plane/http/entity-tags.ts';
 import { problemDetails } from '../../control-plane/http/problem.ts';
@@ -19,6 +19,17 @@ function formFaults(body: unknown) {
   const form = checkForm(newTenant, body);
   return form.fits ? [] : form.faults;
 }
+
+test('a template that RBAC does not let the control plane write names both ways out', () => {
+  const message =
+    'stacktemplates.tenantry.dev "notes" is forbidden: User "cp" cannot patch resource "stacktemplates" in API group "tenantry.dev"';
+  const problem = refusalOf(new KubeError(403, 'Forbidden', message));
+  expect(problem).toMatchObject({
+    code: 'refused-by-cluster',
+    message: expect.stringMatching(/with kubectl, or set admin.writeTemplates/),
+  });
+  expect(refusalOf(new KubeError(403, 'Forbidden', 'cannot patch resource "tenants"'))).toBeInstanceOf(KubeError);
+});
 
 describe('the form of a tenant', () => {
   test('a good one has no fault', () => {
