@@ -26,7 +26,7 @@ test('a template that RBAC does not let the control plane write names both ways 
   const problem = refusalOf(new KubeError(403, 'Forbidden', message));
   expect(problem).toMatchObject({
     code: 'refused-by-cluster',
-    message: expect.stringMatching(/with kubectl, or set admin.writeTemplates/),
+    remedy: expect.stringMatching(/with kubectl, or set admin.writeTemplates/),
   });
   expect(refusalOf(new KubeError(403, 'Forbidden', 'cannot patch resource "tenants"'))).toBeInstanceOf(KubeError);
 });
