@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { platformChain } from './chain.ts';
-import { type ExportLine, type ExportScope, inRange, type KeptHead, lackOf, mustHave } from './export-lines.ts';
+import { type ExportLine, type ExportScope, inRange, type KeptHead, missingFrom, mustHave } from './export-lines.ts';
 import { type MonthStart, monthStartIn } from './month-start.ts';
 import { type PublicKey, TrustedKeys } from './signing-keys.ts';
 import { isSignedEnd, type SignedEnd, type SignedHead, type SignedRemoval } from './statements.ts';
@@ -10,32 +10,32 @@ export interface ExportVerdict {
   readonly verdict: Verdict;
   /** Whether the verdict is `intact`. */
   readonly ok: boolean;
-  /** Whether its last line is there, and as many records and the lines that that says. */
+  /** Whether the last line is there and matches all lines before it. */
   readonly whole: boolean;
-  /** Whether its last line is signed by a trusted key: what it says of its scope is so. */
+  /** Whether the last line is signed with a trusted key. Then the scope is authentic. */
   readonly signed: boolean;
-  /** What it has, as it says itself. */
+  /** The scope that the first line states. */
   readonly scope: ExportScope;
-  /** What it lacks of what was wanted. */
-  readonly lack?: string;
+  /** The difference between the scope and the wanted scope. */
+  readonly missing?: string;
   readonly records: number;
   readonly months: readonly MonthVerdict[];
-  /** Ids of the keys that were trusted. Compare them with ids you have from elsewhere, unless you gave the keys. */
+  /** Ids of the trusted keys. Unless the caller passed the keys, compare the ids with another source. */
   readonly keys: readonly string[];
-  /** Number, from 1, and fault of the first line that cannot be read. */
+  /** Number (from 1) and fault of the first line that cannot be read. */
   readonly unreadable?: { readonly line: number; readonly detail: string };
 }
 
 export interface ExportTrust {
-  /** Public keys, as GET /admin/audit/keys gives them, that you have kept; left out: those in the export itself. */
+  /** Public keys from GET /admin/audit/keys that were kept; default: the keys in the export. */
   readonly keys?: readonly unknown[];
-  /** Signed heads that were kept elsewhere, as GET /admin/audit/heads gives them: the export must agree with them, too. */
+  /** Signed heads from GET /admin/audit/heads that were kept. The export must agree with them. */
   readonly heads?: readonly KeptHead[];
-  /** What the export must have; left out: what it says itself. */
+  /** Scope that the export must have; default: the scope that it states. */
   readonly wanted?: ExportScope;
 }
 
-/** Verifies an export without any access to where it comes from. `lines`: its lines, in order. Holds one month's signed heads in memory. */
+/** Verifies an export offline. */
 export async function verifyExport(lines: AsyncIterable<string> | Iterable<string>, trust: ExportTrust = {}): Promise<ExportVerdict> {
   const reading = new ExportReading(trust);
   let number = 0;
@@ -45,7 +45,7 @@ export async function verifyExport(lines: AsyncIterable<string> | Iterable<strin
     try {
       reading.read(JSON.parse(line) as ExportLine, line);
     } catch (error) {
-      return reading.verdict({ line: number, detail: error instanceof Error ? error.message : 'it cannot be read' });
+      return reading.verdict({ line: number, detail: error instanceof Error ? error.message : 'the line cannot be read' });
     }
   }
   return reading.verdict(undefined);
@@ -58,12 +58,12 @@ class ExportReading {
   readonly #found: PublicKey[] = [];
   readonly #months: MonthVerdict[] = [];
   readonly #chains = new Set<string>();
-  /** What the platform's chain says of the others. */
-  readonly #begun: MonthStart[] = [];
+  /** Starts of months that the platform's chain records. */
+  readonly #starts: MonthStart[] = [];
   readonly #digest = createHash('sha256');
   #keys: TrustedKeys;
   #verification: ChainVerification | undefined;
-  /** A month whose records have not begun. */
+  /** A month before its first record. */
   #month: { readonly month: string; readonly begun: boolean; readonly heads: SignedHead[]; removal?: SignedRemoval } | undefined;
   #records = 0;
   #end: { readonly whole: boolean; readonly signed: boolean } | undefined;
@@ -76,9 +76,9 @@ class ExportReading {
     this.#wanted = wanted;
   }
 
-  /** @param text the line as it stands in the file. @throws Error for what can be no line there. */
+  /** @param text the line as the file has it. @throws Error for a line that is not valid in its place. */
   read(line: ExportLine, text: string): void {
-    if (this.#end !== undefined) throw new Error('something follows the last line');
+    if (this.#end !== undefined) throw new Error('the file goes on after the line of type end');
     if (line.type === 'end') {
       this.#finish(line);
       return;
@@ -86,8 +86,8 @@ class ExportReading {
     this.#digest.update(`${text}\n`);
     switch (line.type) {
       case 'export':
-        if (line.version !== 1) throw new Error(`this is an export of version ${String(line.version)}; version 1 is known here`);
-        if (typeof line.scope !== 'object' || line.scope === null) throw new Error('it does not say what it has');
+        if (line.version !== 1) throw new Error(`the export has version ${String(line.version)}; only version 1 is supported`);
+        if (typeof line.scope !== 'object' || line.scope === null) throw new Error('the line has no scope');
         this.#scope = line.scope;
         return;
       case 'key':
@@ -100,7 +100,7 @@ class ExportReading {
         this.#verification = new ChainVerification(line.chain, this.#keys, line.beginning ? 'beginning' : line.before);
         return;
       case 'month': {
-        if (this.#verification === undefined) throw new Error('a month stands outside its chain');
+        if (this.#verification === undefined) throw new Error('the month belongs to no chain');
         this.#endMonth();
         const { chain, month, begun } = line;
         const heads = this.#kept.filter((head) => head.chain === chain && head.month === month);
@@ -109,7 +109,7 @@ class ExportReading {
       }
       case 'head':
       case 'removal': {
-        if (this.#month === undefined) throw new Error(`a ${line.type} stands outside its month`);
+        if (this.#month === undefined) throw new Error(`the ${line.type} belongs to no month`);
         const { type, ...statement } = line;
         if (type === 'head') this.#month.heads.push(statement as SignedHead);
         else this.#month.removal = statement as SignedRemoval;
@@ -117,16 +117,16 @@ class ExportReading {
       }
       case 'record': {
         this.#beginMonth();
-        if (this.#verification === undefined) throw new Error('a record stands outside its chain');
+        if (this.#verification === undefined) throw new Error('the record belongs to no chain');
         const { type: _, ...record } = line;
         this.#records += 1;
         this.#verification.add(record);
         const begun = record.chain === platformChain ? monthStartIn(record.record) : undefined;
-        if (begun !== undefined) this.#begun.push(begun);
+        if (begun !== undefined) this.#starts.push(begun);
         return;
       }
       default:
-        throw new Error('this is no line of an export');
+        throw new Error('the line has no known type');
     }
   }
 
@@ -134,15 +134,15 @@ class ExportReading {
     this.#endChain();
     const { whole, signed } = unreadable === undefined && this.#end !== undefined ? this.#end : { whole: false, signed: false };
     const months = [...this.#months, ...this.#missing()];
-    const lack = this.#wanted && lackOf(this.#scope, this.#wanted);
-    const verdict = whole && signed && lack === undefined ? verdictOf(months) : 'broken';
+    const missing = this.#wanted && missingFrom(this.#scope, this.#wanted);
+    const verdict = whole && signed && missing === undefined ? verdictOf(months) : 'broken';
     return {
       verdict,
       ok: verdict === 'intact',
       whole,
       signed,
       scope: this.#scope,
-      ...(lack === undefined ? {} : { lack }),
+      ...(missing === undefined ? {} : { missing }),
       records: this.#records,
       months,
       keys: this.#keys.all.map(({ kid }) => kid),
@@ -156,16 +156,17 @@ class ExportReading {
     this.#end = { whole, signed: whole && isSignedEnd(this.#keys, end) };
   }
 
-  /** Months of which the export should have something, as kept heads or its own platform chain say, and has nothing. */
+  /** Months that kept heads or the platform's chain name, and that the export does not have. */
   #missing(): MonthVerdict[] {
     const detail = new Map<string, readonly [MonthStart, string]>();
     const miss = (month: MonthStart, why: string) => detail.set(`${month.chain} ${month.month}`, [month, why]);
-    for (const begun of this.#begun) {
-      if (inRange(begun.month, this.#scope)) miss(begun, "the month began, as the platform's chain says, and the export has nothing of it");
+    for (const begun of this.#starts) {
+      if (inRange(begun.month, this.#scope))
+        miss(begun, "the platform's chain records the start of the month, and the export does not have the month");
     }
     for (const head of this.#kept) {
       if (mustHave(this.#scope, head, this.#chains.has(head.chain)))
-        miss(head, 'a head of this month was kept, and the export has nothing of it');
+        miss(head, 'a head of this month was kept, and the export does not have the month');
     }
     for (const { chain, month } of this.#months) detail.delete(`${chain} ${month}`);
     return [...detail.values()].map(([{ chain, month }, why]) => missingMonth(chain, month, why));
@@ -190,7 +191,7 @@ class ExportReading {
   }
 }
 
-/** The verdict of a month that should be there and is not. */
+/** The verdict of a missing month. */
 function missingMonth(chain: string, month: string, detail: string): MonthVerdict {
   const fault: Fault = { kind: 'truncated', sequence: 1, detail };
   return { chain, month, state: 'broken', records: 0, signedThrough: 0, closed: false, fault };

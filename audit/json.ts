@@ -2,9 +2,9 @@
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /**
- * JSON in the one form of RFC 8785 (JCS): members sorted by their names' UTF-16 code units, no white space, numbers and texts as
- * ECMAScript writes them. Members that are undefined are left out.
- * @throws TypeError for what JSON has no form for.
+ * Canonical JSON (RFC 8785, JCS): members sorted by the UTF-16 code units of their names, no white space, numbers and strings as
+ * ECMAScript writes them. Undefined members are left out.
+ * @throws TypeError for a value that JSON cannot express.
  */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item)).join(',')}]`;
@@ -16,6 +16,6 @@ export function canonicalJson(value: unknown): string {
     return `{${members.join(',')}}`;
   }
   const text = JSON.stringify(value) as string | undefined;
-  if (text === undefined || (typeof value === 'number' && !Number.isFinite(value))) throw new TypeError('this value has no form in JSON');
+  if (text === undefined || (typeof value === 'number' && !Number.isFinite(value))) throw new TypeError('JSON cannot express this value');
   return text;
 }

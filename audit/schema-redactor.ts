@@ -53,7 +53,7 @@ interface Surroundings {
   readonly identifiers: ReadonlySet<string>;
 }
 
-/** What is known of the values at one place of the arguments; its parts are worked out when they first occur. */
+/** The rules for the values at one place of the arguments. Rules of nested places are computed when they first occur. */
 class ValuePlan {
   readonly secretBySchema: boolean;
   readonly secretByName: boolean;

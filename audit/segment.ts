@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 
-/** A line of a segment: eight hexadecimal digits of the CRC-32 of what follows, a space, a record as JSON, a line feed. */
+/** A line of a segment: the CRC-32 of the JSON in eight hexadecimal digits, a space, the record as JSON, a line feed. */
 export function lineOf(record: unknown): Buffer {
   const json = JSON.stringify(record);
   return Buffer.from(`${crc32(json).toString(16).padStart(8, '0')} ${json}\n`);
@@ -9,11 +9,11 @@ export function lineOf(record: unknown): Buffer {
 export interface Line {
   /** Offset of the byte after the line. */
   readonly end: number;
-  /** Undefined for a line that is damaged. */
+  /** Undefined for a damaged line. */
   readonly record: unknown;
 }
 
-/** The whole lines in `bytes`, whose first is at `offset` of its file. A last line without its line feed is left out. */
+/** The complete lines in `bytes`, which begin at `offset` of the file. A last line without its line feed is left out. */
 export function* linesIn(bytes: Buffer, offset = 0): Generator<Line> {
   for (let start = 0; ; ) {
     const feed = bytes.indexOf(0x0a, start);

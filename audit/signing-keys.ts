@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { canonicalJson } from './json.ts';
 
-/** A public key as RFC 8037 has it, with its id: the thumbprint of RFC 7638. */
+/** A public key (RFC 8037). Its id is its thumbprint (RFC 7638). */
 export interface PublicKey {
   readonly kty: 'OKP';
   readonly crv: 'Ed25519';
@@ -11,7 +11,7 @@ export interface PublicKey {
   readonly use: 'sig';
 }
 
-/** Public keys that statements about chains may be signed with. */
+/** Public keys whose signatures are accepted. */
 export class TrustedKeys {
   readonly #keys = new Map<string, { readonly key: KeyObject; readonly jwk: PublicKey }>();
 
@@ -21,7 +21,8 @@ export class TrustedKeys {
       const { x, kid } = (one ?? {}) as Partial<PublicKey>;
       const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: String(x) }, format: 'jwk' });
       const jwk = publicKeyOf(key);
-      if (kid !== undefined && kid !== jwk.kid) throw new Error(`the key id ${kid} is not the thumbprint of its key, ${jwk.kid}`);
+      if (kid !== undefined && kid !== jwk.kid)
+        throw new Error(`the key id ${kid} is not the thumbprint of its key; the thumbprint is ${jwk.kid}`);
       this.#keys.set(jwk.kid, { key, jwk });
     }
   }
@@ -34,24 +35,24 @@ export class TrustedKeys {
     return this.#keys.has(keyId);
   }
 
-  /** Whether the signature, in base64url, over the UTF-8 of the canonical JSON of `statement` is by that key. */
+  /** Verifies a signature (base64url) over the UTF-8 of the canonical JSON of `statement`. */
   verify(statement: object, keyId: string, signature: string): boolean {
     const known = this.#keys.get(keyId);
-    // It may come from a file that anybody has written.
+    // The signature may come from a forged file.
     if (known === undefined || typeof signature !== 'string') return false;
     return verify(null, Buffer.from(canonicalJson(statement)), known.key, Buffer.from(signature, 'base64url'));
   }
 }
 
-/** The private key that signs, and the public keys of earlier ones. */
+/** The private key, and the public keys of former private keys. */
 export class SigningKey {
   readonly id: string;
   readonly trusted: TrustedKeys;
   readonly #key: KeyObject;
 
   /**
-   * @param pem An Ed25519 private key (PKCS #8), and after it the public keys (SPKI) of earlier ones whose signatures are to be valid still.
-   * @throws Error that says what is wrong and repeats nothing of it.
+   * @param pem An Ed25519 private key (PKCS #8), and after it the public keys (SPKI) of former keys whose signatures stay valid.
+   * @throws Error that does not contain the key.
    */
   constructor(pem: string) {
     const blocks = pem.match(/-----BEGIN ([A-Z ]+)-----[\s\S]*?-----END \1-----/g) ?? [];
@@ -62,11 +63,11 @@ export class SigningKey {
       this.id = current.kid;
       this.trusted = new TrustedKeys([current, ...rest.map((block) => publicKeyOf(createPublicKey(block)))]);
     } catch {
-      throw new Error('must hold an Ed25519 private key in PEM, and after it nothing but public keys of earlier ones');
+      throw new Error('must contain an Ed25519 private key in PEM, followed only by public keys of former private keys');
     }
   }
 
-  /** Signature, in base64url, over the UTF-8 of the canonical JSON of `statement`. */
+  /** Signs the UTF-8 of the canonical JSON of `statement`. @returns the signature in base64url. */
   sign(statement: object): string {
     return sign(null, Buffer.from(canonicalJson(statement)), this.#key).toString('base64url');
   }

@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** How far a spool has been taken: everything before `offset` of the file of this number. */
+/** The place of the first unsent record: all earlier segments, and all bytes before `offset` of this segment, are sent. */
 export interface Position {
   readonly segment: number;
   readonly offset: number;
@@ -9,24 +9,24 @@ export interface Position {
 
 const file = 'position.json';
 
-/** The beginning where there is none or it cannot be read: then records are handed out again, never left out. */
+/** Returns the beginning when the file is missing or damaged, so that records are sent again and never skipped. */
 export function readPosition(dir: string): Position {
   try {
     const { segment, offset } = JSON.parse(readFileSync(join(dir, file), 'utf8')) as Partial<Position>;
     if (Number.isSafeInteger(segment) && Number.isSafeInteger(offset)) return { segment: Number(segment), offset: Number(offset) };
   } catch {
-    // Never written, or torn by a crash of the machine.
+    // The file was never written, or a crash of the machine damaged it.
   }
   return { segment: 0, offset: 0 };
 }
 
-/** Replaces it whole or not at all. Where it cannot, as on a full disk, records may be handed out again after a crash. */
+/** Replaces the file atomically. After a failure, as on a full disk, a crash makes the next process send records again. */
 export function writePosition(dir: string, position: Position): void {
   const path = join(dir, file);
   try {
     writeFileSync(`${path}.new`, JSON.stringify(position), { mode: 0o600 });
     renameSync(`${path}.new`, path);
   } catch {
-    // Said above.
+    // See above.
   }
 }

@@ -4,31 +4,31 @@ import { join } from 'node:path';
 import { lineOf, linesIn } from './segment.ts';
 import { type Position, readPosition, writePosition } from './spool-position.ts';
 
-/** The spool holds as much as it may, or its disk does: the record was not taken. */
+/** The spool or its disk is full. The record was not written. */
 export class SpoolFull extends Error {
   override readonly name = 'SpoolFull';
 }
 
-/** The record is larger than any may be: it was not taken. */
+/** The record exceeds 64 KiB. It was not written. */
 export class RecordTooLarge extends Error {
   override readonly name = 'RecordTooLarge';
 }
 
 export interface SpoolOptions {
-  /** A folder of this process alone; made if missing. */
+  /** Folder of this process alone. It is created if it is missing. */
   readonly dir: string;
   /** Most bytes on disk; 48 MiB when left out. */
   readonly maxBytes?: number;
-  /** Bytes after which a new file is begun. */
+  /** Size of a segment file. */
   readonly segmentBytes?: number;
-  /** Milliseconds within which what was written is forced to disk: what a crash of the machine may cost. */
+  /** Milliseconds until written records are forced to disk. A crash of the machine loses at most the records of this time. */
   readonly flushMs?: number;
 }
 
 /** Records to send, oldest first. */
 export interface Batch<T> {
   readonly records: readonly T[];
-  /** Call once the receiver has them: they are not handed out again. */
+  /** Marks the records as sent. */
   acknowledge(): void;
 }
 
@@ -46,9 +46,9 @@ export const maxRecordBytes = 64 * 1024;
 const defaultSegmentBytes = 1024 * 1024;
 
 /**
- * Keeps records in a folder until somebody has taken them. `append` has written the record when it returns, so a process that is
- * killed loses none; a machine that crashes loses at most what was written within `flushMs`. A record may be handed out again after a
- * crash: its receiver tells it by its id. One writer and one reader, both in this process. Only offsets are held in memory.
+ * Keeps records on disk until they are sent. `append` returns after the record is written, so a killed process loses no record; a
+ * crashed machine loses at most the records of the last `flushMs`. After a crash a record may be returned again, with the same id.
+ * There is one writer and one reader, both in this process. Memory holds only offsets.
  */
 export class Spool<T extends { readonly id: string }> {
   readonly #dir: string;
@@ -64,7 +64,7 @@ export class Spool<T extends { readonly id: string }> {
   #damaged = 0;
   #appended = Promise.withResolvers<void>();
 
-  /** Continues with what an earlier process left. @throws Error of node:fs when the folder cannot be used. */
+  /** Continues with the records of an earlier process. @throws Error of node:fs when the folder cannot be used. */
   constructor(options: SpoolOptions) {
     this.#dir = options.dir;
     this.#maxBytes = options.maxBytes ?? spoolBytes;
@@ -75,7 +75,7 @@ export class Spool<T extends { readonly id: string }> {
     for (const number of segmentNumbers(this.#dir)) {
       const { size } = statSync(this.#path(number));
       const done = number < this.#position.segment || (number === this.#position.segment && this.#position.offset === size);
-      // A crash of the machine may have taken the end of the file and left the position.
+      // A crash of the machine can lose the end of a segment and keep the position.
       if (number === this.#position.segment && this.#position.offset > size) this.#position = { segment: number, offset: 0 };
       if (done) unlinkSync(this.#path(number));
       else this.#segments.push({ number, size });
@@ -88,12 +88,12 @@ export class Spool<T extends { readonly id: string }> {
     return this.#segments.reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** Lines that could not be read and were left out; anything but 0 means that a disk or somebody damaged the files. */
+  /** Damaged lines that were skipped. More than 0 means that the files were damaged. */
   get damaged(): number {
     return this.#damaged;
   }
 
-  /** Whether it is time to refuse new work: there is room for what is under way, an eighth of the whole, and no more. */
+  /** Whether to refuse new work: the last eighth of the spool is reserved for records of work that has already started. */
   get full(): boolean {
     return this.bytes > this.#maxBytes - this.#maxBytes / 8;
   }
@@ -101,8 +101,8 @@ export class Spool<T extends { readonly id: string }> {
   /** Writes a record. @throws SpoolFull; RecordTooLarge above 64 KiB. */
   append(record: T): void {
     const line = lineOf(record);
-    if (line.length > maxRecordBytes) throw new RecordTooLarge(`a record of ${line.length} bytes is larger than ${maxRecordBytes}`);
-    if (this.bytes + line.length > this.#maxBytes) throw new SpoolFull(`the spool holds the ${this.#maxBytes} bytes it may`);
+    if (line.length > maxRecordBytes) throw new RecordTooLarge(`the record has ${line.length} bytes; the limit is ${maxRecordBytes}`);
+    if (this.bytes + line.length > this.#maxBytes) throw new SpoolFull(`the spool has reached its limit of ${this.#maxBytes} bytes`);
     try {
       this.#write(line);
     } catch (cause) {
@@ -112,10 +112,10 @@ export class Spool<T extends { readonly id: string }> {
     this.#appended.resolve();
   }
 
-  /** Resolves when there is something to take; rejects with the signal's reason. */
+  /** Resolves when there is an unsent record; rejects with the signal's reason. */
   async waitForRecords(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (this.#hasUntaken()) return;
+    if (this.#hasUnsent()) return;
     this.#appended = Promise.withResolvers<void>();
     const aborted = Promise.withResolvers<never>();
     const abort = () => aborted.reject(signal.reason);
@@ -127,7 +127,7 @@ export class Spool<T extends { readonly id: string }> {
     }
   }
 
-  /** The oldest records that nobody has taken; undefined when there are none. The same ones again until they are acknowledged. */
+  /** The oldest unsent records; undefined when there are none. Returns the same records until they are acknowledged. */
   async next(limits: { readonly records?: number; readonly bytes?: number } = {}): Promise<Batch<T> | undefined> {
     const { records: most = 500, bytes = 768 * 1024 } = limits;
     for (;;) {
@@ -146,14 +146,14 @@ export class Spool<T extends { readonly id: string }> {
         else records.push(line.record as T);
         if (records.length === most) break;
       }
-      // A line without an end is what the crash of a writer left, or larger than any that was written.
+      // A line without an end comes from a crashed writer, or is longer than any written line.
       if (end === start) end = start + length;
       if (records.length > 0) return { records, acknowledge: () => this.#acknowledge(segment, end, damaged) };
       this.#acknowledge(segment, end, damaged);
     }
   }
 
-  /** Forces what was written to disk and closes. */
+  /** Forces written records to disk and closes the files. */
   async close(): Promise<void> {
     clearTimeout(this.#flushing);
     this.#flushing = undefined;
@@ -164,7 +164,7 @@ export class Spool<T extends { readonly id: string }> {
     return join(this.#dir, `${String(number).padStart(12, '0')}.log`);
   }
 
-  #hasUntaken(): boolean {
+  #hasUnsent(): boolean {
     return this.#segments.some(({ number, size }) => size > (number === this.#position.segment ? this.#position.offset : 0));
   }
 
@@ -186,7 +186,7 @@ export class Spool<T extends { readonly id: string }> {
     }
   }
 
-  /** Takes back the beginning of a line; where that fails too, the rest of the file is given up, as the reader does. */
+  /** Removes an incomplete line. If that fails too, the segment ends here; the reader skips the incomplete line. */
   #undo(segment: Segment, fd: number): void {
     try {
       ftruncateSync(fd, segment.size);
@@ -204,7 +204,7 @@ export class Spool<T extends { readonly id: string }> {
     return { segment, fd };
   }
 
-  /** Ends the file that is written to; the next record begins another. */
+  /** Ends the current segment. The next record begins another one. */
   #retire(): Promise<void> {
     const fd = this.#writing?.fd;
     this.#writing = undefined;
@@ -214,7 +214,7 @@ export class Spool<T extends { readonly id: string }> {
 
   #flush(): void {
     this.#flushing = undefined;
-    // Files that were ended since were forced to disk then.
+    // Ended segments are already on disk.
     if (this.#writing !== undefined) fdatasync(this.#writing.fd, () => {});
   }
 

@@ -4,9 +4,9 @@ interface Place {
   readonly chain: string;
   /** `YYYY-MM` */
   readonly month: string;
-  /** Of the last record. */
+  /** Sequence of the last record. */
   readonly sequence: number;
-  /** Of the last record. */
+  /** Hash of the last record. */
   readonly hash: string;
 }
 
@@ -16,27 +16,27 @@ interface Signature {
   readonly signature: string;
 }
 
-/** A signed statement that the month had exactly these records, up to this one, when it was signed. It outlives the records. */
+/** A signed statement that the month had exactly the records up to this one when it was signed. It outlives the records. */
 export interface SignedHead extends Place, Signature {
-  /** Whether the month was over: nothing follows. */
+  /** Whether the month was over, so that no record follows. */
   readonly final: boolean;
   readonly signedAt: string;
 }
 
-/** A signed statement that the records of a month were removed because of their age. */
+/** A signed statement that retention removed the records of a month. */
 export interface SignedRemoval extends Place, Signature {
   readonly removedAt: string;
 }
 
-/** A signed statement that an export is what was asked for and is whole. */
+/** A signed statement that an export is complete. */
 export interface SignedEnd extends Signature {
-  /** Records in it. */
+  /** Number of records in the export. */
   readonly records: number;
-  /** Of the UTF-8 of all lines before, each with its line feed; hexadecimal. */
+  /** SHA-256, in hexadecimal, of the UTF-8 of all lines before, each with its line feed. */
   readonly sha256: string;
 }
 
-/** What is signed of a head: its canonical JSON (RFC 8785). */
+/** The signature of a head covers the canonical JSON (RFC 8785) of this object. */
 function headStatement({ chain, month, sequence, hash, final, signedAt, keyId }: Omit<SignedHead, 'signature'>): object {
   return { type: 'tenantry-audit-head/v1', chain, month, sequence, hash, final, signedAt, keyId };
 }

@@ -2,37 +2,37 @@ import { type ChainedRecord, genesis, hashOf } from './chain.ts';
 import type { TrustedKeys } from './signing-keys.ts';
 import { isSignedHead, isSignedRemoval, type SignedHead, type SignedRemoval } from './statements.ts';
 
-/** What can be wrong with a chain; API, added to and never renamed. */
+/** Kinds of faults. They are part of the API: kinds are added and never renamed. */
 export const faultKinds = [
-  /** The record is not what its hash says: it was changed. */
+  /** The record does not match its hash: it was changed. */
   'changed',
-  /** Another record than the next one stands here: one was removed, put in, or moved. */
+  /** A record is missing, or another record is in its place. */
   'sequence',
-  /** The record does not follow the one before it: something before it was changed, removed or moved. */
+  /** The record does not follow the one before it: an earlier record was changed, removed or moved. */
   'link',
-  /** The record is not the one that was signed: it or something before it was rewritten. */
+  /** A signed head names another record: this one or an earlier one was rewritten. */
   'rewritten',
   /** Records at the end are missing. */
   'truncated',
-  /** A signed head, or statement of removal, is not what was signed. */
+  /** The signature of a head or removal is not valid. */
   'signature',
-  /** A statement is signed by a key that is not trusted here. */
+  /** A head or removal is signed with a key that is not trusted. */
   'unknown-key',
-  /** The month was closed, and its signed head is gone. */
+  /** The month was closed, and its signed head is missing. */
   'head-missing',
-  /** The chain is not in the list of chains, or there under another tenant's name: who reads that tenant's chains does not see it. */
+  /** The list of chains does not have the chain, or has it under another tenant's name: readers of that tenant's records do not see it. */
   'unlisted',
 ] as const;
 
 export interface Fault {
   readonly kind: (typeof faultKinds)[number];
-  /** Of the first record that is not as it must be. */
+  /** Sequence of the first wrong record. */
   readonly sequence: number;
   readonly recordId?: string;
   readonly detail: string;
 }
 
-/** What came of a verification. Where nothing was there to be checked, nothing is well. */
+/** Result of a verification. A verification that found nothing to check is not a success. */
 export type Verdict = 'intact' | 'broken' | 'nothing-checked';
 
 export function verdictOf(months: readonly MonthVerdict[]): Verdict {
@@ -43,37 +43,37 @@ export function verdictOf(months: readonly MonthVerdict[]): Verdict {
 export interface MonthVerdict {
   readonly chain: string;
   readonly month: string;
-  /** `removed`: its records are gone because of their age, as a signed statement says; its signed head stands. */
+  /** `removed`: retention removed the records, as a signed statement says, and the signed head is there. */
   readonly state: 'intact' | 'removed' | 'broken';
-  /** Records that were looked at. */
+  /** Records that were read. */
   readonly records: number;
-  /** Sequence up to which a signed head vouches for the records. What follows is linked, but not signed yet. */
+  /** Sequence of the last record that a signed head covers. Later records are linked but not signed yet. */
   readonly signedThrough: number;
-  /** Whether a signed head says that nothing follows in this month. */
+  /** Whether the signed head is final. */
   readonly closed: boolean;
   readonly fault?: Fault;
 }
 
-/** What is known of a month besides its records. */
+/** Everything about a month except its records. */
 export interface MonthClaims {
   readonly month: string;
   readonly heads: readonly SignedHead[];
   readonly removal?: SignedRemoval | undefined;
-  /** Whether the platform's chain says that the month began: then it has a record. */
+  /** Whether the platform's chain records the month's start, so that the month must have a record. */
   readonly begun?: boolean | undefined;
-  /** Where the keeper of the chain says the month ends, and whether it has closed it. */
+  /** The month's last record and whether the month is closed, as the ledger wrote them. Not signed. */
   readonly end?: { readonly sequence: number; readonly hash: string; readonly closed: boolean } | undefined;
 }
 
-/** Checks one chain, month by month, in order; holds one month's signed heads in memory and no record. */
+/** Verifies one chain, month by month. It holds no records in memory. */
 export class ChainVerification {
   readonly #chain: string;
   readonly #keys: TrustedKeys;
-  /** Hash that the next record must follow; undefined where it cannot be known. */
+  /** Hash that the next record must contain; undefined when unknown. */
   #previous: string | undefined;
   #month: Month | undefined;
 
-  /** @param start `beginning` where no month is before the first one here; the head of that month; undefined where it is not known. */
+  /** @param start `beginning` for the chain's first month; else the final head of the month before, or undefined when there is none. */
   constructor(chain: string, keys: TrustedKeys, start: 'beginning' | SignedHead | undefined) {
     this.#chain = chain;
     this.#keys = keys;
@@ -81,17 +81,17 @@ export class ChainVerification {
     else if (start?.final && start.chain === chain && isSignedHead(keys, start)) this.#previous = start.hash;
   }
 
-  /** Begins a month; one that has begun and not ended is forgotten. */
+  /** Begins a month, and discards a month that has not ended. */
   begin(claims: MonthClaims): void {
     this.#month = new Month(this.#chain, this.#keys, claims, this.#previous);
   }
 
-  /** The next record of the month. */
+  /** Checks the next record of the month. */
   add(record: ChainedRecord): void {
     this.#month?.add(record);
   }
 
-  /** Ends the month, if one has begun. */
+  /** Ends the month. @returns undefined when no month has begun. */
   end(): MonthVerdict | undefined {
     if (this.#month === undefined) return undefined;
     const { verdict, last } = this.#month.end();
@@ -110,7 +110,7 @@ class Month {
   #sequence = 0;
   #records = 0;
   #signedThrough = 0;
-  /** Of a record; it goes before that of a claim, because it says what was done. */
+  /** A fault of a record is reported before a fault of a head or removal, because it is more precise. */
   #fault: Fault | undefined;
   #faultOfClaims: Fault | undefined;
 
@@ -123,18 +123,18 @@ class Month {
       const mine = claim.chain === chain && claim.month === claims.month;
       if (mine && signed(keys, claim)) return true;
       this.#faultOfClaims ??= keys.has(keyId)
-        ? { kind: 'signature', sequence, detail: `a ${what} is not what was signed` }
-        : { kind: 'unknown-key', sequence, detail: `a ${what} is signed by ${keyId}, which is not a trusted key` };
+        ? { kind: 'signature', sequence, detail: `the signature of a ${what} is not valid` }
+        : { kind: 'unknown-key', sequence, detail: `a ${what} is signed with the key ${keyId}, which is not trusted` };
       return false;
     };
     for (const head of claims.heads) if (trusted(head, 'signed head', isSignedHead)) this.#expect(head);
     const { removal } = claims;
-    if (removal !== undefined && trusted(removal, 'statement of removal', isSignedRemoval)) this.#removal = removal;
+    if (removal !== undefined && trusted(removal, 'removal', isSignedRemoval)) this.#removal = removal;
   }
 
   add(found: ChainedRecord): void {
     this.#records += 1;
-    // The rest of a month whose removal is under way says nothing, and after the first fault nothing can be said.
+    // Records of a month that is being removed are not checked, and neither are records after the first fault.
     if (this.#fault !== undefined || this.#removal !== undefined) return;
     const sequence = this.#sequence + 1;
     const [kind, detail] = this.#faultOf(found, sequence) ?? [];
@@ -149,14 +149,14 @@ class Month {
 
   #faultOf(found: ChainedRecord, sequence: number): readonly [Fault['kind'], string] | undefined {
     if (found.sequence !== sequence || found.chain !== this.#chain || found.month !== this.#claims.month) {
-      return ['sequence', `record ${sequence} is due, record ${found.sequence} was found`];
+      return ['sequence', `expected record ${sequence}, found record ${found.sequence}`];
     }
-    if (hashOf(found) !== found.hash) return ['changed', 'the record is not what its hash says'];
+    if (hashOf(found) !== found.hash) return ['changed', 'the record does not match its hash'];
     if (this.#previous !== undefined && found.previous !== this.#previous) {
-      return ['link', `the record does not follow ${sequence === 1 ? 'the month' : 'the one'} before it`];
+      return ['link', `the record does not follow the ${sequence === 1 ? 'month' : 'record'} before it`];
     }
     const { end } = this.#claims;
-    if (end?.sequence === sequence && end.hash !== found.hash) return ['rewritten', 'the chain goes on from another record'];
+    if (end?.sequence === sequence && end.hash !== found.hash) return ['rewritten', 'the chain continues from another record'];
     const signed = this.#signed.get(sequence);
     if (signed !== undefined && signed.hash !== found.hash) return ['rewritten', `another record was signed at ${signed.signedAt}`];
     return undefined;
@@ -174,7 +174,7 @@ class Month {
       closed: final !== undefined,
       ...(this.#fault === undefined ? {} : { fault: this.#fault }),
     };
-    // The next month must follow what was signed, where this one is broken.
+    // After a broken month, the next one must follow the signed head.
     const last = this.#removal?.hash ?? (this.#fault === undefined ? this.#previous : final?.hash);
     return { verdict, last };
   }
@@ -184,16 +184,20 @@ class Month {
     const sequence = this.#sequence;
     const due = Math.max(0, end?.sequence ?? 0, ...this.#signed.keys());
     if (sequence === 0 && due === 0 && this.#claims.begun) {
-      return { kind: 'truncated', sequence: 1, detail: "the month began, as the platform's chain says, and nothing of it is there" };
+      return {
+        kind: 'truncated',
+        sequence: 1,
+        detail: "the platform's chain records the start of the month, but all its records are missing",
+      };
     }
     if (sequence < due) {
-      return { kind: 'truncated', sequence: sequence + 1, detail: `the month has ${due} records; those from here on are missing` };
+      return { kind: 'truncated', sequence: sequence + 1, detail: `the month has ${due} records; the records from here on are missing` };
     }
     if (final !== undefined && sequence > final.sequence) {
       return { kind: 'sequence', sequence: final.sequence + 1, detail: 'the month was closed before this record' };
     }
     if (end?.closed && final === undefined && this.#faultOfClaims === undefined) {
-      return { kind: 'head-missing', sequence, detail: 'the month was closed, and its signed head is gone' };
+      return { kind: 'head-missing', sequence, detail: 'the month was closed, and its signed head is missing' };
     }
     return undefined;
   }
@@ -210,5 +214,5 @@ class Month {
 
 function faultOfRemoval({ sequence, hash }: SignedRemoval, final: SignedHead | undefined): Fault | undefined {
   if (final?.sequence === sequence && final.hash === hash) return undefined;
-  return { kind: 'head-missing', sequence, detail: 'the signed head of the removed month does not stand' };
+  return { kind: 'head-missing', sequence, detail: 'the signed head of the removed month is missing' };
 }

@@ -8,7 +8,7 @@ import { isStoreUnavailable } from '../store/failures.ts';
 import type { Ledger, NewRecord } from './ledger.ts';
 import { redact } from './redaction.ts';
 
-/** What administrators do, by name. */
+/** The recorded actions of administrators. */
 export type Action =
   | 'tenants.create'
   | 'tenants.patch'
@@ -27,30 +27,29 @@ export type Action =
 export interface Intent {
   readonly admin: Admin;
   readonly action: Action;
-  /** The tenant it is done to; the name alone of one that is to be created; left out where it concerns none. */
+  /** The tenant that is changed; only its name when it does not exist yet; left out when the action concerns no tenant. */
   readonly tenant?: Tenant | { readonly name: string };
   readonly requestId: string;
   /** Names of what is changed and to what; secrets in it are blotted out. */
   readonly details?: unknown;
 }
 
-/** An action under way. Exactly one of the two is to be called, once it has ended. Neither rejects. */
+/** An action that has begun. Call exactly one of the two methods when it has ended. Neither rejects. */
 export interface PendingAction {
-  /** @param tenant the one that was created. */
+  /** @param tenant the created tenant. */
   succeeded(details?: unknown, tenant?: Tenant): Promise<void>;
-  /** @param code of the problem the request is answered with. */
+  /** @param code the code of the problem in the response. */
   failed(code: Code, details?: unknown): Promise<void>;
 }
 
 const firstPauseMs = 250;
 const lastPauseMs = 5_000;
-/** Outcomes that wait for the database; above it something is wrong that waiting does not mend. */
+/** Most outcomes that wait for the database. Further outcomes go to the log alone. */
 const mostWaiting = 10_000;
 
 /**
- * Records what administrators do. The intent is recorded before anything is changed, so nothing is done of which there is no record;
- * an outcome that the database does not take at once waits in memory until it does. An intent without an outcome says that the
- * process ended in between, or the database was away until it did.
+ * Records the actions of administrators. The intent is recorded before the change, so that every change has a record. An outcome waits
+ * in memory while the database is unavailable. An intent without an outcome means that the process ended before it was recorded.
  */
 export class Audit {
   readonly #ledger: Ledger;
@@ -66,7 +65,7 @@ export class Audit {
     this.#now = options.now ?? Date.now;
   }
 
-  /** Records that the action is about to begin. @throws what the driver throws: then nothing may be changed. */
+  /** Records the intent. @throws errors of the driver; the action must not be performed then. */
   async begin(intent: Intent): Promise<PendingAction> {
     const begun = this.#record(intent, 'intended', intent.details ?? {});
     await this.#ledger.join(begun);
@@ -82,7 +81,7 @@ export class Audit {
     return this.#settle(this.#record(intent, code, intent.details ?? {}));
   }
 
-  /** Tries once more to record what waits; what the database does not take then is in the log. */
+  /** Tries once more to record waiting outcomes. The rest goes to the log. */
   async close(): Promise<void> {
     clearTimeout(this.#retry);
     const rest = this.#waiting.splice(0);
@@ -127,13 +126,13 @@ export class Audit {
   async #tryAgain(): Promise<void> {
     const records = this.#waiting.slice(0, 500);
     try {
-      // What an answer that was lost said already is left out by its id.
+      // A record that was stored although the answer was lost is left out by its id.
       await this.#ledger.append(records);
       this.#waiting.splice(0, records.length);
       this.#failures = 0;
     } catch (err) {
       this.#failures += 1;
-      // One that the database will never take must not hold up the others.
+      // A record that the database cannot store must not block the others.
       if (!isStoreUnavailable(err) && !(err instanceof Problem)) await this.#separately(this.#waiting.splice(0, records.length));
     }
     this.#retry = undefined;
@@ -156,7 +155,7 @@ function recorded(tenant: Tenant | { readonly name: string }): Pick<NewRecord, '
   return { tenant: { name, ...(uid === undefined ? {} : { uid }) }, tenantOrganizationId: tenant.spec.organizationId };
 }
 
-/** What somebody asked for, or is called elsewhere, need not be a name, and PostgreSQL takes no character NUL and no half of a pair. */
+/** Replaces control characters and lone surrogates, which PostgreSQL cannot store. The text may come from outside. */
 function storable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cs}]/gu, '\ufffd');
 }

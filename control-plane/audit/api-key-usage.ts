@@ -7,7 +7,7 @@ export interface KeyUse {
   readonly lastUsedAt: number;
 }
 
-/** When each API key of a tenant was last used, as its sidecars tell. */
+/** The last use of each API key of a tenant, as its sidecars report it. */
 export class ApiKeyUsage {
   readonly #db: Kysely<AuditTables>;
 
@@ -15,12 +15,12 @@ export class ApiKeyUsage {
     this.#db = db;
   }
 
-  /** Several pods tell of the same key, in any order: the latest use stands. A time in the future counts as now. */
+  /** Stores the latest use of each key. Several pods may report the same key, in any order. A time in the future counts as now. */
   async record(tenantUid: string, uses: readonly KeyUse[], now: number): Promise<void> {
     const latest = new Map<string, number>();
     for (const { id, lastUsedAt } of uses) latest.set(id, Math.max(latest.get(id) ?? 0, Math.min(lastUsedAt, now)));
     if (latest.size === 0) return;
-    // In one order, so that two pods of a tenant cannot wait for one another.
+    // Sorted, so that two pods of a tenant cannot deadlock.
     const rows = [...latest].sort(([one], [other]) => (one < other ? -1 : 1));
     await this.#db
       .insertInto('api_key_usage')

@@ -6,23 +6,23 @@ import type { SignedHead, SignedRemoval } from '../../audit/statements.ts';
 import { type ExpectedChain, expectedChains, listedChains, type Scope } from './expected-chains.ts';
 import type { AuditTables } from './tables.ts';
 
-/** A month of a chain, as the ledger says it is. */
+/** A month of a chain as it is stored, except its records. */
 export interface StoredMonth {
   readonly month: string;
-  /** Whether the platform's chain says that it began. */
+  /** Whether the platform's chain records the month's start. */
   readonly begun: boolean;
   readonly heads: readonly SignedHead[];
   readonly removal: SignedRemoval | undefined;
   readonly end: { readonly sequence: number; readonly hash: string; readonly closed: boolean } | undefined;
 }
 
-/** Months, both included, as `YYYY-MM`. */
+/** A range of months (`YYYY-MM`), both included. */
 export interface Months {
   readonly from?: string | undefined;
   readonly to?: string | undefined;
 }
 
-/** Where a list of heads goes on. */
+/** The last head of a page. */
 export interface HeadCursor {
   readonly chain: string;
   readonly month: string;
@@ -30,7 +30,7 @@ export interface HeadCursor {
 
 const recordsAPage = 500;
 
-/** Reads chains as they are kept, without judging them. Statements are short, so that a slow reader holds nothing. */
+/** Reads chains as they are stored, without verifying them. Statements are short, so that a slow caller holds no connection. */
 export class ChainReader {
   readonly #db: Kysely<AuditTables>;
 
@@ -43,10 +43,10 @@ export class ChainReader {
     return expectedChains(this.#db, scope);
   }
 
-  /** Months of which there is, or must be, anything, in order: records, signed heads, a statement that they were removed, a beginning. */
+  /** Months with a record, a head or a recorded start, in order. */
   async months({ chain, begun }: Pick<ExpectedChain, 'chain' | 'begun'>, range: Months): Promise<string[]> {
     const { from = '', to = '9999-12' } = range;
-    // The months of records by one step in the index for each: a month may have millions.
+    // Finds the months of records with one index step each, because a month may have millions of records.
     const { rows } = await sql<{ month: string }>`
       WITH RECURSIVE recorded AS (
         SELECT (SELECT min(month) FROM audit_records WHERE chain = ${chain} AND month >= ${from}) AS month
@@ -129,7 +129,7 @@ export class ChainReader {
     return row !== undefined && signedRemovalOf(row) !== undefined;
   }
 
-  /** Where a slot that begins with `month` begins: at the chain's beginning, or after the last head that was signed before. */
+  /** The start of a reading from `month`: the chain's beginning, or the final head of the month before. */
   async start(due: Pick<ExpectedChain, 'chain' | 'begun'>, month: string | undefined): Promise<'beginning' | SignedHead | undefined> {
     if (month === undefined) return 'beginning';
     const earlier = await this.months(due, { to: before(month) });
@@ -138,7 +138,7 @@ export class ChainReader {
     return (await this.heads([due.chain], { from: last, to: last })).findLast(({ final }) => final);
   }
 
-  /** Records of a month in order, those after `from`. Fails with the signal's reason. */
+  /** Records of a month after the sequence `from`, in order. Fails with the signal's reason. */
   async *records(chain: string, month: string, signal: AbortSignal, from = -1): AsyncGenerator<ChainedRecord> {
     for (let after = from; ; ) {
       signal.throwIfAborted();

@@ -23,7 +23,7 @@ import { ReadSlots, readLimits } from './read-slots.ts';
 import { Retention } from './retention.ts';
 import { auditRoutes } from './routes.ts';
 
-/** How often the leading replica signs heads and looks for what is too old, in milliseconds. */
+/** Intervals of the leading replica's signings and retention, in milliseconds. */
 export interface AuditTuning {
   readonly signMs: number;
   readonly retentionMs: number;
@@ -38,23 +38,23 @@ export interface AuditParts {
   readonly directory: TenantDirectory;
   readonly access: Access;
   readonly pods: PodIdentity;
-  /** Throws once this replica does not lead any more. */
+  /** Throws once this replica no longer leads. */
   readonly assertLeading: () => void;
   readonly log: Logger;
   readonly registry: Registry;
   readonly tuning: AuditTuning;
 }
 
-/** What the audit does beside recording what administrators do. */
+/** The audit except the recording of administrators' actions. */
 export interface AuditPart {
   routes(app: FastifyInstance): void;
-  /** Reads the signing key; to be called before anything is served. @throws Error that says what is wrong with the key. */
+  /** Reads the signing key. Call it before serving. @throws Error that names the fault of the key. */
   loadKey(): void;
-  /** For the replica that leads. */
+  /** Runs the work of the leading replica. */
   lead(signal: AbortSignal): Promise<void>;
 }
 
-/** Reads nothing yet. */
+/** Creates the audit without reading the key or the database. */
 export function createAudit(parts: AuditParts): AuditPart {
   const { settings, store, client, directory, access, pods, assertLeading, log, registry, tuning } = parts;
   const { db } = store;
@@ -101,7 +101,7 @@ function readKey(file: string): SigningKey {
     pem = readFileSync(file, 'utf8');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-    throw new Error(`TENANTRY_AUDIT_KEY_FILE cannot be read (${code}); make one with \`openssl genpkey -algorithm ed25519\``);
+    throw new Error(`TENANTRY_AUDIT_KEY_FILE cannot be read (${code}). To create a key, run \`openssl genpkey -algorithm ed25519\``);
   }
   try {
     return new SigningKey(pem);

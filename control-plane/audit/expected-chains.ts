@@ -2,26 +2,26 @@ import { type Kysely, sql } from 'kysely';
 import { platformChain } from '../../audit/chain.ts';
 import type { AuditTables } from './tables.ts';
 
-/** Which chains somebody may read. */
+/** The chains that a caller may read. */
 export interface Scope {
-  /** Those of the tenants of this organization; undefined for all, the platform's own included. */
+  /** Chains of this organization's tenants; undefined for all chains, including the platform's. */
   readonly organizationId: string | undefined;
-  /** Those of tenants that have, or had, this name. */
+  /** Chains of tenants that have or had this name. */
   readonly tenant?: string | undefined;
 }
 
-/** A chain of which there must be something, whoever says so. */
+/** A chain that must exist, because a table or the platform's chain names it. */
 export interface ExpectedChain {
   readonly chain: string;
-  /** Name of its tenant; undefined for the platform's, and where nothing says it any more. */
+  /** Name of the tenant; undefined for the platform's chain, and when it is unknown. */
   readonly tenant: string | undefined;
-  /** Whether the list of chains has it, under that name. */
+  /** Whether the list of chains has the chain under that name. */
   readonly listed: boolean;
-  /** Months that began, as the platform's chain says. */
+  /** Months whose start the platform's chain records. */
   readonly begun: readonly string[];
 }
 
-/** Chains of the list that a scope has. */
+/** Chains of the list in a scope. */
 export function listedChains(db: Kysely<AuditTables>, { organizationId, tenant }: Scope) {
   let query = db.selectFrom('audit_chains');
   if (organizationId !== undefined) query = query.where('organization_id', '=', organizationId);
@@ -30,8 +30,8 @@ export function listedChains(db: Kysely<AuditTables>, { organizationId, tenant }
 }
 
 /**
- * Chains in scope, in order of their names: those of the list, those that have records, heads or statements without being listed, and
- * those that the platform's chain says began. One of these alone would let whoever can delete rows make a chain vanish unseen.
+ * Chains in a scope, in order of their names: chains of the list, chains with records or heads, and chains whose start the platform's
+ * chain records. Rows that were deleted from one of these sources hide no chain.
  */
 export async function expectedChains(db: Kysely<AuditTables>, scope: Scope): Promise<ExpectedChain[]> {
   const { organizationId = null, tenant = null } = scope;
@@ -80,7 +80,7 @@ export async function expectedChains(db: Kysely<AuditTables>, scope: Scope): Pro
     chain,
     tenant: name ?? undefined,
     listed,
-    // A chain is listed together with its first record, and the platform's begins with the first of the others.
+    // A chain that is only listed must have a month: it is listed together with its first record.
     begun: begun ?? (kept || (chain === platformChain && !rows.some((row) => row.kept)) ? [] : [earliest]),
   }));
 }

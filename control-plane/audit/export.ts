@@ -6,13 +6,13 @@ import { signEnd } from '../../audit/statements.ts';
 import type { ChainReader, Months } from './chain-reader.ts';
 import type { ExpectedChain, Scope } from './expected-chains.ts';
 
-/** Records were removed because of their age while they were exported: what was sent is not whole. */
+/** Retention removed records while they were exported. The export is incomplete. */
 export class ExportInterrupted extends Error {}
 
 export interface ExportOptions {
   readonly reader: ChainReader;
   readonly key: SigningKey;
-  /** Whose chains `chains` are. */
+  /** The scope of `chains`. */
   readonly scope: Scope;
   readonly chains: () => Promise<readonly ExpectedChain[]>;
   readonly range: Months;
@@ -21,8 +21,8 @@ export interface ExportOptions {
 }
 
 /**
- * Chains as lines of text that can be verified without us: audit/export-lines.ts. As fast as they are taken, with one page of records in
- * memory. The last line is signed: what the export says of its own scope cannot be changed by who has the file.
+ * Writes chains as lines that can be verified offline (audit/export-lines.ts). Lines are produced as fast as they are read, with one page
+ * of records in memory. The signature of the last line covers the stated scope.
  */
 export async function* exportLines(options: ExportOptions): AsyncGenerator<string> {
   const { key } = options;
@@ -38,13 +38,13 @@ export async function* exportLines(options: ExportOptions): AsyncGenerator<strin
   yield `${JSON.stringify(end)}\n`;
 }
 
-/** All lines but the last. */
+/** All lines except the last. */
 async function* contentOf(options: ExportOptions): AsyncGenerator<ExportLine> {
   const { key, scope, chains, range, now } = options;
   yield { type: 'export', version: 1, time: now.toISOString(), scope: given({ ...scope, ...range }) };
   for (const one of key.trusted.all) yield { type: 'key', ...one };
   const isPlatforms = ({ chain }: ExpectedChain) => chain === platformChain;
-  // It tells which others there are: read before they are, it tells of none that came later.
+  // The platform's chain names all others. It is read first, so that it does not name chains that start during the export.
   for (const platform of (await chains()).filter(isPlatforms)) yield* linesOf(platform, options);
   for (const due of (await chains()).filter((one) => !isPlatforms(one))) yield* linesOf(due, options);
 }

@@ -16,27 +16,27 @@ export interface HeadSignerOptions {
   readonly log: Logger;
 }
 
-/** What came of a signing. */
+/** Result of a signing. */
 export interface Signing {
-  /** Heads. */
+  /** Number of signed heads. */
   readonly signed: number;
-  /** Months that are other than their signed heads, or those this replica has seen before, say. They are not signed. */
+  /** Months that contradict their signed head or a head that this replica has seen. They are not signed. */
   readonly contradictions: number;
 }
 
-/** Chains locked at a time: appends to them wait meanwhile. */
+/** Chains locked by a transaction. Appends to them wait. */
 const chainsAtATime = 50;
 const headsAtATime = 500;
 
 /**
- * Signs the head of each chain that has moved, and closes months that are over: their last head is signed as final, after which the
- * ledger appends nothing to them. Whoever can write to the database can write all that is read here, so a head is signed only after the
- * records since the newest signed head were recomputed and follow from it; and heads that this replica has seen may not go back.
+ * Signs the head of each chain that has moved, and closes months that are over with a final head, after which the ledger appends no
+ * record to them. An attacker with access to the database can forge all that is read here. So the signer first recomputes the records
+ * since the newest signed head, signs only when they follow from it, and remembers the heads that it has seen.
  */
 export class HeadSigner {
   readonly #options: HeadSignerOptions;
   readonly #reader: ChainReader;
-  /** Signed heads, by month of a chain, whose signatures were found good. */
+  /** Heads with valid signatures, by chain and month. */
   readonly #seen = new Map<string, SignedHead>();
 
   constructor(options: HeadSignerOptions) {
@@ -44,7 +44,7 @@ export class HeadSigner {
     this.#reader = new ChainReader(options.db);
   }
 
-  /** Signs what is due now. @throws what the driver throws. */
+  /** Signs all heads that are due. @throws errors of the driver. */
   async sign(signal: AbortSignal = new AbortController().signal): Promise<Signing> {
     const { db, assertLeading } = this.#options;
     const unseen = new Map(this.#seen);
@@ -72,7 +72,7 @@ export class HeadSigner {
       if (last === undefined || page.length < headsAtATime) break;
       after = last;
     }
-    return { signed, contradictions: contradictions + (await this.#missed(unseen)) };
+    return { signed, contradictions: contradictions + (await this.#disappeared(unseen)) };
   }
 
   async #judge(head: OpenHead, signal: AbortSignal): Promise<readonly ['signed' | 'due' | 'contradiction', string]> {
@@ -81,19 +81,19 @@ export class HeadSigner {
     if (newest !== undefined && newest.signature !== seen?.signature) {
       if (!isSignedHead(this.#options.key.trusted, newest)) return ['contradiction', 'the signature of its newest head is not valid'];
     }
-    if (seen !== undefined && (newest?.sequence ?? 0) < seen.sequence) return ['contradiction', 'a head that was signed is gone'];
+    if (seen !== undefined && (newest?.sequence ?? 0) < seen.sequence) return ['contradiction', 'a signed head is missing'];
     if (newest !== undefined) {
       this.#seen.set(nameOf(head), newest);
-      if (newest.sequence > sequence) return ['contradiction', 'it is shorter than was signed'];
-      if (newest.sequence === sequence && newest.hash !== hash) return ['contradiction', 'it ends otherwise than was signed'];
+      if (newest.sequence > sequence) return ['contradiction', 'records that were signed are missing'];
+      if (newest.sequence === sequence && newest.hash !== hash) return ['contradiction', 'its last record is not the signed one'];
       if (newest.sequence === sequence && (newest.final || !over)) return ['signed', ''];
-      if (newest.final) return ['contradiction', 'it goes on after its end was signed'];
+      if (newest.final) return ['contradiction', 'records follow its final head'];
     }
     const fault = await this.#faultSince(newest, head, signal);
     return fault === undefined ? ['due', ''] : ['contradiction', fault];
   }
 
-  /** What is wrong with the records after the newest signed head; undefined where they lead from there to the end of the month. */
+  /** The fault of the records after the newest signed head; undefined when they lead from there to the end of the month. */
   async #faultSince(newest: SignedHead | undefined, head: OpenHead, signal: AbortSignal): Promise<string | undefined> {
     const { chain, month } = head;
     let previous = newest?.hash ?? (await this.#endBefore(chain, month));
@@ -101,17 +101,17 @@ export class HeadSigner {
     if (sequence < head.sequence) {
       for await (const record of this.#reader.records(chain, month, signal, newest?.sequence)) {
         sequence += 1;
-        if (record.sequence !== sequence || hashOf(record) !== record.hash) return `record ${sequence} is not as it was recorded`;
-        if (previous !== undefined && record.previous !== previous) return `record ${sequence} does not follow the one before it`;
+        if (record.sequence !== sequence || hashOf(record) !== record.hash) return `record ${sequence} does not match its hash`;
+        if (previous !== undefined && record.previous !== previous) return `record ${sequence} does not follow the record before it`;
         previous = record.hash;
-        // What has been appended since is signed the next time.
+        // Records that were appended since are signed the next time.
         if (sequence === head.sequence) break;
       }
     }
     return sequence === head.sequence && previous === head.hash ? undefined : `its records end at ${sequence}`;
   }
 
-  /** Hash that the first record of a month must follow; undefined while the month before has no final head. */
+  /** Hash that the first record of a month must contain; undefined while the month before has no final head. */
   async #endBefore(chain: string, month: string): Promise<string | undefined> {
     const start = await this.#reader.start({ chain, begun: [] }, month);
     if (start === 'beginning') return genesis;
@@ -123,7 +123,7 @@ export class HeadSigner {
     const now = new Date(await databaseTime(transaction));
     const ends = await endsOf(transaction, due);
     const heads = due.map(({ chain, month, sequence, hash }) => {
-      // Nothing is received before what was received last, so a month before that one is over even if the clock was set back.
+      // No record is received earlier than the last one, so earlier months are over even if the clock was set back.
       const time = new Date(Math.max(now.getTime(), received.get(chain) ?? 0)).toISOString();
       const final = month < time.slice(0, 7) && ends.get(`${chain} ${month}`) === sequence;
       return signHead(this.#options.key, { chain, month, sequence, hash, final, signedAt: now.toISOString() });
@@ -132,19 +132,19 @@ export class HeadSigner {
     return heads;
   }
 
-  /** Months that were there before and are not now; @returns how many of them should be. */
-  async #missed(unseen: ReadonlyMap<string, SignedHead>): Promise<number> {
+  /** Reports months that have disappeared. @returns their number. */
+  async #disappeared(unseen: ReadonlyMap<string, SignedHead>): Promise<number> {
     if (unseen.size === 0) return 0;
     const first = await firstWatchedMonth(this.#options.db);
-    let missed = 0;
+    let count = 0;
     for (const [name, head] of unseen) {
       if (head.month < first) this.#seen.delete(name);
       else {
-        missed += 1;
-        this.#contradiction(head, 'nothing of it is there any more');
+        count += 1;
+        this.#contradiction(head, 'the month has disappeared');
       }
     }
-    return missed;
+    return count;
   }
 
   #contradiction({ chain, month, sequence }: Pick<OpenHead, 'chain' | 'month' | 'sequence'>, why: string): void {
@@ -156,7 +156,7 @@ function nameOf({ chain, month }: HeadCursor): string {
   return `${chain} ${month}`;
 }
 
-/** Sequences at which months end, by name. */
+/** Sequence of the last record of each month. */
 async function endsOf(transaction: Transaction<AuditTables>, heads: readonly HeadCursor[]): Promise<Map<string, number>> {
   const rows = await transaction
     .selectFrom('audit_heads')

@@ -1,33 +1,33 @@
-/** What one tenant may send for the audit, at one replica. */
+/** The rate at which one tenant may send records to one replica. */
 export interface IntakeLimitSettings {
-  /** Records a minute, in the long run. */
+  /** Records a minute on average. */
   readonly recordsPerMinute: number;
 }
 
 /** Bytes of a request that count as one record. */
 const recordBytes = 1024;
-/** Minutes' worth that may come at once: with 3,000 a minute more than a full spool holds, so that a pod catches up after an outage. */
+/** Burst, in minutes of the rate. At 3,000 a minute it exceeds a full spool, so that a pod catches up after an outage. */
 const burstMinutes = 40;
-/** Tenants that are remembered before those that have long sent nothing are forgotten. */
+/** Tenants in memory before inactive ones are removed. */
 const mostRemembered = 10_000;
 
 interface Credit {
   records: number;
   bytes: number;
-  /** When that was so. */
+  /** Time of this state. */
   at: number;
 }
 
 /**
- * Bounds what one tenant's pods can write into the database of all. What is refused stays in the sender's spool and is sent later; a
- * tenant that goes on faster than this fills its spool, and then its tools are not called.
+ * Limits the rate at which one tenant's pods write to the shared database. Refused records stay in the sender's spool and are sent later.
+ * A tenant that stays above the rate fills its spool, and its sidecar then refuses tool calls.
  */
 export class IntakeLimits {
   readonly #perMinute: { readonly records: number; readonly bytes: number };
   readonly #now: () => number;
   readonly #credits = new Map<string, Credit>();
 
-  /** @param now Milliseconds, of a clock that is never set back. */
+  /** @param now Milliseconds of a monotonic clock. */
   constructor({ recordsPerMinute }: IntakeLimitSettings, now: () => number) {
     this.#perMinute = { records: recordsPerMinute, bytes: recordsPerMinute * recordBytes };
     this.#now = now;
@@ -40,7 +40,7 @@ export class IntakeLimits {
     return records > 0 && bytes > 0 ? 0 : Math.max(1, Math.ceil(minutes * 60));
   }
 
-  /** Counts what was sent, kept or not. A batch may go beyond what is left: the next one waits for that. */
+  /** Counts sent records, stored or not. A batch may exceed the remaining credit; the next one waits longer. */
   count(tenantUid: string, sent: { readonly records: number; readonly bytes: number }): void {
     const credit = this.#creditOf(tenantUid);
     credit.records -= sent.records;
@@ -62,7 +62,7 @@ export class IntakeLimits {
     };
   }
 
-  /** Those who would have all their credit again are as those who have never sent anything. */
+  /** Removes tenants that have their full credit again. */
   #forget(): void {
     const since = this.#now() - 2 * burstMinutes * 60_000;
     for (const [tenantUid, { at }] of this.#credits) {

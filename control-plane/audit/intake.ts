@@ -7,17 +7,17 @@ import { redact } from './redaction.ts';
 
 export const toolCallAction = 'tools.call';
 
-/** Text that PostgreSQL can keep: no control characters, no halves of surrogate pairs. */
+/** Text that PostgreSQL can store: no control characters and no lone surrogates. */
 const text = z
   .string()
   .min(1)
   .max(200)
   .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must have no control characters');
-/** Times that PostgreSQL, every clock and every reader can tell: one that is out of them is a fault of whoever reports it. */
+/** A time that PostgreSQL can store and readers can parse. A time outside this range is a fault of the sender. */
 const time = z.iso
   .datetime({ error: 'must be a time of RFC 3339 in UTC, such as 2026-11-21T14:00:00.000Z' })
   .refine((given) => given >= '1970' && given < '2200', 'must be a time from 1970 to 2199');
-const common = { id: z.guid().describe('UUID; the same record sent again counts once.'), time: time.describe('When it happened.') };
+const common = { id: z.guid().describe('UUID. A record that is sent twice is stored once.'), time: time.describe('Time of the action.') };
 
 export const toolCallRecord = z
   .object({
@@ -44,18 +44,21 @@ export const operatorRecord = z
 export const keyUse = z.object({ id: text.describe('Id of the key.'), lastUsedAt: time }).meta({ id: 'KeyUse' });
 
 export const refusedRecord = z
-  .object({ id: z.string().describe('Id of the record; empty where it has none.'), message: z.string().describe('What is wrong with it.') })
+  .object({
+    id: z.string().describe('Id of the record; empty when it has no valid id.'),
+    message: z.string().describe('The fault of the record.'),
+  })
   .meta({ id: 'RefusedRecord' });
 
-export interface Taken {
+export interface Accepted {
   readonly records: readonly NewRecord[];
   readonly refused: readonly z.infer<typeof refusedRecord>[];
 }
 
-/** Records of tool calls as the ledger takes them. One that cannot be taken is refused by itself: it must not hold up the others. */
-export function takeToolCalls(given: readonly unknown[], { metadata, spec }: Tenant): Taken {
+/** Converts records of tool calls for the ledger. A malformed record is refused alone and does not block the others. */
+export function acceptToolCalls(given: readonly unknown[], { metadata, spec }: Tenant): Accepted {
   const { name, uid = '' } = metadata;
-  return take(given, toolCallRecord, (record) => ({
+  return accept(given, toolCallRecord, (record) => ({
     id: record.id,
     kind: 'tool-call',
     time: record.time,
@@ -70,13 +73,13 @@ export function takeToolCalls(given: readonly unknown[], { metadata, spec }: Ten
   }));
 }
 
-/** Records of the operator as the ledger takes them. `organizationOf`: organization of a tenant that is there. */
-export function takeOperatorRecords(
+/** Converts records of the operator for the ledger. `organizationOf` returns the organization of an existing tenant. */
+export function acceptOperatorRecords(
   given: readonly unknown[],
   actor: string,
   organizationOf: (tenant: { readonly name: string; readonly uid: string }) => string | undefined,
-): Taken {
-  return take(given, operatorRecord, (record) => {
+): Accepted {
+  return accept(given, operatorRecord, (record) => {
     const { id, kind, time: when, tenant: of, outcome } = record;
     const [action, why]: [string, Json] =
       record.kind === 'rotation' ? ['secrets.rotate', { cause: record.cause }] : ['secrets.read', { purpose: record.purpose }];
@@ -85,11 +88,11 @@ export function takeOperatorRecords(
   });
 }
 
-function take<Schema extends z.ZodType>(
+function accept<Schema extends z.ZodType>(
   given: readonly unknown[],
   schema: Schema,
   toRecord: (record: z.infer<Schema>) => NewRecord,
-): Taken {
+): Accepted {
   const records: NewRecord[] = [];
   const refused: z.infer<typeof refusedRecord>[] = [];
   for (const one of given) {
@@ -105,7 +108,7 @@ function take<Schema extends z.ZodType>(
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** Nothing but an id: what somebody has written there instead does not belong into logs. */
+/** The id of a record if it is a UUID. Other text from outside must not reach the log. */
 function idOf(record: unknown): string {
   const id = record !== null && typeof record === 'object' && 'id' in record ? record.id : undefined;
   return typeof id === 'string' && uuid.test(id) ? id : '';

@@ -8,9 +8,9 @@ import { isDataRefused } from '../store/failures.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 import type { AuditTables } from './tables.ts';
 
-/** A record that has no place in a chain yet. */
+/** A record without a place in a chain. */
 export type NewRecord = Omit<AuditRecord, 'received'> & {
-  /** WorkOS organization that the tenant belongs to. */
+  /** WorkOS organization of the tenant. */
   readonly tenantOrganizationId?: string | undefined;
 };
 
@@ -20,15 +20,15 @@ interface Head {
   readonly hash: string;
 }
 
-/** The chain a record belongs to. */
+/** The chain of a record. */
 export function chainOf({ tenant }: Pick<AuditRecord, 'tenant'>): string {
   return tenant?.uid ?? platformChain;
 }
 
-/** Transactions with batches at a time, and batches that may wait for their turn. */
+/** Most transactions of batches at a time, and most waiting batches. */
 const mostTransactions = 4;
 const mostWaiting = 500;
-/** Single records that share a transaction, and that may wait for one. */
+/** Most single records in a transaction, and most waiting single records. */
 const mostShared = 500;
 const mostJoining = 5_000;
 
@@ -38,8 +38,8 @@ interface Joining {
 }
 
 /**
- * Appends records to their chains. Batches for a chain take turns here already: waiting for one another in the database, they would
- * hold the connections that everybody else needs.
+ * Appends records to their chains. Batches for a chain wait for each other here, because in the database they would hold the
+ * connections that all other requests need.
  */
 export class Ledger {
   readonly #db: Kysely<AuditTables>;
@@ -53,8 +53,8 @@ export class Ledger {
   }
 
   /**
-   * Appends all of them or none, in the order given; those whose id a chain has already are left out.
-   * @returns how many were new. @throws what the driver throws; Problem `store-unavailable` when too many wait.
+   * Appends all records or none, in order. A record whose id the chain already has is left out.
+   * @returns the number of new records. @throws errors of the driver; Problem `store-unavailable` when too many batches wait.
    */
   async append(records: readonly NewRecord[]): Promise<number> {
     if (records.length === 0) return 0;
@@ -63,24 +63,24 @@ export class Ledger {
   }
 
   /**
-   * As append; what the database will never take is left out, and holds up no other.
-   * @returns how many were new, and those that were left out.
+   * As append, but leaves out records that the database cannot store, so that they block no other record.
+   * @returns the number of new records, and the records that were left out.
    */
-  async appendStorable(records: readonly NewRecord[]): Promise<{ readonly added: number; readonly untakable: readonly NewRecord[] }> {
+  async appendStorable(records: readonly NewRecord[]): Promise<{ readonly added: number; readonly refused: readonly NewRecord[] }> {
     try {
-      return { added: await this.append(records), untakable: [] };
+      return { added: await this.append(records), refused: [] };
     } catch (error) {
       if (!isDataRefused(error)) throw error;
-      if (records.length === 1) return { added: 0, untakable: records };
+      if (records.length === 1) return { added: 0, refused: records };
       const half = Math.ceil(records.length / 2);
       const first = await this.appendStorable(records.slice(0, half));
       const second = await this.appendStorable(records.slice(half));
-      return { added: first.added + second.added, untakable: [...first.untakable, ...second.untakable] };
+      return { added: first.added + second.added, refused: [...first.refused, ...second.refused] };
     }
   }
 
   /**
-   * Appends one record, in one transaction with whatever else waits by then, of whichever chain: many at once cost little more than one.
+   * Appends one record, in one transaction with the other single records that wait, so that many at once cost little more than one.
    * @throws as append.
    */
   async join(record: NewRecord): Promise<void> {
@@ -91,7 +91,7 @@ export class Ledger {
     await appended.promise;
   }
 
-  /** One transaction after the other: what comes meanwhile is in the next. */
+  /** Runs one transaction at a time. Records that arrive meanwhile are in the next one. */
   async #appendJoining(): Promise<void> {
     this.#joins = true;
     while (this.#joining.length > 0) await this.#appendShared(this.#joining.splice(0, mostShared));
@@ -103,7 +103,7 @@ export class Ledger {
       await this.#transact(shared.map(({ record }) => record));
       for (const { appended } of shared) appended.resolve();
     } catch (error) {
-      // What the database will never take is nobody else's failure.
+      // A record that the database cannot store must not fail the others.
       if (isDataRefused(error) && shared.length > 1) for (const one of shared) await this.#appendShared([one]);
       else for (const { appended } of shared) appended.reject(error);
     }
@@ -120,7 +120,7 @@ function tooManyWait(): Problem {
   });
 }
 
-/** As Ledger.append, in a transaction that does more. */
+/** As Ledger.append, in a transaction of the caller. */
 export async function appendIn(transaction: Transaction<AuditTables>, records: readonly NewRecord[]): Promise<number> {
   const byChain = Map.groupBy(records, chainOf);
   const known = new Set<string>();
@@ -137,7 +137,7 @@ export async function appendIn(transaction: Transaction<AuditTables>, records: r
       return end === undefined ? [] : [{ chained, end: { ...end, received, organizationId: organizationOf(ofChain) } }];
     });
   };
-  // The platform's chain is always locked last, because what begins in the others is told in it.
+  // The platform's chain is locked last, because it records the months that start in the others.
   const own = byChain.get(platformChain) ?? [];
   byChain.delete(platformChain);
   const placed = byChain.size === 0 ? [] : await place(byChain);
@@ -158,7 +158,7 @@ interface Placed {
   readonly end: End;
 }
 
-/** That a chain, or another month of it, has begun: without it, a chain that is removed with all its heads would not be missed. */
+/** The record of a month's start. Verification finds a deleted chain by it, even when all rows of the chain are deleted. */
 function monthStartRecord({ chain, month, record, organizationId }: End): NewRecord {
   const details: MonthStartDetails = {
     ...{ chain, month },
@@ -177,8 +177,8 @@ function monthStartRecord({ chain, month, record, organizationId }: End): NewRec
 }
 
 /**
- * Makes the chains there are none of yet and locks all, always in the same order, so that two transactions with several chains each
- * cannot wait for one another. @returns when each last received something, in milliseconds since the epoch.
+ * Creates missing chains and locks all chains, always in the same order, so that two transactions cannot wait for each other.
+ * @returns the time of each chain's last record, in milliseconds since the epoch.
  */
 async function lockChains(transaction: Transaction<AuditTables>, byChain: ReadonlyMap<string, readonly NewRecord[]>) {
   const chains = [...byChain].sort(byName).map(([chain, records]) => ({
@@ -198,7 +198,7 @@ async function lockChains(transaction: Transaction<AuditTables>, byChain: Readon
   );
 }
 
-/** Locks chains until the transaction ends: nobody else appends meanwhile. @returns when each last received something. */
+/** Locks chains against appends until the transaction ends. @returns the time of each chain's last record. */
 export async function lockedChains(transaction: Transaction<AuditTables>, chains: readonly string[]): Promise<Map<string, number>> {
   const rows = await transaction
     .selectFrom('audit_chains')
@@ -210,7 +210,7 @@ export async function lockedChains(transaction: Transaction<AuditTables>, chains
   return new Map(rows.map(({ chain, received }) => [chain, received.getTime()]));
 }
 
-/** Milliseconds since the epoch by the one clock that all replicas share. To be asked once the chains are locked. */
+/** Milliseconds since the epoch by the clock of the database, which all replicas share. Read it after the chains are locked. */
 export async function databaseTime(db: Kysely<AuditTables>): Promise<number> {
   const { rows } = await sql<{ now: Date }>`SELECT clock_timestamp() AS now`.execute(db);
   return rows[0]?.now.getTime() ?? 0;
@@ -238,7 +238,7 @@ async function headsOf(transaction: Transaction<AuditTables>, chains: readonly s
   return new Map(rows.map(({ chain, month, sequence, hash }) => [chain, { month, sequence: Number(sequence), hash }]));
 }
 
-/** Gives new records their places after `head`. */
+/** Places new records after `head`. */
 function link(chain: string, head: Head | undefined, time: Date, records: readonly NewRecord[], known: Set<string>): ChainedRecord[] {
   const received = time.toISOString();
   const month = received.slice(0, 7);
@@ -289,7 +289,7 @@ function organizationOf(records: readonly NewRecord[]): string | null {
   );
 }
 
-/** One statement whatever the number: a column is one value, an array. */
+/** Inserts all records in one statement: each column is one parameter, an array. */
 async function insert(transaction: Transaction<AuditTables>, added: readonly ChainedRecord[]): Promise<void> {
   const column = (read: (chained: ChainedRecord) => string | number | null | undefined) => added.map((one) => read(one) ?? null);
   await sql`

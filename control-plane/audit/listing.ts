@@ -14,18 +14,18 @@ export interface Filter {
   readonly outcome?: string | undefined;
   readonly kind?: RecordKind | undefined;
   readonly requestId?: string | undefined;
-  /** When records were received: not before `from`, and before `to`. */
+  /** Range of `received`: from `from` (included) to `to` (excluded). */
   readonly from?: Date | undefined;
   readonly to?: Date | undefined;
 }
 
-/** A record's place in the order of the list; places never change, and records that come later have earlier places or none before. */
+/** A record's place in the list. Places never change, and later records come before all places. */
 interface Place {
   readonly received: Date;
   readonly position: string;
 }
 
-/** Lists records, the newest first. */
+/** Lists records, newest first. */
 export class Listing {
   readonly #db: Kysely<AuditTables>;
 
@@ -33,7 +33,7 @@ export class Listing {
     this.#db = db;
   }
 
-  /** @throws Problem `invalid-query` for a cursor that is none. */
+  /** @throws Problem `invalid-query` for an invalid cursor. */
   async page(scope: Scope, filter: Filter, limit: number, cursor: string | undefined): Promise<{ items: ChainedRecord[]; next?: string }> {
     const place = cursor === undefined ? undefined : readCursor(cursor);
     const rows = await this.#rows(scope, filter, place, limit + 1);
@@ -50,13 +50,13 @@ export class Listing {
     const { tenant, organizationId } = scope;
     if (organizationId === undefined && tenant === undefined) return await wanted.execute();
     const named = listedChains(this.#db, scope).select('chain');
-    // What was intended for a tenant before it was there is in the platform's chain.
+    // The platform's chain has the records of a tenant from before its creation.
     const withPlatform = tenant !== undefined && organizationId === undefined;
     const chains = withPlatform ? named.unionAll(this.#db.selectNoFrom(sql<string>`${platformChain}`.as('chain'))) : named;
     const ofTenant = withPlatform
       ? wanted.where(({ or, eb }) => or([eb('audit_records.chain', '<>', platformChain), eb('audit_records.tenant_name', '=', tenant)]))
       : wanted;
-    // The newest of each chain by its own index, then the newest of these.
+    // Reads the newest records of each chain by its index, then sorts these.
     const each = this.#db
       .selectFrom(chains.as('readable'))
       .innerJoinLateral(ofTenant.whereRef('audit_records.chain', '=', sql.ref('readable.chain')).as('found'), (join) => join.onTrue())
@@ -75,7 +75,7 @@ function matching(query: Query, { actor, action, outcome, kind, requestId, from,
   let found = query;
   if (actor !== undefined) found = found.where('actor', '=', actor);
   if (action !== undefined) found = found.where('action', '=', action);
-  // Few records are no tool calls: they have an index of their own.
+  // Records that are not tool calls are few and have their own index.
   if (action !== undefined && action !== toolCallAction) found = found.where(sql<boolean>`kind <> 'tool-call'`);
   if (outcome !== undefined) found = found.where('outcome', '=', outcome);
   if (kind !== undefined) found = found.where('kind', '=', kind);

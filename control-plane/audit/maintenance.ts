@@ -11,11 +11,11 @@ export interface MaintenanceOptions {
   readonly log: Logger;
   /** Milliseconds between two signings. */
   readonly signMs: number;
-  /** Milliseconds between two looks for months that are too old. */
+  /** Milliseconds between two runs of retention. */
   readonly retentionMs: number;
 }
 
-/** What one replica, the leading one, does for the audit: signs heads, and removes what is too old. */
+/** The audit's work of the leading replica: signs heads and removes old months. */
 export class Maintenance {
   readonly #options: MaintenanceOptions;
 
@@ -23,7 +23,7 @@ export class Maintenance {
     this.#options = options;
   }
 
-  /** Goes on until `signal` aborts; what fails is done the next time. */
+  /** Runs until `signal` aborts. A failed step is retried in the next round. */
   async run(signal: AbortSignal): Promise<void> {
     const { signer, retention, metrics, log, signMs, retentionMs } = this.#options;
     for (let sinceRetention = retentionMs; !signal.aborted; sinceRetention += signMs) {
@@ -34,12 +34,12 @@ export class Maintenance {
         if (sinceRetention >= retentionMs) {
           sinceRetention = 0;
           const removed = await retention.apply();
-          if (removed > 0) log.info({ months: removed }, 'old months of the audit removed');
+          if (removed > 0) log.info({ months: removed }, 'old audit months removed');
         }
       } catch (err) {
         if (signal.aborted) return;
         metrics.failures.inc();
-        log.warn({ err }, 'upkeep of the audit failed');
+        log.warn({ err }, 'audit maintenance failed');
       }
       await delay(signMs, undefined, { signal }).catch(() => {});
     }

@@ -6,10 +6,10 @@ import { challenge } from '../http/bearer.ts';
 import { ExpiringCache } from '../identity/expiring-cache.ts';
 import { usernameOf } from '../pods/token-review.ts';
 
-/** Milliseconds a good token is not asked about again. */
+/** Milliseconds for which a valid token is not reviewed again. */
 const reviewMs = 30_000;
 
-/** Tells the operator by its projected token. */
+/** Authenticates the operator by its projected token. */
 export class OperatorIdentity {
   readonly account: string;
   readonly #client: Pick<KubeClient, 'review'>;
@@ -21,7 +21,7 @@ export class OperatorIdentity {
     this.account = account;
   }
 
-  /** @throws Problem `unauthenticated` (401); KubeError when the API server cannot be asked. */
+  /** @throws Problem `unauthenticated` (401); KubeError when the API server is unavailable. */
   async require(token: string | undefined): Promise<void> {
     if (token === undefined) throw this.#unauthenticated();
     const key = createHash('sha256').update(token).digest('base64url');

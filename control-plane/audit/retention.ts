@@ -9,9 +9,9 @@ export interface RetentionOptions {
   readonly db: Kysely<AuditTables>;
   readonly key: SigningKey;
   readonly days: number;
-  /** Throws once this replica does not lead any more. */
+  /** Throws once this replica no longer leads. */
   readonly assertLeading: () => void;
-  /** Records removed by one statement. */
+  /** Records that one statement removes. */
   readonly batch: number;
 }
 
@@ -23,9 +23,8 @@ interface ClosedMonth {
 }
 
 /**
- * Removes the records of months that ended longer ago than they are to be kept. Before the first record goes, a signed statement says
- * that the month is removed and what its last record was, and so does a record in the platform's chain; the signed head of the month
- * stays. A removal that was interrupted goes on.
+ * Removes the records of months that are older than the retention period. Before the first record is deleted, a signed statement and a
+ * record in the platform's chain name the month and its last record. The month's signed head stays. An interrupted removal is resumed.
  */
 export class Retention {
   readonly #options: RetentionOptions;
@@ -34,7 +33,7 @@ export class Retention {
     this.#options = options;
   }
 
-  /** @returns how many months it finished removing. @throws what the driver throws. */
+  /** @returns the number of months that it removed. @throws errors of the driver. */
   async apply(): Promise<number> {
     const { db, assertLeading } = this.#options;
     const now = await databaseTime(db);
@@ -53,7 +52,7 @@ export class Retention {
   }
 
   async #expired(now: number): Promise<ClosedMonth[]> {
-    // The last month that had ended by then.
+    // Months before this one have ended.
     const ended = new Date(now - this.#options.days * 86_400_000).toISOString().slice(0, 7);
     const rows = await this.#options.db
       .selectFrom('audit_heads')

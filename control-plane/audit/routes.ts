@@ -36,7 +36,7 @@ const text = z
   .min(1)
   .max(253)
   .regex(/^[ -~]*$/, 'must be printable ASCII');
-const tenant = text.optional().describe('Name of a tenant, also of one that is gone.');
+const tenant = text.optional().describe('Name of a tenant, which may be deleted.');
 const time = z.iso
   .datetime({ offset: true, error: 'must be a time of RFC 3339' })
   .refine((given) => !Number.isNaN(Date.parse(given)), 'must be a time of RFC 3339')
@@ -47,28 +47,28 @@ const month = z
   .optional();
 const range = {
   tenant,
-  from: month.describe('First month; from the beginning when left out.'),
-  to: month.describe('Last month; up to now when left out.'),
+  from: month.describe('First month; default: the first month of each chain.'),
+  to: month.describe('Last month; default: the current month.'),
 };
 
-/** @throws Problem invalid-query: such a range has no month, and nothing would be found wrong with it. */
+/** @throws Problem invalid-query for a range without a month, in which no fault would be found. */
 function refuseInverted({ from, to }: { readonly from?: string | undefined; readonly to?: string | undefined }): void {
   if (from !== undefined && to !== undefined && from > to) {
-    throw new Problem('invalid-query', `from, ${from}, is after to, ${to}: there is no month between them.`);
+    throw new Problem('invalid-query', `The range has no month: from (${from}) is after to (${to}).`);
   }
 }
 
-/** `/admin/audit`: what was done, by whom, and whether the record of it is whole. */
+/** The routes under `/admin/audit`. */
 export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): void {
   const app = server.withTypeProvider<ZodTypeProvider>();
   const { access, directory, listing, reader, key, slots } = parts;
   const onRequest = access.allow('audit:read');
   const find = async (name: string) => (tenantName.safeParse(name).success ? await directory.find(name) : undefined);
 
-  /** Chains that the caller may read. @throws Problem tenant-not-found */
+  /** The chains that the caller may read. @throws Problem tenant-not-found */
   const chainsFor = async (admin: Admin, name: string | undefined): Promise<ExpectedChain[]> => {
     const chains = await reader.chains({ ...scopeOf(admin), tenant: name });
-    // A tenant that is there and has no record yet is no mistake.
+    // An existing tenant without records is not an error.
     if (name !== undefined && chains.length === 0) visible(admin, name, await find(name));
     return chains;
   };
@@ -81,14 +81,15 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
         operationId: 'listAuditRecords',
         tags,
         summary: 'List records, the newest first',
-        description: 'Administrators of tenants see the records of their tenants. Records that come while pages are read are left out.',
+        description:
+          'Administrators of an organization see the records of its tenants. Later pages do not contain records that arrived after the first page.',
         querystring: z.strictObject({
           tenant,
           actor: text.optional().describe('`user_…`, `client_…` or `key:<id>`.'),
           action: text.optional().describe('Such as `tenants.create`, `tools.call`, `secrets.rotate`.'),
-          outcome: text.optional().describe('`ok`, `intended`, or a word for what went wrong.'),
-          kind: z.enum(recordKinds).optional().describe('What made the record: an administrator, a tool call, a part of Tenantry.'),
-          requestId: text.optional().describe('Id of the request, as its answer had it in X-Request-Id.'),
+          outcome: text.optional().describe('`ok`, `intended`, or a word for the failure.'),
+          kind: z.enum(recordKinds).optional().describe('Kind of the record.'),
+          requestId: text.optional().describe('Id of the request: X-Request-Id of its response.'),
           from: time.describe('Received at this time or later.'),
           to: time.describe('Received before this time.'),
           ...page,
@@ -110,14 +111,14 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
     '/admin/audit/verify',
     {
       onRequest,
-      // Whole chains take longer than other answers may.
+      // Reading whole chains takes longer than the timeout of other requests.
       handlerTimeout: 600_000,
       schema: operation({
         operationId: 'verifyAudit',
         tags,
         summary: 'Recompute chains and compare them with their signed heads',
         description:
-          'All chains the caller may read, or those of one tenant. A break is no problem document but an answer: look at `verdict`, which tells where nothing was there to be checked, too.',
+          'Verifies all chains that the caller may read, or those of one tenant. A broken chain is reported with status 200: read `verdict`. A range without records has the verdict `nothing-checked`.',
         querystring: z.strictObject(range),
         response: { 200: auditVerification },
         problems: ['invalid-query', 'tenant-not-found', 'too-many-requests', 'store-unavailable'],
@@ -143,7 +144,7 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
     '/admin/audit/export',
     {
       onRequest,
-      // Whole chains take longer than other answers may.
+      // Reading whole chains takes longer than the timeout of other requests.
       handlerTimeout: 600_000,
       schema: {
         produces: ['application/jsonl'],
@@ -152,7 +153,7 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
           tags,
           summary: 'Export chains as JSON Lines',
           description:
-            'With hashes, signed heads and public keys, so that it can be verified without us: `tenantry audit verify <file>`. The last line has the type `end`; without it the export is not whole.',
+            'The export contains hashes, signed heads and public keys, and `tenantry audit verify <file>` verifies it offline. The last line has the type `end`; an export without it is incomplete.',
           querystring: z.strictObject(range),
           response: { 200: z.string().describe('One JSON object a line.') },
           problems: ['invalid-query', 'tenant-not-found', 'too-many-requests', 'store-unavailable'],
@@ -173,7 +174,7 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
       const chains = () => reader.chains(scope);
       const lines = exportLines({ reader, key: key(), scope, chains, range: { from, to }, now: parts.now(), signal });
       const stream = slot.stream(lines);
-      // The connection ends without the last line: that is how the caller can tell.
+      // The connection ends without the last line, which tells the caller that the export is incomplete.
       stream.once('error', (err) => request.log.warn({ err }, 'export interrupted'));
       return reply.type('application/jsonl; charset=utf-8').send(stream as unknown as string);
     },
@@ -187,7 +188,7 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
         operationId: 'listAuditHeads',
         tags,
         summary: 'List signed heads, the newest of each month',
-        description: 'Keep them elsewhere: whoever has them can tell whether records were removed or rewritten later.',
+        description: 'Keep them outside the database. A verification with kept heads finds records that were removed or rewritten later.',
         querystring: z.strictObject({ ...range, ...page }),
         response: { 200: headPage },
         problems: ['invalid-query', 'tenant-not-found', 'store-unavailable'],
@@ -211,8 +212,8 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
       schema: operation({
         operationId: 'listAuditKeys',
         tags,
-        summary: 'Public keys that heads are signed with',
-        description: 'The present one first. Keep them elsewhere, to verify exports with.',
+        summary: 'List the public keys that verify signed heads',
+        description: 'The current key comes first. Keep the keys outside the database to verify exports with them.',
         response: { 200: publicKeys },
         problems: [],
       }),

@@ -4,17 +4,17 @@ import type { RecordKind } from '../../audit/record.ts';
 /** The driver gives 64-bit integers as text. */
 type BigInteger = ColumnType<string, number, number>;
 type BigIntegerOrNull = ColumnType<string | null, number | null, number | null>;
-/** JSON as it was written, not as the driver would write it. */
+/** JSON text as it was written. */
 type JsonText = ColumnType<unknown, string, string>;
 
 export interface AuditTables {
-  /** A row for each chain, locked by whoever appends to it. */
+  /** One row for each chain. Appending to the chain locks it. */
   audit_chains: {
     chain: string;
     tenant_name: string | null;
-    /** Organization of the tenant: whose administrators may read the chain, also when the tenant is gone. */
+    /** Organization of the tenant. Its administrators may read the chain, also after the tenant's deletion. */
     organization_id: string | null;
-    /** When its last record was received, or its last month was closed. */
+    /** Time of the last record or of the closing of the last month. */
     received: Date;
   };
   /** One row for each month of each chain. */
@@ -39,7 +39,7 @@ export interface AuditTables {
     removed: Generated<boolean>;
   };
   audit_records: {
-    /** Order of insertion, to page by. */
+    /** Order of insertion, for paging. */
     position: ColumnType<string, never, never>;
     chain: string;
     month: string;

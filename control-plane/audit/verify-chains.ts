@@ -4,11 +4,11 @@ import type { ChainReader, Months } from './chain-reader.ts';
 import type { ExpectedChain } from './expected-chains.ts';
 
 export interface VerifiedMonth extends MonthVerdict {
-  /** Name of the chain's tenant; undefined for the platform's chain, and where nobody knows it any more. */
+  /** Name of the chain's tenant; undefined for the platform's chain and for a chain whose tenant is unknown. */
   readonly tenant: string | undefined;
 }
 
-/** Recomputes chains from what is kept and compares them with their signed heads; one verdict a month. */
+/** Recomputes chains and compares them with their signed heads. Yields one verdict a month. */
 export async function* verifyChains(
   reader: ChainReader,
   keys: TrustedKeys,
@@ -24,7 +24,7 @@ export async function* verifyChains(
         const kept = await reader.month(due, month);
         verification.begin(kept);
         for await (const record of reader.records(chain, month, signal)) verification.add(record);
-        // Records that went while they were read are judged by why they went.
+        // A month that retention began to remove during the reading is read again.
         settled = kept.removal !== undefined || !(await reader.isRemoved(chain, month));
       }
       const verdict = verification.end();
@@ -33,9 +33,9 @@ export async function* verifyChains(
   }
 }
 
-/** What is broken is so whoever lists it. */
+/** A month that is broken anyway keeps its own fault. */
 function unlisted(verdict: MonthVerdict): MonthVerdict {
   if (verdict.state === 'broken') return verdict;
-  const detail = 'the chain is not in the list of chains, or under another name: somebody has changed the list';
+  const detail = 'the list of chains does not have the chain, or has it under another name';
   return { ...verdict, state: 'broken', fault: { kind: 'unlisted', sequence: 1, detail } };
 }

@@ -353,7 +353,7 @@ export interface paths {
         };
         /**
          * List records, the newest first
-         * @description Administrators of tenants see the records of their tenants. Records that come while pages are read are left out.
+         * @description Administrators of an organization see the records of its tenants. Later pages do not contain records that arrived after the first page.
          */
         get: operations["listAuditRecords"];
         put?: never;
@@ -373,7 +373,7 @@ export interface paths {
         };
         /**
          * Recompute chains and compare them with their signed heads
-         * @description All chains the caller may read, or those of one tenant. A break is no problem document but an answer: look at `verdict`, which tells where nothing was there to be checked, too.
+         * @description Verifies all chains that the caller may read, or those of one tenant. A broken chain is reported with status 200: read `verdict`. A range without records has the verdict `nothing-checked`.
          */
         get: operations["verifyAudit"];
         put?: never;
@@ -393,7 +393,7 @@ export interface paths {
         };
         /**
          * Export chains as JSON Lines
-         * @description With hashes, signed heads and public keys, so that it can be verified without us: `tenantry audit verify <file>`. The last line has the type `end`; without it the export is not whole.
+         * @description The export contains hashes, signed heads and public keys, and `tenantry audit verify <file>` verifies it offline. The last line has the type `end`; an export without it is incomplete.
          */
         get: operations["exportAudit"];
         put?: never;
@@ -413,7 +413,7 @@ export interface paths {
         };
         /**
          * List signed heads, the newest of each month
-         * @description Keep them elsewhere: whoever has them can tell whether records were removed or rewritten later.
+         * @description Keep them outside the database. A verification with kept heads finds records that were removed or rewritten later.
          */
         get: operations["listAuditHeads"];
         put?: never;
@@ -432,8 +432,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Public keys that heads are signed with
-         * @description The present one first. Keep them elsewhere, to verify exports with.
+         * List the public keys that verify signed heads
+         * @description The current key comes first. Keep the keys outside the database to verify exports with them.
          */
         get: operations["listAuditKeys"];
         put?: never;
@@ -454,8 +454,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Keep records of tool calls
-         * @description The same record may be sent again. Answered once the records are stored.
+         * Store records of tool calls
+         * @description The response comes after the records are stored. The same record may be sent again.
          */
         post: operations["recordToolCalls"];
         delete?: never;
@@ -474,8 +474,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Keep the operator's records
-         * @description Rotations, and reads of Secrets. The same record may be sent again. Answered once the records are stored.
+         * Store the operator's records
+         * @description Rotations and reads of Secrets. The response comes after the records are stored. The same record may be sent again.
          */
         post: operations["recordRotations"];
         delete?: never;
@@ -921,12 +921,12 @@ export interface components {
         ToolCallRecord: {
             /**
              * Format: uuid
-             * @description UUID; the same record sent again counts once.
+             * @description UUID. A record that is sent twice is stored once.
              */
             id: string;
             /**
              * Format: date-time
-             * @description When it happened.
+             * @description Time of the action.
              */
             time: string;
             requestId: string;
@@ -944,12 +944,12 @@ export interface components {
             kind: "rotation";
             /**
              * Format: uuid
-             * @description UUID; the same record sent again counts once.
+             * @description UUID. A record that is sent twice is stored once.
              */
             id: string;
             /**
              * Format: date-time
-             * @description When it happened.
+             * @description Time of the action.
              */
             time: string;
             tenant: {
@@ -966,12 +966,12 @@ export interface components {
             kind: "secret-read";
             /**
              * Format: uuid
-             * @description UUID; the same record sent again counts once.
+             * @description UUID. A record that is sent twice is stored once.
              */
             id: string;
             /**
              * Format: date-time
-             * @description When it happened.
+             * @description Time of the action.
              */
             time: string;
             tenant: {
@@ -1693,15 +1693,15 @@ export interface components {
             tenants: components["schemas"]["TenantEntry"][];
         };
         RefusedRecord: {
-            /** @description Id of the record; empty where it has none. */
+            /** @description Id of the record; empty when it has no valid id. */
             id: string;
-            /** @description What is wrong with it. */
+            /** @description The fault of the record. */
             message: string;
         };
         AuditReceipt: {
-            /** @description Records that were new. All that were not refused are kept: whoever sent them may forget them. */
+            /** @description Number of new records. All records except the refused ones are stored; the sender may delete them. */
             accepted: number;
-            /** @description Records that are malformed and never will be taken. */
+            /** @description Malformed records, which are never stored. */
             refused: components["schemas"]["RefusedRecord"][];
         };
         AuditRecord: {
@@ -1710,21 +1710,21 @@ export interface components {
             kind: "admin" | "tool-call" | "rotation" | "secret-read" | "retention" | "chain";
             /**
              * Format: date-time
-             * @description When it happened, by the clock of whoever reported it.
+             * @description Time of the action by the clock of the reporting process.
              */
             time: string;
             /**
              * Format: date-time
-             * @description When it was taken, by the clock of the database.
+             * @description Time of storage by the clock of the database.
              */
             received: string;
-            /** @description `user_…`, `client_…`, `key:<id>`, or the part of Tenantry that did it. */
+            /** @description `user_…`, `client_…`, `key:<id>`, or a part of Tenantry. */
             actor: string;
             organizationId?: string;
-            /** @description Who was signed in as the actor. */
+            /** @description The person who was signed in as the actor. */
             impersonator?: string;
             action: string;
-            /** @description `intended` before anything is changed; then `ok`, or what went wrong. An intent without an outcome was interrupted. */
+            /** @description `intended` before the change; then `ok` or a word for the failure. An intent without an outcome was interrupted. */
             outcome: string;
             tenant?: {
                 name: string;
@@ -1734,9 +1734,9 @@ export interface components {
             details: unknown;
             /** @description UID of the tenant, or `platform`. */
             chain: string;
-            /** @description `YYYY-MM`, of when records were received. */
+            /** @description `YYYY-MM` of `received`. */
             month: string;
-            /** @description From 1, without gaps, in each month of a chain. */
+            /** @description Number of the record in its month of the chain, from 1 without gaps. */
             sequence: number;
             /** @description SHA-256, hexadecimal. */
             hash: string;
@@ -1749,11 +1749,11 @@ export interface components {
         AuditSignedHead: {
             /** @description UID of the tenant, or `platform`. */
             chain: string;
-            /** @description `YYYY-MM`, of when records were received. */
+            /** @description `YYYY-MM` of `received`. */
             month: string;
-            /** @description Of the last record when it was signed. */
+            /** @description Sequence of the last record at the time of signing. */
             sequence: number;
-            /** @description Of that record; it stands for all records before it. */
+            /** @description Hash of that record. It covers all records before it. */
             hash: string;
             /** @description Whether the month was over. */
             final: boolean;
@@ -1763,7 +1763,7 @@ export interface components {
             keyId: string;
             /** @description Ed25519 over the canonical JSON (RFC 8785) of the members above and `type`: `tenantry-audit-head/v1`. */
             signature: string;
-            /** @description Name of the tenant, for whoever verifies the export of one tenant. Not signed. */
+            /** @description Name of the tenant. The verification of a tenant's export needs it. Not signed. */
             tenant?: string;
             /** @description Organization of the tenant. Not signed. */
             organizationId?: string;
@@ -1775,45 +1775,45 @@ export interface components {
         };
         AuditVerification: {
             /**
-             * @description `nothing-checked` where there is no month in the range: that says nothing of whether there should be one.
+             * @description `nothing-checked` when the range has no month.
              * @enum {string}
              */
             verdict: "intact" | "broken" | "nothing-checked";
             /** @description Whether the verdict is `intact`. */
             ok: boolean;
-            /** @description Records that were recomputed. */
+            /** @description Number of recomputed records. */
             records: number;
-            /** @description The first record that is not as it was recorded. */
+            /** @description The first wrong record. */
             firstBroken?: {
                 /** @description UID of the tenant, or `platform`. */
                 chain: string;
-                /** @description `YYYY-MM`, of when records were received. */
+                /** @description `YYYY-MM` of `received`. */
                 month: string;
-                /** @description From 1, without gaps, in each month of a chain. */
+                /** @description Number of the record in its month of the chain, from 1 without gaps. */
                 sequence: number;
                 recordId?: string;
             };
             months: {
-                /** @description Name of the tenant; left out for the platform. */
+                /** @description Name of the tenant; left out for the chain `platform`. */
                 tenant?: string;
                 /** @description UID of the tenant, or `platform`. */
                 chain: string;
-                /** @description `YYYY-MM`, of when records were received. */
+                /** @description `YYYY-MM` of `received`. */
                 month: string;
                 /**
-                 * @description `removed`: by retention, as a signed statement and the signed head say.
+                 * @description `removed`: retention removed the records, as a signed statement and the signed head say.
                  * @enum {string}
                  */
                 state: "intact" | "removed" | "broken";
                 records: number;
-                /** @description Sequence up to which a signed head vouches. */
+                /** @description Sequence of the last record that a signed head covers. */
                 signedThrough: number;
-                /** @description Whether a signed head says that nothing follows. */
+                /** @description Whether the signed head is final, so that no record follows. */
                 closed: boolean;
                 fault?: {
                     /** @enum {string} */
                     kind: "changed" | "sequence" | "link" | "rewritten" | "truncated" | "signature" | "unknown-key" | "head-missing" | "unlisted";
-                    /** @description From 1, without gaps, in each month of a chain. */
+                    /** @description Number of the record in its month of the chain, from 1 without gaps. */
                     sequence: number;
                     recordId?: string;
                     detail: string;
@@ -6189,17 +6189,17 @@ export interface operations {
     listAuditRecords: {
         parameters: {
             query?: {
-                /** @description Name of a tenant, also of one that is gone. */
+                /** @description Name of a tenant, which may be deleted. */
                 tenant?: string;
                 /** @description `user_…`, `client_…` or `key:<id>`. */
                 actor?: string;
                 /** @description Such as `tenants.create`, `tools.call`, `secrets.rotate`. */
                 action?: string;
-                /** @description `ok`, `intended`, or a word for what went wrong. */
+                /** @description `ok`, `intended`, or a word for the failure. */
                 outcome?: string;
-                /** @description What made the record: an administrator, a tool call, a part of Tenantry. */
+                /** @description Kind of the record. */
                 kind?: "admin" | "tool-call" | "rotation" | "secret-read" | "retention" | "chain";
-                /** @description Id of the request, as its answer had it in X-Request-Id. */
+                /** @description Id of the request: X-Request-Id of its response. */
                 requestId?: string;
                 /** @description Received at this time or later. */
                 from?: string;
@@ -6341,11 +6341,11 @@ export interface operations {
     verifyAudit: {
         parameters: {
             query?: {
-                /** @description Name of a tenant, also of one that is gone. */
+                /** @description Name of a tenant, which may be deleted. */
                 tenant?: string;
-                /** @description First month; from the beginning when left out. */
+                /** @description First month; default: the first month of each chain. */
                 from?: string;
-                /** @description Last month; up to now when left out. */
+                /** @description Last month; default: the current month. */
                 to?: string;
             };
             header?: never;
@@ -6492,11 +6492,11 @@ export interface operations {
     exportAudit: {
         parameters: {
             query?: {
-                /** @description Name of a tenant, also of one that is gone. */
+                /** @description Name of a tenant, which may be deleted. */
                 tenant?: string;
-                /** @description First month; from the beginning when left out. */
+                /** @description First month; default: the first month of each chain. */
                 from?: string;
-                /** @description Last month; up to now when left out. */
+                /** @description Last month; default: the current month. */
                 to?: string;
             };
             header?: never;
@@ -6643,11 +6643,11 @@ export interface operations {
     listAuditHeads: {
         parameters: {
             query?: {
-                /** @description Name of a tenant, also of one that is gone. */
+                /** @description Name of a tenant, which may be deleted. */
                 tenant?: string;
-                /** @description First month; from the beginning when left out. */
+                /** @description First month; default: the first month of each chain. */
                 from?: string;
-                /** @description Last month; up to now when left out. */
+                /** @description Last month; default: the current month. */
                 to?: string;
                 /** @description Most items of a page. */
                 limit?: number;
@@ -6935,7 +6935,7 @@ export interface operations {
                     /** @description Oldest first. */
                     records: components["schemas"]["ToolCallRecord"][];
                     /**
-                     * @description API keys used since the last time they were told of.
+                     * @description API keys that were used since the last report.
                      * @default []
                      */
                     keys?: components["schemas"]["KeyUse"][];

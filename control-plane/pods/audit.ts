@@ -4,7 +4,15 @@ import { z } from 'zod';
 import type { Tenant } from '../../crds/tenant.ts';
 import { Problem } from '../../problems/problem.ts';
 import type { ApiKeyUsage } from '../audit/api-key-usage.ts';
-import { keyUse, operatorRecord, refusedRecord, type Taken, takeOperatorRecords, takeToolCalls, toolCallRecord } from '../audit/intake.ts';
+import {
+  type Accepted,
+  acceptOperatorRecords,
+  acceptToolCalls,
+  keyUse,
+  operatorRecord,
+  refusedRecord,
+  toolCallRecord,
+} from '../audit/intake.ts';
 import type { IntakeLimits } from '../audit/intake-limits.ts';
 import type { Ledger } from '../audit/ledger.ts';
 import type { AuditMetrics } from '../audit/metrics.ts';
@@ -32,30 +40,33 @@ const mostRecords = 500;
 const bodyLimit = 1024 * 1024;
 
 const batchOf = <T extends z.ZodType>(record: T) => z.array(record).max(mostRecords).describe('Oldest first.');
-const keys = z.array(keyUse).max(mostRecords).default([]).describe('API keys used since the last time they were told of.');
-/** As the document has them, and as they are checked first: each record is checked by itself. */
-const podBatch = { told: z.object({ records: batchOf(toolCallRecord), keys }), checked: z.object({ records: batchOf(z.unknown()), keys }) };
+const keys = z.array(keyUse).max(mostRecords).default([]).describe('API keys that were used since the last report.');
+/** `documented` is the schema of the OpenAPI document. `checked` admits malformed records, because each record is checked alone. */
+const podBatch = {
+  documented: z.object({ records: batchOf(toolCallRecord), keys }),
+  checked: z.object({ records: batchOf(z.unknown()), keys }),
+};
 const operatorBatch = {
-  told: z.object({ records: batchOf(operatorRecord) }),
+  documented: z.object({ records: batchOf(operatorRecord) }),
   checked: z.object({ records: batchOf(z.unknown()) }),
 };
 
 const answer = z
   .object({
-    accepted: z.int().describe('Records that were new. All that were not refused are kept: whoever sent them may forget them.'),
-    refused: z.array(refusedRecord).describe('Records that are malformed and never will be taken.'),
+    accepted: z.int().describe('Number of new records. All records except the refused ones are stored; the sender may delete them.'),
+    refused: z.array(refusedRecord).describe('Malformed records, which are never stored.'),
   })
   .meta({ id: 'AuditReceipt' });
 
-/** What sidecars and the operator report. A record's tenant is that of the pod's token; what the operator says of tenants is believed. */
+/** The routes for records of sidecars and the operator. A pod's token decides the tenant of its records; the operator names tenants itself. */
 export function auditIntakeRoutes(server: FastifyInstance, parts: AuditIntakeParts): void {
   const app = server.withTypeProvider<ZodTypeProvider>();
   const { ledger, usage, limits, metrics, pods, operator, directory, now } = parts;
   const tenants = new WeakMap<FastifyRequest, Tenant>();
 
-  const keep = async (request: FastifyRequest, { records, refused: malformed }: Taken): Promise<z.infer<typeof answer>> => {
-    const { added, untakable } = await ledger.appendStorable(records);
-    const refused = [...malformed, ...untakable.map(({ id }) => ({ id, message: 'The database does not take it.' }))];
+  const keep = async (request: FastifyRequest, { records, refused: malformed }: Accepted): Promise<z.infer<typeof answer>> => {
+    const { added, refused: unstorable } = await ledger.appendStorable(records);
+    const refused = [...malformed, ...unstorable.map(({ id }) => ({ id, message: 'The database cannot store the record.' }))];
     if (refused.length > 0) {
       metrics.refusedRecords.inc(refused.length);
       request.log.error({ refused: refused.slice(0, 5), count: refused.length }, 'audit records refused');
@@ -63,13 +74,13 @@ export function auditIntakeRoutes(server: FastifyInstance, parts: AuditIntakePar
     return { accepted: added, refused };
   };
 
-  /** What is refused here is in the sender's spool, and sent again. @throws Problem too-many-requests */
+  /** Refuses a tenant above its rate. The records stay in the sender's spool and are sent again. @throws Problem too-many-requests */
   const refuseWhenFast = (request: FastifyRequest, { metadata: { name, uid = '' } }: Tenant): void => {
     const seconds = limits.waitSeconds(uid);
     if (seconds === 0) return;
     metrics.postponed.inc();
-    request.log.warn({ tenant: name, seconds }, 'audit records of a tenant come faster than they may');
-    throw new Problem('too-many-requests', 'The tenant has sent more records than it may.', {
+    request.log.warn({ tenant: name, seconds }, 'a tenant exceeds its rate of audit records');
+    throw new Problem('too-many-requests', 'The tenant exceeds its rate of audit records.', {
       remedy: `Send these records again in ${seconds} s.`,
       headers: { 'retry-after': String(seconds) },
     });
@@ -89,20 +100,20 @@ export function auditIntakeRoutes(server: FastifyInstance, parts: AuditIntakePar
         caller: 'pod',
         operationId: 'recordToolCalls',
         tags: ['pods'],
-        summary: 'Keep records of tool calls',
-        description: 'The same record may be sent again. Answered once the records are stored.',
-        body: podBatch.told,
+        summary: 'Store records of tool calls',
+        description: 'The response comes after the records are stored. The same record may be sent again.',
+        body: podBatch.documented,
         response: { 200: answer },
         problems: ['too-many-requests'],
       }),
     },
     async (request) => {
       const tenant = tenants.get(request);
-      if (tenant === undefined) throw new Error('a route of pods has not asked who is calling');
+      if (tenant === undefined) throw new Error('the request has no authenticated pod');
       const { records } = request.body;
       limits.count(tenant.metadata.uid ?? '', { records: records.length, bytes: JSON.stringify(request.body).length });
       const uses = request.body.keys.map(({ id, lastUsedAt }) => ({ id, lastUsedAt: Date.parse(lastUsedAt) }));
-      const kept = await keep(request, takeToolCalls(records, tenant));
+      const kept = await keep(request, acceptToolCalls(records, tenant));
       await usage.record(tenant.metadata.uid ?? '', uses, now());
       return kept;
     },
@@ -118,9 +129,9 @@ export function auditIntakeRoutes(server: FastifyInstance, parts: AuditIntakePar
         caller: 'operator',
         operationId: 'recordRotations',
         tags: ['operator'],
-        summary: "Keep the operator's records",
-        description: 'Rotations, and reads of Secrets. The same record may be sent again. Answered once the records are stored.',
-        body: operatorBatch.told,
+        summary: "Store the operator's records",
+        description: 'Rotations and reads of Secrets. The response comes after the records are stored. The same record may be sent again.',
+        body: operatorBatch.documented,
         response: { 200: answer },
         problems: [],
       }),
@@ -130,7 +141,7 @@ export function auditIntakeRoutes(server: FastifyInstance, parts: AuditIntakePar
         const tenant = directory.known(name);
         return tenant?.metadata.uid === uid ? tenant.spec.organizationId : undefined;
       };
-      return await keep(request, takeOperatorRecords(request.body.records, operator.account, organizationOf));
+      return await keep(request, acceptOperatorRecords(request.body.records, operator.account, organizationOf));
     },
   );
 }

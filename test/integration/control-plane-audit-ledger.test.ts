@@ -153,13 +153,13 @@ describe('a chain', () => {
   test('takes all that the database takes, and says what it does not, wherever that stands', async () => {
     const acme = tenant();
     const records = Array.from({ length: 9 }, () => toolCall(acme));
-    const untakable = [2, 3, 8].map((index) => {
+    const refused = [2, 3, 8].map((index) => {
       const poison = { ...toolCall(acme), time: '0000-01-01T00:00:00.000Z' };
       records[index] = poison;
       return poison;
     });
-    expect(await new Ledger(store.db).appendStorable(records)).toEqual({ added: 6, untakable });
-    const expected = records.filter((record) => !untakable.includes(record)).map(({ id }) => id);
+    expect(await new Ledger(store.db).appendStorable(records)).toEqual({ added: 6, refused });
+    const expected = records.filter((record) => !refused.includes(record)).map(({ id }) => id);
     expect((await rows(acme.uid)).map(({ id }) => id)).toEqual(expected);
     // That the database is away is no refusal.
     const lone = await postgres.open();

@@ -185,8 +185,8 @@ describe('a chain', () => {
     expect((await leader.sign()).contradictions).toBe(2);
     expect(said).toEqual(
       expect.arrayContaining([
-        expect.objectContaining({ chain: acme.uid, why: 'nothing of it is there any more' }),
-        expect.objectContaining({ chain: 'platform', why: 'a head that was signed is gone' }),
+        expect.objectContaining({ chain: acme.uid, why: 'the month has disappeared' }),
+        expect.objectContaining({ chain: 'platform', why: 'a signed head is missing' }),
       ]),
     );
   });
@@ -225,10 +225,10 @@ describe('an export', () => {
   test('says what it has, and is no whole where it was not asked for one', async () => {
     const lines = await exported(everything, { from: thisMonth(), to: thisMonth() });
     expect((await verifyExport(lines, { wanted: { from: thisMonth(), to: thisMonth() } })).ok).toBe(true);
-    expect(await verifyExport(lines, { wanted: {} })).toMatchObject({ ok: false, lack: `it begins with ${thisMonth()}` });
+    expect(await verifyExport(lines, { wanted: {} })).toMatchObject({ ok: false, missing: `the export begins with ${thisMonth()}` });
     const ofAcme = await exported({ organizationId: undefined, tenant: 'acme' });
     expect((await verifyExport(ofAcme, { wanted: { tenant: 'acme' } })).ok).toBe(true);
-    expect(await verifyExport(ofAcme, { wanted: {} })).toMatchObject({ ok: false, lack: 'it has the chains of acme alone' });
+    expect(await verifyExport(ofAcme, { wanted: {} })).toMatchObject({ ok: false, missing: 'the export has only the chains of acme' });
     expect((await verifyExport(ofAcme, { wanted: { tenant: 'globex' } })).ok).toBe(false);
   });
 
@@ -284,7 +284,7 @@ describe('the signing', () => {
     expect(await signer(said).sign()).toEqual({ signed: 0, contradictions: 2 });
     expect(said).toEqual(
       expect.arrayContaining([
-        { chain: acme.uid, month: thisMonth(), sequence: 4, why: 'record 4 is not as it was recorded' },
+        { chain: acme.uid, month: thisMonth(), sequence: 4, why: 'record 4 does not match its hash' },
         { chain: globex.uid, month: thisMonth(), sequence: 4, why: 'its records end at 4' },
       ]),
     );
@@ -296,7 +296,7 @@ describe('the signing', () => {
     await rewrite(acme.uid);
     const said: object[] = [];
     await signer(said).sign();
-    expect(said).toEqual([{ chain: acme.uid, month: thisMonth(), sequence: 4, why: 'record 4 does not follow the one before it' }]);
+    expect(said).toEqual([{ chain: acme.uid, month: thisMonth(), sequence: 4, why: 'record 4 does not follow the record before it' }]);
   });
 
   test('vouches for no head that somebody else has signed', async () => {

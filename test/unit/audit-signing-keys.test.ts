@@ -44,7 +44,7 @@ describe('a signing key', () => {
   test('of another kind, or none, is refused without being repeated', () => {
     const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
     for (const pem of ['', 'nonsense', rsa, publicPem(pair()), `${privatePem(pair())}\n${rsa}`]) {
-      expect(() => new SigningKey(pem)).toThrow(/^must hold an Ed25519 private key/);
+      expect(() => new SigningKey(pem)).toThrow(/^must contain an Ed25519 private key/);
     }
     const [{ x, ...rest } = { x: '' }] = new SigningKey(privatePem(pair())).trusted.all;
     const [other] = new SigningKey(privatePem(pair())).trusted.all;
@@ -154,7 +154,7 @@ describe('an export', () => {
     expect(await verifyExport([])).toMatchObject({ ok: false, whole: false, records: 0 });
     expect(await verifyExport([...file(lines()), ...file(lines())])).toMatchObject({ ok: false, unreadable: { line: 9 } });
     const stray = lines().filter(({ type }) => type !== 'chain');
-    expect(await verdictOf(stray)).toMatchObject({ ok: false, unreadable: { detail: 'a month stands outside its chain' } });
+    expect(await verdictOf(stray)).toMatchObject({ ok: false, unreadable: { detail: 'the month belongs to no chain' } });
     const unsigned = lines().map((line) => (line.type === 'head' ? { ...line, signature: 1 as unknown as string } : line));
     expect((await verdictOf(unsigned)).months[0]?.fault?.kind).toBe('signature');
     expect(await verdictOf([{ type: 'export', version: 2 as 1, time: '', scope: {} }])).toMatchObject({

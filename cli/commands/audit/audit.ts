@@ -4,9 +4,9 @@ import { exportCommand } from './export.ts';
 import { listCommand } from './list.ts';
 import { verifyCommand } from './verify.ts';
 
-/** `tenantry audit ...`: what was done, by whom, and whether the record of it is whole. */
+/** `tenantry audit ...`: lists, verifies and exports audit records. */
 export function auditCommands(program: Command, invocationOf: InvocationOf): void {
-  const audit = program.command('audit').description('What was done, by whom, and whether the record of it is whole.');
+  const audit = program.command('audit').description('List, verify and export audit records.');
   listCommand(audit, invocationOf);
   verifyCommand(audit, invocationOf);
   exportCommand(audit, invocationOf);

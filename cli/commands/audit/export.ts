@@ -11,8 +11,8 @@ import { given, type Range, ranged } from './options.ts';
 
 export function exportCommand(audit: Command, invocationOf: InvocationOf): void {
   ranged(audit.command('export'))
-    .description('Export chains with their hashes, signed heads and keys as JSON Lines, to be verified anywhere.')
-    .option('-f, --file <file>', 'where to write; standard output when left out')
+    .description('Export chains with hashes, signed heads and public keys as JSON Lines. `audit verify` verifies the file offline.')
+    .option('-f, --file <file>', 'file to write; default: standard output')
     .addHelpText(
       'after',
       examples('tenantry audit export --file audit.jsonl', 'tenantry audit export --tenant acme --from 2026-10 | gzip > acme.jsonl.gz'),
@@ -35,7 +35,7 @@ export function exportCommand(audit: Command, invocationOf: InvocationOf): void 
         };
         try {
           if (file === undefined) {
-            // A character may lie across two chunks.
+            // A character may be split across two chunks.
             const text = new TextDecoder();
             for await (const chunk of kept(lines)) terminal.out(text.decode(chunk, { stream: true }));
             terminal.out(text.decode());
@@ -44,16 +44,16 @@ export function exportCommand(audit: Command, invocationOf: InvocationOf): void 
           terminal.signal.throwIfAborted();
           throw fault instanceof Failure
             ? fault
-            : new Failure('unavailable', `The export broke off: ${causeOf(fault)}`, { remedy: 'Try again.' });
+            : new Failure('unavailable', `The export was interrupted: ${causeOf(fault)}`, { remedy: 'Try again.' });
         }
         if (!/"type":"end"/.test(end.trim().split('\n').at(-1) ?? ''))
-          throw new Failure('unavailable', 'The export broke off: its last line is missing.', { remedy: 'Try again.' });
-        if (file !== undefined) printer.note(`Written: ${file}. Verify it: tenantry audit verify ${file}`);
+          throw new Failure('unavailable', 'The export was interrupted: its last line is missing.', { remedy: 'Try again.' });
+        if (file !== undefined) printer.note(`Wrote ${file}. To verify it, run: tenantry audit verify ${file}`);
       }),
     );
 }
 
-/** A file that is there only when it is whole, and that only its owner can read. */
+/** Writes a file that appears only when it is complete, and that only its owner can read. */
 async function writeWhole(file: string, write: (target: NodeJS.WritableStream) => Promise<void>): Promise<void> {
   const temporary = `${file}.${process.pid}.tmp`;
   try {

@@ -24,15 +24,15 @@ interface ListOptions {
 const pageSize = 200;
 
 function count(text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('It is a number from 1 on.');
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('It must be a whole number, 1 or more.');
   return Number(text);
 }
 
-/** A time of RFC 3339, or a date, which stands for its beginning in UTC. */
+/** Parses a time of RFC 3339 or a date, which means its midnight in UTC. */
 function time(text: string): string {
   const at = Date.parse(text);
   if (!/^\d{4}-\d\d-\d\d/.test(text) || Number.isNaN(at))
-    throw new InvalidArgumentError('It is a time such as 2026-11-21T14:00:00Z, or a date.');
+    throw new InvalidArgumentError('It must be a time such as 2026-11-21T14:00:00Z, or a date.');
   return new Date(at).toISOString();
 }
 
@@ -40,7 +40,7 @@ export function listCommand(audit: Command, invocationOf: InvocationOf): void {
   audit
     .command('list')
     .description('List records, the newest first.')
-    .option('--tenant <name>', 'only this tenant, also one that is gone')
+    .option('--tenant <name>', 'only this tenant, also a deleted one')
     .option('--actor <id>', 'only of this user (user_...), application (client_...) or API key (key:...)')
     .option('--action <name>', 'only this action, such as tenants.create or tools.call')
     .option('--outcome <word>', 'only with this outcome')
@@ -73,7 +73,7 @@ export function listCommand(audit: Command, invocationOf: InvocationOf): void {
           cursor = page.nextCursor;
         } while (cursor !== undefined && records.length < limit);
         const keyNames = invocation.printer.format === 'table' ? await namesOfKeys(api, records) : new Map<string, string>();
-        invocation.printer.list(records, 'There is no such record.', () =>
+        invocation.printer.list(records, 'No records match.', () =>
           table(records, {
             TIME: (record) => record.time,
             ACTOR: (record) => actorInWords(record, keyNames),

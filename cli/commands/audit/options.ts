@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 
-/** Which chains, and which of their months. */
+/** Chains of a tenant, and a range of their months. */
 export interface Range {
   readonly tenant?: string;
   readonly from?: string;
@@ -9,10 +9,10 @@ export interface Range {
 
 export const ranged = (command: Command): Command =>
   command
-    .option('--tenant <name>', 'only this tenant, also one that is gone')
+    .option('--tenant <name>', 'only this tenant, also a deleted one')
     .option('--from <month>', 'first month, such as 2026-11')
-    .option('--to <month>', 'last month');
+    .option('--to <month>', 'last month, such as 2026-12');
 
-/** The options that were given. */
+/** The options that have a value. */
 export const given = <T extends object>(options: T): T =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;

@@ -13,13 +13,13 @@ import { given, type Range, ranged } from './options.ts';
 
 type Month = Schemas['AuditVerification']['months'][number];
 
-/** Milliseconds after which somebody is told that it goes on. */
+/** Milliseconds after which a note says that the verification goes on. */
 const patienceMs = 5_000;
 
 const words: Readonly<Record<Verdict, string>> = {
-  intact: 'Nothing is broken.',
+  intact: 'Intact.',
   broken: 'BROKEN.',
-  'nothing-checked': 'NOTHING WAS CHECKED: there is no record in this range.',
+  'nothing-checked': 'NOTHING CHECKED: the range has no records.',
 };
 
 const monthTable = (
@@ -36,12 +36,12 @@ const monthTable = (
 
 export function verifyCommand(audit: Command, invocationOf: InvocationOf): void {
   ranged(audit.command('verify'))
-    .argument('[export]', 'a file that `audit export` wrote: verified here, without the control plane')
+    .argument('[export]', 'file of `audit export`, verified without the control plane')
     .description(
-      'Recompute the hash chains and compare them with their signed heads. Exit code 9: something is broken; 3: nothing was there to check.',
+      'Recompute the hash chains and compare them with their signed heads. Exit code 9: a chain is broken; 3: the range has no records.',
     )
-    .option('--keys <file>', 'public keys you have kept (GET /admin/audit/keys); without them those in the export are trusted')
-    .option('--heads <file>', 'signed heads you have kept (GET /admin/audit/heads): finds what was cut off or written anew later')
+    .option('--keys <file>', 'public keys that you kept (GET /admin/audit/keys); default: trust the keys in the export')
+    .option('--heads <file>', 'signed heads that you kept (GET /admin/audit/heads): finds records that were removed or rewritten later')
     .addHelpText('after', examples('tenantry audit verify --tenant acme', 'tenantry audit verify audit.jsonl --keys audit-keys.json'))
     .action(
       action<Range & { keys?: string; heads?: string }, [string | undefined]>(
@@ -49,13 +49,13 @@ export function verifyCommand(audit: Command, invocationOf: InvocationOf): void 
         async (invocation, { keys, heads, ...range }, file) => {
           const { printer } = invocation;
           if (file === undefined) {
-            if (keys !== undefined || heads !== undefined) throw new Failure('usage', '--keys and --heads go with the file of an export.');
-            const patience = setTimeout(() => printer.note('Still verifying: every hash is recomputed.'), patienceMs);
+            if (keys !== undefined || heads !== undefined) throw new Failure('usage', '--keys and --heads need the file of an export.');
+            const patience = setTimeout(() => printer.note('Still recomputing hashes.'), patienceMs);
             const verification = await bodyOf(
               adminApi(invocation, { patience: await patient() }).GET('/admin/audit/verify', { params: { query: given(range) } }),
             ).finally(() => clearTimeout(patience));
             const { verdict, records, months } = verification;
-            printer.result(verification, () => `${monthTable(months)}\n${words[verdict]} ${records} records were recomputed.\n`);
+            printer.result(verification, () => `${monthTable(months)}\n${words[verdict]} Recomputed ${records} records.\n`);
             return conclude(verdict);
           }
           const trust: ExportTrust = {
@@ -65,9 +65,7 @@ export function verifyCommand(audit: Command, invocationOf: InvocationOf): void 
           };
           const found = await verifyExport(linesOf(file), trust);
           if (keys === undefined)
-            printer.note(
-              `The keys in the export were trusted; compare their ids with ones you have from elsewhere: ${found.keys.join(', ')}`,
-            );
+            printer.note(`The keys in the export are trusted. Compare their ids with keys from another source: ${found.keys.join(', ')}`);
           printer.result(
             found,
             () =>
@@ -75,8 +73,8 @@ export function verifyCommand(audit: Command, invocationOf: InvocationOf): void 
               properties({
                 Records: found.records,
                 Scope: scopeOf(found),
-                Whole: found.whole ? 'yes' : 'NO: the end is missing',
-                Lacks: found.lack,
+                Complete: found.whole ? 'yes' : 'NO: lines are missing or were changed',
+                Missing: found.missing,
                 Unreadable: found.unreadable === undefined ? undefined : `line ${found.unreadable.line}: ${found.unreadable.detail}`,
                 Verdict: words[found.verdict],
               }),
@@ -92,10 +90,10 @@ function conclude(verdict: Verdict): void {
   if (verdict === 'nothing-checked') throw new Ended('notFound');
 }
 
-/** What an export says it has. */
+/** The scope of an export, as its first line states it. */
 function scopeOf({ scope: { tenant, organizationId, from, to }, signed }: ExportVerdict): string {
   const whose = tenant ?? organizationId ?? 'all chains';
-  return `${whose}, ${from ?? 'from the beginning'} to ${to ?? 'the time of the export'}${signed ? '' : ' (NOT signed)'}`;
+  return `${whose}, ${from ?? 'the first month'} to ${to ?? 'the time of the export'}${signed ? '' : ' (NOT signed)'}`;
 }
 
 function linesOf(file: string): AsyncIterable<string> {
@@ -116,8 +114,8 @@ function listIn(file: string, name: string): readonly unknown[] {
   } catch (error) {
     throw new Failure(
       'usage',
-      `${file} cannot be read: ${error instanceof SyntaxError ? 'it is no JSON' : (error as NodeJS.ErrnoException).code}`,
+      `${file} cannot be read: ${error instanceof SyntaxError ? 'it is not JSON' : (error as NodeJS.ErrnoException).code}`,
     );
   }
-  throw new Failure('usage', `${file} must hold a list, or an object with the list ${name}.`);
+  throw new Failure('usage', `${file} must contain a list, or an object with the list ${name}.`);
 }
