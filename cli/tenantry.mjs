@@ -25,6 +25,11 @@ function trouble(message) {
   process.exitCode = 1;
 }
 
+/** A path as a POSIX shell takes it. @param {string} path */
+function quoted(path) {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
+
 /** The Node of the packages: npm puts it beside them, which may be above this one. */
 function broughtNode() {
   const name = process.platform === 'win32' ? 'node.cmd' : 'node';
@@ -47,7 +52,7 @@ const cache = join(
 
 const brought = broughtNode();
 if (checkout && !existsSync(join(root, 'node_modules', 'commander'))) {
-  trouble(`The packages of Tenantry are not installed. Run this first:\n\n    cd ${root} && npm ci\n`);
+  trouble(`The packages of Tenantry are not installed. Run this first:\n\n    cd ${quoted(root)} && npm ci\n`);
 } else if (Number(process.versions.node.split('.')[0]) >= wanted) {
   module.enableCompileCache?.(cache);
   await import(pathToFileURL(main).href);

@@ -1,3 +1,4 @@
+import { shellWord } from '../../control-plane/client/shell-word.ts';
 import { namespaceOf } from '../../crds/names.ts';
 
 /** A part of Tenantry that runs beside the tenants. */
@@ -61,9 +62,4 @@ export class Commands {
   }
 }
 
-const line = (words: readonly string[]): string => words.map(quoted).join(' ');
-
-/** A word as a POSIX shell takes it. */
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
+const line = (words: readonly string[]): string => words.map(shellWord).join(' ');

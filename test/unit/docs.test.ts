@@ -20,3 +20,8 @@ test.each(pages)('the links of %s lead somewhere', (page) => {
   const links = [...readFileSync(join(root, page), 'utf8').matchAll(/\]\((?!https?:)([^)#\s]+)/g)].map(([, to = '']) => to);
   expect(links.filter((to) => !existsSync(join(root, dirname(page), to)))).toEqual([]);
 });
+
+test.each(pages)('%s runs the command line by its path', (page) => {
+  // Outside of the checkout npx would ask a registry for a package of that name, and run it.
+  expect(readFileSync(join(root, page), 'utf8')).not.toContain('npx tenantry');
+});
