@@ -4,14 +4,14 @@ import { createServer } from 'node:net';
 import { writePrivate } from './files.ts';
 
 /**
- * Ports by name, kept in `file` so that addresses stay true from one start to the next. A kept port that somebody else has taken
- * meanwhile is replaced.
+ * Ports by name, kept in `file` so that addresses stay true from one start to the next. A kept port that another program has taken is
+ * replaced, and its name is in `moved`.
  */
 export async function keepPorts<Name extends string>(
   file: string,
   names: readonly Name[],
-): Promise<{ ports: Record<Name, number>; moved: Name[] }> {
-  const kept = read(file);
+): Promise<{ ports: Record<Name, number>; moved: Name[]; kept: Partial<Record<Name, number>> }> {
+  const kept: Partial<Record<Name, number>> = read(file);
   const ports: Partial<Record<string, number>> = {};
   const moved: Name[] = [];
   for (const name of names) {
@@ -27,7 +27,7 @@ export async function keepPorts<Name extends string>(
     ports[name] = port;
   }
   writePrivate(file, JSON.stringify(ports));
-  return { ports: ports as Record<Name, number>, moved };
+  return { ports: ports as Record<Name, number>, moved, kept };
 }
 
 function read(file: string): Partial<Record<string, number>> {
@@ -50,11 +50,15 @@ export function tryListen(port: number, host: string): Promise<number> {
   });
 }
 
-function isFree(port: number): Promise<boolean> {
-  return tryListen(port, '127.0.0.1').then(
-    () => true,
-    () => false,
-  );
+/** URLs say localhost, which clients may take for ::1 first: another program there would answer in our place. */
+async function isFree(port: number): Promise<boolean> {
+  const tries = ['127.0.0.1', '::1'].map((host) => tryListen(port, host));
+  return (await Promise.allSettled(tries)).every(({ status, ...rest }) => status === 'fulfilled' || !isTaken(rest));
+}
+
+function isTaken(result: object): boolean {
+  // Anything else, such as a machine without IPv6, keeps everybody from listening there.
+  return 'reason' in result && (result.reason as NodeJS.ErrnoException).code === 'EADDRINUSE';
 }
 
 /**

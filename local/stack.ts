@@ -35,8 +35,10 @@ export interface StackOptions {
   readonly identity: Identity | undefined;
   /** DNS servers (`address:port`) that are asked for the records of custom domains; those of the machine when left out. */
   readonly dnsServers?: readonly string[];
-  /** Told when a part begins to start. */
+  /** Called when a part begins to start. */
   readonly onPart?: (part: string) => void;
+  /** Called when an address that an earlier start used is taken by another program, with the sentence for the user. */
+  readonly onMoved?: (notice: string) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -63,6 +65,18 @@ export interface Stack {
   stop(): Promise<void>;
 }
 
+/** What of a run scripts may want to know, in its state folder. */
+export function descriptionFile(dir: string): string {
+  return join(dir, 'local.json');
+}
+
+const notices = {
+  router: (port) => `the tenants are now at http://localhost:${port}. Connect your LLM clients again.`,
+  controlPlane: (port) => `the Admin API is now at http://localhost:${port}.`,
+  operator: (port) => `the operator's health and metrics are now at http://localhost:${port}.`,
+  workos: (port) => `the WorkOS stand-in is now at http://localhost:${port}. Sign in again.`,
+} satisfies Record<string, (port: number) => string>;
+
 /** Starts everything and resolves when operator and control plane are ready. About 12 s the first time. */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { dir, log, signal } = options;
@@ -76,7 +90,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     // PostgreSQL and the pods run as other users: they must be able to pass through to their own folders.
     chmodSync(dir, 0o711);
     stops.push(() => folder.release());
-    const { ports } = await keepPorts(join(dir, 'ports.json'), ['router', 'controlPlane', 'operator', 'workos']);
+    // It describes tenants that are ready: not before, not afterwards, and never those of another run.
+    const description = descriptionFile(dir);
+    rmSync(description, { force: true });
+    stops.push(() => rmSync(description, { force: true }));
+    const { ports, moved, kept } = await keepPorts(join(dir, 'ports.json'), ['router', 'controlPlane', 'operator', 'workos']);
+    for (const name of moved) options.onMoved?.(`Port ${kept[name]} is taken by another program: ${notices[name](ports[name])}`);
     const logs = join(dir, 'logs');
     mkdirSync(logs, { recursive: true, mode: 0o700 });
 

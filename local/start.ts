@@ -2,13 +2,14 @@
  * `npm start`: Tenantry on this machine, with two tenants made by the calls an admin makes and shown to work.
  * Options: `--workos` uses the WorkOS environment that WORKOS_API_KEY and its like name, in place of the stand-in; `--once` does the same in a folder of its own, deletes the tenants and exits; `--fresh` forgets what earlier starts kept.
  */
-import { existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { existsSync, mkdtempSync, statfsSync } from 'node:fs';
 import { freemem, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { type AdminApiClient, adminApiClient, dataOf } from '../control-plane/client/client.ts';
 import { clientConfigurations } from '../control-plane/client/connections.ts';
+import { shellWord } from '../control-plane/client/shell-word.ts';
 import { isTrue } from '../crds/conditions.ts';
 import { type KubeObject, kinds } from '../kube/resources.ts';
 import { isReady, untilTenant } from '../kube/until-tenant.ts';
@@ -17,7 +18,8 @@ import { demoPassword, demoTenants, seed } from './demo.ts';
 import { writePrivate } from './files.ts';
 import { type Identity, identityOf, removeResource } from './identity.ts';
 import { leftovers } from './leftovers.ts';
-import { forget, type Stack, standing, startStack } from './stack.ts';
+import { isAt, rolledOut } from './rollout.ts';
+import { descriptionFile, forget, type Stack, standing, startStack } from './stack.ts';
 import { tour } from './tour.ts';
 import { nextSteps, removeAgain, showWithoutSignIn, type TenantWithKey } from './with-workos.ts';
 
@@ -29,8 +31,9 @@ const done = (line: string): void => say(`${seconds()}  ✓ ${line}`);
 /** Clients whose requests come from their vendor's servers, not from this machine. */
 const cannotReachLocalhost =
   'claude.ai on the web and on phones, ChatGPT connectors: they call from their vendors’ servers and need a public URL';
-/** In this folder: sets the shell variable KEY to the API key of the first tenant. */
-const keyFromFile = `KEY=$(node -p 'JSON.parse(fs.readFileSync(".tenantry/local.json")).tenants[0].apiKey')`;
+/** A shell command that works from every folder: sets the variable KEY to the API key of the first tenant. */
+const keyFrom = (description: string): string =>
+  `KEY=$(node -p 'JSON.parse(fs.readFileSync(process.argv[1])).tenants[0].apiKey' ${shellWord(description)})`;
 
 /** A real environment knows none of the stand-in's organizations, so it has tenants of its own. */
 const stateFolders = { standIn: resolve('.tenantry'), workos: resolve('.tenantry-workos') } as const;
@@ -81,7 +84,7 @@ async function make(
   done(
     `POST /admin/tenants {"name":"${demo.name}", ...} answered ${status === 201 ? '201 Created' : '409: it is there from an earlier start'}`,
   );
-  const tenant = await untilTenant(stack.client, demo.name, isReady, {
+  const tenant = await untilTenant(stack.client, demo.name, (current) => isReady(current) && isAt(current, stack.routerUrl), {
     timeoutMs: readyTimeoutMs,
     signal,
     onChange: (current, previous) => {
@@ -95,6 +98,8 @@ async function make(
     },
   });
   if (!tenant) throw new Error(`tenant ${demo.name} is gone`);
+  const inTime = AbortSignal.any([signal, AbortSignal.timeout(readyTimeoutMs)]);
+  await rolledOut(stack.client, demo.name, { routerUrl: stack.routerUrl, issuer: stack.identity.issuer }, inTime);
   done(`${demo.name} is Ready: ${tenant.status?.endpoints?.mcp}`);
   const secret = await stack.client.get<KubeObject & { data: { apiKey: string } }>(kinds.Secret, 'tenantry-credentials', {
     namespace: `tenant-${demo.name}`,
@@ -122,17 +127,22 @@ function explain(stack: Stack, made: readonly TenantWithKey[]): void {
     const mcpUrl = tenant.status?.endpoints?.mcp ?? '';
     say(`\n  ${name}: ${mcpUrl}   (${account?.email}, password ${demoPassword})`);
     if (index > 0) return;
-    for (const { client, where, text } of clientConfigurations({ name, mcpUrl, auth: 'oauth', setKey: keyFromFile })) {
+    for (const { client, where, text } of clientConfigurations({
+      name,
+      mcpUrl,
+      auth: 'oauth',
+      setKey: keyFrom(descriptionFile(stateFolders.standIn)),
+    })) {
       say(`\n  ${client} (${where}):\n${text.replace(/^/gm, '    ')}`);
     }
   });
   say(`\n  Not from this machine's localhost: ${cannotReachLocalhost}.`);
   say('\nLook at the cluster:');
-  say(`    export KUBECONFIG=${stack.kubernetes.kubeconfigs.admin}; kubectl get tn`);
+  say(`    export KUBECONFIG=${shellWord(stack.kubernetes.kubeconfigs.admin)}; kubectl get tn`);
   const onPath = (process.env['PATH'] ?? '').split(':').some((folder) => folder !== '' && existsSync(join(folder, 'kubectl')));
-  if (!onPath) say(`    export PATH=${dirname(findBinaries().kubectl)}:$PATH   # kubectl comes with it`);
+  if (!onPath) say(`    export PATH=${shellWord(dirname(findBinaries().kubectl))}:"$PATH"   # kubectl comes with it`);
   say('\nNow your API: any HTTP API with an OpenAPI document becomes an MCP server; see docs/guides/your-own-api.md');
-  say(`\nFor scripts: ${join(stateFolders.standIn, 'local.json')}    Logs: ${stack.logs}`);
+  say(`\nFor scripts: ${descriptionFile(stateFolders.standIn)}    Logs: ${stack.logs}`);
 }
 
 /** Shows two tenants of the stand-in's organizations. @returns what scripts may want to know, and how to take the tenants away again. */
@@ -162,7 +172,7 @@ async function showWorkos(stack: Stack, signal: AbortSignal): Promise<Show> {
     explain: () => {
       say();
       for (const line of nextSteps(stack)) say(line);
-      say(`\nFor scripts: ${join(stateFolders.workos, 'local.json')}    Logs: ${stack.logs}`);
+      say(`\nFor scripts: ${descriptionFile(stateFolders.workos)}    Logs: ${stack.logs}`);
     },
     unmake: () => removeAgain(stack, made, done, signal),
   };
@@ -186,16 +196,24 @@ async function main(signal: AbortSignal): Promise<number> {
   const dir = once ? mkdtempSync(join(tmpdir(), 'tenantry-once-')) : identity === undefined ? stateFolders.standIn : stateFolders.workos;
   if (fresh && !once) await forget(dir);
   const log = pino({ name: 'local', level: process.env['LOG_LEVEL'] ?? 'error' }, pino.destination(2));
-  const file = join(dir, 'local.json');
-  // It stands for tenants that are ready: not before, and not afterwards.
-  rmSync(file, { force: true });
   let stack: Stack | undefined;
   try {
-    stack = await startStack({ dir, log, signal, identity, fsync: !once, onPart: (part) => say(`${seconds()}    starting ${part}`) });
+    stack = await startStack({
+      dir,
+      log,
+      signal,
+      identity,
+      fsync: !once,
+      onPart: (part) => say(`${seconds()}    starting ${part}`),
+      onMoved: (notice) => say(`${seconds()}    ${notice}`),
+    });
     done(`Admin API at ${stack.adminUrl}, tenants at ${stack.routerUrl}/t/<tenant>/mcp`);
     const show = await (identity === undefined ? showDemo(stack, signal) : showWorkos(stack, signal));
     const { kubeconfigs } = stack.kubernetes;
-    writePrivate(file, JSON.stringify({ kubeconfig: kubeconfigs.admin, adminUrl: stack.adminUrl, ...show.forScripts }, null, 2));
+    writePrivate(
+      descriptionFile(dir),
+      JSON.stringify({ kubeconfig: kubeconfigs.admin, adminUrl: stack.adminUrl, ...show.forScripts }, null, 2),
+    );
     if (once) await show.unmake();
     else {
       show.explain();
@@ -210,7 +228,6 @@ async function main(signal: AbortSignal): Promise<number> {
     }
   } finally {
     if (signal.aborted) say('\nStopping ...');
-    rmSync(file, { force: true });
     await stack?.stop();
     // The control plane's own URL, which nothing will answer at any more. The stand-in has gone with the stack.
     if (once && identity !== undefined && stack !== undefined) await removeResource(identity, stack.adminUrl);

@@ -1,10 +1,15 @@
+import { fileURLToPath } from 'node:url';
+import { shellWord } from '../control-plane/client/shell-word.ts';
 import type { Tenant } from '../crds/tenant.ts';
 import { kinds } from '../kube/resources.ts';
 import { isReady, untilTenant } from '../kube/until-tenant.ts';
 import { leftovers } from './leftovers.ts';
+import { isAt, rolledOut } from './rollout.ts';
 import { connectWithToken } from './sign-in.ts';
 import type { Stack } from './stack.ts';
 
+/** The command line by its path, which works from every folder; npx would ask a registry for it outside of this one. */
+const tenantry = shellWord(fileURLToPath(new URL('../cli/tenantry.mjs', import.meta.url)));
 const name = 'acme';
 const timeoutMs = 120_000;
 
@@ -24,9 +29,14 @@ export async function showWithoutSignIn(stack: Stack, tell: Tell, signal: AbortS
   const spec = { displayName: 'Acme', template: { name: 'toolbridge' }, deletionPolicy: 'delete' };
   await stack.client.apply(kinds.Tenant, { metadata: { name }, ...{ spec } }, { fieldManager: 'tenantry-local' });
   tell(`kubectl apply tenant/${name}, which has no organization yet`);
-  const tenant = await untilTenant(stack.client, name, isReady, { timeoutMs, signal });
+  const tenant = await untilTenant(stack.client, name, (current) => isReady(current) && isAt(current, stack.routerUrl), {
+    timeoutMs,
+    signal,
+  });
   const url = tenant?.status?.endpoints?.mcp;
   if (tenant === undefined || url === undefined) throw new Error(`tenant ${name} is gone`);
+  const inTime = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  await rolledOut(stack.client, name, { routerUrl: stack.routerUrl, issuer: stack.identity.issuer }, inTime);
   tell(`${name} is Ready: ${url}`);
   const secret = await stack.client.get<{ metadata: { name: string }; data: { apiKey: string } }>(kinds.Secret, 'tenantry-credentials', {
     namespace: `tenant-${name}`,
@@ -53,11 +63,11 @@ export async function removeAgain(stack: Stack, { tenant }: TenantWithKey, tell:
 export function nextSteps({ adminUrl, identity }: Stack): string[] {
   return [
     'Does the environment have what Tenantry needs? The first tells, the second makes what is missing (with the same variables set):',
-    '    npx tenantry workos check',
-    '    npx tenantry workos setup',
+    `    ${tenantry} workos check`,
+    `    ${tenantry} workos setup`,
     `Sign in as a member of ${identity.platformOrganizationId} whose role is platform-admin, then make a tenant with an organization:`,
-    `    npx tenantry login ${adminUrl}`,
-    '    npx tenantry tenants create initech --template toolbridge --new-organization Initech --admin-email <you> --wait',
+    `    ${tenantry} login ${adminUrl}`,
+    `    ${tenantry} tenants create initech --template toolbridge --new-organization Initech --admin-email <you> --wait`,
     'WorkOS must take localhost URLs as OAuth resources for sign-in to end here; clients on other machines cannot reach them.',
   ];
 }

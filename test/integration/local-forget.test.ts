@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { forget } from '../../local/stack.ts';
+import { descriptionFile, forget, startStack } from '../../local/stack.ts';
 
 let dir = '';
 let run: ChildProcess | undefined;
@@ -55,4 +56,12 @@ test('the folder of a run that is alive is left alone', async () => {
   run?.kill('SIGKILL');
   await ended;
   await forget(dir);
+});
+
+test('a second start in the folder of a run fails, and leaves the description of that run', async () => {
+  await startRun();
+  writeFileSync(descriptionFile(dir), '{}');
+  const second = startStack({ dir, log: pino({ level: 'silent' }), identity: undefined });
+  await expect(second).rejects.toThrow(/in use by process \d+; stop that run first/);
+  expect(readFileSync(descriptionFile(dir), 'utf8')).toBe('{}');
 });

@@ -147,12 +147,13 @@ describe('kept ports', () => {
   it('stay the same, but for those that somebody took', async () => {
     const file = join(dir, 'ports.json');
     const first = await keepPorts(file, ['a', 'b']);
-    expect(await keepPorts(file, ['a', 'b'])).toEqual({ ports: first.ports, moved: [] });
+    expect(await keepPorts(file, ['a', 'b'])).toEqual({ ports: first.ports, moved: [], kept: first.ports });
     const { createServer } = await import('node:net');
     const thief = createServer();
     await new Promise<void>((resolve) => thief.listen(first.ports.a, '127.0.0.1', resolve));
     const second = await keepPorts(file, ['a', 'b']);
     expect(second.moved).toEqual(['a']);
+    expect(second.kept.a).toBe(first.ports.a);
     expect(second.ports.b).toBe(first.ports.b);
     await expect(tryListen(first.ports.a, '127.0.0.1')).rejects.toThrow('EADDRINUSE');
     await new Promise((resolve) => thief.close(resolve));
