@@ -5,6 +5,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import { KubeClient } from '../kube/client.ts';
 import { type KubeObject, kinds, type Resource } from '../kube/resources.ts';
 import { ensureAuditKey } from './audit-key.ts';
+import { compilePrograms } from './compiled.ts';
 import { confinementOf } from './confinement.ts';
 import { claimFolder } from './folder.ts';
 import { type Identity, identityOfStandIn } from './identity.ts';
@@ -15,6 +16,7 @@ import { keepPorts } from './ports.ts';
 import { type Postgres, startPostgres } from './postgres.ts';
 import { type Log, type Supervised, supervise } from './process.ts';
 import { startRouter } from './router.ts';
+import { compileCache } from './setup/locate.mjs';
 import { ensureStoreDatabase } from './store-database.ts';
 import { startWorkos, type WorkosOptions, type WorkosStandIn } from './workos/start.ts';
 
@@ -101,12 +103,15 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
     const durable = { fsync: options.fsync ?? true, ...(signal ? { signal } : {}) };
     part(`Kubernetes API, etcd and controllers; PostgreSQL${options.identity === undefined ? '; WorkOS stand-in' : ''}`);
+    const compiled = join(dir, 'compiled');
+    const tenantProgram = join(root, 'templates/main.ts');
     const [kubernetes, postgres, workos] = await allOrNone(stops, [
       startKubernetes({ dir: join(dir, 'kubernetes'), log, ...durable }),
       startPostgres({ dir: join(dir, 'postgres'), log, ...durable }),
       options.identity === undefined
         ? standIn({ port: ports.workos, dir: join(dir, 'workos'), log: (message, details) => log.error({ err: details.error }, message) })
         : Promise.resolve(undefined),
+      compilePrograms(compiled, programsOfTenants(tenantProgram), root).then(() => undefined),
     ] as const);
     const controlPlaneUrl = `http://127.0.0.1:${ports.controlPlane}`;
     const identity = options.identity ?? (await identityOfStandIn(standing(workos), controlPlaneUrl));
@@ -130,7 +135,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const agent = await startNodeAgent({
       client: nodeClient,
       dir: join(dir, 'node'),
-      images: { [tenantImage]: { entrypoint: [process.execPath, join(root, 'templates/main.ts')], workingDir: root, env: {} } },
+      images: { [tenantImage]: { entrypoint: [process.execPath, tenantProgram], workingDir: root, compiled } },
       log,
       serving: kubernetes.nodeServing,
     });
@@ -140,7 +145,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
     part('operator and control plane');
     const program = { records: folder.records, log, ...(signal ? { signal } : {}), cwd: root, command: process.execPath };
-    const base = { PATH: process.env['PATH'] ?? '', HOME: dir, NODE_ENV: 'production', LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info' };
+    const base = {
+      PATH: process.env['PATH'] ?? '',
+      HOME: dir,
+      NODE_ENV: 'production',
+      NODE_COMPILE_CACHE: compileCache(process.env),
+      LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',
+    };
     const routerUrl = router.url;
     await confine(client, routerUrl);
     const operatorUrl = `http://127.0.0.1:${ports.operator}`;
@@ -223,6 +234,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await stop();
     throw error;
   }
+}
+
+/** The sidecar and the programs of each stack, as arguments of Node. */
+function programsOfTenants(main: string): string[][] {
+  const stacks = readdirSync(join(root, 'templates')).filter((stack) => existsSync(join(root, 'templates', stack, 'program.ts')));
+  return [[main, 'mcp'], ...stacks.map((stack) => [main, stack, 'none'])];
 }
 
 /** Applies the custom resources, the roles of operator and control plane, and the built-in templates. */

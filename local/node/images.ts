@@ -6,6 +6,8 @@ export interface LocalImage {
   readonly entrypoint: readonly string[];
   readonly workingDir?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Folder with the compiled form of its programs, for Node.js: see local/compiled.ts. */
+  readonly compiled?: string;
 }
 
 /** By image reference without tag and digest. */

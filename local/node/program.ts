@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { shareCompiled } from '../compiled.ts';
 import type { Program } from '../process.ts';
 import { makeFolder, type Owner } from './atomic-folder.ts';
 import { UnknownImageError } from './container.ts';
@@ -41,6 +42,10 @@ export async function programOf(options: {
     ...options.extraEnv,
     ...image.env,
   };
+  if (image.compiled !== undefined) {
+    if (owner !== undefined) shareCompiled(image.compiled, owner.uid);
+    env['NODE_COMPILE_CACHE'] = image.compiled;
+  }
   for (const [name, value] of Object.entries(said)) env[name] = rewriteValue(value, mounts);
   const own = container.command !== undefined && container.command.length > 0;
   const words = [

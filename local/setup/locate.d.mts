@@ -20,6 +20,7 @@ export declare const localSet: BinarySet;
 export declare const clusterSet: BinarySet;
 export declare const architectures: Readonly<Record<string, string>>;
 export declare function cacheFolder(env: NodeJS.ProcessEnv): string;
+export declare function compileCache(env: NodeJS.ProcessEnv): string;
 export declare function binariesFolder(env: NodeJS.ProcessEnv, set: BinarySet, arch?: string): string;
 export declare function holdsBinaries(folder: string, set: BinarySet): boolean;
 export declare function locateBinaries(env: NodeJS.ProcessEnv, set: BinarySet): string | undefined;

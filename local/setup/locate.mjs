@@ -66,6 +66,14 @@ export function cacheFolder(env) {
   return env.TENANTRY_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'tenantry');
 }
 
+/**
+ * Where Node keeps the compiled form of the programs, which halves the CPU time of each start. Only this user may write it: Node runs what
+ * it finds there. @param {NodeJS.ProcessEnv} env
+ */
+export function compileCache(env) {
+  return join(cacheFolder(env), 'node');
+}
+
 /** Where the programs of exactly these versions are kept. @param {NodeJS.ProcessEnv} env @param {BinarySet} set @param {string} arch */
 export function binariesFolder(env, set, arch = process.arch) {
   return join(cacheFolder(env), `${set.folder}-linux-${arch}`);

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { exitCodes } from '../../cli/exit-codes.ts';
 import { run } from '../../cli/program.ts';
+import { compileCache } from '../../local/setup/locate.mjs';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -85,6 +86,7 @@ export class CommandLine {
   }
 
   #environment(env: Readonly<Record<string, string>> = {}): Record<string, string> {
-    return { PATH: process.env['PATH'] ?? '', HOME: this.home, ...this.#env, ...env };
+    const { PATH = '' } = process.env;
+    return { PATH, HOME: this.home, NODE_COMPILE_CACHE: compileCache(process.env), ...this.#env, ...env };
   }
 }

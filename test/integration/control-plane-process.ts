@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { compileCache } from '../../local/setup/locate.mjs';
 import type { WorkosStandIn } from '../../local/workos/start.ts';
 import { baseUrl, type Cluster, eventually } from './control-plane-cluster.ts';
 
@@ -32,7 +33,10 @@ export class PlaneProcess {
 
   constructor(env: Readonly<Record<string, string | undefined>>) {
     const { PATH } = process.env;
-    this.child = spawn(process.execPath, [main], { env: { PATH, PORT: '0', ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn(process.execPath, [main], {
+      env: { PATH, PORT: '0', NODE_COMPILE_CACHE: compileCache(process.env), ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.on('data', (chunk: Buffer) => {
         this.#output += String(chunk);

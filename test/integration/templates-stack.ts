@@ -13,6 +13,7 @@ import { type CryptoKey, exportJWK, generateKeyPair, type JWTPayload, SignJWT } 
 import type { ToolCallRecord } from '../../audit/record.ts';
 import { type ApiKeyRecord, type ApiKeyScope, generateApiKey, recordOf } from '../../crds/api-keys.ts';
 import { freePort } from '../../local/ports.ts';
+import { compileCache } from '../../local/setup/locate.mjs';
 
 const main = new URL('../../templates/main.ts', import.meta.url).pathname;
 /** Far longer than anything takes, even where the machine is busy with something else. */
@@ -92,7 +93,8 @@ export class Program {
   readonly exited: Promise<number | null>;
 
   constructor(args: readonly string[], environment: Readonly<Record<string, string>>) {
-    this.process = spawn(process.execPath, [main, ...args], { env: { PATH: process.env['PATH'], ...environment }, stdio: 'pipe' });
+    const env = { PATH: process.env['PATH'], NODE_COMPILE_CACHE: compileCache(process.env), ...environment };
+    this.process = spawn(process.execPath, [main, ...args], { env, stdio: 'pipe' });
     this.process.stdout?.on('data', (chunk) => {
       this.output += chunk;
     });

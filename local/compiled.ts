@@ -1,0 +1,40 @@
+import { execFile } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * Compiles programs into a folder that every user may read and only this one may write, for programs that other users run. Each program is
+ * started once without settings: it loads its modules, reports what is missing, and Node writes the compiled form as it ends.
+ * @param programs arguments of Node, one list a program.
+ */
+export async function compilePrograms(folder: string, programs: readonly (readonly string[])[], cwd: string): Promise<void> {
+  removeLinks(folder);
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  const env = { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE: folder };
+  for (const args of programs) {
+    // A program that fails here fails again in its pod, where its message is seen.
+    await new Promise<void>((ended) => execFile(process.execPath, [...args], { cwd, env }, () => ended()));
+  }
+  for (const version of readdirSync(folder)) {
+    chmodSync(join(folder, version), 0o755);
+    for (const file of readdirSync(join(folder, version))) chmodSync(join(folder, version, file), 0o644);
+  }
+}
+
+/**
+ * Lets programs of another user find what this user compiled. Node looks in a folder whose name ends with the number of its user, because it
+ * trusts what it reads; the other user gets a link, and cannot write behind it.
+ */
+export function shareCompiled(folder: string, uid: number): void {
+  const own = `-${process.getuid?.()}`;
+  for (const version of readdirSync(folder).filter((name) => name.endsWith(own))) {
+    const link = join(folder, `${version.slice(0, -own.length)}-${uid}`);
+    if (!existsSync(link)) symlinkSync(version, link);
+  }
+}
+
+/** Removes the links of an earlier run's pods. */
+function removeLinks(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const entry of readdirSync(folder, { withFileTypes: true })) if (entry.isSymbolicLink()) rmSync(join(folder, entry.name));
+}
