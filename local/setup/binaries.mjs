@@ -5,7 +5,7 @@ import { buildBinary, buildDurations, checkGo } from './build.mjs';
 import { ChecksumError, UnreachableError } from './download.mjs';
 import { binariesFolder, cacheFolder, locateBinaries } from './locate.mjs';
 import { withLock } from './lock.mjs';
-import { Trouble } from './progress.mjs';
+import { follow, shared, Trouble } from './progress.mjs';
 import { download, enumerate, hostsOf, isPublished, probe, publishers } from './releases.mjs';
 
 /**
@@ -28,9 +28,13 @@ export async function provideBinaries(options) {
   const folder = binariesFolder(env, set);
   try {
     mkdirSync(folder, { recursive: true });
-    const onWait = (/** @type {number} */ pid) =>
-      progress.say(`Waiting for process ${pid}, which provides the Kubernetes binaries for all checkouts.`);
-    await withLock(join(cacheFolder(env), 'locks', 'kubernetes'), { onWait }, () => fill(folder, options));
+    const lock = join(cacheFolder(env), 'locks', 'kubernetes');
+    const shown = `${lock}.progress`;
+    const onWait = (/** @type {number} */ pid, /** @type {Promise<void>} */ released) =>
+      follow(progress, `Waiting for process ${pid}, which provides the Kubernetes binaries for all checkouts`, shown, released);
+    await withLock(lock, { onWait }, () =>
+      fill(folder, { ...options, progress: shared(progress, shown) }).finally(() => rmSync(shown, { force: true })),
+    );
   } catch (error) {
     throw explained(error, folder, set.command);
   }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { staleness } from './installed.mjs';
 import { cacheFolder } from './locate.mjs';
 import { withLock } from './lock.mjs';
-import { Trouble } from './progress.mjs';
+import { follow, Trouble } from './progress.mjs';
 
 /**
  * Installs from the lockfile where node_modules is missing or stale.
@@ -15,8 +15,8 @@ export async function provideDependencies({ root, env, progress }) {
   const reason = staleness(root);
   if (reason === undefined) return;
   const lock = join(cacheFolder(env), 'locks', `npm-${createHash('sha256').update(root).digest('hex').slice(0, 16)}`);
-  const onWait = (/** @type {number} */ pid) =>
-    progress.say(`Waiting for process ${pid}, which installs the dependencies of this checkout.`);
+  const onWait = (/** @type {number} */ pid, /** @type {Promise<void>} */ released) =>
+    follow(progress, `Waiting for process ${pid}, which installs the dependencies of this checkout`, `${lock}.progress`, released);
   await lockedOrPlain(lock, onWait, async () => {
     if (staleness(root) === undefined) return;
     progress.say(`Installing dependencies from package-lock.json (${reason}): about 150 MB, 10 s to 2 min.`);
@@ -36,7 +36,7 @@ export async function provideDependencies({ root, env, progress }) {
 
 /**
  * A cache that cannot be written must not keep npm from installing.
- * @param {string} lock @param {(pid: number) => void} onWait @param {() => Promise<void>} work
+ * @param {string} lock @param {(pid: number, released: Promise<void>) => Promise<void>} onWait @param {() => Promise<void>} work
  */
 async function lockedOrPlain(lock, onWait, work) {
   let began = false;

@@ -11,7 +11,8 @@ const silentMs = 60_000;
  * Runs `work` while no other process runs its own under the same lock file. The lock of a process that is gone is taken over.
  * @template T
  * @param {string} file
- * @param {{onWait: (holder: number) => void, now?: () => number, pollMs?: number}} options
+ * @param {{onWait: (holder: number, released: Promise<void>) => Promise<void> | void, now?: () => number, pollMs?: number}} options
+ *   `onWait` is called once, and ends soon after the lock has been released
  * @param {() => Promise<T>} work
  * @returns {Promise<T>}
  */
@@ -19,21 +20,32 @@ export async function withLock(file, options, work) {
   const { onWait, now = Date.now, pollMs = 500 } = options;
   mkdirSync(dirname(file), { recursive: true });
   const self = JSON.stringify(identityOf(process.pid));
-  for (let told = false; ; ) {
-    try {
-      writeFileSync(file, self, { flag: 'wx' });
-      break;
-    } catch (error) {
-      if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
+  let release = () => {};
+  const released = new Promise((/** @type {(value: void) => void} */ resolve) => {
+    release = resolve;
+  });
+  /** @type {Promise<void> | void} */
+  let waiting;
+  try {
+    for (let told = false; ; ) {
+      try {
+        writeFileSync(file, self, { flag: 'wx' });
+        break;
+      } catch (error) {
+        if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
+      }
+      const holder = read(file);
+      if (isStale(file, holder, now())) {
+        takeAway(file, holder);
+        continue;
+      }
+      if (!told) waiting = onWait(holder?.pid ?? 0, released);
+      told = true;
+      await delay(pollMs);
     }
-    const holder = read(file);
-    if (isStale(file, holder, now())) {
-      takeAway(file, holder);
-      continue;
-    }
-    if (!told) onWait(holder?.pid ?? 0);
-    told = true;
-    await delay(pollMs);
+  } finally {
+    release();
+    await waiting;
   }
   const beat = setInterval(() => {
     try {

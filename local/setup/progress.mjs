@@ -1,4 +1,5 @@
 // @ts-check
+import { readFileSync, writeFileSync } from 'node:fs';
 
 /** A failure that the user can do something about. */
 export class Trouble extends Error {
@@ -48,4 +49,49 @@ export function consoleProgress(stream) {
       }
     },
   };
+}
+
+/**
+ * Progress that also writes its present step to a file, for processes that wait for this one.
+ * @param {Progress} progress @param {string} file @returns {Progress}
+ */
+export function shared(progress, file) {
+  const write = (/** @type {string} */ text) => {
+    try {
+      writeFileSync(file, text);
+    } catch {
+      // Those who wait see the time alone.
+    }
+  };
+  return {
+    say: progress.say,
+    step: (title, work) =>
+      progress.step(title, (detail) => {
+        write(title);
+        return work((text) => {
+          write(`${title}, ${text}`);
+          detail(text);
+        });
+      }),
+  };
+}
+
+/**
+ * Shows what another process has shared, until it has released its lock.
+ * @param {Progress} progress @param {string} title @param {string} file @param {Promise<void>} released
+ */
+export function follow(progress, title, file, released) {
+  return progress.step(title, async (detail) => {
+    const look = () => {
+      try {
+        detail(readFileSync(file, 'utf8'));
+      } catch {
+        // It has not begun a step.
+      }
+    };
+    look();
+    const timer = setInterval(look, 500);
+    await released;
+    clearInterval(timer);
+  });
 }

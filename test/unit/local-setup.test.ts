@@ -120,6 +120,54 @@ describe('the lock of the cache', () => {
     expect(existsSync(file)).toBe(false);
   });
 
+  it('shows those who wait what its holder does, until it is free', async () => {
+    const file = join(dir, 'lock');
+    const shown = join(dir, 'lock.progress');
+    const uses = `
+      import { existsSync } from 'node:fs';
+      import { withLock } from ${JSON.stringify(join(setup, 'lock.mjs'))};
+      import { consoleProgress, follow, shared } from ${JSON.stringify(join(setup, 'progress.mjs'))};
+      const progress = consoleProgress(process.stdout);`;
+    const holder = spawn(
+      process.execPath,
+      [
+        '--input-type=module',
+        '-e',
+        `${uses}
+        await withLock(${JSON.stringify(file)}, { onWait: () => {} }, () =>
+          shared(progress, ${JSON.stringify(shown)}).step('kubectl from its Go module', async (detail) => {
+            detail('half');
+            await new Promise((resolve) => process.stdin.once('data', resolve));
+            process.stdin.destroy();
+          }));`,
+      ],
+      { stdio: ['pipe', 'ignore', 'inherit'] },
+    );
+    await expect.poll(() => existsSync(shown) && readFileSync(shown, 'utf8'), { timeout: 20_000 }).toBe('kubectl from its Go module, half');
+    const waiter = spawn(
+      process.execPath,
+      [
+        '--input-type=module',
+        '-e',
+        `${uses}
+        const seen = { say: progress.say, step: (title, work) => progress.step(title, (detail) => work((text) => { console.log('seen: ' + text); detail(text); })) };
+        const onWait = (pid, released) => follow(seen, 'Waiting for process ' + pid, ${JSON.stringify(shown)}, released);
+        await withLock(${JSON.stringify(file)}, { onWait, pollMs: 20 }, async () => console.log('mine'));`,
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    let output = '';
+    waiter.stdout.on('data', (chunk) => {
+      output += chunk;
+    });
+    const ended = new Promise((resolve) => waiter.once('close', resolve));
+    await expect.poll(() => output, { timeout: 20_000 }).toContain('seen: kubectl from its Go module, half');
+    expect(output).not.toContain('mine');
+    holder.stdin.write('go on');
+    expect(await ended).toBe(0);
+    expect(output).toMatch(new RegExp(`Waiting for process ${holder.pid}, done \\(\\d+ s\\)\nmine\n$`));
+  });
+
   it('is taken over from a process that was killed', async () => {
     const file = join(dir, 'lock');
     const script = join(dir, 'holder.mjs');
