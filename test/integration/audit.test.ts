@@ -9,7 +9,7 @@ import { connectWithToken } from '../../local/sign-in.ts';
 import { type Customer, mcpOf, newCustomer, viaApi } from '../customer.ts';
 import { World } from '../world.ts';
 
-/** Everything that writes to the audit, as it ships: Admin API, sidecar, operator; and a reader who trusts nobody. */
+/** All parts that write audit records, as they ship: Admin API, sidecar and operator; and an offline verification. */
 
 const world = new World();
 const secretText = 'what-nobody-else-may-read';
@@ -40,14 +40,14 @@ const until = (what: string, query: string, count: number) =>
     return records.length >= count ? records : undefined;
   });
 
-test('the creation is recorded with who asked for it', async () => {
+test('a creation is recorded with its administrator', async () => {
   const records = await recorded('action=tenants.create');
   expect(records.map(({ outcome }) => outcome)).toEqual(['ok', 'intended']);
   expect(records[0]).toMatchObject({ kind: 'admin', tenant: { name: customer.name, uid: customer.tenant.metadata.uid } });
   expect(new Set(records.map(({ actor }) => actor)).size).toBe(1);
 });
 
-test('tool calls are recorded with who called, by token and by key, also those that failed', async () => {
+test('tool calls are recorded with their callers, by token and by key, also failed ones', async () => {
   await callTool(customer.session.client, 'create_note', { title: secretText });
   await customer.session.client.callTool({ name: 'get_note', arguments: { uid: 'nonsense' } });
   const machine = await connectWithToken(mcpOf(customer.tenant), customer.apiKey);
@@ -62,7 +62,7 @@ test('tool calls are recorded with who called, by token and by key, also those t
   expect(calls[0]).toMatchObject({ action: 'tools.call', organizationId: customer.organizationId });
 });
 
-test('a rotation is recorded: who asked, and what the operator did and read', async () => {
+test('a rotation is recorded with its administrator and the operator’s reads', async () => {
   const { response } = await world.admin.POST('/admin/tenants/{name}/rotate', { params: { path: { name: customer.name } } });
   expect(response.status).toBeLessThan(300);
   await until('the rotation', 'kind=rotation&outcome=ok', 1);
@@ -75,7 +75,7 @@ test('a rotation is recorded: who asked, and what the operator did and read', as
   }
 });
 
-test('an export is whole, verified by itself, and has no secret in it', async () => {
+test('an export is complete, verifiable offline and without secrets', async () => {
   const { keys } = (await (await read('/admin/audit/keys')).json()) as { keys: unknown[] };
   const { items: heads } = (await (await read(`/admin/audit/heads?tenant=${customer.name}`)).json()) as { items: SignedHead[] };
   const text = await (await read(`/admin/audit/export?tenant=${customer.name}`)).text();

@@ -35,7 +35,7 @@ const admin: Admin = {
 };
 
 describe('a chain', () => {
-  test('has each record once, in order, each with the hash of the one before', async () => {
+  test('has each record once, in order, linked to the record before', async () => {
     const acme = tenant();
     const ledger = new Ledger(store.db);
     const first = [toolCall(acme), toolCall(acme)];
@@ -51,7 +51,7 @@ describe('a chain', () => {
     expect(head).toMatchObject([{ sequence: '4', hash: chained[3]?.hash }]);
   });
 
-  test('is hashed as is written down, whatever characters its records hold', async () => {
+  test('hashes records with any characters as documented', async () => {
     const acme = tenant();
     const details = { tool: 'x', arguments: { 'ü \u0000 \ud800': ['\u2028', 1e21, -0, 0.1, null, { b: 1, a: '' }] } };
     await new Ledger(store.db).append([toolCall(acme, { details, organizationId: 'org_1' })]);
@@ -82,14 +82,14 @@ describe('a chain', () => {
     expect(hashOf(rebuilt)).toBe(row?.hash);
   });
 
-  test('appended to by several replicas at once, several chains at a time and in any order, has no gap and nothing twice', async () => {
+  test('has no gap and no duplicate when several replicas append to several chains', async () => {
     const tenants = [tenant('a'), tenant('b'), tenant('c')];
     const replicas = [new Ledger(store.db), new Ledger((await postgres.open()).db), new Ledger((await postgres.open()).db)];
     const batches = Array.from({ length: 60 }, (_, index) => {
       const order = index % 2 === 0 ? tenants : tenants.toReversed();
       return order.flatMap((each) => [toolCall(each), toolCall(each)]);
     });
-    // Each batch is sent twice, to two replicas, as by a sender that had no answer.
+    // Each batch is sent to two replicas, as by a sender that received no answer.
     const added = await Promise.all(
       batches.flatMap((batch, index) => [replicas[index % 3]?.append(batch), replicas[(index + 1) % 3]?.append(batch)]),
     );
@@ -102,20 +102,20 @@ describe('a chain', () => {
     }
   });
 
-  test('takes many single records at once in few transactions, each record once and in the order they came', async () => {
+  test('stores many single records in few transactions, once and in order', async () => {
     const acme = tenant();
     const ledger = new Ledger(store.db);
     const records = Array.from({ length: 300 }, () => toolCall(acme));
     await Promise.all(records.map((record) => ledger.join(record)));
     const chained = await rows(acme.uid);
     expect(chained.map(({ id }) => id)).toEqual(records.map(({ id }) => id));
-    // A transaction has one time for all it appends.
+    // All records of a transaction have the same time.
     expect(new Set(chained.map(({ received }) => received.getTime())).size).toBeLessThan(5);
     await ledger.join(toolCall(acme));
     expect(await rows(acme.uid)).toHaveLength(301);
   });
 
-  test('takes single records of many chains at once in few transactions, and what one cannot store fails that one alone', async () => {
+  test('stores single records of many chains in few transactions; a record that cannot be stored fails alone', async () => {
     const ledger = new Ledger(store.db);
     const tenants = Array.from({ length: 100 }, (_, index) => tenant(`many-${index}`));
     const poison = { ...toolCall(tenants[50] ?? tenant()), time: '0000-01-01T00:00:00.000Z' };
@@ -132,13 +132,13 @@ describe('a chain', () => {
       )
       .execute();
     expect(found).toHaveLength(200);
-    // A transaction has one time for all it appends. The first takes the first record alone, the next all the others that came meanwhile.
+    // All records of a transaction have the same time. The first transaction has the first record, the next one has all others.
     const second = found.filter(({ sequence }) => Number(sequence) === 2);
     expect(second).toHaveLength(100);
     expect(new Set(second.map(({ received }) => received.getTime())).size).toBeLessThan(5);
   });
 
-  test('that the database did not take, for everybody who waited, takes the next', async () => {
+  test('accepts records again after a failed transaction', async () => {
     const acme = tenant();
     const lone = await postgres.open();
     const ledger = new Ledger(lone.db);
@@ -150,7 +150,7 @@ describe('a chain', () => {
     expect(await rows(acme.uid)).toHaveLength(1);
   });
 
-  test('takes all that the database takes, and says what it does not, wherever that stands', async () => {
+  test('stores all records that the database can store and returns the others', async () => {
     const acme = tenant();
     const records = Array.from({ length: 9 }, () => toolCall(acme));
     const refused = [2, 3, 8].map((index) => {
@@ -161,19 +161,19 @@ describe('a chain', () => {
     expect(await new Ledger(store.db).appendStorable(records)).toEqual({ added: 6, refused });
     const expected = records.filter((record) => !refused.includes(record)).map(({ id }) => id);
     expect((await rows(acme.uid)).map(({ id }) => id)).toEqual(expected);
-    // That the database is away is no refusal.
+    // An unavailable database refuses no record.
     const lone = await postgres.open();
     const ledger = new Ledger(lone.db);
     await lone.close();
     await expect(ledger.appendStorable(records)).rejects.toThrow();
   });
 
-  test('of the next month continues from the last record of the month before, and never goes back', async () => {
+  test('links a month to the month before and never returns to an earlier month', async () => {
     const acme = tenant();
     const ledger = new Ledger(store.db);
     await ledger.append([toolCall(acme), toolCall(acme)]);
     const [, last] = await rows(acme.uid);
-    // As if the clock had been ahead: received times may not go back, nor may months.
+    // The clock seems to have been ahead. Neither `received` nor the month may go back.
     await store.db
       .updateTable('audit_chains')
       .set({ received: new Date('2099-02-03T04:05:06.789Z') })
@@ -188,20 +188,20 @@ describe('a chain', () => {
     expect(next[0]?.previous).toBe(last?.hash);
   });
 
-  test('of one tenant does not see the ids of another', async () => {
+  test('compares ids only within the chain of a tenant', async () => {
     const [a, b] = [tenant('a'), tenant('b')];
     const id = newRecordId();
     expect(await new Ledger(store.db).append([toolCall(a, { id }), toolCall(b, { id })])).toBe(2);
   });
 });
 
-describe('whatever is killed while replicas append', () => {
-  test('nothing is lost, nothing is doubled, and every chain is whole', async () => {
+describe('kills while replicas append', () => {
+  test('lose no record, duplicate no record and break no chain', async () => {
     const tenants = [tenant('a'), tenant('b'), tenant('c')];
     const replicas = [new Ledger(store.db), new Ledger((await postgres.open()).db)];
     const sent: string[] = [];
     let failures = 0;
-    // As senders do: the same batch again until somebody has taken it, by whichever replica.
+    // As senders do, the same batch is sent again until a replica has stored it.
     const send = async (replica: number, batch: number) => {
       const records = tenants.flatMap((each) => [toolCall(each), toolCall(each)]);
       sent.push(...records.map(({ id }) => id));
@@ -214,7 +214,7 @@ describe('whatever is killed while replicas append', () => {
       }
     };
     await send(0, 0);
-    // Whoever is in the middle of an append waits for a lock, and is killed there: eight times, so that it ends however slow the machine is.
+    // An append that waits for a lock is killed, eight times, so that the test ends on a slow machine too.
     let isDone = false;
     const waits = sql<{ pid: number }>`SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`;
     const killing = Promise.withResolvers<void>();
@@ -224,7 +224,7 @@ describe('whatever is killed while replicas append', () => {
           await sql`SELECT FROM audit_chains WHERE chain = ${tenants[round % 3]?.uid} FOR UPDATE`.execute(transaction);
           killing.resolve();
           let found: readonly { pid: number }[] = [];
-          // Not in the transaction: there it is what it was when it was asked first.
+          // Outside the transaction, in which the value would not change.
           while (found.length === 0 && !isDone) found = (await waits.execute(store.db)).rows;
           for (const { pid } of found) await sql`SELECT pg_terminate_backend(${pid})`.execute(store.db);
         });
@@ -250,7 +250,7 @@ describe('whatever is killed while replicas append', () => {
     for (const { uid } of tenants) expect(begun.filter((chain) => chain === uid)).toHaveLength(1);
   });
 
-  test('clocks of replicas that are hours apart change the time of what happened, and neither order nor month', async () => {
+  test('clocks of replicas that differ by hours change neither order nor month', async () => {
     const acme = { apiVersion: 'tenantry.dev/v1alpha1', kind: 'Tenant', metadata: { name: 'skewed', uid: randomUUID() } };
     const target = { ...acme, spec: { template: { name: 'plain' }, organizationId: 'org_01' } } as unknown as Tenant;
     const skews = [-5 * 3_600_000, 40 * 86_400_000];
@@ -278,7 +278,7 @@ describe('an action of an administrator', () => {
   const acme = { apiVersion: 'tenantry.dev/v1alpha1', kind: 'Tenant', metadata: { name: 'acme', uid: randomUUID() } } as const;
   const object = { ...acme, spec: { template: { name: 'plain' }, organizationId: 'org_01' } } as unknown as Tenant;
 
-  test('is recorded before and after, in the chain of its tenant, without secrets', async () => {
+  test('is recorded before and after the change, in the chain of its tenant, without secrets', async () => {
     const audit = new Audit({ ledger: new Ledger(store.db), log: silent });
     const details = {
       password: 'hunter2hunter2',
@@ -306,7 +306,7 @@ describe('an action of an administrator', () => {
     expect(chain).toMatchObject([{ tenant_name: 'acme', organization_id: 'org_01' }]);
   });
 
-  test('that creates a tenant begins in the platform’s chain and ends in the tenant’s', async () => {
+  test('that creates a tenant begins in the platform’s chain and ends in the tenant’s chain', async () => {
     const audit = new Audit({ ledger: new Ledger(store.db), log: silent });
     const created = { ...object, metadata: { name: 'fresh', uid: randomUUID() } } as Tenant;
     const requestId = randomUUID();
@@ -326,7 +326,7 @@ describe('an action of an administrator', () => {
     ]);
   });
 
-  test('that was refused for a name that is none is recorded, too; what cannot be stored holds up nothing', async () => {
+  test('is recorded when an invalid name was refused; a record that cannot be stored blocks no other', async () => {
     const errors: string[] = [];
     const log = { warn() {}, error: (_fields: object, message: string) => errors.push(message) } as unknown as typeof silent;
     const audit = new Audit({ ledger: new Ledger(store.db), log });
@@ -342,7 +342,7 @@ describe('an action of an administrator', () => {
           .execute()
       ).map(({ tenant_name, action }) => [tenant_name, action]);
     expect(await found()).toEqual([['a\ufffdb\ufffd', 'tenants.delete']]);
-    // Nothing of ours is like this; it stands for what nobody has thought of.
+    // Tenantry writes no such record. It represents an unforeseen one.
     const impossible = { ...admin, userId: 'user_\u0000' };
     await Promise.all([
       audit.denied({ admin: impossible, action: 'templates.apply', requestId }, 'forbidden'),
@@ -355,7 +355,7 @@ describe('an action of an administrator', () => {
     await expect.poll(() => errors, { timeout: 90_000 }).toEqual(['outcome of an action is not in the audit']);
   });
 
-  test('does not begin while PostgreSQL is away; an outcome waits for it, and is recorded once', async () => {
+  test('does not begin without PostgreSQL; an outcome waits and is recorded once', async () => {
     const audit = new Audit({ ledger: new Ledger(store.db), log: silent });
     const target = { ...object, metadata: { name: 'acme', uid: randomUUID() } } as Tenant;
     const action = await audit.begin({ admin, action: 'tenants.delete', tenant: target, requestId: 'r-2' });

@@ -1,4 +1,4 @@
-/** Somebody who may write whatever they like to the database of the audit, and does not have the key that its heads are signed with. */
+/** Attacks by somebody who can write to the audit's database and does not have the signing key. */
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -46,7 +46,7 @@ beforeAll(async () => {
 
 afterAll(() => postgres.stop());
 
-/** Two tenants with three signed records and one that is not signed yet. */
+/** Two tenants, each with three signed records and one that is not signed yet. */
 beforeEach(async () => {
   await sql`TRUNCATE audit_chains, audit_heads, audit_records`.execute(store.db);
   [acme, globex] = [
@@ -81,7 +81,7 @@ async function exported(scope: Scope = everything, range = {}, from = reader): P
 
 const keptHeads = async (): Promise<KeptHead[]> => (await reader.headPage(everything, {}, 100, undefined)).items;
 
-/** Computes a chain anew and makes the ledger believe it, as somebody would who knows how it is made. */
+/** Recomputes a chain and the ledger's end of it, as an attacker would who knows the format. */
 async function rewrite(chain: string): Promise<void> {
   const rows = await store.db.selectFrom('audit_records').selectAll().where('chain', '=', chain).orderBy('sequence').execute();
   let previous = genesis;
@@ -96,7 +96,7 @@ async function rewrite(chain: string): Promise<void> {
   await run(`UPDATE audit_heads SET sequence = ${sequence}, hash = '${previous}' WHERE chain = '${chain}'`);
 }
 
-test('what nobody has touched is intact, in all and for each tenant, here and in an export', async () => {
+test('unchanged chains are intact, for all tenants and for each, online and in an export', async () => {
   expect(await verified()).toMatchObject({ verdict: 'intact', months: [{}, {}, { chain: 'platform', records: 2 }] });
   const scope = { organizationId: undefined, tenant: 'acme' };
   expect(await verified(scope)).toMatchObject({ verdict: 'intact', months: [{ chain: acme.uid, tenant: 'acme', records: 4 }] });
@@ -104,12 +104,12 @@ test('what nobody has touched is intact, in all and for each tenant, here and in
   expect(heads).toHaveLength(3);
   const whole = await verifyExport(await exported(), { heads });
   expect(whole).toMatchObject({ verdict: 'intact', signed: true, records: 10, scope: {} });
-  // Who keeps the heads of all can verify the export of one: the others' are not missed there.
+  // Heads of all chains can verify the export of one tenant: other tenants' chains are not expected there.
   expect(await verifyExport(await exported(scope), { heads })).toMatchObject({ ok: true, records: 4, scope: { tenant: 'acme' } });
 });
 
 describe('a row', () => {
-  test('that is changed or removed is found', async () => {
+  test('is found when it was changed or removed', async () => {
     await run(`UPDATE audit_records SET actor = 'user_2' WHERE chain = '${acme.uid}' AND sequence = 2`);
     await run(`DELETE FROM audit_records WHERE chain = '${globex.uid}' AND sequence = 2`);
     expect((await broken()).toSorted()).toEqual(
@@ -120,19 +120,19 @@ describe('a row', () => {
     );
   });
 
-  test('that is moved is found', async () => {
+  test('is found when it was moved', async () => {
     await run(`UPDATE audit_records SET sequence = sequence + 100 WHERE chain = '${acme.uid}'`);
     await run(`UPDATE audit_records SET sequence = (ARRAY[2,1,3,4])[sequence - 100] WHERE chain = '${acme.uid}'`);
     expect(await broken()).toEqual([[acme.uid, 'changed', 1]]);
   });
 
-  test('at the end that was signed is missed, also when the ledger is made to believe it', async () => {
+  test('of the signed end is missed, also when the ledger agrees with the removal', async () => {
     await run(`DELETE FROM audit_records WHERE chain = '${acme.uid}' AND sequence > 2`);
     await rewrite(acme.uid);
     expect(await broken()).toEqual([[acme.uid, 'truncated', 3]]);
   });
 
-  test('at the end that was not signed yet is not missed, where the ledger is made to believe it', async () => {
+  test('of the unsigned end is not missed when the ledger agrees with the removal', async () => {
     await run(`DELETE FROM audit_records WHERE chain = '${acme.uid}' AND sequence > 3`);
     await rewrite(acme.uid);
     expect(await broken()).toEqual([]);
@@ -144,7 +144,7 @@ describe('a chain', () => {
     for (const table of from) await run(`DELETE FROM ${table} WHERE chain = '${chain}'`);
   };
 
-  test('whose records are removed is missed, with its place in the list and without', async () => {
+  test('without records is missed, listed or not', async () => {
     await remove(acme.uid, ['audit_records', 'audit_heads']);
     expect(await broken()).toEqual([[acme.uid, 'truncated', 1]]);
     await remove(acme.uid, ['audit_chains']);
@@ -152,7 +152,7 @@ describe('a chain', () => {
     expect((await verifyExport(await exported())).months.filter(({ state }) => state === 'broken')).toMatchObject([{ chain: acme.uid }]);
   });
 
-  test('of which nothing at all is left is missed, because the platform’s chain says that it began', async () => {
+  test('without any row is missed, because the platform’s chain records its start', async () => {
     await remove(acme.uid);
     expect(await broken()).toEqual([[acme.uid, 'truncated', 1]]);
     expect(await broken({ organizationId: undefined, tenant: 'acme' })).toEqual([[acme.uid, 'truncated', 1]]);
@@ -163,7 +163,7 @@ describe('a chain', () => {
     }
   });
 
-  test('that is removed with all that says it was there is missed by whoever has kept heads, and by who has just signed it', async () => {
+  test('without any trace is missed by kept heads and by the replica that signed it', async () => {
     const heads = await keptHeads();
     const said: object[] = [];
     const leader = signer(said);
@@ -172,13 +172,13 @@ describe('a chain', () => {
     await run(`DELETE FROM audit_records WHERE chain = 'platform' AND details->>'chain' = '${acme.uid}'`);
     await run(`UPDATE audit_heads SET signature = NULL, final = NULL WHERE chain = 'platform'`);
     await rewrite('platform');
-    // Here nothing shows.
+    // A verification without kept heads finds no fault.
     expect(await broken()).toEqual([]);
     const lines = await exported();
     expect((await verifyExport(lines)).ok).toBe(true);
     const missed = (await verifyExport(lines, { heads })).months.filter(({ state }) => state === 'broken');
     expect(missed.map(({ chain }) => chain).toSorted()).toEqual([acme.uid, 'platform'].toSorted());
-    // In an export of one tenant, what was kept with the head says whose it is.
+    // In an export of one tenant, the kept head names the tenant.
     const ofAcme = await exported({ organizationId: undefined, tenant: 'acme' });
     expect(await verifyExport(ofAcme)).toMatchObject({ ok: false, verdict: 'nothing-checked', records: 0 });
     expect(await verifyExport(ofAcme, { heads })).toMatchObject({ verdict: 'broken', months: [{ chain: acme.uid, state: 'broken' }] });
@@ -191,7 +191,7 @@ describe('a chain', () => {
     );
   });
 
-  test('that is taken off the list, or put there under another name, is named', async () => {
+  test('is reported when the list lacks it or has it under another name', async () => {
     await run(`DELETE FROM audit_chains WHERE chain = '${acme.uid}'`);
     expect(await broken()).toEqual([[acme.uid, 'unlisted', 1]]);
     expect(await broken({ organizationId: undefined, tenant: 'acme' })).toEqual([[acme.uid, 'unlisted', 1]]);
@@ -199,21 +199,21 @@ describe('a chain', () => {
     expect(await broken({ organizationId: undefined, tenant: 'globex' })).toEqual([[globex.uid, 'unlisted', 1]]);
   });
 
-  test('of the platform is missed', async () => {
+  test('of the platform is missed when it is deleted', async () => {
     await remove('platform');
     expect(await broken()).toEqual([['platform', 'truncated', 1]]);
     expect((await verifyExport(await exported())).ok).toBe(false);
   });
 
-  test('that is nothing but a name in the list is named', async () => {
+  test('is reported when only its entry in the list is left', async () => {
     await remove(acme.uid, tables.slice(1));
     await remove('platform');
     expect((await broken()).map(([chain]) => chain).toSorted()).toEqual([acme.uid, 'platform'].toSorted());
   });
 });
 
-describe('what has no month', () => {
-  test('is never called well', async () => {
+describe('a range without a month', () => {
+  test('is never intact', async () => {
     expect(await verified(everything, { from: '2001-01', to: '2001-02' })).toEqual({ verdict: 'nothing-checked', months: [] });
     const lines = await exported(everything, { from: '2001-01', to: '2001-02' });
     const scope = { from: '2001-01', to: '2001-02' };
@@ -222,7 +222,7 @@ describe('what has no month', () => {
 });
 
 describe('an export', () => {
-  test('says what it has, and is no whole where it was not asked for one', async () => {
+  test('states its scope, and does not pass for a wider one', async () => {
     const lines = await exported(everything, { from: thisMonth(), to: thisMonth() });
     expect((await verifyExport(lines, { wanted: { from: thisMonth(), to: thisMonth() } })).ok).toBe(true);
     expect(await verifyExport(lines, { wanted: {} })).toMatchObject({ ok: false, missing: `the export begins with ${thisMonth()}` });
@@ -232,7 +232,7 @@ describe('an export', () => {
     expect((await verifyExport(ofAcme, { wanted: { tenant: 'globex' } })).ok).toBe(false);
   });
 
-  test('that was made smaller than it was is not believed, whatever its first and last line say', async () => {
+  test('is broken when lines were removed, also with an adapted first and last line', async () => {
     const whole = await exported();
     const header = whole[0]?.replace('"scope":{}', '"scope":{"tenant":"globex"}') ?? '';
     const start = whole.findIndex((line) => line.startsWith('{"type":"chain"') && line.includes(acme.uid));
@@ -247,7 +247,7 @@ describe('an export', () => {
     }
   });
 
-  test('made while a tenant is created is well', async () => {
+  test('is intact when a tenant is created meanwhile', async () => {
     class Growing extends ChainReader {
       override async *records(...args: Parameters<ChainReader['records']>) {
         yield* super.records(...args);
@@ -260,10 +260,10 @@ describe('an export', () => {
   });
 });
 
-describe('the signing', () => {
+describe('the signer', () => {
   const headsOf = async (chain: string) => (await reader.heads([chain], {})).map(({ sequence }) => sequence);
 
-  test('goes on for an unsigned month that a row calls closed', async () => {
+  test('signs an unsigned month that a row calls closed', async () => {
     await run(`UPDATE audit_heads SET signature = NULL, final = true`);
     await signer().sign();
     expect(await headsOf(acme.uid)).toEqual([4]);
@@ -277,7 +277,7 @@ describe('the signing', () => {
     expect(await broken()).toEqual([[acme.uid, 'signature', 3]]);
   });
 
-  test('vouches for no record that does not follow from what was signed', async () => {
+  test('signs no record that does not follow from the signed head', async () => {
     await run(`UPDATE audit_records SET actor = 'user_2' WHERE chain = '${acme.uid}' AND sequence = 4`);
     await run(`UPDATE audit_heads SET hash = '${'ab'.repeat(32)}' WHERE chain = '${globex.uid}'`);
     const said: object[] = [];
@@ -291,7 +291,7 @@ describe('the signing', () => {
     expect([await headsOf(acme.uid), await headsOf(globex.uid)]).toEqual([[3], [3]]);
   });
 
-  test('vouches for no chain that was written anew', async () => {
+  test('does not sign a rewritten chain', async () => {
     await run(`UPDATE audit_records SET actor = 'user_2' WHERE chain = '${acme.uid}' AND sequence = 2`);
     await rewrite(acme.uid);
     const said: object[] = [];
@@ -299,7 +299,7 @@ describe('the signing', () => {
     expect(said).toEqual([{ chain: acme.uid, month: thisMonth(), sequence: 4, why: 'record 4 does not follow the record before it' }]);
   });
 
-  test('vouches for no head that somebody else has signed', async () => {
+  test('reports a head that is signed with another key', async () => {
     const other = new SigningKey(pem());
     const [head] = await reader.heads([acme.uid], {});
     if (head === undefined) throw new Error('nothing was signed');
@@ -310,7 +310,7 @@ describe('the signing', () => {
     expect(said).toMatchObject([{ chain: acme.uid, why: 'the signature of its newest head is not valid' }]);
   });
 
-  test('is not taken back to an old head by the replica that has signed a newer one', async () => {
+  test('reports an old head in place of a newer one that it signed', async () => {
     const old = await reader.heads([acme.uid], {});
     const leader = signer();
     await leader.sign();
@@ -321,7 +321,7 @@ describe('the signing', () => {
       await run(`UPDATE audit_heads SET signed_sequence = ${sequence}, signed_hash = '${hash}', signed_at = '${signedAt}',
         signature = '${signature}' WHERE chain = '${acme.uid}'`);
     }
-    // The old head is good, and nothing here tells of the newer one but the replica that signed it, and who keeps heads.
+    // The old head is valid. Only the replica that signed the newer one, and kept heads, know that one.
     expect(await broken()).toEqual([]);
     expect((await leader.sign()).contradictions).toBe(1);
     const offline = await verifyExport(await exported(), { heads });
@@ -330,7 +330,7 @@ describe('the signing', () => {
     ]);
   });
 
-  test('by two replicas at once leaves the newer head', async () => {
+  test('keeps the newer head when two replicas sign at once', async () => {
     const [one, other] = [signer(), signer()];
     await one.sign();
     await ledger.append([toolCall(acme)]);

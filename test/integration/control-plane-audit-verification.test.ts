@@ -47,7 +47,7 @@ async function examined(chain: string, range = {}) {
   return months;
 }
 
-/** An export of one chain, as of a tenant of which there was no other. */
+/** An export of one chain, as if its tenant's name had no other chain. */
 async function exported(chain: string, range = {}): Promise<string[]> {
   const scope = { organizationId: undefined, tenant: 'acme' };
   const options = { reader, key, scope, chains: () => only(chain), range, now: new Date(), signal: never };
@@ -66,7 +66,7 @@ async function nineRecords(): Promise<string> {
   return acme.uid;
 }
 
-/** Takes the signed heads away and keeps the rows that the ledger wrote. */
+/** Removes the signed heads and keeps the ends that the ledger wrote. */
 const unsign = (chain: string) => sql`UPDATE audit_heads SET signature = NULL, final = NULL WHERE chain = ${chain}`.execute(store.db);
 
 const change = (chain: string, sequence: number, set: string) =>
@@ -74,7 +74,7 @@ const change = (chain: string, sequence: number, set: string) =>
 const remove = (chain: string, where: string) =>
   sql.raw(`DELETE FROM audit_records WHERE chain = '${chain}' AND ${where}`).execute(store.db);
 
-/** Rewrites the chain from a record on, as somebody would who knows how it is made. */
+/** Rewrites the chain from a record on, as an attacker would who knows the format. */
 async function rewriteFrom(chain: string, sequence: number): Promise<void> {
   const rows = await store.db.selectFrom('audit_records').selectAll().where('chain', '=', chain).orderBy('sequence').execute();
   let previous = genesis;
@@ -86,7 +86,7 @@ async function rewriteFrom(chain: string, sequence: number): Promise<void> {
   await store.db.updateTable('audit_heads').set({ hash: previous }).where('chain', '=', chain).execute();
 }
 
-/** Removes the end of a chain, and makes the ledger believe it. */
+/** Removes the end of a chain and adapts the ledger's end of it. */
 async function cutAfter(chain: string, sequence: number): Promise<void> {
   await remove(chain, `sequence > ${sequence}`);
   await sql`UPDATE audit_heads SET sequence = ${sequence},
@@ -94,7 +94,7 @@ async function cutAfter(chain: string, sequence: number): Promise<void> {
 }
 
 describe('a chain as it was recorded', () => {
-  test('is intact here and in an export, and says up to where it is signed', async () => {
+  test('is intact online and in an export, and names its last signed record', async () => {
     const chain = await nineRecords();
     const intact = { chain, month: thisMonth(), state: 'intact', records: 9, signedThrough: 6, closed: false };
     expect(await examined(chain)).toEqual([intact]);
@@ -107,14 +107,14 @@ describe('a chain as it was recorded', () => {
     expect(lines.filter((line) => line.includes('"type":"head"')).length).toBe(1);
   });
 
-  test('is signed only where it has moved', async () => {
+  test('is signed only when it has moved', async () => {
     const chain = await nineRecords();
     await signer().sign();
     expect((await reader.heads([chain], {})).map(({ sequence }) => sequence)).toEqual([9]);
     expect((await signer().sign()).signed).toBe(0);
   });
 
-  test('goes on over months; a month that is over is closed and linked', async () => {
+  test('links months, and closes those that are over', async () => {
     const acme = tenant();
     const chain = acme.uid;
     await recordIn(acme, '2097-01', 3);
@@ -126,7 +126,7 @@ describe('a chain as it was recorded', () => {
       { month: '2097-04', state: 'intact', records: 1, closed: false },
     ]);
     expect((await verifyExport(await exported(chain))).ok).toBe(true);
-    // A part of it is linked to the signed head before.
+    // An export of one month is linked to the signed head of the month before.
     const part = await exported(chain, { from: '2097-02', to: '2097-02' });
     expect(await verifyExport(part)).toMatchObject({ ok: true, records: 2 });
     const cut = part.map((line) => line.replace(/"hash":"[0-9a-f]{64}","final":true/, `"hash":"${genesis}","final":true`));
@@ -138,7 +138,7 @@ describe('a chain as it was recorded', () => {
 const forgetBeginning = (chain: string) =>
   sql`DELETE FROM audit_records WHERE chain = 'platform' AND kind = 'chain' AND details->>'chain' = ${chain}`.execute(store.db);
 
-/** Records that are received in a month to come. */
+/** Records that are received in a future month. */
 async function recordIn(acme: { name: string; uid: string }, month: string, count: number): Promise<void> {
   const received = new Date(`${month}-10T00:00:00Z`);
   if ((await reader.chains({ organizationId: undefined })).some(({ chain }) => chain === acme.uid)) {
@@ -164,7 +164,7 @@ describe('tampering', () => {
     const [here] = await examined(chain);
     const offline = await verifyExport(await exported(chain));
     expect(here?.state).toBe('broken');
-    // Records that only the ledger knows of are not missed offline, where nothing was signed of them.
+    // Offline, unsigned records that only the ledger knows are not missed.
     return { here: here?.fault, offline: offline.months[0]?.fault };
   };
 
@@ -181,7 +181,7 @@ describe('tampering', () => {
     expect(found.offline).toEqual(found.here);
   });
 
-  test('by one who computes its hash again is found at the record after', async () => {
+  test('with a record and its hash is found at the next record', async () => {
     await change(chain, 5, `actor = 'user_2'`);
     const rows = await store.db.selectFrom('audit_records').selectAll().where('chain', '=', chain).orderBy('sequence').execute();
     const fifth = rows.map(chainedRecordOf)[4];
@@ -189,7 +189,7 @@ describe('tampering', () => {
     expect((await fault()).here).toMatchObject({ kind: 'link', sequence: 6 });
   });
 
-  test('by one who rewrites all that follows is found by the signed head', async () => {
+  test('with a record and all later hashes is found by the signed head', async () => {
     await change(chain, 2, `actor = 'user_2'`);
     await rewriteFrom(chain, 2);
     const found = await fault();
@@ -197,7 +197,7 @@ describe('tampering', () => {
     expect(found.offline).toEqual(found.here);
   });
 
-  test('by removing a record is found where it is missing', async () => {
+  test('by removing a record is found at the gap', async () => {
     await remove(chain, 'sequence = 4');
     const found = await fault();
     expect(found.here).toMatchObject({ kind: 'sequence', sequence: 4 });
@@ -221,7 +221,7 @@ describe('tampering', () => {
     expect(found.offline).toEqual(found.here);
   });
 
-  test('by cutting the end off is found, by the ledger’s own end and, where it was signed, by anybody', async () => {
+  test('by removing the end is found by the ledger’s end and by the signed head', async () => {
     await remove(chain, 'sequence > 7');
     expect((await fault()).here).toMatchObject({ kind: 'truncated', sequence: 8 });
     await cutAfter(chain, 4);
@@ -230,7 +230,7 @@ describe('tampering', () => {
     expect(found.offline).toEqual(found.here);
   });
 
-  test('by cutting the end off with its signed heads is found by one who has kept them', async () => {
+  test('by removing the end and its signed head is found by kept heads', async () => {
     await signer().sign();
     const shipped = await reader.heads([chain], {});
     await cutAfter(chain, 4);
@@ -242,7 +242,7 @@ describe('tampering', () => {
     });
   });
 
-  test('with a signed head, or swapping it with another chain’s, is found', async () => {
+  test('with a signed head, such as another chain’s, is found', async () => {
     const other = await nineRecords();
     const [foreign] = await reader.heads([other], {});
     await sql`UPDATE audit_heads SET signed_hash = ${foreign?.hash ?? ''}, signature = ${foreign?.signature ?? ''}
@@ -252,7 +252,7 @@ describe('tampering', () => {
     expect(found.offline).toEqual(found.here);
   });
 
-  test('with a key of one’s own is found', async () => {
+  test('with another signing key is found', async () => {
     const own = new SigningKey(pem());
     await change(chain, 2, `actor = 'user_2'`);
     await rewriteFrom(chain, 2);
@@ -275,7 +275,7 @@ describe('tampering', () => {
     expect((await verifyExport(lines, { keys: key.trusted.all })).ok).toBe(false);
   });
 
-  test('by removing a whole month is found in the next', async () => {
+  test('by removing a whole month is found', async () => {
     const acme = tenant();
     await recordIn(acme, '2097-01', 3);
     await recordIn(acme, '2097-02', 2);
@@ -294,7 +294,7 @@ describe('tampering', () => {
       { state: 'intact' },
     ]);
     expect((await verifyExport(await exported(acme.uid))).ok).toBe(false);
-    // Where the platform's chain does not say it either, as after its own removal, the next month does.
+    // Without the record of its start, the next month shows that the month is missing.
     await forgetBeginning(acme.uid);
     expect(await examined(acme.uid)).toMatchObject([
       { state: 'intact' },
@@ -304,7 +304,7 @@ describe('tampering', () => {
     expect(offline.months.filter(({ state }) => state === 'broken').map(({ month }) => month)).toEqual(['2097-03', '2097-02']);
   });
 
-  test('by adding to a month that is closed is found', async () => {
+  test('by adding a record to a closed month is found', async () => {
     const acme = tenant();
     await recordIn(acme, '2097-01', 2);
     await recordIn(acme, '2097-02', 1);
@@ -326,7 +326,7 @@ describe('tampering', () => {
     expect(await examined(acme.uid)).toMatchObject([{ state: 'broken', fault: { kind: 'sequence', sequence: 3 } }, { state: 'intact' }]);
   });
 
-  test('is not signed over: a chain that is shorter than its signed head gets no new one', async () => {
+  test('by removing signed records stops the signing of the chain', async () => {
     const errors: string[] = [];
     await cutAfter(chain, 4);
     const log = { error: (fields: { chain: string }, message: string) => fields.chain === chain && errors.push(message) };
@@ -335,7 +335,7 @@ describe('tampering', () => {
     expect(errors).toEqual(['audit chain contradicts its signed head']);
   });
 
-  test('with the file is found: a line cut out, a line changed, the end missing', async () => {
+  test('with the file is found: a removed line, a changed line, a missing end', async () => {
     const lines = await exported(chain);
     const at = lines.findIndex((line) => line.includes('"sequence":5'));
     expect(await verifyExport(lines.toSpliced(at, 1))).toMatchObject({
@@ -390,7 +390,7 @@ describe('retention', () => {
     return date.toISOString().slice(0, 7);
   };
 
-  test('removes whole months that are too old, and verification tells that from tampering', async () => {
+  test('removes whole old months, which verification does not take for tampering', async () => {
     const acme = tenant();
     await past(acme, monthsAgo(4), 5);
     await ledger.append([toolCall(acme), toolCall(acme)]);
@@ -413,14 +413,14 @@ describe('retention', () => {
     const { items } = await new Listing(store.db).page({ organizationId: undefined }, { kind: 'retention' }, 10, undefined);
     expect(items.filter(({ record }) => (record.details as { chain?: string }).chain === acme.uid).length).toBe(1);
 
-    // The same gap without the statement is tampering, and so is a statement that is not ours.
+    // The same gap without the signed statement, or with an invalid one, is tampering.
     await sql`UPDATE audit_heads SET removed_at = removed_at + interval '1 day' WHERE chain = ${acme.uid}`.execute(store.db);
     expect(await examined(acme.uid)).toMatchObject([{ state: 'broken', fault: { kind: 'truncated' } }, { state: 'intact' }]);
     await sql`UPDATE audit_heads SET removed_at = NULL WHERE chain = ${acme.uid}`.execute(store.db);
     expect(await examined(acme.uid)).toMatchObject([{ state: 'broken', fault: { kind: 'truncated' } }, { state: 'intact' }]);
   });
 
-  test('that lost its signed head says so', async () => {
+  test('of a month without its signed head is reported', async () => {
     const acme = tenant();
     await past(acme, monthsAgo(4), 3);
     await retention(62).apply();
@@ -428,7 +428,7 @@ describe('retention', () => {
     expect(await examined(acme.uid)).toMatchObject([{ state: 'broken', fault: { kind: 'head-missing' } }]);
   });
 
-  test('that was interrupted goes on, and what is half removed is not called broken', async () => {
+  test('resumes after an interruption; a half-removed month is not broken', async () => {
     const acme = tenant();
     await past(acme, monthsAgo(4), 6);
     let asked = 0;
@@ -451,7 +451,7 @@ describe('retention', () => {
     expect(await examined(acme.uid)).toMatchObject([{ state: 'removed', signedThrough: 6 }]);
   });
 
-  test('in the middle of an export interrupts it', async () => {
+  test('during an export interrupts the export', async () => {
     const acme = tenant();
     await past(acme, monthsAgo(4), 6);
     const options = { reader, key, scope: everything, chains: () => only(acme.uid), range: {}, now: new Date(), signal: never };
@@ -463,7 +463,7 @@ describe('retention', () => {
     ).rejects.toThrow(ExportInterrupted);
   });
 
-  test('in the middle of a verification is seen', async () => {
+  test('during a verification gives the verdict removed', async () => {
     const acme = tenant();
     await past(acme, monthsAgo(4), 6);
     class Overtaken extends ChainReader {

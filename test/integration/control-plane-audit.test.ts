@@ -81,7 +81,7 @@ async function adminOf(organizationId: string, role: string, permissions: string
   return workos.adminToken({ userId: user.id, organizationId, role, permissions, ...(impersonator === undefined ? {} : { impersonator }) });
 }
 
-/** The control plane as its image runs it. */
+/** The control plane, as its image runs it. */
 async function run(port?: number, more: Readonly<Record<string, string>> = {}): Promise<Plane> {
   const at = port ?? (await tryListen(0, '127.0.0.1'));
   const env = {
@@ -145,8 +145,8 @@ async function kept(ids: readonly string[]) {
   return rows;
 }
 
-describe('what sidecars report', () => {
-  test('is of the tenant of their token, whatever it says; its clock is believed for nothing but its own time', async () => {
+describe('a report of a sidecar', () => {
+  test('belongs to the tenant of its token, and its clock sets only `time`', async () => {
     const record = call({ time: '2031-02-03T04:05:06.789Z', tenant: tenants.globex, tenantUid: tenants.globex.uid });
     const before = Date.now();
     expect(await report(pods.acme, [record])).toEqual({ status: 200, body: { accepted: 1, refused: [] } });
@@ -168,7 +168,7 @@ describe('what sidecars report', () => {
     expect(received).toBeLessThan(Date.now() + 1_000);
   });
 
-  test('is kept once; one malformed record holds up no other', async () => {
+  test('is stored once; a malformed record blocks no other', async () => {
     const [good, other] = [call(), call()];
     const bad = call({ durationMs: 'long', tool: 'bad\u0000name' });
     expect(await report(pods.acme, [good, bad, good, 'nonsense', other])).toEqual({
@@ -185,7 +185,7 @@ describe('what sidecars report', () => {
     expect((await kept([good.id, other.id, bad.id])).length).toBe(2);
   });
 
-  test('with a time that no calendar has, or none will for long, is refused alone; the rest is kept, and the sender is not told to come back', async () => {
+  test('loses only records with an impossible time, and is not sent again', async () => {
     const good = [call(), call()];
     const times = ['0000-01-01T00:00:00.000Z', '0001-01-01T00:00:00.000Z', '9999-12-31T23:59:59.999Z', '2026-13-01T00:00:00.000Z', '', 7];
     const bad = times.map((time) => call({ time }));
@@ -193,11 +193,11 @@ describe('what sidecars report', () => {
     expect([status, body['accepted']]).toEqual([200, 2]);
     expect(body['refused']).toEqual(bad.map(({ id }) => ({ id, message: expect.stringContaining('/time') })));
     expect((await kept(good.map(({ id }) => id))).length).toBe(2);
-    // Uses of keys are told again with the next batch, so a whole one that is refused for them is not sent for ever either.
+    // Uses of keys are sent again with the next batch, so a batch that is refused because of them is not sent for ever.
     expect((await report(pods.acme, [call()], { keys: [{ id: 'k2', lastUsedAt: '0000-01-01T00:00:00.000Z' }] })).status).toBe(422);
   });
 
-  test('faster than it may is answered 429 and comes later; no other tenant waits for that, and nothing is lost', async () => {
+  test('above the rate is answered with 429 and delays no other tenant', async () => {
     const limited = await run(undefined, { TENANTRY_AUDIT_TENANT_LIMIT: '60' });
     onTestFinished(() => stopped(limited.child));
     const send = (token: string, count: number) =>
@@ -217,7 +217,7 @@ describe('what sidecars report', () => {
     expect(Number(after.rows[0]?.sequence)).toBe(before + 2_500);
   });
 
-  test('is sent by a sidecar that was told to wait, when it may', async () => {
+  test('is sent again after the delay of Retry-After', async () => {
     const limited = await run(undefined, { TENANTRY_AUDIT_TENANT_LIMIT: '60' });
     onTestFinished(() => stopped(limited.child));
     const tokenFile = join(dir, 'pod-token');
@@ -255,7 +255,7 @@ describe('what sidecars report', () => {
     expect((await kept(waiting.map(({ id }) => id))).length).toBe(3);
   });
 
-  test('keeps last uses of API keys, the latest one, and none in the future', async () => {
+  test('stores the latest use of an API key, and no future one', async () => {
     const used = async () =>
       (
         await database.query<{ last_used_at: Date }>(`SELECT last_used_at FROM api_key_usage WHERE tenant_uid = $1 AND key_id = 'k1'`, [
@@ -269,7 +269,7 @@ describe('what sidecars report', () => {
     expect((await used())?.getTime()).toBeLessThan(Date.now() + 1_000);
   });
 
-  test('comes from sidecars alone, in batches of a bounded size', async () => {
+  test('is accepted from sidecars alone, in batches of limited size', async () => {
     const other = await podToken(cluster, namespaceOf('acme'), 'other');
     const elsewhere = await podToken(cluster, namespaceOf('acme'), pod.serviceAccount, 'somebody-else');
     const operator = await podToken(cluster, system, 'tenantry-operator');
@@ -289,10 +289,10 @@ describe('what sidecars report', () => {
   });
 });
 
-describe('what the operator reports', () => {
+describe('a report of the operator', () => {
   const common = () => ({ id: newRecordId(), time: new Date().toISOString(), secrets: ['tenantry-database'], outcome: 'ok' });
 
-  test('is in the chains of the tenants it names', async () => {
+  test('is stored in the chains of the tenants that it names', async () => {
     const token = await podToken(cluster, system, 'tenantry-operator');
     const rotation = { kind: 'rotation', ...common(), tenant: tenants.acme, cause: 'request' };
     const read = { kind: 'secret-read', ...common(), tenant: tenants.globex, purpose: 'sweep' };
@@ -312,7 +312,7 @@ describe('what the operator reports', () => {
     ]);
   });
 
-  test('comes from the operator alone', async () => {
+  test('is accepted from the operator alone', async () => {
     const record = { kind: 'rotation', ...common(), tenant: tenants.acme, cause: 'request' };
     const elsewhere = await podToken(cluster, system, 'tenantry-operator', 'somebody-else');
     for (const token of [undefined, pods.acme, elsewhere, tokens.platform]) {
@@ -323,7 +323,7 @@ describe('what the operator reports', () => {
 });
 
 describe('an administrator', () => {
-  test('without the permission reads nothing; one of a tenant reads of that tenant alone', async () => {
+  test('needs the permission, and reads only the records of their organization’s tenants', async () => {
     await report(pods.acme, [call()]);
     await report(pods.globex, [call()]);
     for (const path of ['', '/verify', '/export', '/heads', '/keys']) {
@@ -349,7 +349,7 @@ describe('an administrator', () => {
     expect(months.length).toBeGreaterThan(0);
   });
 
-  test('of a tenant that is gone still reads what was done there', async () => {
+  test('reads the records of a deleted tenant', async () => {
     const tenant = await createTenant(cluster, 'bygone', acmeId);
     const uid = tenant.metadata.uid ?? '';
     await createNamespace(cluster, 'bygone', uid);
@@ -361,11 +361,11 @@ describe('an administrator', () => {
     const { body } = await get<Page>('/admin/audit?tenant=bygone', tokens.acme);
     expect(body.items.map(({ id }) => id)).toEqual([record.id]);
     expect((await get('/admin/audit/verify?tenant=bygone', tokens.acme)).body).toMatchObject({ ok: true, records: 1 });
-    // Its token is worth nothing any more.
+    // Its token is no longer valid.
     await eventually('the token is refused', async () => (await report(token, [call()])).status === 401);
   });
 
-  test('sees what was done by the API, before and after, and what was refused', async () => {
+  test('reads the intent, the outcome and the refusal of each action', async () => {
     const headers = { authorization: `Bearer ${tokens.platform}`, 'content-type': 'application/json', 'x-request-id': 'create-1' };
     const body = JSON.stringify({ name: 'fresh', template: { name: 'plain' } });
     const created = await fetch(`${plane.url}/admin/tenants`, { method: 'POST', headers, body });
@@ -387,7 +387,7 @@ describe('an administrator', () => {
     ]);
   });
 
-  test('whom somebody else has signed in as is told from who acts', async () => {
+  test('is distinguished from a person who signed in as them', async () => {
     const token = await adminOf(platformId, 'platform-admin', ['tenants:write', 'audit:read'], 'support@example.com');
     const send = (path: string, method: string, requestId: string, body?: object) =>
       fetch(`${plane.url}${path}`, {
@@ -412,11 +412,11 @@ describe('an administrator', () => {
     expect((await get('/admin/audit/verify?tenant=acted', tokens.platform)).body).toMatchObject({ ok: false });
     await database.query(`UPDATE audit_records SET impersonator = $1 WHERE request_id = 'acted-1'`, [impersonator]);
     expect((await get('/admin/audit/verify?tenant=acted', tokens.platform)).body).toMatchObject({ ok: true });
-    // Who acts for themselves has nobody behind them.
+    // Records of their own actions have no impersonator.
     expect(JSON.stringify((await get<Page>('/admin/audit?requestId=create-1', tokens.platform)).body)).not.toContain('impersonator');
   });
 
-  test('finds records by each filter, and is told what is wrong with a query', async () => {
+  test('finds records by each filter, and receives the fault of a wrong query', async () => {
     const subject = `user_${randomUUID().slice(0, 8)}`;
     const records = [call({ subject }), call({ subject, outcome: 'denied' }), call({ subject })];
     await report(pods.globex, records.slice(0, 2));
@@ -450,7 +450,7 @@ describe('an administrator', () => {
     });
   });
 
-  test('pages through all there is without skipping or repeating, while records are appended', async () => {
+  test('pages through all records once while others are appended', async () => {
     const subject = `user_${randomUUID().slice(0, 8)}`;
     const present: string[] = [];
     for (let batch = 0; batch < 6; batch += 1) {
@@ -471,8 +471,8 @@ describe('an administrator', () => {
   });
 });
 
-describe('a reader who trusts nobody', () => {
-  test('verifies an export with keys and heads of its own', async () => {
+describe('a verifier', () => {
+  test('verifies an export with kept keys and heads', async () => {
     await report(pods.acme, [call(), call(), call()]);
     const response = await fetch(`${plane.url}/admin/audit/export?tenant=acme`, { headers: { authorization: `Bearer ${tokens.acme}` } });
     expect(response.headers.get('content-type')).toBe('application/jsonl; charset=utf-8');
@@ -484,7 +484,7 @@ describe('a reader who trusts nobody', () => {
     expect(verdict.records).toBeGreaterThan(3);
   });
 
-  test('is told of the first broken record, and that the rest is well', async () => {
+  test('receives the first wrong record, and that the rest is intact', async () => {
     const name = 'tampered';
     const tenant: Tenant = await createTenant(cluster, name);
     const uid = tenant.metadata.uid ?? '';
@@ -503,8 +503,8 @@ describe('a reader who trusts nobody', () => {
   });
 });
 
-describe('slots of whole chains', () => {
-  test('are few at a time for an organization, are in nobody else’s way, and end with their callers', async () => {
+describe('verifications and exports', () => {
+  test('are limited for each organization, delay no other, and end with their callers', async () => {
     const blocker = await database.connect();
     await blocker.query('BEGIN');
     await blocker.query('LOCK TABLE audit_records IN ACCESS EXCLUSIVE MODE');
@@ -535,7 +535,7 @@ describe('slots of whole chains', () => {
   });
 });
 
-describe('nothing is lost and nothing doubled', () => {
+describe('no record is lost or stored twice', () => {
   test('when the control plane is killed before it has stored a batch, and when its answer is lost', async () => {
     const records = [call(), call()];
     const blocker = await database.connect();
@@ -555,12 +555,12 @@ describe('nothing is lost and nothing doubled', () => {
     plane = await run();
     const repeated = await report(pods.globex, records);
     expect(repeated.status).toBe(200);
-    // Whoever did not get the answer sends again.
+    // A sender without an answer sends again.
     expect((await report(pods.globex, records)).body).toEqual({ accepted: 0, refused: [] });
     expect((await kept(records.map(({ id }) => id))).length).toBe(2);
   });
 
-  test('when two replicas take the same and other batches of a tenant at once', async () => {
+  test('when two replicas store the same and other batches of a tenant', async () => {
     const second = await run();
     try {
       const batches = Array.from({ length: 20 }, () => Array.from({ length: 10 }, () => call()));
@@ -578,7 +578,7 @@ describe('nothing is lost and nothing doubled', () => {
     }
   });
 
-  test('whatever is killed: sidecar, control plane, and PostgreSQL away in between', async () => {
+  test('when sidecar and control plane are killed and PostgreSQL is unavailable', async () => {
     const port = Number(new URL(plane.url).port);
     const [spool, told] = [join(dir, 'spool'), join(dir, 'told')];
     const token = await podToken(cluster, namespaceOf('globex'));
@@ -622,7 +622,7 @@ describe('nothing is lost and nothing doubled', () => {
         tokens.platform,
       );
       expect(body.ok).toBe(true);
-      // A control plane that starts and leads signs what it finds.
+      // A control plane that starts and leads signs the chains that it finds.
       expect(body.months.at(-1)?.signedThrough).toBeGreaterThan(0);
     } finally {
       await stopped(plane.child);
@@ -631,7 +631,7 @@ describe('nothing is lost and nothing doubled', () => {
   });
 });
 
-/** Where the cluster's PostgreSQL keeps its data. */
+/** Data folder of the cluster's PostgreSQL. */
 function postgresDir(): string {
   return join(cluster.workosDir, '../postgres');
 }

@@ -53,7 +53,7 @@ const open = () =>
 
 const close = (audit: OperatorAudit) => audit.close(AbortSignal.timeout(5_000));
 
-test('rotations and reads of secrets are sent with the token of the moment', async () => {
+test('sends rotations and reads of secrets with the current token', async () => {
   const audit = open();
   audit.rotated(acme, ['tenantry-database', 'tenantry-api-keys/default'], 'request');
   audit.secretsRead(acme, ['tenantry-database'], 'sweep');
@@ -67,7 +67,7 @@ test('rotations and reads of secrets are sent with the token of the moment', asy
   expect(lines).toEqual([]);
 });
 
-test('what could not be sent is sent by the next process', async () => {
+test('leaves unsent records to the next process', async () => {
   const first = open();
   first.secretsRead(acme, ['a'], 'sweep');
   answer = () => ({ status: 503 });
@@ -80,7 +80,7 @@ test('what could not be sent is sent by the next process', async () => {
   expect(received.map(({ secrets }) => secrets)).toEqual([['a'], ['b']]);
 });
 
-test('one record that is refused does not hold up the others', async () => {
+test('sends the others when one record is refused', async () => {
   const audit = open();
   for (const secret of ['a', 'b', 'c', 'd', 'e']) audit.secretsRead(acme, [secret], 'sweep');
   answer = (records) => ({ status: records.some(({ secrets }) => secrets.includes('d')) ? 422 : 200 });
@@ -92,7 +92,7 @@ test('one record that is refused does not hold up the others', async () => {
   expect(JSON.parse(readFileSync(join(dir, 'spool', deadLetterFile), 'utf8'))).toMatchObject({ record: { secrets: ['d'], tenant: acme } });
 });
 
-test('a spool that cannot be written stops nothing; the log has the record', () => {
+test('logs the record when the spool cannot be written', () => {
   const audit = open();
   rmSync(join(dir, 'spool'), { recursive: true });
   audit.rotated(acme, ['a'], 'schedule');

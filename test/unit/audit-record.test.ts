@@ -9,7 +9,7 @@ test('a record id is a UUID of version 7 that begins with its time', () => {
   expect(newRecordId()).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
 });
 
-test('JSON has one form, that of RFC 8785', () => {
+test('canonical JSON follows RFC 8785', () => {
   // The example of its section 3.2.2, and the order of its section 3.2.3.
   const example = {
     numbers: [Number('333333333.33333329'), 1e30, 4.5, 2e-3, 0.000000000000000000000000001, -0],
@@ -23,7 +23,7 @@ test('JSON has one form, that of RFC 8785', () => {
   expect([...canonicalJson(names).matchAll(/:(\d)/g)].map(([, digit]) => digit).join('')).toBe('2467153');
 });
 
-test('what JSON cannot say is refused, what is undefined is left out, and no name is special', () => {
+test('canonical JSON refuses impossible values, leaves out undefined ones and accepts any name', () => {
   for (const value of [Number.NaN, Number.POSITIVE_INFINITY, () => 1, [undefined], { a: 1n }])
     expect(() => canonicalJson(value)).toThrow(TypeError);
   expect(canonicalJson({ b: undefined, a: 1 })).toBe('{"a":1}');

@@ -21,7 +21,7 @@ const head = {
 };
 
 describe('a signing key', () => {
-  test('is known by the thumbprint of RFC 7638', () => {
+  test('has its RFC 7638 thumbprint as id', () => {
     const key = pair();
     const { x } = key.publicKey.export({ format: 'jwk' });
     const thumbprint = createHash('sha256').update(`{"crv":"Ed25519","kty":"OKP","x":"${x}"}`).digest('base64url');
@@ -31,7 +31,7 @@ describe('a signing key', () => {
     expect(JSON.stringify(signing)).not.toContain('PRIVATE');
   });
 
-  test('that was replaced is believed as long as its public key stands behind the new one', () => {
+  test('stays trusted after its replacement while its public key is in the file', () => {
     const [before, now] = [pair(), pair()];
     const old = signHead(new SigningKey(privatePem(before)), head);
     const replaced = new SigningKey(`${privatePem(now)}\n${publicPem(before)}`);
@@ -41,7 +41,7 @@ describe('a signing key', () => {
     expect(isSignedHead(new SigningKey(privatePem(now)).trusted, old)).toBe(false);
   });
 
-  test('of another kind, or none, is refused without being repeated', () => {
+  test('of another kind is refused, and the error does not contain it', () => {
     const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
     for (const pem of ['', 'nonsense', rsa, publicPem(pair()), `${privatePem(pair())}\n${rsa}`]) {
       expect(() => new SigningKey(pem)).toThrow(/^must contain an Ed25519 private key/);
@@ -56,7 +56,7 @@ describe('a signed head', () => {
   const key = pair();
   const signing = new SigningKey(privatePem(key));
 
-  test('is an Ed25519 signature over canonical JSON, as is written down', () => {
+  test('is an Ed25519 signature over canonical JSON, as documented', () => {
     const { signature, ...signed } = signHead(signing, head);
     const statement = canonicalJson({ type: 'tenantry-audit-head/v1', ...head, keyId: signing.id });
     expect(statement.startsWith('{"chain":"platform","final":false,"hash":"abab')).toBe(true);
@@ -123,7 +123,7 @@ describe('an export', () => {
 
   const verdictOf = (given: readonly ExportLine[], trust = {}) => verifyExport(file(given), trust);
 
-  test('as it should be is well', async () => {
+  test('is intact when nothing was changed', async () => {
     expect(await verdictOf(lines())).toEqual({
       verdict: 'intact',
       ok: true,
@@ -136,7 +136,7 @@ describe('an export', () => {
     });
   });
 
-  test('without its beginning does not pass for a whole chain', async () => {
+  test('without its beginning does not pass for a complete chain', async () => {
     const whole = lines();
     const cut = whole.filter((line) => !(line.type === 'record' && line.sequence === 1));
     expect((await verdictOf(cut)).ok).toBe(false);
@@ -144,12 +144,12 @@ describe('an export', () => {
     expect((await verdictOf(other)).months[0]?.fault).toMatchObject({ kind: 'changed', sequence: 1 });
   });
 
-  test('signed with keys of its own is not believed by one who has kept the right ones', async () => {
+  test('with other keys is broken for a verifier with kept keys', async () => {
     const kept = new SigningKey(privatePem(pair())).trusted.all;
     expect((await verdictOf(lines(), { keys: kept })).months[0]?.fault).toMatchObject({ kind: 'unknown-key', sequence: 2 });
   });
 
-  test('that is nonsense is told from one that is broken', async () => {
+  test('with a line that cannot be read names the line', async () => {
     expect(await verifyExport(['nonsense'])).toMatchObject({ ok: false, whole: false, unreadable: { line: 1 } });
     expect(await verifyExport([])).toMatchObject({ ok: false, whole: false, records: 0 });
     expect(await verifyExport([...file(lines()), ...file(lines())])).toMatchObject({ ok: false, unreadable: { line: 9 } });

@@ -44,7 +44,7 @@ async function take(spool: Spool<Entry>, limits: { records?: number; bytes?: num
 }
 
 describe('records', () => {
-  test('come out in order, in batches, over several files, and leave nothing behind', async () => {
+  test('are returned in order and in batches, and leave no file behind', async () => {
     const spool = open({ segmentBytes: 2_000 });
     const ids = fill(spool, 100);
     expect(segments().length).toBeGreaterThan(3);
@@ -54,7 +54,7 @@ describe('records', () => {
     await spool.close();
   });
 
-  test('are the same again until they are acknowledged', async () => {
+  test('are returned again until they are acknowledged', async () => {
     const spool = open();
     const ids = fill(spool, 3);
     for (let repetition = 0; repetition < 3; repetition += 1) {
@@ -65,7 +65,7 @@ describe('records', () => {
     await spool.close();
   });
 
-  test('that are appended while a batch is under way are in the next one', async () => {
+  test('that are appended during a batch are in the next one', async () => {
     const spool = open();
     const first = fill(spool, 2);
     const batch = await spool.next();
@@ -76,7 +76,7 @@ describe('records', () => {
     await spool.close();
   });
 
-  test('are bounded by bytes, too', async () => {
+  test('are limited by bytes in a batch', async () => {
     const spool = open();
     const ids = fill(spool, 10, 'x'.repeat(30_000));
     const batch = await spool.next({ bytes: 100_000 });
@@ -95,7 +95,7 @@ describe('records', () => {
 });
 
 describe('the next process', () => {
-  test('twice started, continues where the one before was', async () => {
+  test('continues at the place of the one before, also after two restarts', async () => {
     const first = open({ segmentBytes: 1_000 });
     const ids = fill(first, 30);
     const taken = await first.next({ records: 4 });
@@ -108,7 +108,7 @@ describe('the next process', () => {
     expect(await take(open())).toEqual([]);
   });
 
-  test('leaves out a torn last line and whatever was damaged, and says so', async () => {
+  test('skips and counts damaged lines', async () => {
     const first = open();
     const ids = fill(first, 3);
     await first.close();
@@ -123,7 +123,7 @@ describe('the next process', () => {
     expect(segments()).toEqual([]);
   });
 
-  test('hands out again what it had when the position is lost, and when the disk kept the position and lost the records', async () => {
+  test('returns records again when the position or the records are lost', async () => {
     const first = open();
     const ids = fill(first, 4);
     (await first.next({ records: 2 }))?.acknowledge();
@@ -138,7 +138,7 @@ describe('the next process', () => {
     expect(await take(open())).toEqual(ids.slice(0, 1));
   });
 
-  test('after SIGKILL in the middle of appending and acknowledging misses nothing; by id nothing is doubled', async () => {
+  test('after SIGKILL has every record, once by its id', async () => {
     const [told, sent] = [join(root, 'told'), join(root, 'sent')];
     const script = new URL('./audit-spool-writer.ts', import.meta.url).pathname;
     for (let restart = 0; restart < 4; restart += 1) {
@@ -157,14 +157,14 @@ describe('the next process', () => {
     const received = new Set(readFileSync(sent, 'utf8').trim().split('\n'));
     expect(promised.length).toBeGreaterThan(1_000);
     expect(promised.filter((id) => !received.has(id))).toEqual([]);
-    // A record may have been written whose answer was not yet given: one for each kill, at most.
+    // Each kill may leave at most one written record that was not reported.
     expect(received.size - new Set(promised).size).toBeLessThanOrEqual(4);
     expect(segments()).toEqual([]);
   }, 60_000);
 });
 
 describe('a full spool', () => {
-  test('says so before it refuses, refuses, and takes again what there is room for', async () => {
+  test('is announced, refuses records, and accepts them again when there is room', async () => {
     const spool = open({ maxBytes: 8_000, segmentBytes: 1_000 });
     const ids: string[] = [];
     while (!spool.full) ids.push(...fill(spool, 1));
@@ -183,7 +183,7 @@ describe('a full spool', () => {
     await spool.close();
   });
 
-  test('a record larger than any may be is refused and harms nothing', async () => {
+  test('a record above the size limit is refused and harms no other', async () => {
     const spool = open();
     expect(() => spool.append({ id: 'a', text: 'x'.repeat(70_000) })).toThrow(RecordTooLarge);
     const ids = fill(spool, 1);
@@ -191,9 +191,9 @@ describe('a full spool', () => {
     await spool.close();
   });
 
-  test('on a disk that takes half a line, the half is taken back', async () => {
+  test('removes half a line that a full disk accepted', async () => {
     const script = new URL('./audit-spool-small-disk.ts', import.meta.url).pathname;
-    // Two of the shell's blocks; it depends on the shell whether that is 1 or 2 KiB.
+    // Two of the shell's blocks: 1 or 2 KiB, depending on the shell.
     const { stdout } = await promisify(execFile)('/bin/sh', ['-c', 'ulimit -f 2; exec "$0" "$@"', process.execPath, script, dir]);
     const appended = stdout.split('\n');
     expect(appended.length).toBeGreaterThan(1);
@@ -202,7 +202,7 @@ describe('a full spool', () => {
     expect(spool.damaged).toBe(0);
   });
 
-  test('a folder that went away refuses the record', () => {
+  test('a missing folder refuses the record', () => {
     const spool = open();
     rmSync(dir, { recursive: true });
     expect(() => fill(spool, 1)).toThrow(SpoolFull);

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { IntakeLimits } from '../../control-plane/audit/intake-limits.ts';
 
-describe('what a tenant may send', () => {
+describe('the rate of a tenant', () => {
   let now = 0;
   let limits: IntakeLimits;
 
@@ -16,12 +16,12 @@ describe('what a tenant may send', () => {
     return wait;
   };
 
-  test('is forty minutes’ worth at once, and then as much as time gives', () => {
+  test('allows a burst of forty minutes, and the average rate after it', () => {
     for (let sent = 0; sent < 2_400; sent += 100) expect(send(100)).toBe(0);
     expect(send(1)).toBe(1);
     now += 1_000;
     expect(send(30)).toBe(0);
-    // It has sent 29 more than it had: a second for each.
+    // It exceeded its credit by 29 records: a second for each.
     expect(send(1)).toBe(29);
     now += 28_000;
     expect(send(1)).toBe(1);
@@ -29,20 +29,20 @@ describe('what a tenant may send', () => {
     expect(send(1)).toBe(0);
   });
 
-  test('is bounded in bytes, too', () => {
+  test('limits bytes', () => {
     expect(send(1, 41 * 60 * 1024)).toBe(0);
     expect(send(1, 1)).toBe(60);
     now += 61_000;
     expect(send(1, 1)).toBe(0);
   });
 
-  test('is each tenant’s own', () => {
+  test('is separate for each tenant', () => {
     expect(send(3_000)).toBe(0);
     expect(send(1)).toBe(600);
     expect(send(1, 0, 'globex')).toBe(0);
   });
 
-  test('is never more than that, however long it was silent', () => {
+  test('never exceeds the burst after a long silence', () => {
     now += 86_400_000;
     expect(send(2_401)).toBe(0);
     expect(send(1)).toBe(1);
@@ -50,12 +50,12 @@ describe('what a tenant may send', () => {
     expect(send(1)).toBe(0);
   });
 
-  test('takes no memory for tenants that are long gone', () => {
+  test('frees the memory of inactive tenants', () => {
     for (let tenant = 0; tenant < 10_000; tenant += 1) send(1, 0, `old-${tenant}`);
     expect(send(3_000, 0, 'acme')).toBe(0);
     now += 81 * 60_000;
     expect(send(3_000, 0, 'globex')).toBe(0);
-    // All is as if they had never been, and what is owed stays owed.
+    // Removed tenants have full credit, and debts remain.
     expect([send(1, 0, 'old-1'), send(1, 0, 'acme'), send(1, 0, 'globex')]).toEqual([0, 0, 600]);
   });
 });

@@ -18,7 +18,7 @@ describe('details', () => {
     expect(redact({ [name]: 'x', deeper: [{ [name]: { a: 1 } }] })).toEqual({ [name]: '[redacted]', deeper: [{ [name]: '[redacted]' }] });
   });
 
-  test('keep what only sounds like it, and whether something is there', () => {
+  test('keep harmless names, and booleans under secret names', () => {
     const plain = { tokenCount: 3, monkey: 'a', secretRotation: { period: '24h' }, password: null, apiKeys: true, keyId: 'k1' };
     expect(redact(plain)).toEqual(plain);
   });
@@ -33,10 +33,10 @@ describe('details', () => {
     expect(redact({ note: text, list: [text] })).toEqual({ note: '[redacted]', list: ['[redacted]'] });
   });
 
-  test.each(['eyJ-', 'a.eyJabc-', '-----BEGIN ', '//a:b', 'sk_a '])('are looked through in one pass: many times %o', (piece) => {
+  test.each(['eyJ-', 'a.eyJabc-', '-----BEGIN ', '//a:b', 'sk_a '])('are searched in linear time: many times %o', (piece) => {
     const began = performance.now();
     expect(redact({ parameters: { note: piece.repeat(250_000 / piece.length) } })).toHaveProperty('parameters.note');
-    // Milliseconds; it would be half a minute if each beginning were followed to the end.
+    // Milliseconds. A search that follows each beginning to the end takes half a minute.
     expect(performance.now() - began).toBeLessThan(10_000);
   });
 
@@ -48,7 +48,7 @@ describe('details', () => {
     expect(redact({ parameters: { value: 'kept' } })).toEqual({ parameters: { value: 'kept' } });
   });
 
-  test('are bounded, and JSON whatever is given', () => {
+  test('are limited in size, and always JSON', () => {
     expect(String(redact('x'.repeat(5_000))).length).toBeLessThan(2_100);
     expect(redact(Array.from({ length: 200 }, () => 'x'.repeat(1_000)))).toEqual({ truncated: expect.stringContaining('characters') });
     let deep: unknown = 'end';

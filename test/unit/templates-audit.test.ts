@@ -67,7 +67,7 @@ describe('the audit trail', () => {
   const numbers = () => taken.map(({ arguments: args }) => (args as { n: number }).n);
   const delivered = async () => await trail.close(AbortSignal.timeout(2000));
 
-  it('says how old the oldest record is that is not taken', async () => {
+  it('reports the age of the oldest unsent record', async () => {
     expect(await trail.oldestSeconds()).toBe(0);
     record(1);
     time += 7000;
@@ -78,7 +78,7 @@ describe('the audit trail', () => {
     expect(await trail.oldestSeconds()).toBe(0);
   });
 
-  it('lets no tool be called for a while after a record could not be written, and has that record in the log', async () => {
+  it('refuses tool calls for a while after a record could not be written, and logs the record', async () => {
     record(1);
     await delivered();
     renameSync(join(folder, 'spool'), join(folder, 'away'));
@@ -98,7 +98,7 @@ describe('the audit trail', () => {
     expect(numbers()).toEqual([1, 3]);
   });
 
-  it('finds the records that a batch is refused for, and delivers all others in order', async () => {
+  it('finds the records at fault in a refused batch, and delivers all others in order', async () => {
     const bad = new Set([3, 64]);
     fault = (records) => (records.some(({ arguments: args }) => bad.has((args as { n: number }).n)) ? new RecordsRefused('no') : undefined);
     for (let n = 1; n <= 100; n++) record(n);
@@ -108,7 +108,7 @@ describe('the audit trail', () => {
     expect(trail.refused).toBe(2);
   });
 
-  it('sets a record aside that is refused by itself, and says nothing of what is in it', async () => {
+  it('moves a refused record to the dead letters, and logs none of its content', async () => {
     refused = (records) => records.slice(0, 1).map(({ id }) => ({ id, message: '/time must be later' }));
     record(71_077_345);
     record(2);
@@ -124,7 +124,7 @@ describe('the audit trail', () => {
     ]);
   });
 
-  it('keeps what the control plane wants later', async () => {
+  it('keeps records while the control plane is overloaded', async () => {
     fault = () => new SendLater('enough', 7_000);
     record(1);
     await trail.close(AbortSignal.timeout(50));
@@ -132,7 +132,7 @@ describe('the audit trail', () => {
     expect([trail.bytes > 0, trail.refused]).toEqual([true, 0]);
   });
 
-  it('tries again while the control plane is away, until the deadline, and keeps what it could not deliver', async () => {
+  it('retries until the deadline while the control plane is away, and keeps undelivered records', async () => {
     let attempts = 0;
     fault = () => (++attempts < 3 ? new ControlPlaneUnavailable('away', 1) : undefined);
     record(1);
