@@ -26,6 +26,9 @@ const paths = {
 /** Tells of a pod with which Secrets it was made. */
 export const secretsAnnotation = 'tenantry.dev/secrets';
 
+/** Names the revision of the template that a pod was made with. */
+export const revisionAnnotation = 'tenantry.dev/revision';
+
 const jwksFile = `${paths.assertion}/jwks.json`;
 
 const securityContext = {
@@ -50,7 +53,7 @@ export function renderPodTemplate(blueprint: Blueprint): object {
   return {
     metadata: {
       labels: { ...labelsOf(blueprint.tenant, 'stack'), ...selectorOf(blueprint.tenant) },
-      annotations: { 'tenantry.dev/revision': blueprint.revision, [secretsAnnotation]: blueprint.secretsFingerprint },
+      annotations: { [revisionAnnotation]: blueprint.revision, [secretsAnnotation]: blueprint.secretsFingerprint },
     },
     spec: {
       ...podDefaults(),

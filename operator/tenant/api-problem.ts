@@ -14,13 +14,16 @@ export interface ApiProblem {
   readonly stalls: boolean;
 }
 
-/** What keeps the API of a pod from being used, with the remedy. Pure. */
-export function apiProblem(report: ApiReport | undefined): ApiProblem | undefined {
+/**
+ * The cause that keeps the API of a pod from being used, with the remedy. An API that `served` with the same revision of the template was not
+ * brought with a mistake: it has an outage, such as a database that is away, and recovers without a person.
+ */
+export function apiProblem(report: ApiReport | undefined, served: boolean): ApiProblem | undefined {
   const fault = report?.fault;
   if (fault === undefined || fault.seconds < namedAfterSeconds[fault.reason]) return undefined;
   return {
     reason: fault.reason,
     message: `${fault.detail} ${remedyOf('WorkloadAvailable', fault.reason)}`,
-    stalls: fault.seconds >= stallsAfterSeconds[fault.reason],
+    stalls: !served && fault.seconds >= stallsAfterSeconds[fault.reason],
   };
 }

@@ -158,7 +158,7 @@ async function advance(tenant: Tenant, context: Context, signal: AbortSignal, le
   for (const action of actions) await act(action, tenant, context, signal);
 
   const deployment = children.find(name, kinds.Deployment, namespaceOf(name), 'stack');
-  const workload = workloadOf(name, context);
+  const workload = workloadOf(tenant, context);
   const rotation = rotationStatus(tenant, secrets.rotation);
   const found: Findings = {
     ...base,
@@ -177,9 +177,9 @@ async function advance(tenant: Tenant, context: Context, signal: AbortSignal, le
   return { findings, again: Math.min(verified.again ?? sweep, rotated ?? sweep, reportDue(name, workload, context) ?? sweep, sweep) };
 }
 
-function workloadOf(tenant: string, { children, podReports }: Context): WorkloadState {
-  const deployment = children.find(tenant, kinds.Deployment, namespaceOf(tenant), 'stack');
-  return workloadState(deployment, children.podsOf(tenant), (pod) => podReports.latest(tenant, pod));
+function workloadOf({ metadata: { name }, status }: Tenant, { children, podReports }: Context): WorkloadState {
+  const deployment = children.find(name, kinds.Deployment, namespaceOf(name), 'stack');
+  return workloadState(deployment, children.podsOf(name), (pod) => podReports.latest(name, pod), status?.template?.revision);
 }
 
 /** Milliseconds until a pod that is not ready should be asked again why. */
@@ -198,7 +198,7 @@ function keep(tenant: Tenant, context: Context): Findings {
   if (!deployment) return {};
   return {
     secrets: hadSecrets(tenant),
-    workload: workloadOf(name, context),
+    workload: workloadOf(tenant, context),
     route: routeOf(name, context),
     ...(isTrue(tenant.status?.conditions, 'DatabaseReady')
       ? { database: tenant.status?.database ?? 'none', migration: 'succeeded' as const }

@@ -2,7 +2,7 @@ import type { ApiReport } from '../../crds/api-report.ts';
 import { remedyOf, type StallOf, stallsAtOnce } from '../../crds/conditions.ts';
 import { labels } from '../../crds/names.ts';
 import type { KubeObject } from '../../kube/resources.ts';
-import { secretsAnnotation } from '../render/pod.ts';
+import { revisionAnnotation, secretsAnnotation } from '../render/pod.ts';
 import { apiProblem } from './api-problem.ts';
 import { missingProgram } from './missing-program.ts';
 
@@ -74,11 +74,16 @@ export interface WorkloadProblem {
 const hopeless = new Set(['ErrImageNeverPull', 'InvalidImageName']);
 const pullReasons = new Set(['ErrImagePull', 'ImagePullBackOff', 'ErrImageNeverPull', 'InvalidImageName']);
 
-/** The state of a tenant's Deployment, its pods and the reports of their sidecars together. `reportOf` is asked for pods that are not ready. */
+/**
+ * The state of a tenant's Deployment, its pods and the reports of their sidecars together.
+ * @param reportOf Asked for pods that are not ready.
+ * @param servedRevision Revision of the template that has served before.
+ */
 export function workloadState(
   deployment: KubeObject | undefined,
   pods: readonly PodObject[],
   reportOf: (pod: PodObject) => ApiReport | undefined = () => undefined,
+  servedRevision?: string | undefined,
 ): WorkloadState {
   const { metadata, spec, status } = (deployment ?? {}) as Partial<DeploymentObject>;
   const wanted = spec?.replicas ?? 0;
@@ -86,7 +91,7 @@ export function workloadState(
   const available = (status?.availableReplicas ?? 0) > 0;
   const settled =
     current && status?.updatedReplicas === wanted && status.availableReplicas === wanted && status.replicas === wanted && wanted > 0;
-  const cause = settled ? undefined : (problemOf(pods) ?? apiProblemOf(pods, reportOf) ?? refusalOf(status?.conditions));
+  const cause = settled ? undefined : (problemOf(pods) ?? apiProblemOf(pods, reportOf, servedRevision) ?? refusalOf(status?.conditions));
   const overdue = !settled && current ? overdueOf(status?.conditions) : undefined;
   const problem = cause ? { ...cause, stalls: cause.stalls || stallsAtOnce(cause.reason) || overdue !== undefined } : overdue;
   return { available, settled, ...(problem ? { problem } : {}) };
@@ -122,9 +127,16 @@ function isReady({ status }: PodObject): boolean {
   return containers.length > 0 && containers.every(({ ready }) => ready === true);
 }
 
-function apiProblemOf(pods: readonly PodObject[], reportOf: (pod: PodObject) => ApiReport | undefined): WorkloadProblem | undefined {
-  const problems = unreadyPods(pods).map((pod) => apiProblem(reportOf(pod)));
-  return problems.find((problem) => problem !== undefined);
+function apiProblemOf(
+  pods: readonly PodObject[],
+  reportOf: (pod: PodObject) => ApiReport | undefined,
+  servedRevision: string | undefined,
+): WorkloadProblem | undefined {
+  const servedBefore = ({ metadata }: PodObject): boolean =>
+    servedRevision !== undefined && metadata.annotations?.[revisionAnnotation] === servedRevision;
+  return unreadyPods(pods)
+    .map((pod) => apiProblem(reportOf(pod), servedBefore(pod)))
+    .find((problem) => problem !== undefined);
 }
 
 function problemOf(pods: readonly PodObject[]): WorkloadProblem | undefined {

@@ -18,19 +18,27 @@ describe('a fault of the API', () => {
     ['ApiNotListening', 4, 60],
     ['ApiNotReady', 4, 60],
   ])('%s is named after %i seconds and stalls after %i, with its remedy', (reason, named, stalls) => {
-    expect(apiProblem(faulty(reason, named - 1))).toBeUndefined();
-    expect(apiProblem(faulty(reason, named))).toMatchObject({
+    expect(apiProblem(faulty(reason, named - 1), false)).toBeUndefined();
+    expect(apiProblem(faulty(reason, named), false)).toMatchObject({
       reason,
       stalls: false,
       message: expect.stringMatching(/^The detail\. [A-Z].+\.$/),
     });
-    expect(apiProblem(faulty(reason, stalls - 1))?.stalls).toBe(false);
-    expect(apiProblem(faulty(reason, stalls))?.stalls).toBe(true);
+    expect(apiProblem(faulty(reason, stalls - 1), false)?.stalls).toBe(false);
+    expect(apiProblem(faulty(reason, stalls), false)?.stalls).toBe(true);
+  });
+
+  test('does not stall a tenant whose revision has served before: it is an outage', () => {
+    const wrong = pod(false);
+    const annotated = { ...wrong, metadata: { ...wrong.metadata, annotations: { 'tenantry.dev/revision': 'r1' } } };
+    const stalls = (served: string | undefined) =>
+      workloadState(undefined, [annotated], () => faulty('ApiNotReady', 600), served).problem?.stalls;
+    expect([stalls('r1'), stalls('r0'), stalls(undefined)]).toEqual([false, true, true]);
   });
 
   test('is absent without a report, and from a report without one', () => {
-    expect(apiProblem(undefined)).toBeUndefined();
-    expect(apiProblem({})).toBeUndefined();
+    expect(apiProblem(undefined, false)).toBeUndefined();
+    expect(apiProblem({}, false)).toBeUndefined();
   });
 });
 

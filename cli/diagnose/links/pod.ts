@@ -1,4 +1,4 @@
-import { conditionOfStall } from '../../../crds/conditions.ts';
+import { conditionOfStall, remedyOf as remedyOfCondition } from '../../../crds/conditions.ts';
 import { namespaceOf } from '../../../crds/names.ts';
 import { type KubeObject, kinds } from '../../../kube/resources.ts';
 import { type Cluster, type ContainerStatus, type Event, type Pod, timeOf } from '../cluster.ts';
@@ -35,7 +35,8 @@ function named(finding: Finding, { status }: KnownTenant): Finding {
   const workload = status.conditions?.find(({ type }) => type === 'WorkloadAvailable');
   const known = workload?.status === 'False' && conditionOfStall(workload.reason) !== undefined ? workload : undefined;
   if (finding.state !== 'broken' || known === undefined) return finding;
-  return { ...finding, fault: `${known.reason}: ${known.message}`, seen: [finding.fault, ...finding.seen] };
+  const remedy = remedyOfCondition('WorkloadAvailable', known.reason) ?? finding.remedy;
+  return { ...finding, fault: `${known.reason}: ${known.message}`, remedy, seen: [finding.fault, ...finding.seen] };
 }
 
 /** What can be told of the pod by what answers. `because`: why the cluster does not tell. */
