@@ -1,6 +1,6 @@
 import { secretForms } from '../../audit/secret-forms.ts';
 import { isSecretName, redacted } from '../../audit/secret-names.ts';
-import { KnownTexts } from './known-texts.ts';
+import { replaceKnown } from './known-texts.ts';
 
 const { apiKey, issuedKey, token, privateKey } = secretForms;
 
@@ -26,7 +26,6 @@ const minimumLength = 6;
 /** Takes secrets out of texts: those it is told of, in every spelling they travel in, and whatever looks like one. */
 export class Redactor {
   readonly #forms = new Set<string>();
-  #known = new KnownTexts([]);
 
   constructor(secrets: Iterable<string>) {
     this.add(secrets);
@@ -35,11 +34,10 @@ export class Redactor {
   /** Values that must not appear from now on. */
   add(secrets: Iterable<string>): void {
     for (const secret of secrets) for (const form of formsOf(secret)) if (form.length >= minimumLength) this.#forms.add(form);
-    this.#known = new KnownTexts(this.#forms);
   }
 
   text(text: string): string {
-    let result = this.#known.replaceIn(text, redacted);
+    let result = replaceKnown(text, this.#forms, redacted);
     for (const pattern of patterns) result = result.replace(pattern, `$1${redacted}`);
     return without(without(result, assignment), flag);
   }
