@@ -2,7 +2,7 @@ import { createHash, randomInt } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
 import type { apiVersion } from './names.ts';
-import { type ObjectMeta, rules } from './schema.ts';
+import { lineOf, type ObjectMeta, rules } from './schema.ts';
 
 /**
  * What an API key may do. `mcp:read` and `api:read` are limited to tools and requests that change nothing, `probe` to initialize,
@@ -14,7 +14,7 @@ export type ApiKeyScope = (typeof apiKeyScopes)[number];
 /** `spec` of an ApiKey: what is known of a key once it has been shown to whom it belongs. */
 export const apiKeySpec = z
   .strictObject({
-    displayName: z.string().min(1).max(100).describe('Name for people.'),
+    displayName: lineOf(100).min(1).describe('Name for people.'),
     keyId: z
       .string()
       .regex(/^[0-9A-Za-z]{12}$/)
@@ -25,7 +25,7 @@ export const apiKeySpec = z
       .describe('SHA-256 of the whole key, hexadecimal. The key itself is kept nowhere.'),
     scopes: z.array(z.enum(apiKeyScopes)).min(1).max(5).describe('What the key may do.').meta({ 'x-kubernetes-list-type': 'set' }),
     expiresAt: z.iso.datetime({ offset: true }).optional().describe('When it stops working; never when left out.'),
-    createdBy: z.string().max(200).optional().describe('Who made it.'),
+    createdBy: lineOf(200).optional().describe('Who made it.'),
   })
   .describe('An API key of the tenant in whose namespace it stands.')
   .meta(rules.cel({ rule: 'self == oldSelf', message: 'an API key is immutable: delete it and make another' }));

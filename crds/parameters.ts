@@ -4,6 +4,7 @@ import { entriesOf } from '../json/object.ts';
 import { escapePointer } from '../json/pointer.ts';
 import { within } from './deadline.ts';
 import { compilePattern } from './patterns.ts';
+import { faultOfText } from './schema.ts';
 
 /** Levels of objects and arrays that a document may have. Checks recurse: a deeper one would end them with an overflown stack. */
 export const maxDepth = 64;
@@ -124,6 +125,8 @@ export function checkParameters(
   if (isDeeperThan(parameters, maxDepth)) return refused({ pointer: at, message: `is nested deeper than ${maxDepth} levels` });
   if (Buffer.byteLength(JSON.stringify(parameters ?? {})) > maxBytes)
     return refused({ pointer: at, message: `is larger than ${maxBytes / 1024} KiB` });
+  const controls = controlFaults(parameters, at);
+  if (controls.length > 0) return refused(...controls);
   const value = structuredClone(parameters ?? {}) as Record<string, unknown>;
   const { validate } = compiled;
   let fits: boolean;
@@ -143,6 +146,20 @@ export function checkParameters(
     };
   });
   return refused(...faults);
+}
+
+/** Names and texts with control characters, which no variable and no database takes, whatever the schema says. */
+function controlFaults(value: unknown, at: string): Fault[] {
+  if (typeof value === 'string') {
+    const message = faultOfText(value);
+    return message === undefined ? [] : [{ pointer: at, message }];
+  }
+  if (Array.isArray(value)) return value.flatMap((part, index) => controlFaults(part, `${at}/${index}`));
+  return entriesOf(value).flatMap(([name, part]) =>
+    faultOfText(name) === undefined
+      ? controlFaults(part, `${at}/${escapePointer(name)}`)
+      : [{ pointer: at, message: 'has a name with control characters' }],
+  );
 }
 
 function limited(faults: readonly Fault[], at: string): Fault[] {

@@ -25,6 +25,23 @@ export interface OwnerReference {
   readonly blockOwnerDeletion?: boolean;
 }
 
+/** Control characters. A NUL ends a variable early, PostgreSQL refuses it, and others confuse terminals. In the syntax of Go too, for the CRD. */
+const lineCharacters = '[^\\x00-\\x1f\\x7f-\\x9f]';
+const textCharacters = '[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f]';
+const linePattern = new RegExp(`^${lineCharacters}*$`);
+const textPattern = new RegExp(`^${textCharacters}*$`);
+const noControls = 'must not have control characters';
+const fewControls = 'must not have control characters other than tabs and line breaks';
+
+/** One line of at most `max` characters. */
+export const lineOf = (max: number): z.ZodString => z.string().max(max).regex(linePattern, noControls);
+
+/** Text of at most `max` characters, which may have tabs and line breaks. */
+export const textOf = (max: number): z.ZodString => z.string().max(max).regex(textPattern, fewControls);
+
+/** The fault of a text that is no {@link textOf}, as the end of a sentence. */
+export const faultOfText = (text: string): string | undefined => (textPattern.test(text) ? undefined : fewControls);
+
 /** A Kubernetes quantity such as 250m or 128Mi. */
 export const quantity = z
   .string()

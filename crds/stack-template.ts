@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { apiVersion } from './names.ts';
-import { type ObjectMeta, rules } from './schema.ts';
+import { lineOf, type ObjectMeta, rules, textOf } from './schema.ts';
 import { environmentName, isOperatorVariable, resourceAmounts, resources } from './tenant.ts';
 
 const httpPath = z.string().min(1).max(512).regex(/^\//, 'must be a path that begins with /');
@@ -18,7 +18,7 @@ const secretName = z
 const templateVariable = z
   .strictObject({
     name: environmentName,
-    value: z.string().max(4096).optional().describe('A fixed value.'),
+    value: textOf(4096).optional().describe('A fixed value.'),
     parameter: jsonPointer
       .optional()
       .describe("JSON pointer into the tenant's parameters, such as /pageSize; left out of the pod where the value is absent."),
@@ -36,7 +36,7 @@ const maxResources = resourceAmounts.describe(
   'Most that a tenant may ask for in this container; 4 cores, 8Gi of memory and 10Gi of ephemeral storage where left out.',
 );
 
-const command = z.array(z.string().max(4096)).max(50);
+const command = z.array(textOf(4096)).max(50);
 
 const container = z
   .strictObject({
@@ -46,7 +46,7 @@ const container = z
       .max(63)
       .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'must be the name of a container: lower-case letters, digits and hyphens')
       .describe('Name of the container; `api` is the one whose API becomes tools.'),
-    image: z.string().min(1).max(512).describe('Image reference.'),
+    image: lineOf(512).min(1).describe('Image reference.'),
     command: command.optional().describe("Replaces the image's entry point."),
     args: command.optional().describe("Replaces the image's arguments."),
     env: z.array(templateVariable).max(50).optional().describe('Environment of the container.').meta(rules.listMap('name')),
@@ -81,8 +81,8 @@ const container = z
 /** `spec` of a StackTemplate as a platform admin writes it. */
 export const stackTemplateSpec = z
   .strictObject({
-    displayName: z.string().min(1).max(100).optional().describe('Name shown to people.'),
-    description: z.string().max(2000).optional().describe('What a tenant of this template receives.'),
+    displayName: lineOf(100).min(1).optional().describe('Name shown to people.'),
+    description: textOf(2000).optional().describe('What a tenant of this template receives.'),
     containers: z
       .array(container)
       .min(1)
@@ -161,11 +161,11 @@ export const stackTemplateSpec = z
             .max(40)
             .regex(/^[a-z][-a-z0-9]*$/, 'must be the name of a switch: lower-case letters, digits and hyphens')
             .describe('Name of the switch.'),
-          title: z.string().min(1).max(100).optional().describe('Name shown to people.'),
-          description: z.string().max(500).optional().describe('What is missing when it is off.'),
+          title: lineOf(100).min(1).optional().describe('Name shown to people.'),
+          description: textOf(500).optional().describe('What is missing when it is off.'),
           default: z.boolean().default(true).describe('Whether it is on where a tenant says nothing.'),
           tags: z
-            .array(z.string().min(1).max(100))
+            .array(lineOf(100).min(1))
             .min(1)
             .max(20)
             .optional()

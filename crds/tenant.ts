@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { containsRange, isCidr, metadataRanges } from './address-ranges.ts';
 import type { Condition } from './conditions.ts';
 import { type apiVersion, reservedTenantNames, tenantNameMaxLength, tenantNamePattern } from './names.ts';
-import { type ObjectMeta, quantity, rules } from './schema.ts';
+import { lineOf, type ObjectMeta, quantity, rules, textOf } from './schema.ts';
 
 export const environmentName = z
   .string()
@@ -35,7 +35,7 @@ export const resources = z
 const containerOverride = z
   .strictObject({
     env: z
-      .array(z.strictObject({ name: environmentName, value: z.string().max(4096).describe('Plain value. Never put a secret here.') }))
+      .array(z.strictObject({ name: environmentName, value: textOf(4096).describe('Plain value. Never put a secret here.') }))
       .max(50)
       .optional()
       .describe(
@@ -110,7 +110,7 @@ export const hostName = z
 export const duration = z
   .string()
   .max(20)
-  .regex(/^([0-9]+h)?([0-9]+m)?([0-9]+s)?$/, 'must be a duration such as 2160h, 90m or 30s')
+  .regex(/^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$/, 'must be a duration such as 2160h, 90m or 30s')
   .refine((text) => text !== '', 'must be a duration such as 2160h, 90m or 30s');
 
 /** Milliseconds of a {@link duration}. */
@@ -118,6 +118,19 @@ export function millisecondsOf(text: string): number {
   const [, hours = '0', minutes = '0', seconds = '0'] = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(text) ?? [];
   return ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
 }
+
+/** Every rotation makes new pods, and people must have time to take over a new key. */
+const shortestPeriodMs = millisecondsOf('1h');
+const shortestOverlapMs = millisecondsOf('5m');
+const periodRule = {
+  rule: "duration(self) == duration('0s') || duration(self) >= duration('1h')",
+  message: 'must be at least 1h, or 0s for rotation on request alone',
+};
+const overlapRule = { rule: "duration(self) >= duration('5m')", message: 'must be at least 5m' };
+const overlapEndsRule = {
+  rule: "duration(self.rotationPeriod) == duration('0s') || duration(self.overlap) < duration(self.rotationPeriod)",
+  message: 'must be less than rotationPeriod; overlap is 24h when left out',
+};
 
 const switchName = z
   .string()
@@ -136,7 +149,7 @@ const externalId = z
 
 const newOrganization = z
   .strictObject({
-    name: z.string().min(1).max(200).describe('Name of the organization at WorkOS.'),
+    name: lineOf(200).min(1).describe('Name of the organization at WorkOS.'),
     externalId: externalId
       .describe('UUID the organization carries at WorkOS as its external id, by which it is found again.')
       .meta(rules.cel({ rule: 'self == oldSelf', message: 'organization.externalId is immutable' })),
@@ -152,12 +165,7 @@ const newOrganization = z
 /** `spec` of a Tenant as a user writes it. */
 export const tenantSpec = z
   .strictObject({
-    displayName: z
-      .string()
-      .min(1)
-      .max(100)
-      .optional()
-      .describe("Name shown to people and to LLM clients; the object's name when left out."),
+    displayName: lineOf(100).min(1).optional().describe("Name shown to people and to LLM clients; the object's name when left out."),
     organizationId: z
       .string()
       .max(64)
@@ -211,9 +219,22 @@ export const tenantSpec = z
       .meta({ 'x-kubernetes-list-type': 'set' }),
     secrets: z
       .strictObject({
-        rotationPeriod: duration.default('2160h').describe('How often generated secrets and database passwords are replaced.'),
-        overlap: duration.default('24h').describe('How long a replaced secret stays valid beside the new one.'),
+        rotationPeriod: duration
+          .default('2160h')
+          .refine((period) => millisecondsOf(period) === 0 || millisecondsOf(period) >= shortestPeriodMs, periodRule.message)
+          .describe('How often generated secrets and database passwords are replaced: at least 1h. 0s: only on request.')
+          .meta(rules.cel(periodRule)),
+        overlap: duration
+          .default('24h')
+          .refine((overlap) => millisecondsOf(overlap) >= shortestOverlapMs, overlapRule.message)
+          .describe('How long a replaced secret stays valid beside the new one: at least 5m, and less than the period.')
+          .meta(rules.cel(overlapRule)),
       })
+      .refine(({ rotationPeriod: period, overlap }) => millisecondsOf(period) === 0 || millisecondsOf(overlap) < millisecondsOf(period), {
+        path: ['overlap'],
+        message: overlapEndsRule.message,
+      })
+      .meta(rules.cel(overlapEndsRule))
       .optional()
       .describe('Rotation of secrets.'),
     suspended: z.boolean().optional().describe('Stops the pods and keeps everything else.'),

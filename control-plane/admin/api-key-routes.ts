@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { type ApiKey, apiKeyLimit, apiKeyScopes } from '../../crds/api-keys.ts';
+import { lineOf } from '../../crds/schema.ts';
 import type { ApiKeyUsage } from '../audit/api-key-usage.ts';
 import { operation } from '../http/operation.ts';
 import { invalid } from '../http/problem.ts';
@@ -14,7 +15,7 @@ const tags = ['api keys'];
 
 const newApiKey = z
   .strictObject({
-    name: z.string().min(1).max(100).describe('Name for people.'),
+    name: lineOf(100).min(1).describe('Name for people.'),
     scopes: z
       .array(z.enum(apiKeyScopes))
       .min(1)

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { dataFateOf, dataFates } from '../../crds/deletion.ts';
+import { lineOf } from '../../crds/schema.ts';
 import { type Tenant, tenantName, tenantSpec, tenantStatus } from '../../crds/tenant.ts';
 import { type Demand, digestOf } from '../http/entity-tags.ts';
 import type { TenantEvent } from './events.ts';
@@ -14,7 +15,7 @@ const { organization: _storedOrganization, ...fields } = tenantSpec.shape;
 
 const newOrganization = z
   .strictObject({
-    name: z.string().min(1).max(200).describe('Name of the organization at WorkOS.'),
+    name: lineOf(200).min(1).describe('Name of the organization at WorkOS.'),
     admin: z
       .strictObject({ email: z.email().max(254).describe('Who is invited as first administrator of the tenant.') })
       .optional()

@@ -631,12 +631,12 @@ export interface components {
             /** @description Rotation of secrets. */
             secrets?: {
                 /**
-                 * @description How often generated secrets and database passwords are replaced.
+                 * @description How often generated secrets and database passwords are replaced: at least 1h. 0s: only on request.
                  * @default 2160h
                  */
                 rotationPeriod?: string;
                 /**
-                 * @description How long a replaced secret stays valid beside the new one.
+                 * @description How long a replaced secret stays valid beside the new one: at least 5m, and less than the period.
                  * @default 24h
                  */
                 overlap?: string;
@@ -1075,12 +1075,12 @@ export interface components {
             /** @description Rotation of secrets. */
             secrets?: {
                 /**
-                 * @description How often generated secrets and database passwords are replaced.
+                 * @description How often generated secrets and database passwords are replaced: at least 1h. 0s: only on request.
                  * @default 2160h
                  */
                 rotationPeriod: string;
                 /**
-                 * @description How long a replaced secret stays valid beside the new one.
+                 * @description How long a replaced secret stays valid beside the new one: at least 5m, and less than the period.
                  * @default 24h
                  */
                 overlap: string;

@@ -74,6 +74,18 @@ describe('the API server refuses', () => {
       { ...toolbridge, containers: { api: { resources: { limits: { gpu: '1' } } } } },
       /unknown field.*gpu/,
     ],
+    ['a name with a NUL', 'refused', { ...toolbridge, displayName: 'a\0b' }, /displayName/],
+    ['a name of two lines', 'refused', { ...toolbridge, displayName: 'a\nb' }, /displayName/],
+    ['a variable with a NUL', 'refused', { ...toolbridge, containers: { api: { env: [{ name: 'A', value: '\0' }] } } }, /value/],
+    ['a short rotation period', 'refused', { ...toolbridge, secrets: { rotationPeriod: '59m', overlap: '5m' } }, /must be at least 1h/],
+    ['a short overlap', 'refused', { ...toolbridge, secrets: { overlap: '299s' } }, /must be at least 5m/],
+    [
+      'an overlap of the whole period',
+      'refused',
+      { ...toolbridge, secrets: { rotationPeriod: '24h' } },
+      /must be less than rotationPeriod/,
+    ],
+    ['a period without end', 'refused', { ...toolbridge, secrets: { rotationPeriod: `${'9'.repeat(18)}h` } }, /rotationPeriod/],
     ['a quantity that is none', 'refused', { ...toolbridge, containers: { api: { resources: { limits: { memory: 'much' } } } } }, /memory/],
   ])('%s', async (_what, name, spec, message) => {
     const result = await world.kubectl(['apply', '-f', '-'], manifest(name, spec));

@@ -25,6 +25,23 @@ async function rotate(name: string): Promise<Tenant> {
   return world.until(name, (tenant) => tenant.status?.secrets?.rotationRequest === request);
 }
 
+/** Makes what is on record of the last rotation two hours older, so that a period or an overlap of at most that is over. */
+async function ageRotation(name: string): Promise<void> {
+  const namespace = namespaceOf(name);
+  const annotation = 'tenantry.dev/rotation';
+  const secret = await world.kube.get<KubeObject>(kinds.Secret, 'tenantry-credentials', { namespace });
+  const older = (time: string): string => new Date(Date.parse(time) - 2 * 3_600_000).toISOString();
+  const aged = JSON.parse(secret.metadata.annotations?.[annotation] ?? '{}', (key, value: string) =>
+    key === 'last' || key === 'since' ? older(value) : value,
+  ) as object;
+  await world.kube.patch(
+    kinds.Secret,
+    'tenantry-credentials',
+    { metadata: { annotations: { [annotation]: JSON.stringify(aged) } } },
+    { namespace },
+  );
+}
+
 const roleLogsIn = async (role: string): Promise<boolean | undefined> =>
   (await world.query<{ rolcanlogin: boolean }>('SELECT rolcanlogin FROM pg_roles WHERE rolname = $1', [role]))[0]?.rolcanlogin;
 
@@ -87,7 +104,8 @@ describe('a rotation', () => {
     const { username = '', url } = await world.secret(name, 'tenantry-database');
     const replaced = otherLogin(username);
     expect(await roleLogsIn(replaced)).toBe(true);
-    await world.kube.patch(kinds.Tenant, name, { spec: { secrets: { overlap: '1s' } } });
+    await ageRotation(name);
+    await world.kube.patch(kinds.Tenant, name, { spec: { secrets: { overlap: '1h' } } });
     await world.eventually('the lock', 30_000, async () => ((await roleLogsIn(replaced)) === false ? true : undefined));
     await world.eventually('a refusal', 30_000, async () => ((await statusWith(mcpOf(tenant), apiKey)) === 401 ? true : undefined));
     await world.eventually('a file of two keys', 30_000, async () => {
@@ -152,7 +170,8 @@ describe('a rotation', () => {
   test('comes by itself when the period is over', async () => {
     const { name } = customer;
     const before = await world.tenant(name);
-    await world.kube.patch(kinds.Tenant, name, { spec: { secrets: { rotationPeriod: '5s', overlap: '1s' } } });
+    await ageRotation(name);
+    await world.kube.patch(kinds.Tenant, name, { spec: { secrets: { rotationPeriod: '1h', overlap: '5m' } } });
     const after = await world.until(name, (tenant) => tenant.status?.secrets?.lastRotation !== before.status?.secrets?.lastRotation);
     expect(after.status?.secrets?.rotationRequest).toBe(before.status?.secrets?.rotationRequest);
     await world.kube.patch(kinds.Tenant, name, { spec: { secrets: { rotationPeriod: '0s' } } });
@@ -193,7 +212,8 @@ test('the secrets a template generates are replaced together with what the sidec
   const during = await world.secret(name, 'tenantry-generated');
   expect(Object.keys(during)).toHaveLength(2);
   expect(Object.values(during)).toContain(before['token']);
-  await world.kube.patch(kinds.Tenant, name, { spec: { secrets: { overlap: '1s' } } });
+  await ageRotation(name);
+  await world.kube.patch(kinds.Tenant, name, { spec: { secrets: { overlap: '1h' } } });
   await world.eventually('the old value gone', 30_000, async () => {
     const values = Object.values(await world.secret(name, 'tenantry-generated'));
     return values.length === 1 && values[0] !== before['token'] ? true : undefined;

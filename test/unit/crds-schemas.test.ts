@@ -149,6 +149,21 @@ describe('parameters', () => {
     expect(!many.ok && many.faults.at(-1)).toEqual({ pointer: '/spec/parameters', message: 'has 980 more faults' });
   });
 
+  test.each<[string, object, string, string]>([
+    ['a NUL', { list: ['fine', 'a\0'] }, '/list/1', 'must not have control characters other than tabs and line breaks'],
+    ['an escape', { text: '\u001b[2J' }, '/text', 'must not have control characters other than tabs and line breaks'],
+    ['a name with a NUL', { map: { 'a\0': 1 } }, '/map', 'has a name with control characters'],
+  ])('%s in them is refused', (_what, parameters, pointer, message) => {
+    expect(checkParameters({ additionalProperties: true }, { ...parameters })).toEqual({
+      ok: false,
+      faults: [{ pointer: `/spec/parameters${pointer}`, message }],
+    });
+  });
+
+  test('may have lines and tabs', () => {
+    expect(checkParameters({ additionalProperties: true }, { text: 'a\r\n\tb\u2028é' }).ok).toBe(true);
+  });
+
   test('every pattern of a schema that is not supported is pointed at', () => {
     const bad = '(?=a)';
     const unsupported = {
@@ -276,7 +291,41 @@ describe('addresses that may be reached', () => {
   });
 });
 
+describe('rotation of secrets', () => {
+  const faultsOf = (secrets: object) =>
+    tenantSpec.safeParse({ template: { name: 'x' }, secrets }).error?.issues.map(({ path, message }) => `${path.join('/')} ${message}`);
+
+  test.each([
+    [{}],
+    [{ rotationPeriod: '1h', overlap: '5m' }],
+    [{ rotationPeriod: '0s' }],
+    [{ rotationPeriod: '25h' }],
+    [{ rotationPeriod: '0h0m0s', overlap: '999999h' }],
+  ])('may be %j', (secrets) => {
+    expect(faultsOf(secrets)).toBeUndefined();
+  });
+
+  test.each([
+    [{ rotationPeriod: '59m59s', overlap: '5m' }, 'secrets/rotationPeriod must be at least 1h, or 0s for rotation on request alone'],
+    [{ overlap: '4m59s' }, 'secrets/overlap must be at least 5m'],
+    [{ rotationPeriod: '24h' }, 'secrets/overlap must be less than rotationPeriod; overlap is 24h when left out'],
+  ])('may not be %j', (secrets, fault) => {
+    expect(faultsOf(secrets)).toEqual([fault]);
+  });
+});
+
 describe('schemas', () => {
+  test.each(['a\0', 'a\nb', '\u007f', '\u0085', '\u001b[2J'])('%j is no name for people', (displayName) => {
+    expect(tenantSpec.safeParse({ template: { name: 'x' }, displayName }).success).toBe(false);
+  });
+
+  test('the value of a variable may have lines, but no NUL', () => {
+    const fits = (value: string): boolean =>
+      tenantSpec.safeParse({ template: { name: 'x' }, containers: { api: { env: [{ name: 'A', value }] } } }).success;
+    expect(fits('-----BEGIN CERTIFICATE-----\r\n\tx')).toBe(true);
+    expect(fits('a\0b')).toBe(false);
+  });
+
   test('unknown fields of a spec are refused', () => {
     expect(tenantSpec.safeParse({ template: { name: 'x' }, nonsense: 1 }).success).toBe(false);
   });

@@ -343,7 +343,7 @@ describe('when secrets are rotated', () => {
     ['not long before ninety days, where nothing is said', made(undefined), {}, 85, undefined],
     ['after ninety days', made(undefined), {}, 90, {}],
     ['ninety days after the last', made(undefined), { last: '2026-02-01T00:00:00Z' }, 90, undefined],
-    ['as often as the tenant says', made({ rotationPeriod: '24h' }), {}, 1, {}],
+    ['as often as the tenant says', made({ rotationPeriod: '24h', overlap: '1h' }), {}, 1, {}],
     ['never by time with a period of zero', made({ rotationPeriod: '0s' }), {}, 10_000, undefined],
     ['at once when somebody asks', made(undefined, { 'tenantry.dev/rotate': 'x' }), {}, 0, { request: 'x' }],
     ['once for each request', made(undefined, { 'tenantry.dev/rotate': 'x' }), { request: 'x' }, 0, undefined],
@@ -365,7 +365,7 @@ describe('when secrets are rotated', () => {
   });
 
   test('the status says when the next one is', () => {
-    const daily = made({ rotationPeriod: '24h' });
+    const daily = made({ rotationPeriod: '24h', overlap: '1h' });
     const next = nextRotation(daily, { last: '2026-01-03T00:00:00Z' }) ?? 0;
     expect(next).toBeGreaterThan(at(2.94).getTime());
     expect(next).toBeLessThanOrEqual(at(3).getTime());
