@@ -5,6 +5,7 @@ import { type Tenant, tenantName, tenantSpec, tenantStatus } from '../../crds/te
 import { type Demand, digestOf } from '../http/entity-tags.ts';
 import type { TenantEvent } from './events.ts';
 import { labels } from './labels.ts';
+import { mergePatchSchema } from './patch-schema.ts';
 import { suspenderOf, suspenders } from './suspension.ts';
 
 // One component each in the OpenAPI document, wherever they are used.
@@ -37,11 +38,13 @@ export const newTenant = z
   })
   .meta({ id: 'NewTenant' });
 
-/** Body of `PATCH`, a JSON merge patch: what it does not name stays, null removes. Checked after it has been applied. */
+const changeable = z.strictObject({ labels: labels.optional(), ...fields, organization: newOrganization.optional() });
+
+/** Body of `PATCH`, a JSON merge patch: fields it leaves out stay, and null removes. Checked after it has been applied. */
 export const tenantPatch = z
   .record(z.string(), z.unknown())
-  .describe('JSON merge patch (RFC 7396) of `labels` and of the fields of `spec`.')
-  .meta({ id: 'TenantPatch', examples: [{ displayName: 'Acme', parameters: { logLevel: 'debug' } }] });
+  .describe('JSON merge patch (RFC 7396) of `labels` and of the fields of `spec`: fields that are left out stay, and null removes.')
+  .meta({ ...mergePatchSchema(changeable), id: 'TenantPatch', examples: [{ displayName: 'Acme', parameters: { logLevel: 'debug' } }] });
 
 const event = z
   .object({

@@ -727,7 +727,7 @@ export interface components {
             };
         };
         /**
-         * @description JSON merge patch (RFC 7396) of `labels` and of the fields of `spec`.
+         * @description JSON merge patch (RFC 7396) of `labels` and of the fields of `spec`: fields that are left out stay, and null removes.
          * @example {
          *       "displayName": "Acme",
          *       "parameters": {
@@ -736,7 +736,132 @@ export interface components {
          *     }
          */
         TenantPatch: {
-            [key: string]: unknown;
+            /**
+             * @description Labels of the tenant, to select it by.
+             * @example {
+             *       "tier": "gold"
+             *     }
+             */
+            labels?: {
+                [key: string]: string | null;
+            } | null;
+            /** @description Name shown to people and to LLM clients; the object's name when left out. */
+            displayName?: string | null;
+            /** @description WorkOS organization whose active members may use the tenant. Immutable once set. Without one only API keys work. */
+            organizationId?: string | null;
+            /** @description What this tenant receives. */
+            template?: {
+                /** @description Name of the StackTemplate. */
+                name?: string;
+                /** @description Revision of the template to stay with, as in status.template.revision; the newest when left out. */
+                revision?: string | null;
+            };
+            /** @description Values for the template's parameters; checked against the template's schema. */
+            parameters?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description Switches of the template's services, by name; the template's defaults where left out. */
+            services?: {
+                [key: string]: boolean | null;
+            } | null;
+            /** @description Which tools of the API are offered. */
+            tools?: {
+                /** @description Tools that are offered, by name, in which * stands for any text; all when left out. */
+                allow?: string[] | null;
+                /** @description Tools that are not offered, even where allowed. */
+                deny?: string[] | null;
+            } | null;
+            /** @description Custom host names of the tenant. Each serves once its DNS record, see status.domains, proves that it is yours. */
+            domains?: string[] | null;
+            /** @description Rotation of secrets. */
+            secrets?: {
+                /** @description How often generated secrets and database passwords are replaced: at least 1h. 0s: only on request. */
+                rotationPeriod?: string | null;
+                /** @description How long a replaced secret stays valid beside the new one: at least 5m, and less than the period. */
+                overlap?: string | null;
+            } | null;
+            /** @description Stops the pods and keeps everything else. */
+            suspended?: boolean | null;
+            /** @description Number of pods; 1 when left out. */
+            replicas?: number | null;
+            /** @description Changes to containers of the template, by container name. */
+            containers?: {
+                [key: string]: {
+                    /** @description Variables added to the container, over those of the template. Only names that the template lists in `tenantEnv` of the container; none for the sidecar mcp. */
+                    env?: {
+                        /** @description Name of the environment variable. */
+                        name: string;
+                        /** @description Plain value. Never put a secret here. */
+                        value: string;
+                    }[] | null;
+                    /** @description Compute resources of the container, up to `maxResources` of the template. */
+                    resources?: {
+                        /** @description Guaranteed amounts by resource name. */
+                        requests?: {
+                            /** @description Processor time, in cores. */
+                            cpu?: string | null;
+                            /** @description Memory, in bytes. */
+                            memory?: string | null;
+                            /** @description Space on the node's disk, in bytes. */
+                            "ephemeral-storage"?: string | null;
+                        } | null;
+                        /** @description Upper bounds by resource name. */
+                        limits?: {
+                            /** @description Processor time, in cores. */
+                            cpu?: string | null;
+                            /** @description Memory, in bytes. */
+                            memory?: string | null;
+                            /** @description Space on the node's disk, in bytes. */
+                            "ephemeral-storage"?: string | null;
+                        } | null;
+                    } | null;
+                } | null;
+            } | null;
+            /** @description The database of the tenant. */
+            database?: {
+                /**
+                 * @description shared: a database of its own on a configured server, where the template wants one. none: no database.
+                 * @enum {string|null}
+                 */
+                mode?: "shared" | "none" | null;
+                /**
+                 * @description Overrides spec.deletionPolicy for the database.
+                 * @enum {string|null}
+                 */
+                deletionPolicy?: "retain" | "delete" | null;
+            } | null;
+            /** @description Openings of the network policy. */
+            network?: {
+                /** @description What the pods may reach beyond their database and the control plane. */
+                egress?: {
+                    /** @description Addresses the pod may reach, such as 203.0.113.0/24. Metadata services of clouds are never opened, also if the range contains them. */
+                    cidr?: string;
+                    /** @description Labels of the namespaces whose pods may be reached. */
+                    namespaceSelector?: {
+                        [key: string]: string;
+                    };
+                    /** @description TCP ports; all when left out. */
+                    ports?: number[];
+                }[] | null;
+            } | null;
+            /**
+             * @description What deleting the Tenant does to its data. retain keeps the database; pods and namespace always go.
+             * @enum {string|null}
+             */
+            deletionPolicy?: "retain" | "delete" | null;
+            /** @description Instead of organizationId: an organization that is created at WorkOS for this tenant. */
+            organization?: {
+                /** @description Name of the organization at WorkOS. */
+                name?: string;
+                /** @description First administrator of the tenant. */
+                admin?: {
+                    /**
+                     * Format: email
+                     * @description Who is invited as first administrator of the tenant.
+                     */
+                    email?: string;
+                } | null;
+            } | null;
         };
         /**
          * @example {

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { mergePatchSchema } from '../../control-plane/admin/patch-schema.ts';
 import { permissions } from '../../control-plane/identity/admins.ts';
+import { tenantSpec } from '../../crds/tenant.ts';
 import { type Code, controlPlane, entryOf, shared } from '../../problems/catalogue.ts';
 
 interface Operation {
@@ -74,4 +77,34 @@ test('every problem is one of some operation, but for those of a path that is no
     ),
   );
   expect(Object.keys({ ...shared, ...controlPlane }).filter((code) => !declared.has(code))).toEqual(['method-not-allowed', 'internal']);
+});
+
+describe('the schema of a merge patch', () => {
+  test('makes every field optional and lets null remove those that need not be there', () => {
+    const described = z.strictObject({
+      kept: z.string(),
+      mode: z.enum(['a', 'b']).default('a'),
+      map: z.record(z.string(), z.boolean()).optional(),
+      part: z.strictObject({ name: z.string(), size: z.int().optional() }),
+      list: z.array(z.strictObject({ name: z.string() })).optional(),
+    });
+    const { properties, ...rest } = mergePatchSchema(described) as { properties: Record<string, object> };
+    expect(rest).toEqual({ type: 'object', additionalProperties: false });
+    expect(properties).toMatchObject({
+      kept: { type: 'string' },
+      mode: { type: ['string', 'null'], enum: ['a', 'b', null] },
+      map: { type: ['object', 'null'], additionalProperties: { type: ['boolean', 'null'] } },
+      part: { type: 'object', properties: { name: { type: 'string' }, size: { type: ['integer', 'null'] } } },
+      list: { type: ['array', 'null'], items: { required: ['name'] } },
+    });
+    for (const absent of [properties['mode'], properties['part']]) {
+      expect(absent).not.toHaveProperty('default');
+      expect(absent).not.toHaveProperty('required');
+    }
+  });
+
+  test('names every field that PATCH takes', () => {
+    const { properties } = read('control-plane/openapi.json').components.schemas.TenantPatch as { properties: object };
+    expect(Object.keys(properties).sort()).toEqual(['labels', ...Object.keys(tenantSpec.shape)].sort());
+  });
 });

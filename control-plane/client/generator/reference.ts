@@ -119,6 +119,11 @@ function fieldsOf(schema: Json, prefix: string): string[][] {
 
 function typeName(schema: Json): string {
   if (typeof schema['$ref'] === 'string') return schemaName(schema);
+  const { type, enum: values } = schema;
+  if (Array.isArray(type)) {
+    const named = Array.isArray(values) ? values.filter((value) => value !== null) : undefined;
+    return (type as string[]).map((one) => (one === 'null' ? '`null`' : typeName({ ...schema, type: one, enum: named }))).join(' or ');
+  }
   if (Array.isArray(schema['enum'])) return schema['enum'].map((value) => `\`${String(value)}\``).join(' \\| ');
   if ('const' in schema) return `\`${String(schema['const'])}\``;
   const either = (schema['anyOf'] ?? schema['oneOf']) as readonly Json[] | undefined;
