@@ -64,7 +64,7 @@ class ExportReading {
   #keys: TrustedKeys;
   #verification: ChainVerification | undefined;
   /** A month before its first record. */
-  #month: { readonly month: string; readonly begun: boolean; readonly heads: SignedHead[]; removal?: SignedRemoval } | undefined;
+  #month: { readonly month: string; readonly started: boolean; readonly heads: SignedHead[]; removal?: SignedRemoval } | undefined;
   #records = 0;
   #end: { readonly whole: boolean; readonly signed: boolean } | undefined;
   #scope: ExportScope = {};
@@ -104,7 +104,7 @@ class ExportReading {
         this.#endMonth();
         const { chain, month, begun } = line;
         const heads = this.#kept.filter((head) => head.chain === chain && head.month === month);
-        this.#month = { month, begun: begun === true, heads };
+        this.#month = { month, started: begun === true, heads };
         return;
       }
       case 'head':
@@ -121,8 +121,8 @@ class ExportReading {
         const { type: _, ...record } = line;
         this.#records += 1;
         this.#verification.add(record);
-        const begun = record.chain === platformChain ? monthStartIn(record.record) : undefined;
-        if (begun !== undefined) this.#starts.push(begun);
+        const start = record.chain === platformChain ? monthStartIn(record.record) : undefined;
+        if (start !== undefined) this.#starts.push(start);
         return;
       }
       default:
@@ -160,9 +160,9 @@ class ExportReading {
   #missing(): MonthVerdict[] {
     const detail = new Map<string, readonly [MonthStart, string]>();
     const miss = (month: MonthStart, why: string) => detail.set(`${month.chain} ${month.month}`, [month, why]);
-    for (const begun of this.#starts) {
-      if (inRange(begun.month, this.#scope))
-        miss(begun, "the platform's chain records the start of the month, and the export does not have the month");
+    for (const start of this.#starts) {
+      if (inRange(start.month, this.#scope))
+        miss(start, "the platform's chain records the start of the month, and the export does not have the month");
     }
     for (const head of this.#kept) {
       if (mustHave(this.#scope, head, this.#chains.has(head.chain)))

@@ -60,7 +60,7 @@ export interface MonthClaims {
   readonly heads: readonly SignedHead[];
   readonly removal?: SignedRemoval | undefined;
   /** Whether the platform's chain records the month's start, so that the month must have a record. */
-  readonly begun?: boolean | undefined;
+  readonly started?: boolean | undefined;
   /** The month's last record and whether the month is closed, as the ledger wrote them. Not signed. */
   readonly end?: { readonly sequence: number; readonly hash: string; readonly closed: boolean } | undefined;
 }
@@ -183,7 +183,7 @@ class Month {
     const { end } = this.#claims;
     const sequence = this.#sequence;
     const due = Math.max(0, end?.sequence ?? 0, ...this.#signed.keys());
-    if (sequence === 0 && due === 0 && this.#claims.begun) {
+    if (sequence === 0 && due === 0 && this.#claims.started) {
       return {
         kind: 'truncated',
         sequence: 1,

@@ -30,7 +30,7 @@ export interface Intent {
   /** The tenant that is changed; only its name when it does not exist yet; left out when the action concerns no tenant. */
   readonly tenant?: Tenant | { readonly name: string };
   readonly requestId: string;
-  /** Names of what is changed and to what; secrets in it are blotted out. */
+  /** The changed fields and their new values. Secrets in them are masked. */
   readonly details?: unknown;
 }
 
@@ -67,12 +67,14 @@ export class Audit {
 
   /** Records the intent. @throws errors of the driver; the action must not be performed then. */
   async begin(intent: Intent): Promise<PendingAction> {
-    const begun = this.#record(intent, 'intended', intent.details ?? {});
-    await this.#ledger.join(begun);
+    const intended = this.#record(intent, 'intended', intent.details ?? {});
+    await this.#ledger.join(intended);
     return {
       succeeded: (details = {}, tenant) =>
-        this.#settle(this.#record(tenant === undefined ? intent : { ...intent, tenant }, 'ok', { intent: begun.id, ...asObject(details) })),
-      failed: (code, details = {}) => this.#settle(this.#record(intent, code, { intent: begun.id, ...asObject(details) })),
+        this.#settle(
+          this.#record(tenant === undefined ? intent : { ...intent, tenant }, 'ok', { intent: intended.id, ...asObject(details) }),
+        ),
+      failed: (code, details = {}) => this.#settle(this.#record(intent, code, { intent: intended.id, ...asObject(details) })),
     };
   }
 

@@ -10,7 +10,7 @@ import type { AuditTables } from './tables.ts';
 export interface StoredMonth {
   readonly month: string;
   /** Whether the platform's chain records the month's start. */
-  readonly begun: boolean;
+  readonly started: boolean;
   readonly heads: readonly SignedHead[];
   readonly removal: SignedRemoval | undefined;
   readonly end: { readonly sequence: number; readonly hash: string; readonly closed: boolean } | undefined;
@@ -44,7 +44,7 @@ export class ChainReader {
   }
 
   /** Months with a record, a head or a recorded start, in order. */
-  async months({ chain, begun }: Pick<ExpectedChain, 'chain' | 'begun'>, range: Months): Promise<string[]> {
+  async months({ chain, startedMonths }: Pick<ExpectedChain, 'chain' | 'startedMonths'>, range: Months): Promise<string[]> {
     const { from = '', to = '9999-12' } = range;
     // Finds the months of records with one index step each, because a month may have millions of records.
     const { rows } = await sql<{ month: string }>`
@@ -55,16 +55,16 @@ export class ChainReader {
          WHERE recorded.month IS NOT NULL)
       SELECT month FROM recorded WHERE month BETWEEN ${from} AND ${to}
       UNION SELECT month FROM audit_heads WHERE chain = ${chain} AND month BETWEEN ${from} AND ${to}`.execute(this.#db);
-    return [...new Set([...rows.map(({ month }) => month), ...begun.filter((month) => from <= month && month <= to)])].sort();
+    return [...new Set([...rows.map(({ month }) => month), ...startedMonths.filter((month) => from <= month && month <= to)])].sort();
   }
 
   /** Everything about a month except its records, read at once. */
-  async month({ chain, begun }: Pick<ExpectedChain, 'chain' | 'begun'>, month: string): Promise<StoredMonth> {
+  async month({ chain, startedMonths }: Pick<ExpectedChain, 'chain' | 'startedMonths'>, month: string): Promise<StoredMonth> {
     const row = await this.#heads([chain], { from: month, to: month }).executeTakeFirst();
     const head = row && signedHeadOf(row);
     return {
       month,
-      begun: begun.includes(month),
+      started: startedMonths.includes(month),
       end: row && { sequence: Number(row.sequence), hash: row.hash, closed: row.final === true },
       heads: head === undefined ? [] : [head],
       removal: row && signedRemovalOf(row),
@@ -130,7 +130,10 @@ export class ChainReader {
   }
 
   /** The start of a reading from `month`: the chain's beginning, or the final head of the month before. */
-  async start(due: Pick<ExpectedChain, 'chain' | 'begun'>, month: string | undefined): Promise<'beginning' | SignedHead | undefined> {
+  async start(
+    due: Pick<ExpectedChain, 'chain' | 'startedMonths'>,
+    month: string | undefined,
+  ): Promise<'beginning' | SignedHead | undefined> {
     if (month === undefined) return 'beginning';
     const earlier = await this.months(due, { to: before(month) });
     const last = earlier.at(-1);

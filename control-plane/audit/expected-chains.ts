@@ -18,7 +18,7 @@ export interface ExpectedChain {
   /** Whether the list of chains has the chain under that name. */
   readonly listed: boolean;
   /** Months whose start the platform's chain records. */
-  readonly begun: readonly string[];
+  readonly startedMonths: readonly string[];
 }
 
 /** Chains of the list in a scope. */
@@ -40,7 +40,7 @@ export async function expectedChains(db: Kysely<AuditTables>, scope: Scope): Pro
     chain: string;
     tenant: string | null;
     listed: boolean;
-    begun: string[] | null;
+    started_months: string[] | null;
     kept: boolean;
     earliest: string;
   }>`
@@ -49,7 +49,7 @@ export async function expectedChains(db: Kysely<AuditTables>, scope: Scope): Pro
       UNION ALL
       SELECT next.chain, next.tenant_name FROM recorded CROSS JOIN LATERAL
         (SELECT chain, tenant_name FROM audit_records WHERE chain > recorded.chain ORDER BY chain, month, sequence LIMIT 1) AS next),
-    begun AS (
+    started AS (
       SELECT details->>'chain' AS chain, details->>'month' AS month, details->>'tenant' AS tenant,
         details->>'organizationId' AS organization
       FROM audit_records WHERE chain = ${platformChain} AND kind = 'chain'),
@@ -58,10 +58,10 @@ export async function expectedChains(db: Kysely<AuditTables>, scope: Scope): Pro
       UNION ALL SELECT DISTINCT chain, NULL FROM audit_heads),
     known AS (
       SELECT chain, tenant_name AS tenant, organization_id AS organization, false AS kept FROM audit_chains
-      UNION ALL SELECT chain, tenant, organization, false FROM begun
+      UNION ALL SELECT chain, tenant, organization, false FROM started
       UNION ALL SELECT chain, tenant, NULL, true FROM kept
       UNION ALL SELECT ${platformChain}, NULL, NULL, false WHERE EXISTS (SELECT FROM kept)),
-    begun_months AS (SELECT chain, array_agg(DISTINCT month) AS months FROM begun GROUP BY chain),
+    started_months AS (SELECT chain, array_agg(DISTINCT month) AS months FROM started GROUP BY chain),
     readable AS (
       SELECT chain, max(tenant) AS tenant, min(tenant) IS NOT DISTINCT FROM max(tenant) AS agreed, bool_or(kept) AS kept
       FROM known
@@ -70,17 +70,17 @@ export async function expectedChains(db: Kysely<AuditTables>, scope: Scope): Pro
         AND (${tenant}::text IS NULL OR bool_or(tenant = ${tenant})))
     SELECT readable.chain, coalesce(listed.tenant_name, readable.tenant) AS tenant,
       listed.chain IS NOT NULL AND agreed AND listed.tenant_name IS NOT DISTINCT FROM readable.tenant AS listed,
-      begun_months.months AS begun, readable.kept,
+      started_months.months AS started_months, readable.kept,
       coalesce((SELECT min(month) FROM audit_heads WHERE month > '1970-01'), to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM')) AS earliest
     FROM readable
       LEFT JOIN audit_chains AS listed ON listed.chain = readable.chain
-      LEFT JOIN begun_months ON begun_months.chain = readable.chain
+      LEFT JOIN started_months ON started_months.chain = readable.chain
     ORDER BY readable.chain`.execute(db);
-  return rows.map(({ chain, tenant: name, listed, begun, kept, earliest }) => ({
+  return rows.map(({ chain, tenant: name, listed, started_months, kept, earliest }) => ({
     chain,
     tenant: name ?? undefined,
     listed,
     // A chain that is only listed must have a month: it is listed together with its first record.
-    begun: begun ?? (kept || (chain === platformChain && !rows.some((row) => row.kept)) ? [] : [earliest]),
+    startedMonths: started_months ?? (kept || (chain === platformChain && !rows.some((row) => row.kept)) ? [] : [earliest]),
   }));
 }

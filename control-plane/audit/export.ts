@@ -58,8 +58,8 @@ async function* linesOf(due: ExpectedChain, { reader, range, signal }: ExportOpt
   const before = typeof start === 'object' ? { before: start } : {};
   yield { type: 'chain', chain, ...name, beginning: start === 'beginning', ...before };
   for (const month of months) {
-    const { heads, removal, begun } = await reader.month(due, month);
-    yield { type: 'month', chain, month, begun };
+    const { heads, removal, started } = await reader.month(due, month);
+    yield { type: 'month', chain, month, begun: started };
     for (const head of heads) yield { type: 'head', ...head };
     if (removal !== undefined) {
       yield { type: 'removal', ...removal };

@@ -11,7 +11,7 @@ import type { AuditTables } from './tables.ts';
 export interface HeadSignerOptions {
   readonly db: Kysely<AuditTables>;
   readonly key: SigningKey;
-  /** Throws once this replica does not lead any more. */
+  /** Throws once this replica no longer leads. */
   readonly assertLeading: () => void;
   readonly log: Logger;
 }
@@ -113,7 +113,7 @@ export class HeadSigner {
 
   /** Hash that the first record of a month must contain; undefined while the month before has no final head. */
   async #endBefore(chain: string, month: string): Promise<string | undefined> {
-    const start = await this.#reader.start({ chain, begun: [] }, month);
+    const start = await this.#reader.start({ chain, startedMonths: [] }, month);
     if (start === 'beginning') return genesis;
     return start !== undefined && isSignedHead(this.#options.key.trusted, start) ? start.hash : undefined;
   }

@@ -141,8 +141,8 @@ export async function appendIn(transaction: Transaction<AuditTables>, records: r
   const own = byChain.get(platformChain) ?? [];
   byChain.delete(platformChain);
   const placed = byChain.size === 0 ? [] : await place(byChain);
-  const begun = placed.flatMap(({ chained, end }) => (chained[0]?.sequence === 1 ? [monthStartRecord(end)] : []));
-  if (own.length + begun.length > 0) placed.push(...(await place(new Map([[platformChain, [...begun, ...own]]]))));
+  const starts = placed.flatMap(({ chained, end }) => (chained[0]?.sequence === 1 ? [monthStartRecord(end)] : []));
+  if (own.length + starts.length > 0) placed.push(...(await place(new Map([[platformChain, [...starts, ...own]]]))));
   if (placed.length === 0) return 0;
   await advance(
     transaction,
@@ -150,7 +150,7 @@ export async function appendIn(transaction: Transaction<AuditTables>, records: r
   );
   const added = placed.flatMap(({ chained }) => chained);
   await insert(transaction, added);
-  return added.length - begun.length;
+  return added.length - starts.length;
 }
 
 interface Placed {

@@ -8,8 +8,8 @@ const maxDepth = 12;
 const maxLength = 16 * 1024;
 
 /**
- * Details as they may be kept for years: what is or may be a secret is blotted out, and what is long is cut. Environment variables of
- * containers lose their values, which may be anything.
+ * Returns details that may be kept for years: possible secrets are masked and long texts are cut. Environment variables of containers
+ * lose their values, which may be anything.
  */
 export function redact(details: unknown): Json {
   const cut = visit(details, '', 0);
