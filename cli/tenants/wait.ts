@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AdminApiClient, Schemas } from '../../control-plane/client/client.ts';
 import type { Condition } from '../../crds/conditions.ts';
-import { isTrue } from '../../crds/conditions.ts';
+import { isTrue, remedyOf } from '../../crds/conditions.ts';
 import { bodyOf } from '../admin-api.ts';
 import { Failure } from '../failure.ts';
 import type { Invocation } from '../invocation.ts';
@@ -19,8 +19,9 @@ export interface WaitOptions {
 
 /**
  * Reads the tenant again and again until it satisfies `condition`; undefined stands for one that is gone. Each condition is told as it
- * changes. A control plane that is away for a moment is waited for, too.
- * @throws Failure timedOut, notFound
+ * changes. A control plane that is away for a moment is waited for, too. A tenant that is Stalled is not waited for: only a person can end
+ * that.
+ * @throws Failure timedOut, notFound, faultFound
  */
 export async function waitFor(
   invocation: Invocation,
@@ -39,6 +40,12 @@ export async function waitFor(
       last = found;
       tell(invocation, last, told);
       if (condition(last)) return last;
+      const stall = stallOf(last);
+      if (stall !== undefined)
+        throw new Failure('faultFound', `Tenant ${name} ${goal}. ${stall.reason}: ${stall.message}`, {
+          details: wanting(last),
+          remedy: remedyOf('Stalled', stall.reason) ?? `tenantry diagnose ${name}`,
+        });
       if (last === undefined) throw new Failure('notFound', `Tenant ${name} is gone.`);
     }
     if (now().getTime() > deadline)
@@ -50,9 +57,28 @@ export async function waitFor(
   }
 }
 
-/** Whether the tenant is Ready as its spec is now. */
+/** Whether the operator has taken the newest spec into account. */
+const isObserved = (tenant: TenantWithEvents | undefined): boolean => tenant?.status.observedGeneration === tenant?.generation;
+
+/**
+ * Whether nothing is left to do: the spec is the newest, and no roll-out or migration is under way. By the rules of
+ * https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus
+ */
+export const isSettled = (tenant: TenantWithEvents | undefined): boolean =>
+  isObserved(tenant) && conditionsOf(tenant).some(({ type, status }) => type === 'Reconciling' && status === 'False');
+
+/** Whether the tenant is Ready as its spec is now, with nothing left to do. */
 export const isReady = (tenant: TenantWithEvents | undefined): boolean =>
-  isTrue(conditionsOf(tenant), 'Ready') && tenant?.status.observedGeneration === tenant?.generation;
+  isTrue(conditionsOf(tenant), 'Ready') && !isTrue(conditionsOf(tenant), 'Stalled') && isSettled(tenant);
+
+/** Whether no pod of the tenant is left to stop. */
+export const isSuspended = (tenant: TenantWithEvents | undefined): boolean =>
+  isSettled(tenant) && conditionsOf(tenant).some(({ type, reason }) => type === 'WorkloadAvailable' && reason === 'Suspended');
+
+function stallOf(tenant: TenantWithEvents | undefined): Condition | undefined {
+  if (!isObserved(tenant)) return undefined;
+  return conditionsOf(tenant).find(({ type, status }) => type === 'Stalled' && status === 'True');
+}
 
 export const conditionsOf = (
   tenant: { readonly status: { readonly conditions?: readonly Condition[] } } | undefined,

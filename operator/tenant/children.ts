@@ -125,7 +125,7 @@ function slim<T extends KubeObject>(object: T): T {
 /** Of a pod only what says why it does not start, where it is, and what it was made with. */
 function slimPod(pod: PodObject): PodObject {
   const { phase, podIP, conditions, containerStatuses, initContainerStatuses } = pod.status ?? {};
-  const { name, namespace, uid, resourceVersion, labels: own, annotations, deletionTimestamp } = pod.metadata;
+  const { name, namespace, uid, resourceVersion, labels: own, annotations, creationTimestamp, deletionTimestamp } = pod.metadata;
   return {
     metadata: {
       name,
@@ -134,6 +134,7 @@ function slimPod(pod: PodObject): PodObject {
       ...(resourceVersion ? { resourceVersion } : {}),
       ...(own ? { labels: own } : {}),
       ...(annotations ? { annotations } : {}),
+      ...(creationTimestamp ? { creationTimestamp } : {}),
       ...(deletionTimestamp ? { deletionTimestamp } : {}),
     },
     status: {

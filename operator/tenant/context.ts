@@ -87,7 +87,9 @@ export async function writeStatus(
   for (const type of ['Ready', 'Stalled'] as const) {
     const before = tenant.status?.conditions?.find((condition) => condition.type === type);
     const after = status.conditions?.find((condition) => condition.type === type);
-    if (!after || before?.status === after.status) continue;
+    // A tenant that stalls for another reason than before is news, too.
+    const same = before?.status === after?.status && (type !== 'Stalled' || before?.reason === after?.reason);
+    if (!after || same) continue;
     if (type === 'Ready' && after.status === 'True') await events.record(tenant, 'Normal', 'Ready', after.message);
     else if (type === 'Ready' && before?.status === 'True') {
       // What somebody asked for is no cause for alarm.

@@ -1,6 +1,7 @@
 import {
   type Condition,
   type ConditionReason,
+  conditionOfStall,
   isTrue,
   mergeConditions,
   remedyOf,
@@ -95,15 +96,22 @@ function decide(tenant: Tenant, findings: Findings): Verdict[] {
     routeVerdict(findings),
     verifiedVerdict(tenant, findings, suspended),
   ].map((part) => (part.type === stall?.type ? stall : part));
-  const blocked = findings.blocked ?? stalledBy(tenant, parts) ?? (suspended ? undefined : failedRollout(findings));
+  const failed = suspended ? undefined : failedRollout(findings);
+  const blocked = findings.blocked ?? stalledBy(tenant, parts) ?? failed;
   const ready = readyVerdict(tenant, parts, findings, blocked, suspended);
-  const settled = ready.status === 'True' && parts.every(({ status }) => status === 'True');
+  const settled = suspended
+    ? !findings.workload?.available
+    : ready.status === 'True' && parts.every(({ status }) => status === 'True') && !isRollingOut(findings);
   return [
     ...parts,
     ready,
-    settled || blocked || suspended
+    settled || blocked
       ? verdict('Reconciling', 'Settled', 'Nothing is being changed.')
-      : verdict('Reconciling', 'Progressing', `Waiting for: ${waitingFor(tenant, parts).join(', ')}.`),
+      : verdict(
+          'Reconciling',
+          'Progressing',
+          `Waiting for: ${suspended ? 'the pods to stop' : waitingFor(tenant, parts, findings).join(', ')}.`,
+        ),
     blocked
       ? verdict('Stalled', blocked.reason, blocked.message)
       : verdict('Stalled', 'Progressing', troubleOf(findings) ?? 'Nothing has to be done by hand.'),
@@ -214,14 +222,20 @@ function readyVerdict(
     // It is the message that lists of tenants show.
     const but = blocked?.message ?? findings.keysProblem?.message ?? withoutTools;
     return available
-      ? verdict(type, 'Ready', but === undefined ? 'The tenant serves.' : `The tenant serves as it is. ${but}`)
+      ? verdict(type, 'Ready', servesBut(blocked, but))
       : verdict(type, 'WorkloadUnavailable', ['No pod of the tenant serves.', ...trouble].join(' '));
   }
   if (blocked) return verdict(type, 'Stalled', blocked.message);
-  const waiting = waitingFor(tenant, parts);
+  const waiting = waitingFor(tenant, parts, findings);
   return waiting.length === 0
     ? verdict(type, 'Ready', ['The tenant serves.', withoutTools ?? []].flat().join(' '))
     : verdict(type, 'Progressing', [`Waiting for: ${waiting.join(', ')}.`, ...trouble].join(' '));
+}
+
+function servesBut(blocked: Blocked | undefined, but: string | undefined): string {
+  if (but === undefined) return 'The tenant serves.';
+  const failed = conditionOfStall(blocked?.reason ?? '') === 'WorkloadAvailable';
+  return failed ? `The tenant serves, but its new pods do not: ${but}` : `The tenant serves as it is. ${but}`;
 }
 
 /** The handshake is recorded only once everything else holds, so its record says that the tenant was ready once. */
@@ -235,16 +249,27 @@ export function hadSecrets(tenant: Tenant): boolean {
   return condition !== undefined && condition.reason !== 'Pending';
 }
 
-/** The control plane's part is named only when nothing else is missing: naming it earlier would cost a write when it comes. */
-function waitingFor(tenant: Tenant, parts: readonly Verdict[]): string[] {
+/** Pods of the former kind serve until the new ones do. */
+function isRollingOut({ workload }: Findings): boolean {
+  return workload?.settled === false && workload.available;
+}
+
+/**
+ * The names of what is missing. The control plane's part is named only when nothing else is missing: naming it earlier would cost a write
+ * when it comes.
+ */
+function waitingFor(tenant: Tenant, parts: readonly Verdict[], findings: Findings): string[] {
   const missing: string[] = parts.filter((verdict) => verdict.status !== 'True').map((verdict) => verdict.type);
+  if (missing.length === 0 && isRollingOut(findings)) return ['the new pods'];
   const own = missing.filter((type) => type !== 'Verified');
   return own.length === 0 && !isTrue(tenant.status?.conditions, 'AuthorizationReady') ? ['AuthorizationReady', ...missing] : missing;
 }
 
 function phaseOf(tenant: Tenant, conditions: readonly Condition[]): NonNullable<TenantStatus['phase']> {
   if (tenant.metadata.deletionTimestamp !== undefined) return 'Deleting';
-  if (isTrue(conditions, 'Stalled')) return 'Stalled';
+  const stalled = conditions.find(({ type, status }) => type === 'Stalled' && status === 'True');
+  const degraded = wasReady(tenant) && conditionOfStall(stalled?.reason ?? '') === 'WorkloadAvailable';
+  if (stalled) return degraded ? 'Degraded' : 'Stalled';
   if (isTrue(conditions, 'Ready')) return 'Ready';
   if (tenant.spec.suspended) return 'Suspended';
   return wasReady(tenant) ? 'Degraded' : 'Provisioning';

@@ -91,10 +91,27 @@ export function workloadState(
   const available = (status?.availableReplicas ?? 0) > 0;
   const settled =
     current && status?.updatedReplicas === wanted && status.availableReplicas === wanted && status.replicas === wanted && wanted > 0;
-  const cause = settled ? undefined : (problemOf(pods) ?? apiProblemOf(pods, reportOf, servedRevision) ?? refusalOf(status?.conditions));
+  const ofNow = current && (status.updatedReplicas ?? 0) > 0 ? newest(pods) : pods.filter((pod) => !isOfDeployment(pod));
+  const cause = settled ? undefined : (problemOf(ofNow) ?? apiProblemOf(ofNow, reportOf, servedRevision) ?? refusalOf(status?.conditions));
   const overdue = !settled && current ? overdueOf(status?.conditions) : undefined;
   const problem = cause ? { ...cause, stalls: cause.stalls || stallsAtOnce(cause.reason) || overdue !== undefined } : overdue;
   return { available, settled, ...(problem ? { problem } : {}) };
+}
+
+const templateHash = 'pod-template-hash';
+
+function isOfDeployment({ metadata }: PodObject): boolean {
+  return metadata.labels?.[templateHash] !== undefined;
+}
+
+/** The pods without those of former roll-outs, whose faults may be mended already. */
+function newest(pods: readonly PodObject[]): PodObject[] {
+  const time = ({ metadata }: PodObject): number => Date.parse(metadata.creationTimestamp ?? '') || 0;
+  const last = Math.max(0, ...pods.filter(isOfDeployment).map(time));
+  const current = new Set(
+    pods.filter((pod) => isOfDeployment(pod) && time(pod) === last).map(({ metadata }) => metadata.labels?.[templateHash]),
+  );
+  return pods.filter((pod) => !isOfDeployment(pod) || current.has(pod.metadata.labels?.[templateHash]));
 }
 
 /**

@@ -336,3 +336,88 @@ describe('the settings', () => {
     expect(read).not.toThrowError(/hunter2/);
   });
 });
+
+describe('a roll-out', () => {
+  const once = { ...authorized, server, conditions: [condition('Ready', 'True'), ...authorized.conditions] };
+  const crash = { reason: 'CrashLoop', message: 'container api keeps ending.', stalls: true } as const;
+
+  test('is Reconciling until the new pods serve, while the tenant stays Ready', () => {
+    const status = statusOf(tenant({}, once), { ...complete, workload: { available: true, settled: false } }, now);
+    expect(verdict(status, 'Reconciling')).toMatchObject({ status: 'True', message: 'Waiting for: the new pods.' });
+    expect(verdict(status, 'Stalled').status).toBe('False');
+    expect(verdict(status, 'Ready')).toMatchObject({ status: 'True', message: 'The tenant serves.' });
+    expect(status.phase).toBe('Ready');
+  });
+
+  test('that fails is Stalled and Degraded while the old pod serves', () => {
+    const status = statusOf(tenant({}, once), { ...complete, workload: { available: true, settled: false, problem: crash } }, now);
+    expect(verdict(status, 'Reconciling').status).toBe('False');
+    expect(verdict(status, 'Stalled')).toMatchObject({ status: 'True', reason: 'CrashLoop', message: crash.message });
+    expect(verdict(status, 'WorkloadAvailable')).toMatchObject({ status: 'True', reason: 'Available' });
+    expect(verdict(status, 'Ready')).toMatchObject({
+      status: 'True',
+      message: 'The tenant serves, but its new pods do not: container api keeps ending.',
+    });
+    expect(status.phase).toBe('Degraded');
+  });
+
+  test('that fails before the first Ready stalls the tenant', () => {
+    const status = statusOf(tenant({}, authorized), { ...complete, workload: { available: false, settled: false, problem: crash } }, now);
+    expect(verdict(status, 'WorkloadAvailable')).toMatchObject({ status: 'False', reason: 'CrashLoop' });
+    expect(verdict(status, 'Stalled')).toMatchObject({ status: 'True', reason: 'CrashLoop' });
+    expect(status.phase).toBe('Stalled');
+  });
+
+  test('that stops the pods of a suspended tenant is Reconciling until they are gone', () => {
+    const serving = { ...complete, workload: { available: true, settled: false } };
+    const status = statusOf(tenant({ suspended: true }, once), serving, now);
+    expect(verdict(status, 'Reconciling')).toMatchObject({ status: 'True', message: 'Waiting for: the pods to stop.' });
+    const stopped = statusOf(tenant({ suspended: true }, once), { ...complete, workload: { available: false, settled: false } }, now);
+    expect(verdict(stopped, 'Reconciling').status).toBe('False');
+  });
+
+  const rolling = (conditions: object[], updatedReplicas = 1) =>
+    ({
+      metadata: { name: 'stack', generation: 2 },
+      spec: { replicas: 1 },
+      status: { observedGeneration: 2, replicas: 2, updatedReplicas, availableReplicas: 1, conditions },
+    }) as never;
+  const late = { type: 'Progressing', status: 'False', reason: 'ProgressDeadlineExceeded' };
+  const pod = (hash: string, created: string, containerStatus: object) =>
+    ({
+      metadata: { name: hash, namespace: 'tenant-acme', creationTimestamp: created, labels: { 'pod-template-hash': hash } },
+      status: { containerStatuses: [{ name: 'api', ready: false, ...containerStatus }] },
+    }) as never;
+  const crashing = { restartCount: 1, state: { waiting: { reason: 'CrashLoopBackOff' } } };
+  const starting = { restartCount: 0, state: { running: {} } };
+  const pulling = { restartCount: 0, state: { waiting: { reason: 'ImagePullBackOff' } } };
+  const [first, second] = ['2026-01-02T03:00:00Z', '2026-01-02T03:01:00Z'];
+
+  test('past its deadline stalls, with the reason of the pods where they have one', () => {
+    expect(workloadState(rolling([late]), []).problem).toMatchObject({ reason: 'ProgressDeadlineExceeded', stalls: true });
+    expect(workloadState(rolling([late]), [pod('new', second, pulling)]).problem).toMatchObject({
+      reason: 'ImagePullFailed',
+      stalls: true,
+    });
+    expect(workloadState(rolling([]), [pod('new', second, pulling)]).problem).toMatchObject({ reason: 'ImagePullFailed', stalls: false });
+  });
+
+  test('that mends another is not blamed for the crashes of the former pods', () => {
+    const pods = [pod('old', first, crashing), pod('new', second, starting)];
+    expect(workloadState(rolling([]), pods).problem).toBeUndefined();
+    expect(workloadState(rolling([], 0), [pod('old', first, crashing)]).problem).toBeUndefined();
+    expect(workloadState(rolling([]), [pod('old', first, starting), pod('new', second, crashing)]).problem).toMatchObject({
+      reason: 'CrashLoop',
+      stalls: true,
+    });
+  });
+
+  test('stays a crash loop while the container is tried again', () => {
+    const last = { terminated: { exitCode: 1, startedAt: first, finishedAt: '2026-01-02T03:00:01Z' } };
+    const again = { restartCount: 2, state: { running: {} }, lastState: last };
+    expect(workloadState(rolling([]), [pod('new', second, again)]).problem?.reason).toBe('CrashLoop');
+    expect(workloadState(rolling([]), [pod('new', second, { ...again, ready: true })]).problem).toBeUndefined();
+    const long = { terminated: { exitCode: 1, startedAt: first, finishedAt: '2026-01-02T05:00:00Z' } };
+    expect(workloadState(rolling([]), [pod('new', second, { ...again, lastState: long })]).problem).toBeUndefined();
+  });
+});

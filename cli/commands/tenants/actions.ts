@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Tenant } from '../../../control-plane/client/client.ts';
 import { adminApi, bodyOf } from '../../admin-api.ts';
 import { tenantTable } from '../../tenants/show.ts';
-import { isReady, waitFor } from '../../tenants/wait.ts';
+import { isReady, isSettled, isSuspended, type TenantWithEvents, waitFor } from '../../tenants/wait.ts';
 import { action, examples, type InvocationOf } from '../action.ts';
 import { type Forcing, forced, forcing, type Waiting, waiting } from './options.ts';
 
@@ -25,7 +25,7 @@ export function actionCommands(tenants: Command, invocationOf: InvocationOf): vo
         action<Waiting & Forcing, [string]>(invocationOf, async (invocation, options, name) => {
           const api = adminApi(invocation);
           const changed = await bodyOf(api.POST(path, { params: { path: { name }, query: forced(options) } }));
-          const reached = verb === 'resume' ? isReady : (tenant: Tenant | undefined) => tenant?.status.phase === 'Suspended';
+          const reached = verb === 'resume' ? isReady : isSuspended;
           const shown: Tenant =
             (options.wait === true ? await waitFor(invocation, api, name, reached, { seconds: options.timeout, goal }) : undefined) ??
             changed;
@@ -43,7 +43,8 @@ export function actionCommands(tenants: Command, invocationOf: InvocationOf): vo
       action<Waiting, [string]>(invocationOf, async (invocation, options, name) => {
         const api = adminApi(invocation);
         const { rotationRequest, tenant } = await bodyOf(api.POST('/admin/tenants/{name}/rotate', { params: { path: { name } } }));
-        const done = (current: Tenant | undefined): boolean => current?.status.secrets?.rotationRequest === rotationRequest;
+        const done = (current: TenantWithEvents | undefined): boolean =>
+          current?.status.secrets?.rotationRequest === rotationRequest && isSettled(current);
         const shown: Tenant =
           (options.wait === true
             ? await waitFor(invocation, api, name, done, { seconds: options.timeout, goal: 'has not been rotated' })

@@ -1,4 +1,4 @@
-import { conditionOfStall, remedyOf as remedyOfCondition } from '../../../crds/conditions.ts';
+import { type Condition, conditionOfStall, remedyOf as remedyOfCondition } from '../../../crds/conditions.ts';
 import { namespaceOf } from '../../../crds/names.ts';
 import { type KubeObject, kinds } from '../../../kube/resources.ts';
 import { type Cluster, type ContainerStatus, type Event, type Pod, timeOf } from '../cluster.ts';
@@ -23,7 +23,7 @@ export const podLink: Link = {
   async check(scene, reachable) {
     const { cluster, tenant } = scene;
     if (cluster === undefined || tenant === undefined) return lookFromOutside(scene, reachable, scene.noClusterBecause);
-    const finding = named(await asPermitted(() => lookInside(cluster, tenant.name, scene.commands)), tenant);
+    const finding = named(await asPermitted(() => lookInside(cluster, tenant, scene.commands)), tenant);
     if (finding.state === 'not checked') return lookFromOutside(scene, reachable, finding.why);
     if (finding.state !== 'broken' || databaseFault(tenant) === undefined) return finding;
     return notChecked(`its database is not ready, and the pod waits for it: ${finding.fault}`, finding.seen);
@@ -31,12 +31,20 @@ export const podLink: Link = {
 };
 
 /** The operator's own words where it knows why the API does not serve. The containers alone show only that they run. */
-function named(finding: Finding, { status }: KnownTenant): Finding {
-  const workload = status.conditions?.find(({ type }) => type === 'WorkloadAvailable');
-  const known = workload?.status === 'False' && conditionOfStall(workload.reason) !== undefined ? workload : undefined;
+function named(finding: Finding, tenant: KnownTenant): Finding {
+  const failed = failedRollout(tenant);
+  const workload = failed ?? tenant.status.conditions?.find(({ type, status }) => type === 'WorkloadAvailable' && status === 'False');
+  const known = workload !== undefined && conditionOfStall(workload.reason) !== undefined ? workload : undefined;
   if (finding.state !== 'broken' || known === undefined) return finding;
   const remedy = remedyOfCondition('WorkloadAvailable', known.reason) ?? finding.remedy;
   return { ...finding, fault: `${known.reason}: ${known.message}`, remedy, seen: [finding.fault, ...finding.seen] };
+}
+
+/** The stall of a roll-out that only a person can end. A pod of the former one may serve meanwhile. */
+function failedRollout({ status }: KnownTenant): Condition | undefined {
+  return status.conditions?.find(
+    ({ type, status: holds, reason }) => type === 'Stalled' && holds === 'True' && conditionOfStall(reason) === 'WorkloadAvailable',
+  );
 }
 
 /** What can be told of the pod by what answers. `because`: why the cluster does not tell. */
@@ -46,6 +54,9 @@ async function lookFromOutside(
   because: string,
 ): Promise<Finding> {
   const unseen = `the cluster is not looked into: ${because}`;
+  const failed = tenant && failedRollout(tenant);
+  if (failed !== undefined)
+    return broken(`${failed.reason}: ${failed.message}`, remedyOfCondition('Stalled', failed.reason) ?? 'Follow the message.', [unseen]);
   if (outside === undefined || reachable === 'unreachable') return notChecked(`nothing answers from outside, and ${unseen}`);
   const { status } = await outside.metadata().catch(() => ({ status: 0 }));
   if (status === 404 || status === 0) return notChecked(`the route does not lead to the pod, and ${unseen}`);
@@ -59,11 +70,12 @@ async function lookFromOutside(
   return ok('it answers', unseen);
 }
 
-async function lookInside(cluster: Cluster, tenant: string, commands: Commands): Promise<Finding> {
+async function lookInside(cluster: Cluster, known: KnownTenant, commands: Commands): Promise<Finding> {
+  const tenant = known.name;
   const [all, deployment] = await Promise.all([cluster.pods(tenant), cluster.find<Deployment>(kinds.Deployment, 'stack', tenant)]);
   const pods = all.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   const seen = pods.flatMap(linesOf);
-  if (pods.some(isReady)) return ok(...seen);
+  if (pods.some(isReady) && failedRollout(known) === undefined) return ok(...seen);
   const events = (await cluster.events(tenant)).filter(({ type }) => type === 'Warning').slice(-shownEvents);
   const told = [...seen, ...events.map(lineOf)];
   const within = ['--namespace', namespaceOf(tenant)] as const;
@@ -86,7 +98,9 @@ async function lookInside(cluster: Cluster, tenant: string, commands: Commands):
   const logs = await Promise.all(failing.map(({ pod, status }) => logOf(cluster, tenant, pod, status)));
   const [first] = failing;
   if (first === undefined) {
-    const held = pods[0]?.status?.conditions?.find(({ type, status }) => type === 'PodScheduled' && status === 'False');
+    const held = pods
+      .find((pod) => !isReady(pod))
+      ?.status?.conditions?.find(({ type, status }) => type === 'PodScheduled' && status === 'False');
     return broken(
       held === undefined
         ? `pod ${pods[0]?.metadata.name} is ${pods[0]?.status?.phase ?? 'unknown'}`

@@ -38,8 +38,9 @@ function judge(tenant: KnownTenant, { now, domain, commands }: Scene): Finding {
     ]);
   }
   const stalled = conditions.find(({ type, status: holds }) => type === 'Stalled' && holds === 'True');
-  // The link of the database reports its own faults. A pause is already among the observations and breaks nothing by itself.
-  const elsewhere = stalled?.reason === 'Paused' || conditionOfStall(stalled?.reason ?? '') === 'DatabaseReady';
+  // The links of database and pod report their own faults. A pause is already among the observations and breaks nothing by itself.
+  const elsewhere =
+    stalled?.reason === 'Paused' || ['DatabaseReady', 'WorkloadAvailable'].includes(conditionOfStall(stalled?.reason ?? '') ?? '');
   if (stalled !== undefined && !elsewhere)
     return broken(`${stalled.reason}: ${stalled.message}`, remedyOf('Stalled', stalled.reason) ?? 'Follow the message.', seen, [
       commands.tenantry('tenants', 'get', name),
