@@ -2,21 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Tenant } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { kinds } from '../../kube/resources.ts';
-
-/** What an Event tells; one word each, for programs. */
-export type EventReason =
-  | 'Ready'
-  | 'NotReady'
-  | 'Stalled'
-  | 'SecretsRegenerated'
-  | 'SecretsRotating'
-  | 'SecretsRotated'
-  | 'SecretsRetired'
-  | 'Repaired'
-  | 'DatabaseRetained'
-  | 'DatabaseDeleted'
-  | 'NamespaceRemoved'
-  | 'ReconcileFailed';
+import type { EventReason } from './event-reasons.ts';
 
 const repeatAfterMs = 10 * 60_000;
 

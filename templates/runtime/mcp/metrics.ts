@@ -1,5 +1,4 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { spoolBytes } from '../../../audit/spool.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { RefusalReason } from './refusal.ts';
 import type { Outcome } from './tool-call.ts';
@@ -48,7 +47,7 @@ export function createMetrics() {
     watchAudit(audit: AuditTrail) {
       new Gauge({
         name: 'tenantry_mcp_audit_spool_bytes',
-        help: `Bytes of tool calls' records on disk, at most ${spoolBytes}; at seven eighths of that no tool is called.`,
+        help: 'Bytes of records on disk that the control plane has not taken; at seven eighths of 48 MiB no tool is called.',
         registers,
         collect() {
           this.set(audit.bytes);
