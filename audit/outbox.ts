@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { backoffMs } from '../net/backoff.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { deliver, type RefusedRecord, SendLater } from './delivery.ts';
 import { Spool, type SpoolOptions } from './spool.ts';
@@ -78,8 +79,8 @@ export class Outbox<T extends { readonly id: string }> {
       } catch (error) {
         if (signal.aborted) return;
         this.#logFailure(error);
-        const delayMs = Math.min(maxDelayMs, firstDelayMs * 2 ** failures);
         failures += 1;
+        const delayMs = backoffMs({ firstMs: firstDelayMs, maxMs: maxDelayMs }, failures);
         const leastMs = error instanceof SendLater ? Math.min(error.afterMs, maxRequestedDelayMs) : 0;
         // Random, so that senders that lost the same receiver do not return at the same moment.
         await delay(Math.max(leastMs, delayMs / 2) + (Math.random() * delayMs) / 2, undefined, { signal }).catch(() => {});

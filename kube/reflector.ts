@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { backoffMs } from '../net/backoff.ts';
 import type { KubeClient } from './client.ts';
 import { KubeError } from './errors.ts';
 import { type KubeObject, keyOf, type Resource } from './resources.ts';
@@ -24,7 +25,7 @@ export interface ReflectorOptions<T extends KubeObject> {
 }
 
 /** Ten seconds at most: enough to spare an API server that is down, short enough for repairs once it is back. */
-const backOff = { firstMs: 200, maxMs: 10_000 };
+const backoff = { firstMs: 200, maxMs: 10_000 };
 /** A watch that ends sooner than this without an event counts as a failure; otherwise it would become a busy loop. */
 const shortWatchMs = 1_000;
 
@@ -137,7 +138,7 @@ export class Reflector<T extends KubeObject = KubeObject> {
   }
 
   async #pause(failures: number, signal: AbortSignal): Promise<void> {
-    const ceiling = Math.min(backOff.maxMs, backOff.firstMs * 2 ** (failures - 1));
+    const ceiling = backoffMs(backoff, failures);
     await delay(ceiling * (0.5 + 0.5 * this.#random()), undefined, { signal }).catch(() => {});
   }
 

@@ -1,3 +1,4 @@
+import { backoffMs } from '../net/backoff.ts';
 export interface WorkQueueOptions {
   /** First delay after a failure, in milliseconds; doubles with each further failure of the same key. */
   readonly baseDelayMs?: number;
@@ -84,10 +85,10 @@ export class WorkQueue {
 
   /** Adds the key after a delay that doubles with each failure, with 10 % jitter. Returns the delay in milliseconds. */
   retry(key: string): number {
-    const failures = this.#failures.get(key) ?? 0;
-    this.#failures.set(key, failures + 1);
+    const failures = (this.#failures.get(key) ?? 0) + 1;
+    this.#failures.set(key, failures);
     const { baseDelayMs, maxDelayMs, random } = this.#options;
-    const ms = Math.min(maxDelayMs, baseDelayMs * 2 ** failures) * (0.9 + 0.2 * random());
+    const ms = backoffMs({ firstMs: baseDelayMs, maxMs: maxDelayMs }, failures) * (0.9 + 0.2 * random());
     this.addAfter(key, ms);
     return ms;
   }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { type Backoff, backoffMs } from '../net/backoff.ts';
 import { openLog, tailOf, trimLog } from './files.ts';
 import { identify, killFamily, type ProcessIdentity, signalProcess } from './proc.ts';
 import type { Ending, ProcessRecords } from './records.ts';
@@ -132,7 +133,7 @@ export interface SuperviseOptions extends Program {
   readonly ready?: (signal: AbortSignal) => Promise<boolean>;
   readonly readyTimeoutMs?: number;
   readonly stopTimeoutMs?: number;
-  readonly backOff?: { readonly firstMs: number; readonly maxMs: number; readonly resetMs: number };
+  readonly backOff?: Backoff & { readonly resetMs: number };
   readonly maxLogBytes?: number;
   /** Ends the wait for readiness. */
   readonly signal?: AbortSignal | undefined;
@@ -176,7 +177,7 @@ export async function supervise(options: SuperviseOptions): Promise<Supervised> 
       const exit = await child.exited;
       if (stopping.signal.aborted) return;
       failures = Date.now() - startedAt > backOff.resetMs ? 1 : failures + 1;
-      const pauseMs = Math.min(backOff.maxMs, backOff.firstMs * 2 ** (failures - 1));
+      const pauseMs = backoffMs(backOff, failures);
       log.warn({ process: name, exitCode: exit.code, signal: exit.signal, pauseMs }, 'process ended, starting it again');
       await delay(pauseMs, undefined, { signal: stopping.signal }).catch(() => {});
       if (stopping.signal.aborted) return;

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { newRecordId } from '../../audit/record.ts';
 import type { Tenant } from '../../crds/tenant.ts';
+import { backoffMs } from '../../net/backoff.ts';
 import type { Code } from '../../problems/catalogue.ts';
 import { Problem } from '../../problems/problem.ts';
 import type { Admin } from '../identity/admins.ts';
@@ -42,8 +43,7 @@ export interface PendingAction {
   failed(code: Code, details?: unknown): Promise<void>;
 }
 
-const firstPauseMs = 250;
-const lastPauseMs = 5_000;
+const backoff = { firstMs: 250, maxMs: 5_000 };
 /** Most outcomes that wait for the database. Further outcomes go to the log alone. */
 const mostWaiting = 10_000;
 
@@ -121,7 +121,7 @@ export class Audit {
   }
 
   #retryLater(): void {
-    const pauseMs = Math.min(lastPauseMs, firstPauseMs * 2 ** this.#failures);
+    const pauseMs = backoffMs(backoff, this.#failures + 1);
     this.#retry ??= setTimeout(() => void this.#tryAgain(), pauseMs).unref();
   }
 

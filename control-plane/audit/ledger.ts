@@ -4,8 +4,8 @@ import { canonicalJson } from '../../audit/json.ts';
 import type { MonthStartDetails } from '../../audit/month-start.ts';
 import { type AuditRecord, newRecordId } from '../../audit/record.ts';
 import { Problem } from '../../problems/problem.ts';
+import { KeyedMutex } from '../keyed-mutex.ts';
 import { isDataRefused } from '../store/failures.ts';
-import { KeyedMutex } from './keyed-mutex.ts';
 import type { AuditTables } from './tables.ts';
 
 /** A record without a place in a chain. */

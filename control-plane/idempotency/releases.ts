@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Kysely } from 'kysely';
 import type { Logger } from 'pino';
+import { backoffMs } from '../../net/backoff.ts';
 import type { IdempotencyTables } from './tables.ts';
 
 export interface ReleasesOptions {
@@ -12,8 +13,7 @@ export interface ReleasesOptions {
   readonly signal: AbortSignal;
 }
 
-const firstPauseMs = 250;
-const lastPauseMs = 5_000;
+const backoff = { firstMs: 250, maxMs: 5_000 };
 /** Claims of one statement. */
 const batch = 500;
 
@@ -48,7 +48,7 @@ export class Releases {
     const { log, now, signal } = this.#options;
     this.#retrying = true;
     for (let failures = 0; this.#waiting.size > 0; ) {
-      await delay(Math.min(lastPauseMs, firstPauseMs * 2 ** failures), undefined, { signal, ref: false }).catch(() => {});
+      await delay(backoffMs(backoff, failures + 1), undefined, { signal, ref: false }).catch(() => {});
       if (signal.aborted) return;
       for (const [attempt, until] of this.#waiting) if (until <= now()) this.#waiting.delete(attempt);
       const attempts = [...this.#waiting.keys()].slice(0, batch);

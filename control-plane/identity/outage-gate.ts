@@ -1,7 +1,8 @@
+import { backoffMs } from '../../net/backoff.ts';
+
 /** Failures in a row after which a host counts as down. */
 const threshold = 3;
-const firstPauseMs = 500;
-const lastPauseMs = 5_000;
+const backoff = { firstMs: 500, maxMs: 5_000 };
 /** Longest pause a host may ask for: what is asked of it is wanted by people who wait. */
 const askedPauseMs = 10_000;
 
@@ -47,7 +48,7 @@ export class OutageGate {
         if (probe) this.#probing = false;
         this.#failures = waitMs > 0 ? Math.max(this.#failures + 1, threshold) : this.#failures + 1;
         if (this.#failures < threshold) return;
-        const pause = Math.min(firstPauseMs * 2 ** Math.min(this.#failures - threshold, 10), lastPauseMs);
+        const pause = backoffMs(backoff, this.#failures - threshold + 1);
         const until = Math.max(pause * (0.5 + this.#random() / 2), Math.min(waitMs, askedPauseMs));
         this.#closedUntil = Math.max(this.#closedUntil, this.#now() + until);
       },

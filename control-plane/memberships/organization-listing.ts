@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
+import pLimit from 'p-limit';
 import { ProviderUnavailable } from '../identity/workos-connection.ts';
 import type { Store } from '../store/store.ts';
 import type { Mirror } from './mirror.ts';
@@ -26,8 +27,7 @@ export class OrganizationListing {
   readonly #source: MembershipSource;
   readonly #recentMs: number;
   readonly #running = new Map<string, Running>();
-  readonly #queue: (() => void)[] = [];
-  #active = 0;
+  readonly #limit = pLimit(atOnce);
 
   /** @param recentMs a listing that began so recently is not made again. */
   constructor(store: Pick<Store, 'db'>, mirror: Mirror, source: MembershipSource, recentMs: number) {
@@ -56,24 +56,12 @@ export class OrganizationListing {
   }
 
   #start(organizationId: string): Running {
-    const listing = this.#inTurn(() => this.#list(organizationId)).finally(() => this.#running.delete(organizationId));
+    const listing = this.#limit(() => this.#list(organizationId)).finally(() => this.#running.delete(organizationId));
     // Who waits hears of a failure; with nobody waiting any more it must not end the process.
     listing.catch(() => {});
     const running = { listing, since: performance.now() };
     this.#running.set(organizationId, running);
     return running;
-  }
-
-  async #inTurn(work: () => Promise<void>): Promise<void> {
-    if (this.#active < atOnce) this.#active++;
-    else await new Promise<void>((resolve) => this.#queue.push(resolve));
-    try {
-      await work();
-    } finally {
-      const next = this.#queue.shift();
-      if (next === undefined) this.#active--;
-      else next();
-    }
   }
 
   async #list(organizationId: string): Promise<void> {

@@ -1,11 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import type { Logger } from 'pino';
+import { backoffMs } from '../../net/backoff.ts';
 
 /** How often the connection is asked whether it is still there, and how long it may take to answer, in milliseconds. */
 const checkMs = 5_000;
 const answerMs = 3_000;
-const lastPauseMs = 5_000;
+const backoff = { firstMs: 200, maxMs: 5_000 };
 
 type Receive = (payload: string) => void;
 
@@ -48,7 +49,7 @@ export class Listener {
       }
       // Told of the gap at its end: until then nothing better is to be had, and what is remembered is good for as long as it says.
       this.#connected = false;
-      const pause = Math.min(200 * 2 ** Math.min(failures, 6), lastPauseMs) * (0.5 + Math.random() / 2);
+      const pause = backoffMs(backoff, failures + 1) * (0.5 + Math.random() / 2);
       if (!signal.aborted) await delay(pause, undefined, { signal }).catch(() => {});
     }
   }

@@ -3,6 +3,7 @@ import { Kysely, PostgresDialect, sql } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import pg from 'pg';
 import type { Logger } from 'pino';
+import { backoffMs } from '../../net/backoff.ts';
 import { Listener } from './listener.ts';
 import { migrations } from './migrations/index.ts';
 import type { Tables } from './tables.ts';
@@ -77,7 +78,7 @@ export class Store {
         this.#migration.resolve();
       } catch (err) {
         if (failures % 20 === 0) this.#log.warn({ err }, 'database of the control plane not ready');
-        await delay(Math.min(250 * 2 ** Math.min(failures, 5), 5_000), undefined, { signal }).catch(() => {});
+        await delay(backoffMs({ firstMs: 250, maxMs: 5_000 }, failures + 1), undefined, { signal }).catch(() => {});
       }
     }
     if (!signal.aborted) await this.listener.run(signal);

@@ -1,6 +1,7 @@
 import { existsSync, renameSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { rfc3339 } from '../../crds/conditions.ts';
+import { backoffMs } from '../../net/backoff.ts';
 import { tailOf } from '../files.ts';
 import { type Child, type Exit, longestDelayMs, type Program, startChild } from '../process.ts';
 import type { ProcessRecords } from '../records.ts';
@@ -188,7 +189,7 @@ export class ContainerRunner {
           this.#set({ waiting: { reason: 'CreateContainerConfigError', message } });
           this.#host.event('Warning', 'Failed', `Error: ${message}`);
           // A missing object announces itself; anything else, such as an API server that is away, does not.
-          const retryMs = error instanceof MissingReferenceError ? 60_000 : Math.min(30_000, 500 * 2 ** attempt);
+          const retryMs = error instanceof MissingReferenceError ? 60_000 : backoffMs({ firstMs: 500, maxMs: 30_000 }, attempt + 1);
           await Promise.race([change, delay(retryMs, undefined, { signal: either, ref: false }).catch(() => {})]);
         }
       } finally {

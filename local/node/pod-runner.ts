@@ -5,6 +5,7 @@ import { rfc3339 } from '../../crds/conditions.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
+import { backoffMs } from '../../net/backoff.ts';
 import { trimLog } from '../files.ts';
 import { type Log, longestDelayMs } from '../process.ts';
 import type { ProcessRecords } from '../records.ts';
@@ -208,7 +209,7 @@ export class PodRunner {
         this.#writer.request();
         this.#event('Warning', this.#podIp === undefined ? 'FailedCreatePodSandBox' : 'FailedMount', message);
         log.debug({ pod: this.name, err: error }, 'pod cannot be set up yet');
-        await Promise.race([change, delay(Math.min(30_000, 500 * 2 ** attempt), undefined, { signal }).catch(() => {})]);
+        await Promise.race([change, delay(backoffMs({ firstMs: 500, maxMs: 30_000 }, attempt + 1), undefined, { signal }).catch(() => {})]);
       } finally {
         looked.abort();
       }
@@ -266,7 +267,7 @@ export class PodRunner {
         // Conflict: a namesake with another uid, which is not ours to delete.
         if (signal.aborted || (error instanceof KubeError && error.status === 409)) break;
         log.warn({ pod: this.name, err: error }, 'pod not deleted, trying again');
-        await delay(Math.min(10_000, 200 * 2 ** attempt), undefined, { signal }).catch(() => {});
+        await delay(backoffMs({ firstMs: 200, maxMs: 10_000 }, attempt + 1), undefined, { signal }).catch(() => {});
       }
     }
   }

@@ -1,3 +1,5 @@
+import { backoffMs } from '../../net/backoff.ts';
+
 /** Local pods are started by people who wait for them, so the first pause is one second where the kubelet takes ten. */
 const firstMs = 1_000;
 const maxMs = 300_000;
@@ -11,7 +13,7 @@ export class RestartPause {
   /** `ranMs`: how long the container ran before it ended. */
   after(ranMs: number): number {
     if (ranMs >= resetMs) this.#failures = 0;
-    const pause = this.#failures === 0 ? 0 : Math.min(maxMs, firstMs * 2 ** (this.#failures - 1));
+    const pause = this.#failures === 0 ? 0 : backoffMs({ firstMs, maxMs }, this.#failures);
     this.#failures++;
     return pause;
   }

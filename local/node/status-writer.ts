@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
+import { backoffMs } from '../../net/backoff.ts';
 import type { Log } from '../process.ts';
 import type { Pod, PodStatus } from './pod.ts';
 
@@ -83,7 +84,7 @@ export class StatusWriter {
         if (signal.aborted || (error instanceof KubeError && (error.status === 404 || error.status === 409))) return;
         this.#log.warn({ pod: `${namespace}/${name}`, err: error }, 'status of pod not written, trying again');
         this.#dirty = true;
-        await delay(Math.min(10_000, 200 * 2 ** attempt), undefined, { signal }).catch(() => {});
+        await delay(backoffMs({ firstMs: 200, maxMs: 10_000 }, attempt + 1), undefined, { signal }).catch(() => {});
       }
     }
   }

@@ -1,19 +1,7 @@
-import { type Agent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type Agent, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import { endToEnd } from '../../net/hop-by-hop.ts';
 import type { Endpoint } from './endpoints.ts';
 
-/** RFC 9110 section 7.6.1, and what only concerned the connection to the router. */
-const hopByHop = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'expect',
-]);
 const connectTimeoutMs = 2_000;
 
 /** Nothing of the request has reached the endpoint, so it may be sent to another. */
@@ -44,7 +32,7 @@ export function forward(
       agent,
       method: request.method,
       path: request.url,
-      headers: { ...endToEnd(request.headers, claims), ...forwardedHeaders(request, more) },
+      headers: { ...withoutClaims(endToEnd(request.headers)), ...forwardedHeaders(request, more) },
     });
     const leave = () => upstream.destroy();
     response.once('close', leave);
@@ -85,16 +73,11 @@ export function forward(
   });
 }
 
-function endToEnd(headers: IncomingHttpHeaders, more: readonly string[] = []): Record<string, string | string[]> {
-  const named = new Set([...more, ...(headers.connection ?? '').split(',').map((name) => name.trim().toLowerCase())]);
-  const kept: Record<string, string | string[]> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined && !hopByHop.has(name) && !named.has(name)) kept[name] = value;
-  }
-  return kept;
-}
+const claims = new Set(['forwarded', 'x-real-ip', 'x-forwarded-port', 'x-forwarded-server', 'x-forwarded-prefix']);
 
-const claims = ['forwarded', 'x-real-ip', 'x-forwarded-port', 'x-forwarded-server', 'x-forwarded-prefix'];
+function withoutClaims<T>(headers: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !claims.has(name)));
+}
 
 /** The router is the edge: what a client says about itself in these headers is not believed. */
 function forwardedHeaders(request: IncomingMessage, more: Forwarded): Record<string, string> {

@@ -8,13 +8,14 @@ import { Controller } from '../../kube/controller.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { Reflector } from '../../kube/reflector.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
+import { backoffMs } from '../../net/backoff.ts';
 import type { Settings } from '../settings.ts';
 import { fieldManager } from '../tenant/context.ts';
 import { isInstallations } from './addressing.ts';
 import type { LookUp, Proof } from './proof.ts';
 
 /** A record that was asked for is often entered within minutes; one that is not may never be. */
-const patience = { firstMs: 30_000, tries: 10, longestMs: 600_000 };
+const patience = { firstMs: 30_000, tries: 10, maxMs: 600_000 };
 
 export interface DomainsOptions {
   readonly client: KubeClient;
@@ -133,7 +134,7 @@ export class Domains {
       return patience.firstMs;
     }
     if (JSON.stringify(before?.proof) !== JSON.stringify(proof)) onChange(name);
-    return Math.min(patience.longestMs, patience.firstMs * 2 ** Math.max(0, tries - patience.tries));
+    return backoffMs(patience, tries - patience.tries + 1);
   }
 }
 

@@ -1,6 +1,7 @@
 import { canonicalJson } from '../../audit/json.ts';
 import { isTrue } from '../../crds/conditions.ts';
 import type { Tenant } from '../../crds/tenant.ts';
+import { backoffMs } from '../../net/backoff.ts';
 import type { SecretsState } from '../secrets/secrets.ts';
 import type { Again, Context } from './context.ts';
 import { reportedOf } from './server-report.ts';
@@ -9,7 +10,7 @@ import { verify } from './verify.ts';
 import { readyPod } from './workload.ts';
 
 const verifyEveryMs = 60 * 60_000;
-const verifyRetryMs = { first: 250, longest: 30_000 };
+const verifyRetry = { firstMs: 250, maxMs: 30_000 };
 /** How long a tenant waits for its turn, before it is jittered. */
 const deferMs = 10_000;
 
@@ -51,9 +52,7 @@ export async function currentVerification(
   const succeeded = verification.state === 'succeeded';
   const failures = succeeded ? 0 : (known?.fingerprint === fingerprint ? known.failures : 0) + 1;
   // A route that has just been made answers within moments; one that fails for long is asked less and less often.
-  const again = succeeded
-    ? verifyEveryMs * (0.9 + 0.2 * random())
-    : Math.min(verifyRetryMs.longest, verifyRetryMs.first * 2 ** (failures - 1));
+  const again = succeeded ? verifyEveryMs * (0.9 + 0.2 * random()) : backoffMs(verifyRetry, failures);
   memory.verified.set(uid, { fingerprint, verification, failures, until: time + again });
   if (!succeeded) log.info({ tenant: tenant.metadata.name, again, verification }, 'not verified');
   return { verification, again };

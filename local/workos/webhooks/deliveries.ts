@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { backoffMs } from '../../../net/backoff.ts';
 import type { Events } from '../events.ts';
 import type { Outages } from '../outages.ts';
 import type { WebhookEndpoint, WorkosEvent } from '../records.ts';
@@ -96,7 +97,7 @@ export class Deliveries {
     if (endpoint?.status === 'enabled' && event !== undefined && !(await this.#send(endpoint, event))) {
       if (this.#closing.signal.aborted) return;
       const attempts = delivery.attempts + 1;
-      const pause = Math.min(this.#options.retryMs * 2 ** delivery.attempts, longestPauseMs);
+      const pause = backoffMs({ firstMs: this.#options.retryMs, maxMs: longestPauseMs }, attempts);
       if (attempts < maxAttempts) return this.#schedule({ ...delivery, attempts, next: Date.now() + pause });
     }
     this.#vault.delete(keyOf(delivery));

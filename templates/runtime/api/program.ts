@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
+import { backoffMs } from '../../../net/backoff.ts';
 import { ConfigurationError, type Environment, integer, required } from '../environment.ts';
 import { createLogger, describeError } from '../logging.ts';
 import { switchesOff } from '../services.ts';
@@ -111,7 +112,7 @@ async function migrate(environment: Environment): Promise<void> {
           );
         }
         logger.warn({ attempt, err: error }, 'waiting for the database');
-        await sleep(Math.min(250 * 2 ** attempt, 3000, Math.max(deadline - Date.now(), 1)));
+        await sleep(Math.min(backoffMs({ firstMs: 250, maxMs: 3000 }, attempt + 1), Math.max(deadline - Date.now(), 1)));
       }
     }
   } finally {

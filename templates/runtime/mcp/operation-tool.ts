@@ -1,5 +1,6 @@
 import { isObject } from '../../../json/object.ts';
 import { atReference } from '../../../json/pointer.ts';
+import { hopByHop } from '../../../net/hop-by-hop.ts';
 import type { JsonSchema } from '../json-schema.ts';
 import { type SchemaResolver, UnusableSchema } from './schema-resolver.ts';
 import type { Annotations, Binding, Style, Tool, ToolBody } from './tool.ts';
@@ -9,18 +10,11 @@ const reservedHeaders = new Set([
   'accept',
   'authorization',
   'content-type',
-  'connection',
+  ...hopByHop,
   'content-length',
   'cookie',
-  'expect',
   'forwarded',
   'host',
-  'keep-alive',
-  'proxy-authorization',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
   'x-api-key',
   'x-request-id',
 ]);

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { endToEnd } from '../../../net/hop-by-hop.ts';
 import type { Caller } from '../assertion.ts';
 import { requestIdHeader } from '../request-id.ts';
 import type { Upstream } from './upstream.ts';
@@ -10,21 +11,12 @@ import type { UpstreamCredentials } from './upstream-credentials.ts';
 export const publicBodyLimit = 10 * 1024 * 1024;
 const timeoutMs = 60_000;
 
-/** Of the connection and not of the request (RFC 9110 section 7.6.1), or the client's credentials, or what only a proxy may say. */
+/** The credentials of the client, and headers that only a proxy may set. */
 const droppedRequestHeaders = new Set([
   'authorization',
-  'connection',
   'cookie',
-  'expect',
   'forwarded',
   'host',
-  'keep-alive',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
   'x-api-key',
   // A framework that heeds them would write where the method says that nothing is changed.
   'x-http-method',
@@ -39,7 +31,7 @@ const droppedRequestHeaders = new Set([
   requestIdHeader,
 ]);
 /** A tenant's API must not set cookies for a host that it may share with others. */
-const droppedAnswerHeaders = new Set(['connection', 'keep-alive', 'set-cookie', 'transfer-encoding', 'upgrade', requestIdHeader]);
+const droppedAnswerHeaders = new Set(['set-cookie', requestIdHeader]);
 
 /**
  * The path at the API for a path below the public prefix.
@@ -92,8 +84,8 @@ export class PublicApi {
       body,
       signal: AbortSignal.any([gone.signal, AbortSignal.timeout(timeoutMs)]),
     });
-    for (const [name, value] of Object.entries(answer.headers)) {
-      if (value !== undefined && !droppedAnswerHeaders.has(name)) response.setHeader(name, value);
+    for (const [name, value] of Object.entries(endToEnd(answer.headers))) {
+      if (!droppedAnswerHeaders.has(name)) response.setHeader(name, value);
     }
     // An API is no website: a page it might send must not run on the host of others.
     response.setHeader('x-content-type-options', 'nosniff');
@@ -122,15 +114,9 @@ function limited(request: IncomingMessage): PassThrough {
 }
 
 function requestHeaders(headers: IncomingMessage['headers'], reserved: readonly string[]): Record<string, string> {
-  const ofConnection = new Set(
-    String(headers['connection'] ?? '')
-      .toLowerCase()
-      .split(/\s*,\s*/),
-  );
   const kept: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (value === undefined || droppedRequestHeaders.has(name) || reserved.includes(name) || ofConnection.has(name)) continue;
-    kept[name] = Array.isArray(value) ? value.join(', ') : value;
+  for (const [name, value] of Object.entries(endToEnd(headers))) {
+    if (!droppedRequestHeaders.has(name) && !reserved.includes(name)) kept[name] = [value].flat().join(', ');
   }
   return kept;
 }

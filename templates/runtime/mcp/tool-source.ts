@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { ApiReport } from '../../../crds/api-report.ts';
+import { backoffMs } from '../../../net/backoff.ts';
 import { type ApiTools, apiTools, UnusableDocument } from './api-document.ts';
 import { type ApiFault, documentFault, lasting } from './api-fault.ts';
 import { ClosedOperations } from './closed-operations.ts';
@@ -103,8 +104,8 @@ export class ToolSource {
         const level = this.#fault.reason === 'DocumentUnusable' || failures % 10 === 1 ? 'warn' : 'debug';
         logger[level]({ failures, err: error, fault: this.#fault.detail }, 'OpenAPI document not loaded');
       }
-      const longest = this.#fault?.reason === 'DocumentUnusable' ? lastRetryMs.unusable : lastRetryMs.away;
-      const pause = failures === 0 ? pollMs : Math.min(firstRetryMs * 2 ** (failures - 1), longest);
+      const maxMs = this.#fault?.reason === 'DocumentUnusable' ? lastRetryMs.unusable : lastRetryMs.away;
+      const pause = failures === 0 ? pollMs : backoffMs({ firstMs: firstRetryMs, maxMs }, failures);
       await sleep(pause, undefined, { signal: AbortSignal.any([signal, this.#wake.signal]) }).catch(() => {});
     }
   }

@@ -1,14 +1,14 @@
+import pLimit, { type LimitFunction } from 'p-limit';
+
 /** Runs work that shares a key one after the other, and at most `limit` pieces of work at a time. */
 export class KeyedMutex {
-  readonly #limit: number;
+  readonly #limit: LimitFunction;
   /** For each key, the end of the work that came last. */
   readonly #tails = new Map<string, Promise<void>>();
-  readonly #queue: (() => void)[] = [];
-  #running = 0;
   #waiting = 0;
 
   constructor(limit: number) {
-    this.#limit = limit;
+    this.#limit = pLimit(limit);
   }
 
   /** Pieces of work that have not started. */
@@ -24,23 +24,14 @@ export class KeyedMutex {
     for (const key of keys) this.#tails.set(key, ended.promise);
     this.#waiting += 1;
     await Promise.all(earlier);
-    await this.#slot();
-    this.#waiting -= 1;
     try {
-      return await work();
+      return await this.#limit(() => {
+        this.#waiting -= 1;
+        return work();
+      });
     } finally {
       for (const key of keys) if (this.#tails.get(key) === ended.promise) this.#tails.delete(key);
       ended.resolve();
-      const next = this.#queue.shift();
-      if (next === undefined) this.#running -= 1;
-      else next();
     }
-  }
-
-  async #slot(): Promise<void> {
-    if (this.#running === this.#limit) {
-      // Work that ends hands its slot over.
-      await new Promise<void>((resolve) => this.#queue.push(resolve));
-    } else this.#running += 1;
   }
 }
