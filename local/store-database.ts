@@ -3,16 +3,21 @@ import { existsSync, readFileSync } from 'node:fs';
 import pg from 'pg';
 import { writePrivate } from './files.ts';
 
-const name = 'tenantry';
-const role = 'tenantry_control_plane';
+const usual = { database: 'tenantry', role: 'tenantry_control_plane' } as const;
 
 /**
  * Creates the control plane's own database, and a role that owns it and nothing else, unless they are there.
  * @param serverUrl URL of a superuser.
  * @param passwordFile where the role's password is kept.
+ * @param names of database and role, for a server that several control planes share.
  * @returns the URL for the control plane, password included: never log it.
  */
-export async function ensureStoreDatabase(serverUrl: string, passwordFile: string): Promise<string> {
+export async function ensureStoreDatabase(
+  serverUrl: string,
+  passwordFile: string,
+  names: { readonly database: string; readonly role: string } = usual,
+): Promise<string> {
+  const { database, role } = names;
   if (!existsSync(passwordFile)) writePrivate(passwordFile, randomBytes(24).toString('base64url'));
   const password = readFileSync(passwordFile, 'utf8').trim();
   const connection = new pg.Client({ connectionString: serverUrl });
@@ -21,8 +26,8 @@ export async function ensureStoreDatabase(serverUrl: string, passwordFile: strin
     const has = async (query: string, value: string): Promise<boolean> => (await connection.query(query, [value])).rowCount === 1;
     if (!(await has('SELECT FROM pg_roles WHERE rolname = $1', role))) await connection.query(`CREATE ROLE ${role} NOSUPERUSER`);
     await connection.query(`ALTER ROLE ${role} WITH LOGIN PASSWORD ${pg.escapeLiteral(password)}`);
-    if (!(await has('SELECT FROM pg_database WHERE datname = $1', name))) {
-      await connection.query(`CREATE DATABASE ${name} OWNER ${role} TEMPLATE template0`);
+    if (!(await has('SELECT FROM pg_database WHERE datname = $1', database))) {
+      await connection.query(`CREATE DATABASE ${database} OWNER ${role} TEMPLATE template0`);
     }
   } finally {
     await connection.end();
@@ -30,6 +35,6 @@ export async function ensureStoreDatabase(serverUrl: string, passwordFile: strin
   const url = new URL(serverUrl);
   url.username = role;
   url.password = password;
-  url.pathname = `/${name}`;
+  url.pathname = `/${database}`;
   return url.href;
 }

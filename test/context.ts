@@ -12,6 +12,8 @@ export interface TestContext {
   readonly operatorUrl: string;
   /** PostgreSQL as superuser. */
   readonly postgresUrl: string;
+  /** Lends Kubernetes APIs on which nothing acts, see clean-clusters.ts; not on a real cluster. */
+  readonly cleanClustersUrl?: string;
   /** State folder of the stack, with all logs. */
   readonly folder: string;
   readonly workos: Identity;

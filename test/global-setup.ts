@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import type { TestProject } from 'vitest/node';
 import { seed } from '../local/demo.ts';
 import { standing, startStack } from '../local/stack.ts';
+import { lendClusters } from './clean-clusters.ts';
 import { startDnsServer } from './dns-server.ts';
 import { LogWatch } from './log-watch.ts';
 
@@ -21,6 +22,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       throw error;
     },
   );
+  const cleanClusters = await lendClusters();
   const demo = await seed(standing(stack.workos));
   const watch = new LogWatch(
     dir,
@@ -39,11 +41,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
     routerUrl: stack.routerUrl,
     operatorUrl: stack.operatorUrl,
     postgresUrl: stack.postgres.url,
+    cleanClustersUrl: cleanClusters.url,
     folder: dir,
     workos: stack.identity,
   });
   return async () => {
     const found = watch.end();
+    await cleanClusters.stop();
     await stack.stop();
     await dns.stop();
     rmSync(dir, { recursive: true, force: true });

@@ -186,7 +186,7 @@ async function bench(cluster: Cluster): Promise<void> {
 }
 
 say(`Machine: ${cpus().length} CPUs (${cpus()[0]?.model}), ${(totalmem() / 2 ** 30).toFixed(0)} GiB; Node ${process.version}`);
-const cluster = await startCluster();
+const cluster = await startCluster({ kubernetes: 'own', postgres: 'own' });
 try {
   await bench(cluster);
 } finally {

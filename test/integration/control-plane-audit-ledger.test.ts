@@ -17,7 +17,7 @@ let postgres: AuditStore;
 let store: Store;
 
 beforeAll(async () => {
-  postgres = await startAuditStore();
+  postgres = await startAuditStore('own');
   store = await postgres.open();
 });
 

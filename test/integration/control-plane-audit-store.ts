@@ -1,4 +1,4 @@
-/** A PostgreSQL server and the control plane's tables in it, for tests that stop the one and tamper with the other. */
+/** The control plane's tables in a database of their own, for tests that tamper with them or stop the server. */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,8 +7,8 @@ import { pino } from 'pino';
 import { newRecordId } from '../../audit/record.ts';
 import type { NewRecord } from '../../control-plane/audit/ledger.ts';
 import { Store } from '../../control-plane/store/store.ts';
-import { type Postgres, startPostgres } from '../../local/postgres.ts';
-import { ensureStoreDatabase } from '../../local/store-database.ts';
+import type { Postgres } from '../../local/postgres.ts';
+import { startStore } from './store-server.ts';
 
 export const silent = pino({ level: 'silent' });
 
@@ -21,13 +21,11 @@ export interface AuditStore {
   stop(): Promise<void>;
 }
 
-export async function startAuditStore(): Promise<AuditStore> {
+export async function startAuditStore(server: 'shared' | 'own' = 'shared'): Promise<AuditStore> {
   const dir = mkdtempSync(join(tmpdir(), 'tenantry-audit-'));
   // PostgreSQL runs as another user, who must be able to pass through.
   chmodSync(dir, 0o711);
-  const start = () => startPostgres({ dir: join(dir, 'postgres'), log: silent, fsync: false });
-  const postgres = await start();
-  const url = await ensureStoreDatabase(postgres.url, join(dir, 'store-password'));
+  const { postgres, storeUrl: url } = await startStore(dir, server);
   const ending = new AbortController();
   const stores: { store: Store; running: Promise<void> }[] = [];
   return {

@@ -43,7 +43,7 @@ interface Plane {
 }
 
 beforeAll(async () => {
-  cluster = await startCluster();
+  cluster = await startCluster({ postgres: 'own' });
   dir = await mkdtemp(join(tmpdir(), 'tenantry-audit-http-'));
   workos = await openWorkos(cluster);
   const platform = workos.createOrganization({ name: 'Platform', externalId: 'platform' });

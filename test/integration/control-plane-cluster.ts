@@ -4,7 +4,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { expect } from 'vitest';
+import { expect, inject } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import type { Settings } from '../../control-plane/settings.ts';
 import { type ControlPlane, startControlPlane } from '../../control-plane/start.ts';
@@ -14,10 +14,11 @@ import { KubeClient } from '../../kube/client.ts';
 import { type KubeObject, kinds, type Resource } from '../../kube/resources.ts';
 import { ensureAuditKey } from '../../local/audit-key.ts';
 import { startKubernetes } from '../../local/kubernetes.ts';
-import { type Postgres, startPostgres } from '../../local/postgres.ts';
-import { ensureStoreDatabase } from '../../local/store-database.ts';
+import type { Postgres } from '../../local/postgres.ts';
 import { startWorkos, type WorkosStandIn } from '../../local/workos/start.ts';
+import type { Lease } from '../clean-clusters.ts';
 import { secretsInText } from '../log-watch.ts';
+import { startStore } from './store-server.ts';
 
 const fieldManager = 'test';
 export const baseUrl = 'http://localhost:9';
@@ -35,19 +36,24 @@ export interface Cluster {
   stop(): Promise<void>;
 }
 
-export async function startCluster(): Promise<Cluster> {
+export interface ClusterOptions {
+  /** `lent` by the run, or a cluster of its own for what runs outside of it. */
+  readonly kubernetes?: 'lent' | 'own';
+  /** `shared` with the run, or a server of its own for tests that stop it. */
+  readonly postgres?: 'shared' | 'own';
+}
+
+export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const dir = await mkdtemp(join(tmpdir(), 'tenantry-control-plane-'));
   // PostgreSQL runs as another user: it must be able to pass through to its own folder.
   await chmod(dir, 0o711);
-  const unlogged = { fsync: false, log: pino({ level: 'silent' }) };
-  const [kubernetes, postgres] = await Promise.all([
-    startKubernetes({ dir: join(dir, 'kubernetes'), ...unlogged }),
-    startPostgres({ dir: join(dir, 'postgres'), ...unlogged }),
+  const [kubernetes, { postgres, storeUrl }] = await Promise.all([
+    options.kubernetes === 'own' ? ownKubernetes(join(dir, 'kubernetes')) : lentKubernetes(),
+    startStore(dir, options.postgres ?? 'shared'),
   ]);
-  const storeUrl = await ensureStoreDatabase(postgres.url, join(dir, 'store-password'));
   const auditKeyFile = join(dir, 'audit-key.pem');
   ensureAuditKey(auditKeyFile);
-  const client = KubeClient.fromConfig({ kubeconfig: kubernetes.kubeconfigs.admin });
+  const client = KubeClient.fromConfig({ kubeconfig: kubernetes.admin });
   const apply = (resource: Resource, object: KubeObject) => client.apply(resource, object, { fieldManager });
   const definitions = readdirSync(new URL('../../crds', import.meta.url)).filter((file) => file.endsWith('.yaml'));
   for (const file of definitions) await apply(kinds.CustomResourceDefinition, read(`crds/${file}`));
@@ -68,7 +74,7 @@ export async function startCluster(): Promise<Cluster> {
   });
   return {
     client,
-    kubeconfig: kubernetes.kubeconfigs.controlPlane,
+    kubeconfig: kubernetes.controlPlane,
     workosDir: join(dir, 'workos'),
     postgres,
     storeUrl,
@@ -78,6 +84,29 @@ export async function startCluster(): Promise<Cluster> {
       await kubernetes.stop();
       await postgres.stop();
       await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+interface KubernetesInUse extends Pick<Lease, 'admin' | 'controlPlane'> {
+  stop(): Promise<void>;
+}
+
+async function ownKubernetes(dir: string): Promise<KubernetesInUse> {
+  const kubernetes = await startKubernetes({ dir, fsync: false, log: pino({ level: 'silent' }) });
+  return { ...kubernetes.kubeconfigs, stop: () => kubernetes.stop() };
+}
+
+async function lentKubernetes(): Promise<KubernetesInUse> {
+  const url = inject('tenantry').cleanClustersUrl;
+  if (url === undefined) throw new Error('clusters are lent in local mode only');
+  const response = await fetch(url, { method: 'POST' });
+  if (!response.ok) throw new Error(`no cluster was lent: ${await response.text()}`);
+  const lease = (await response.json()) as Lease;
+  return {
+    ...lease,
+    stop: async () => {
+      await fetch(`${url}/${lease.id}`, { method: 'DELETE' });
     },
   };
 }

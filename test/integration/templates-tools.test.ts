@@ -1,6 +1,6 @@
 import type { Client } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ControlPlanePeer, eventually, type Postgres, Stack, startPostgres } from './templates-stack.ts';
+import { ControlPlanePeer, type Databases, eventually, openDatabases, Stack } from './templates-stack.ts';
 
 interface Item {
   uid: string;
@@ -11,15 +11,15 @@ interface Item {
   payload: Record<string, unknown>;
 }
 
-let postgres: Postgres;
+let databases: Databases;
 let controlPlane: ControlPlanePeer;
 let stack: Stack;
 let key: string;
 
 beforeAll(async () => {
-  postgres = await startPostgres();
+  databases = openDatabases();
   controlPlane = await ControlPlanePeer.start();
-  stack = await Stack.prepare({ databaseUrl: await postgres.createDatabase('acme'), controlPlane, organization: false });
+  stack = await Stack.prepare({ databaseUrl: await databases.createDatabase('acme'), controlPlane, organization: false });
   key = await stack.addKey(['mcp', 'api']);
   const migration = stack.run('toolbridge', 'migrate');
   expect(await migration.exited, migration.output).toBe(0);
@@ -31,7 +31,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await stack?.stop();
   await controlPlane?.close();
-  await postgres?.remove();
+  await databases?.remove();
 });
 
 async function call(client: Client, name: string, args: Record<string, unknown>) {
