@@ -66,3 +66,40 @@ test('templates take nothing but types from crds', () => {
 test.each(['audit', 'json', 'net', 'problems'])("%s depends on no package, for it is in every tenant's pod", (folder) => {
   expect(importsOf(folder).filter(({ to }) => !to.startsWith('.') && !to.startsWith('node:'))).toEqual([]);
 });
+
+/** Packages whose folders import each other in one direction only. All of a package's root files together count as one folder. */
+const layered = ['json', 'problems', 'net', 'crds', 'kube', 'audit', 'templates'];
+
+interface FileImport {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Imports between folders that lie on a ring: the importing folder can be reached again from the imported one. */
+function ringsOf(imports: readonly FileImport[]): FileImport[] {
+  const between = imports.filter(({ from, to }) => dirname(from) !== dirname(to));
+  const next = Map.groupBy(between, ({ from }) => dirname(from));
+  const reaches = (start: string, goal: string): boolean => {
+    const seen = new Set([start]);
+    for (const folder of seen) for (const { to } of next.get(folder) ?? []) seen.add(dirname(to));
+    return seen.has(goal);
+  };
+  return between.filter(({ from, to }) => reaches(dirname(to), dirname(from)));
+}
+
+test.each(layered)('no folder of %s imports back', (folder) => {
+  const inside = importsOf(folder)
+    .filter(({ to }) => to.startsWith('.'))
+    .map(({ from, to }) => ({ from, to: relative(root, resolve(root, dirname(from), to)) }))
+    .filter(({ to }) => to.startsWith(`${folder}/`));
+  expect(ringsOf(inside).map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
+});
+
+test('finds rings of two and of three folders, and nothing else', () => {
+  const ring = (...paths: string[]): FileImport[] => paths.map((from, index) => ({ from, to: paths[(index + 1) % paths.length] ?? from }));
+  expect(ringsOf(ring('p/main.ts', 'p/a/one.ts'))).toHaveLength(2);
+  expect(ringsOf([...ring('p/a/one.ts', 'p/b/two.ts', 'p/c/three.ts'), { from: 'p/main.ts', to: 'p/a/one.ts' }])).toHaveLength(3);
+  expect(
+    ringsOf([{ from: 'p/a/one.ts', to: 'p/b/two.ts' }, { from: 'p/c/three.ts', to: 'p/b/two.ts' }, ...ring('p/b/two.ts', 'p/b/four.ts')]),
+  ).toEqual([]);
+});
