@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import type { Addressing } from '../crds/names.ts';
 import { type LeaseReference, leaseReference } from '../kube/leader-election.ts';
+import type { AuditSettings } from './audit/create.ts';
 import type { RateLimitSettings } from './http/rate-limits.ts';
 import type { ToolAccess, ToolAccessByRole } from './pods/tool-access.ts';
 
@@ -77,13 +78,7 @@ export interface Settings {
   readonly platformOrganizationId: string;
   /** URL, password included, of the control plane's own database. */
   readonly storeUrl: string;
-  readonly audit: {
-    /** Path of the Ed25519 private key, PEM, that signs the heads of the audit's chains. */
-    readonly keyFile: string;
-    readonly retentionDays: number;
-    /** Records a minute that one tenant's pods may send to one replica in the long run. */
-    readonly recordsPerMinute: number;
-  };
+  readonly audit: AuditSettings;
   /** `<namespace>/<name>` of the operator's ServiceAccount. */
   readonly operatorAccount: string;
   /** Where tenants are reached, as the operator has it. */

@@ -10,6 +10,7 @@ import { type AuditTuning, auditTuning, createAudit } from './audit/create.ts';
 import { Ledger } from './audit/ledger.ts';
 import { Callers } from './auth-tenant/callers.ts';
 import { AuthorizationController } from './authorization/controller.ts';
+import { TenantDirectory } from './cluster/tenant-directory.ts';
 import { RateLimits } from './http/rate-limits.ts';
 import { Admins } from './identity/admins.ts';
 import { OAuthKeys } from './identity/oauth-keys.ts';
@@ -23,7 +24,6 @@ import { createMetrics } from './metrics.ts';
 import { PodIdentity } from './pods/identity.ts';
 import type { Settings } from './settings.ts';
 import { Store } from './store/store.ts';
-import { TenantDirectory } from './tenant-directory.ts';
 
 export interface ControlPlane {
   /** Where it listens. */
@@ -117,7 +117,8 @@ export async function prepareControlPlane(
   });
   const pods = new PodIdentity(client, directory);
   const auditPart = createAudit({
-    settings,
+    settings: settings.audit,
+    operatorAccount: settings.operatorAccount,
     store,
     client,
     directory,

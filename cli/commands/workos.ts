@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { WorkosFinding } from '../../control-plane/identity/workos-setup.ts';
+import type { WorkosFinding } from '../../control-plane/workos-setup/setup.ts';
 import { Ended, Failure } from '../failure.ts';
 import type { Invocation } from '../invocation.ts';
 import { table } from '../output/table.ts';

@@ -1,4 +1,4 @@
-import type { WorkosSetupOptions } from '../../control-plane/identity/workos-setup.ts';
+import type { WorkosSetupOptions } from '../../control-plane/workos-setup/setup.ts';
 import { isSecure, secureOnly } from '../config/secure-url.ts';
 import { Failure } from '../failure.ts';
 import type { Invocation } from '../invocation.ts';
@@ -12,7 +12,7 @@ export interface EnvironmentOptions {
 }
 
 interface Setup {
-  readonly module: typeof import('../../control-plane/identity/workos-setup.ts');
+  readonly module: typeof import('../../control-plane/workos-setup/setup.ts');
   readonly options: WorkosSetupOptions;
 }
 
@@ -27,7 +27,7 @@ export async function asked<T>(ask: (setup: Setup) => Promise<T>, invocation: In
       remedy: 'Say --client-id client_... and --oauth-issuer https://<name>.authkit.app; both stand in the WorkOS Dashboard.',
     });
   // Loaded here, because WorkOS's SDK takes a while and no other command needs it.
-  const module = await import('../../control-plane/identity/workos-setup.ts');
+  const module = await import('../../control-plane/workos-setup/setup.ts');
   try {
     return await ask({
       module,

@@ -6,7 +6,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import { isNotFound, KubeError } from '../../kube/errors.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
 import { Problem } from '../../problems/problem.ts';
-import { fieldManager } from '../field-manager.ts';
+import { fieldManager } from '../cluster/field-manager.ts';
 
 export interface NewApiKey {
   readonly name: string;

@@ -3,9 +3,9 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { type Addressing, endpointsOf } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
+import type { Access } from '../access/access.ts';
 import { clientConfigurations } from '../client/connections.ts';
 import { operation } from '../http/operation.ts';
-import type { Access } from './access.ts';
 import { byName } from './parameters.ts';
 import type { Tenants } from './tenants.ts';
 

@@ -1,14 +1,14 @@
 import type { Logger } from 'pino';
 import type { Addressing } from '../../crds/names.ts';
 import type { KubeClient } from '../../kube/client.ts';
+import { Access } from '../access/access.ts';
 import type { Audit } from '../audit/actions.ts';
 import { ApiKeyUsage } from '../audit/api-key-usage.ts';
+import type { TenantDirectory } from '../cluster/tenant-directory.ts';
 import type { RateLimits } from '../http/rate-limits.ts';
 import { Idempotency } from '../idempotency/idempotency.ts';
 import type { Admins } from '../identity/admins.ts';
 import type { Store } from '../store/store.ts';
-import type { TenantDirectory } from '../tenant-directory.ts';
-import { Access } from './access.ts';
 import { ApiKeys } from './api-keys.ts';
 import { TenantEvents } from './events.ts';
 import type { AdminParts } from './routes.ts';

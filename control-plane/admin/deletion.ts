@@ -6,7 +6,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
 import { Problem } from '../../problems/problem.ts';
-import { fieldManager } from '../field-manager.ts';
+import { fieldManager } from '../cluster/field-manager.ts';
 
 /** A status that is written meanwhile makes a deletion stale; so often it is tried again. */
 const attempts = 8;

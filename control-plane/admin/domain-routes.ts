@@ -5,8 +5,8 @@ import { domainProof } from '../../crds/domains.ts';
 import { annotations } from '../../crds/names.ts';
 import { hostName, type Tenant } from '../../crds/tenant.ts';
 import { Problem } from '../../problems/problem.ts';
+import type { Access } from '../access/access.ts';
 import { operation } from '../http/operation.ts';
-import type { Access } from './access.ts';
 import { byDomain, byName, force } from './parameters.ts';
 import type { Tenants } from './tenants.ts';
 

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Tenant } from '../../crds/tenant.ts';
 import { isObject } from '../../json/object.ts';
 import { escapePointer } from '../../json/pointer.ts';
-import { fieldManager } from '../field-manager.ts';
+import { fieldManager } from '../cluster/field-manager.ts';
 
 /** Fields another field manager has set, such as a GitOps tool, as pointers into the body of the Admin API. */
 export interface ForeignFields {

@@ -50,18 +50,6 @@ const flag = z
 export const dryRun = flag.describe('Checks everything and stores nothing.');
 export const force = flag.describe('Takes fields over that another field manager owns. For administrators of the platform.');
 
-export const page = {
-  limit: z
-    .string()
-    // Digits alone: what JavaScript takes for a number besides, such as 0x10, 1e1 and +5, is none in a query.
-    .refine((text) => /^[1-9]\d{0,2}$/.test(text) && Number(text) <= 500, 'must be a whole number from 1 to 500')
-    .transform(Number)
-    .default(100)
-    .describe('Most items of a page.')
-    .meta({ type: 'integer', minimum: 1, maximum: 500, default: 100 }),
-  cursor: z.string().max(400).optional().describe('`nextCursor` of the page before.'),
-};
-
 export const sort = z.enum(sortOrders).default('name').describe('Order; with `-` descending.');
 
 export const ifMatch = z

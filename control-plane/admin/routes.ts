@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { Addressing } from '../../crds/names.ts';
+import type { Access } from '../access/access.ts';
 import type { ApiKeyUsage } from '../audit/api-key-usage.ts';
 import type { Idempotency } from '../idempotency/idempotency.ts';
-import type { Access } from './access.ts';
 import { actionRoutes } from './action-routes.ts';
 import { apiKeyRoutes } from './api-key-routes.ts';
 import type { ApiKeys } from './api-keys.ts';

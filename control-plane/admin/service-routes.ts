@@ -4,8 +4,8 @@ import { z } from 'zod';
 import { type StackTemplateSpec, servicesOf } from '../../crds/stack-template.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { Problem } from '../../problems/problem.ts';
+import type { Access } from '../access/access.ts';
 import { operation } from '../http/operation.ts';
-import type { Access } from './access.ts';
 import { byName, byService, force } from './parameters.ts';
 import type { Tenants } from './tenants.ts';
 

@@ -2,9 +2,9 @@ import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { revisionOf, type StackTemplate, stackTemplateSpec } from '../../crds/stack-template.ts';
+import type { Access } from '../access/access.ts';
 import { demanded, isKnown } from '../http/entity-tags.ts';
 import { operation } from '../http/operation.ts';
-import type { Access } from './access.ts';
 import { byTemplate, dryRun, force, ifMatch, ifNoneMatch } from './parameters.ts';
 import type { Templates } from './templates.ts';
 

@@ -4,11 +4,11 @@ import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
 import { Problem } from '../../problems/problem.ts';
-import { fieldManager } from '../field-manager.ts';
+import { fieldManager } from '../cluster/field-manager.ts';
+import type { TenantDirectory } from '../cluster/tenant-directory.ts';
 import type { Demand } from '../http/entity-tags.ts';
 import { errorsOf, invalid } from '../http/problem.ts';
 import type { Admin } from '../identity/admins.ts';
-import type { TenantDirectory } from '../tenant-directory.ts';
 import { faultsOfRefusal, refusalOf } from './refusals.ts';
 import type { Tenants } from './tenants.ts';
 

@@ -10,19 +10,19 @@ import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
 import { Problem } from '../../problems/problem.ts';
-import { fieldManager } from '../field-manager.ts';
+import { requireOwnFields, requirePlatformToForce, visible } from '../access/scope.ts';
+import { fieldManager } from '../cluster/field-manager.ts';
+import type { TenantDirectory } from '../cluster/tenant-directory.ts';
 import type { Demand } from '../http/entity-tags.ts';
 import { invalid } from '../http/problem.ts';
 import { checkForm } from '../http/validation.ts';
 import { type Admin, canSee, requirePlatform } from '../identity/admins.ts';
-import type { TenantDirectory } from '../tenant-directory.ts';
 import { faultsBeyondForm, type Lookups } from './checks.ts';
 import { consequences, Deletion } from './deletion.ts';
 import { labels } from './labels.ts';
 import { foreignFields } from './ownership.ts';
 import { refusalOf } from './refusals.ts';
 import { isDemanded, newTenant } from './representation.ts';
-import { requireOwnFields, requirePlatformToForce, visible } from './scope.ts';
 import { suspensionMarks } from './suspension.ts';
 
 /** A change of a tenant; each part is a JSON merge patch. */

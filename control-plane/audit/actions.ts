@@ -4,44 +4,10 @@ import type { Tenant } from '../../crds/tenant.ts';
 import { backoffMs } from '../../net/backoff.ts';
 import type { Code } from '../../problems/catalogue.ts';
 import { Problem } from '../../problems/problem.ts';
-import type { Admin } from '../identity/admins.ts';
+import type { ActionLog, Intent, PendingAction } from '../access/actions.ts';
 import { isStoreUnavailable } from '../store/failures.ts';
 import type { Ledger, NewRecord } from './ledger.ts';
 import { redact } from './redaction.ts';
-
-/** The recorded actions of administrators. */
-export type Action =
-  | 'tenants.create'
-  | 'tenants.patch'
-  | 'tenants.delete'
-  | 'tenants.suspend'
-  | 'tenants.resume'
-  | 'tenants.rotate'
-  | 'domains.add'
-  | 'domains.verify'
-  | 'domains.remove'
-  | 'services.set'
-  | 'templates.apply'
-  | 'apikeys.create'
-  | 'apikeys.revoke';
-
-export interface Intent {
-  readonly admin: Admin;
-  readonly action: Action;
-  /** The tenant that is changed; only its name when it does not exist yet; left out when the action concerns no tenant. */
-  readonly tenant?: Tenant | { readonly name: string };
-  readonly requestId: string;
-  /** The changed fields and their new values. Secrets in them are masked. */
-  readonly details?: unknown;
-}
-
-/** An action that has begun. Call exactly one of the two methods when it has ended. Neither rejects. */
-export interface PendingAction {
-  /** @param tenant the created tenant. */
-  succeeded(details?: unknown, tenant?: Tenant): Promise<void>;
-  /** @param code the code of the problem in the response. */
-  failed(code: Code, details?: unknown): Promise<void>;
-}
 
 const backoff = { firstMs: 250, maxMs: 5_000 };
 /** Most outcomes that wait for the database. Further outcomes go to the log alone. */
@@ -51,7 +17,7 @@ const mostWaiting = 10_000;
  * Records the actions of administrators. The intent is recorded before the change, so that every change has a record. An outcome waits
  * in memory while the database is unavailable. An intent without an outcome means that the process ended before it was recorded.
  */
-export class Audit {
+export class Audit implements ActionLog {
   readonly #ledger: Ledger;
   readonly #log: Logger;
   readonly #now: () => number;
@@ -65,7 +31,6 @@ export class Audit {
     this.#now = options.now ?? Date.now;
   }
 
-  /** Records the intent. @throws errors of the driver; the action must not be performed then. */
   async begin(intent: Intent): Promise<PendingAction> {
     const intended = this.#record(intent, 'intended', intent.details ?? {});
     await this.#ledger.join(intended);
@@ -78,7 +43,6 @@ export class Audit {
     };
   }
 
-  /** Records that a known administrator was refused. Never rejects. */
   denied(intent: Intent, code: Code): Promise<void> {
     return this.#settle(this.#record(intent, code, intent.details ?? {}));
   }

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import type { AuditTables } from './tables.ts';
+import type { AuditTables } from '../store/tables/audit.ts';
 
 export interface KeyUse {
   readonly id: string;

@@ -3,8 +3,8 @@ import type { ChainedRecord } from '../../audit/chain.ts';
 import type { KeptHead } from '../../audit/export-lines.ts';
 import type { Json } from '../../audit/json.ts';
 import type { SignedHead, SignedRemoval } from '../../audit/statements.ts';
+import type { AuditTables } from '../store/tables/audit.ts';
 import { type ExpectedChain, expectedChains, listedChains, type Scope } from './expected-chains.ts';
-import type { AuditTables } from './tables.ts';
 
 /** A month of a chain as it is stored, except its records. */
 export interface StoredMonth {

@@ -4,16 +4,15 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { SigningKey } from '../../audit/signing-keys.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import type { Access } from '../admin/access.ts';
-import { auditIntakeRoutes } from '../pods/audit.ts';
+import type { Access } from '../access/access.ts';
+import type { TenantDirectory } from '../cluster/tenant-directory.ts';
 import type { PodIdentity } from '../pods/identity.ts';
-import type { Settings } from '../settings.ts';
 import type { Store } from '../store/store.ts';
-import type { TenantDirectory } from '../tenant-directory.ts';
 import { ApiKeyUsage } from './api-key-usage.ts';
 import { ChainReader } from './chain-reader.ts';
 import { HeadSigner } from './head-signer.ts';
-import { IntakeLimits } from './intake-limits.ts';
+import { type IntakeLimitSettings, IntakeLimits } from './intake-limits.ts';
+import { auditIntakeRoutes } from './intake-routes.ts';
 import { Ledger } from './ledger.ts';
 import { Listing } from './listing.ts';
 import { Maintenance } from './maintenance.ts';
@@ -31,8 +30,16 @@ export interface AuditTuning {
 
 export const auditTuning: AuditTuning = { signMs: 60_000, retentionMs: 3_600_000 };
 
+export interface AuditSettings extends IntakeLimitSettings {
+  /** Path of the Ed25519 private key (PEM) that signs the heads of the chains. */
+  readonly keyFile: string;
+  readonly retentionDays: number;
+}
+
 export interface AuditParts {
-  readonly settings: Pick<Settings, 'audit' | 'operatorAccount'>;
+  readonly settings: AuditSettings;
+  /** `<namespace>/<name>` of the operator's ServiceAccount. */
+  readonly operatorAccount: string;
   readonly store: Store;
   readonly client: KubeClient;
   readonly directory: TenantDirectory;
@@ -56,15 +63,15 @@ export interface AuditPart {
 
 /** Creates the audit without reading the key or the database. */
 export function createAudit(parts: AuditParts): AuditPart {
-  const { settings, store, client, directory, access, pods, assertLeading, log, registry, tuning } = parts;
+  const { settings, operatorAccount, store, client, directory, access, pods, assertLeading, log, registry, tuning } = parts;
   const { db } = store;
   const ledger = new Ledger(db);
   const usage = new ApiKeyUsage(db);
-  const operator = new OperatorIdentity(client, settings.operatorAccount);
+  const operator = new OperatorIdentity(client, operatorAccount);
   const metrics = createAuditMetrics(registry);
   let key: SigningKey | undefined;
   const loaded = (): SigningKey => {
-    key ??= readKey(settings.audit.keyFile);
+    key ??= readKey(settings.keyFile);
     return key;
   };
   return {
@@ -79,7 +86,7 @@ export function createAudit(parts: AuditParts): AuditPart {
         slots,
         now: () => new Date(),
       });
-      const limits = new IntakeLimits(settings.audit, () => performance.now());
+      const limits = new IntakeLimits(settings, () => performance.now());
       auditIntakeRoutes(app, { ledger, usage, limits, metrics, pods, operator, directory, now: Date.now });
     },
     loadKey() {
@@ -89,7 +96,7 @@ export function createAudit(parts: AuditParts): AuditPart {
       await store.untilMigrated(signal);
       const signing = { db, key: loaded(), assertLeading };
       const signer = new HeadSigner({ ...signing, log });
-      const retention = new Retention({ ...signing, days: settings.audit.retentionDays, batch: 1_000 });
+      const retention = new Retention({ ...signing, days: settings.retentionDays, batch: 1_000 });
       await new Maintenance({ signer, retention, metrics, log, ...tuning }).run(signal);
     },
   };

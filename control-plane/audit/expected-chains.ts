@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import { platformChain } from '../../audit/chain.ts';
-import type { AuditTables } from './tables.ts';
+import type { AuditTables } from '../store/tables/audit.ts';
 
 /** The chains that a caller may read. */
 export interface Scope {

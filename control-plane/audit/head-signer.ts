@@ -3,10 +3,10 @@ import type { Logger } from 'pino';
 import { genesis, hashOf } from '../../audit/chain.ts';
 import type { SigningKey } from '../../audit/signing-keys.ts';
 import { isSignedHead, type SignedHead, signHead } from '../../audit/statements.ts';
+import type { AuditTables } from '../store/tables/audit.ts';
 import { ChainReader, type HeadCursor } from './chain-reader.ts';
 import { databaseTime, lockedChains } from './ledger.ts';
 import { firstWatchedMonth, type OpenHead, openHeads } from './open-heads.ts';
-import type { AuditTables } from './tables.ts';
 
 export interface HeadSignerOptions {
   readonly db: Kysely<AuditTables>;

@@ -4,9 +4,9 @@ import { canonicalJson } from '../../audit/json.ts';
 import type { MonthStartDetails } from '../../audit/month-start.ts';
 import { type AuditRecord, newRecordId } from '../../audit/record.ts';
 import { Problem } from '../../problems/problem.ts';
-import { KeyedMutex } from '../keyed-mutex.ts';
+import { KeyedMutex } from '../concurrency/keyed-mutex.ts';
 import { isDataRefused } from '../store/failures.ts';
-import type { AuditTables } from './tables.ts';
+import type { AuditTables } from '../store/tables/audit.ts';
 
 /** A record without a place in a chain. */
 export type NewRecord = Omit<AuditRecord, 'received'> & {

@@ -3,10 +3,10 @@ import type { ChainedRecord } from '../../audit/chain.ts';
 import { platformChain } from '../../audit/chain.ts';
 import type { RecordKind } from '../../audit/record.ts';
 import { Problem } from '../../problems/problem.ts';
+import type { AuditTables } from '../store/tables/audit.ts';
 import { chainedRecordOf } from './chain-reader.ts';
 import { listedChains, type Scope } from './expected-chains.ts';
 import { toolCallAction } from './intake.ts';
-import type { AuditTables } from './tables.ts';
 
 export interface Filter {
   readonly actor?: string | undefined;

@@ -1,7 +1,7 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
 import type { SignedHead } from '../../audit/statements.ts';
+import type { AuditTables } from '../store/tables/audit.ts';
 import { type HeadCursor, signedHeadOf } from './chain-reader.ts';
-import type { AuditTables } from './tables.ts';
 
 /** The last record of a month of a chain, as the ledger wrote it, and the newest signed head of the month. */
 export interface OpenHead extends HeadCursor {

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { pod } from '../../crds/names.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Problem } from '../../problems/problem.ts';
+import { usernameOf } from '../cluster/token-review.ts';
+import { ExpiringCache } from '../concurrency/expiring-cache.ts';
 import { challenge } from '../http/bearer.ts';
-import { ExpiringCache } from '../identity/expiring-cache.ts';
-import { usernameOf } from '../pods/token-review.ts';
 
 /** Milliseconds for which a valid token is not reviewed again. */
 const reviewMs = 30_000;

@@ -2,8 +2,8 @@ import { type Kysely, sql } from 'kysely';
 import { newRecordId } from '../../audit/record.ts';
 import type { SigningKey } from '../../audit/signing-keys.ts';
 import { signRemoval } from '../../audit/statements.ts';
+import type { AuditTables } from '../store/tables/audit.ts';
 import { appendIn, databaseTime } from './ledger.ts';
-import type { AuditTables } from './tables.ts';
 
 export interface RetentionOptions {
   readonly db: Kysely<AuditTables>;

@@ -4,12 +4,12 @@ import { z } from 'zod';
 import type { Addressing } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { Problem } from '../../problems/problem.ts';
+import type { TenantDirectory } from '../cluster/tenant-directory.ts';
 import { codeOf } from '../errors/problem-of.ts';
 import { operation } from '../http/operation.ts';
 import type { RateLimits } from '../http/rate-limits.ts';
 import { unauthenticated } from '../identity/unauthenticated.ts';
 import type { Memberships } from '../memberships/memberships.ts';
-import type { TenantDirectory } from '../tenant-directory.ts';
 import type { Callers } from './callers.ts';
 import { type Caller, type Entry, entriesOf, entryOf, organizationsOf, scopeOf } from './resolve.ts';
 

@@ -2,7 +2,7 @@ import { type ConditionReason, verdict } from '../../crds/conditions.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
-import { fieldManager } from '../field-manager.ts';
+import { fieldManager } from '../cluster/field-manager.ts';
 import { type OwnStatus, statusToWrite } from './plan.ts';
 
 export interface AuthorizationVerdict {

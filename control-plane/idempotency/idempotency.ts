@@ -3,8 +3,8 @@ import { type Kysely, sql } from 'kysely';
 import type { Logger } from 'pino';
 import { canonicalJson } from '../../audit/json.ts';
 import { Problem } from '../../problems/problem.ts';
+import type { IdempotencyTables, StoredAnswer } from '../store/tables/idempotency.ts';
 import { Releases } from './releases.ts';
-import type { IdempotencyTables, StoredAnswer } from './tables.ts';
 
 /** A request that may come more than once. */
 export interface Repeatable {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Kysely } from 'kysely';
 import type { Logger } from 'pino';
 import { backoffMs } from '../../net/backoff.ts';
-import type { IdempotencyTables } from './tables.ts';
+import type { IdempotencyTables } from '../store/tables/idempotency.ts';
 
 export interface ReleasesOptions {
   readonly db: Kysely<IdempotencyTables>;

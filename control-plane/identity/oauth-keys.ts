@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ExpiringCache } from './expiring-cache.ts';
+import { ExpiringCache } from '../concurrency/expiring-cache.ts';
 import { ProviderUnavailable } from './provider.ts';
 
 const keySet = z.object({ keys: z.array(z.record(z.string(), z.unknown())) });

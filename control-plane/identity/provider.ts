@@ -1,5 +1,5 @@
 import { ConflictException, NotFoundException, type Organization as SdkOrganization } from '@workos-inc/node';
-import { ExpiringCache } from './expiring-cache.ts';
+import { ExpiringCache } from '../concurrency/expiring-cache.ts';
 import { codeOf, ProviderUnavailable, statusOf, type WorkosConnection } from './workos-connection.ts';
 
 export { ProviderUnavailable } from './workos-connection.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RateLimitExceededException, WorkOS } from '@workos-inc/node';
-import { OutageGate } from './outage-gate.ts';
+import { CircuitBreaker } from '../concurrency/circuit-breaker.ts';
 
 export interface ConnectionOptions {
   readonly apiKey: string;
@@ -44,7 +44,7 @@ export class WorkosConnection {
   readonly #clientId: string;
   readonly #observe: NonNullable<ConnectionOptions['observe']>;
   /** By operation: events that cannot be read say nothing of memberships. */
-  readonly #gates = new Map<string, OutageGate>();
+  readonly #gates = new Map<string, CircuitBreaker>();
 
   constructor(options: ConnectionOptions) {
     const url = new URL(options.apiUrl);
@@ -103,10 +103,10 @@ export class WorkosConnection {
     }
   }
 
-  #gateOf(operation: string): OutageGate {
+  #gateOf(operation: string): CircuitBreaker {
     const known = this.#gates.get(operation);
     if (known !== undefined) return known;
-    const gate = new OutageGate({ now: () => performance.now(), random: Math.random });
+    const gate = new CircuitBreaker({ now: () => performance.now(), random: Math.random });
     this.#gates.set(operation, gate);
     return gate;
   }

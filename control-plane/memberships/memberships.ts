@@ -1,13 +1,13 @@
-import { ExpiringCache } from '../identity/expiring-cache.ts';
+import { ExpiringCache } from '../concurrency/expiring-cache.ts';
 import type { Membership } from '../identity/provider.ts';
 import { ProviderUnavailable } from '../identity/workos-connection.ts';
 import type { Store } from '../store/store.ts';
 import { Answers } from './answers.ts';
 import { channel, readPayload } from './changed.ts';
-import { isListingDue } from './listing-age.ts';
 import type { Finding, Mirror } from './mirror.ts';
 import type { MembershipRecord } from './news.ts';
 import type { OrganizationListing } from './organization-listing.ts';
+import { isListingDue } from './resync-period.ts';
 import type { MembershipSource } from './source.ts';
 
 /** Milliseconds. */
@@ -32,7 +32,7 @@ export interface MembershipTiming {
  * That holds whichever path fails, because evidence ages by itself. With a webhook or NOTIFY lost: an event is polled within 5 s, an
  * answer in memory ends within 10 s. Without the Events API: a webhook drops the answer at once, and once the last poll is 20 s old an
  * organization is listed before anybody is told yes. With WorkOS silent: yes for at most 20 s more, then 503. A removal whose webhook and
- * event are both lost, while events are polled, counts with the next listing, after an hour at the latest (listing-age.ts).
+ * event are both lost, while events are polled, counts with the next listing, after an hour at the latest (resync-period.ts).
  */
 export const membershipTiming: MembershipTiming = { answerMs: 10_000, evidenceMs: 20_000, noMs: 3_000, confirmMs: 2_000 };
 

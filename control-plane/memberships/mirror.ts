@@ -1,10 +1,10 @@
 import { sql, type Transaction } from 'kysely';
 import { ZodError } from 'zod';
 import type { Store } from '../store/store.ts';
-import type { Tables } from '../store/tables.ts';
+import type { Tables } from '../store/tables/tables.ts';
 import { type Changed, channel, payloadOf } from './changed.ts';
-import { listingMs } from './listing-age.ts';
 import { type MembershipRecord, type News, newsOf, organizationOf, type ProviderEvent } from './news.ts';
+import { listingMs } from './resync-period.ts';
 
 /** What the mirror knows of one user in one organization. */
 export interface Finding {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { MembershipStatus } from './tables.ts';
+import type { MembershipStatus } from '../store/tables/memberships.ts';
 
 /** A membership as WorkOS last told it. */
 export interface MembershipRecord {

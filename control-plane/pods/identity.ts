@@ -4,10 +4,10 @@ import type { Tenant } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
 import { Problem } from '../../problems/problem.ts';
+import type { TenantDirectory } from '../cluster/tenant-directory.ts';
+import { usernameOf } from '../cluster/token-review.ts';
+import { ExpiringCache } from '../concurrency/expiring-cache.ts';
 import { challenge } from '../http/bearer.ts';
-import { ExpiringCache } from '../identity/expiring-cache.ts';
-import type { TenantDirectory } from '../tenant-directory.ts';
-import { usernameOf } from './token-review.ts';
 
 interface PodTenant {
   readonly name: string;

@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import { backoffMs } from '../../net/backoff.ts';
 import { Listener } from './listener.ts';
 import { migrations } from './migrations/index.ts';
-import type { Tables } from './tables.ts';
+import type { Tables } from './tables/tables.ts';
 
 export interface StoreOptions {
   /** Connection URL of a database of the control plane's own, whose role owns it. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WorkOS } from '@workos-inc/node';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { checkWorkos, ProviderUnavailable, setupWorkos, type WorkosSetupOptions } from '../../control-plane/identity/workos-setup.ts';
+import { checkWorkos, ProviderUnavailable, setupWorkos, type WorkosSetupOptions } from '../../control-plane/workos-setup/setup.ts';
 import { workosSeed } from '../../local/workos/roles.ts';
 import { startWorkos, type WorkosStandIn } from '../../local/workos/start.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ExpiringCache } from '../../control-plane/identity/expiring-cache.ts';
+import { ExpiringCache } from '../../control-plane/concurrency/expiring-cache.ts';
 
 function cache(maxEntries = 10) {
   const clock = { ms: 0 };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { KeyedMutex } from '../../control-plane/keyed-mutex.ts';
+import { KeyedMutex } from '../../control-plane/concurrency/keyed-mutex.ts';
 
 /** Work that ends on request, and the names of the work that has started. */
 function works(mutex: KeyedMutex) {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { OutageGate } from '../../control-plane/identity/outage-gate.ts';
+import { CircuitBreaker } from '../../control-plane/concurrency/circuit-breaker.ts';
 import { Answers } from '../../control-plane/memberships/answers.ts';
 import { payloadOf, readPayload } from '../../control-plane/memberships/changed.ts';
 import { membershipTuning } from '../../control-plane/memberships/create.ts';
-import { isListingDue, listingMs } from '../../control-plane/memberships/listing-age.ts';
 import { eventOf, newsOf, organizationOf } from '../../control-plane/memberships/news.ts';
+import { isListingDue, listingMs } from '../../control-plane/memberships/resync-period.ts';
 import { accessOf, type ToolAccessByRole } from '../../control-plane/pods/tool-access.ts';
 import { memberMs } from '../../templates/runtime/mcp/memberships.ts';
 
@@ -83,7 +83,7 @@ describe('remembered answers', () => {
 describe('a host that is down', () => {
   const create = () => {
     const time = clock();
-    return { ...time, gate: new OutageGate({ now: time.now, random: () => 1 }) };
+    return { ...time, gate: new CircuitBreaker({ now: time.now, random: () => 1 }) };
   };
 
   test('is asked on after a failure or two', () => {

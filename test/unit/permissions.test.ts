@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { adminRole } from '../../control-plane/authorization/organization.ts';
 import { permissions } from '../../control-plane/identity/admins.ts';
-import { neededPermissions, neededRoles } from '../../control-plane/identity/workos-needs.ts';
+import { neededPermissions, neededRoles } from '../../control-plane/workos-setup/needs.ts';
 import { tenantrySeed, workosSeed } from '../../local/workos/roles.ts';
 
 const read = (path: string): string => readFileSync(join(import.meta.dirname, '../..', path), 'utf8');

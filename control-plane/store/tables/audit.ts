@@ -1,5 +1,5 @@
 import type { ColumnType, Generated } from 'kysely';
-import type { RecordKind } from '../../audit/record.ts';
+import type { RecordKind } from '../../../audit/record.ts';
 
 /** The driver gives 64-bit integers as text. */
 type BigInteger = ColumnType<string, number, number>;

@@ -1,18 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Tenant } from '../../crds/tenant.ts';
-import type { Action, Audit } from '../audit/actions.ts';
 import { codeOf } from '../errors/problem-of.ts';
 import type { RateLimits } from '../http/rate-limits.ts';
 import { type Admin, type Admins, type Permission, requirePermission, requirePlatform } from '../identity/admins.ts';
-
-/** What is about to be done, for the record. */
-export interface AuditEvent {
-  readonly action: Action;
-  /** Left out where it concerns no tenant. */
-  readonly tenant?: Tenant | { readonly name: string };
-  /** What is changed and to what. */
-  readonly details?: unknown;
-}
+import type { Action, ActionLog, AuditEvent } from './actions.ts';
 
 /** A hook that lets nobody pass without the permission, which the OpenAPI document names. */
 export type Allowing = ((request: FastifyRequest, reply: FastifyReply) => Promise<void>) & { readonly permission: Permission };
@@ -20,11 +11,11 @@ export type Allowing = ((request: FastifyRequest, reply: FastifyReply) => Promis
 /** Who asks, whether they may, and the record of what they did. */
 export class Access {
   readonly #admins: Admins;
-  readonly #audit: Audit;
+  readonly #audit: ActionLog;
   readonly #limits: RateLimits;
   readonly #known = new WeakMap<FastifyRequest, Admin>();
 
-  constructor(admins: Admins, audit: Audit, limits: RateLimits) {
+  constructor(admins: Admins, audit: ActionLog, limits: RateLimits) {
     this.#admins = admins;
     this.#audit = audit;
     this.#limits = limits;

@@ -1,5 +1,5 @@
+import type { Permission } from '../identity/admins.ts';
 import { mirroredEvents } from '../memberships/news.ts';
-import type { Permission } from './admins.ts';
 
 /** A permission of administrators, as it is made at WorkOS. */
 export interface NeededPermission {

@@ -3,26 +3,18 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Tenant } from '../../crds/tenant.ts';
 import { Problem } from '../../problems/problem.ts';
-import type { ApiKeyUsage } from '../audit/api-key-usage.ts';
-import {
-  type Accepted,
-  acceptOperatorRecords,
-  acceptToolCalls,
-  keyUse,
-  operatorRecord,
-  refusedRecord,
-  toolCallRecord,
-} from '../audit/intake.ts';
-import type { IntakeLimits } from '../audit/intake-limits.ts';
-import type { Ledger } from '../audit/ledger.ts';
-import type { AuditMetrics } from '../audit/metrics.ts';
-import type { OperatorIdentity } from '../audit/operator-identity.ts';
+import type { TenantDirectory } from '../cluster/tenant-directory.ts';
 import { bearerToken } from '../http/bearer.ts';
 import { operation } from '../http/operation.ts';
 import { invalid } from '../http/problem.ts';
 import { checkForm } from '../http/validation.ts';
-import type { TenantDirectory } from '../tenant-directory.ts';
-import type { PodIdentity } from './identity.ts';
+import type { PodIdentity } from '../pods/identity.ts';
+import type { ApiKeyUsage } from './api-key-usage.ts';
+import { type Accepted, acceptOperatorRecords, acceptToolCalls, keyUse, operatorRecord, refusedRecord, toolCallRecord } from './intake.ts';
+import type { IntakeLimits } from './intake-limits.ts';
+import type { Ledger } from './ledger.ts';
+import type { AuditMetrics } from './metrics.ts';
+import type { OperatorIdentity } from './operator-identity.ts';
 
 export interface AuditIntakeParts {
   readonly ledger: Ledger;

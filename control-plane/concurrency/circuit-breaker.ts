@@ -17,7 +17,7 @@ export interface Permit {
  * Keeps requests from a host that is down: after some failures in a row only one request at a time is let through, after pauses that
  * grow and vary from replica to replica. So callers learn of an outage at once, and a host that comes back meets a trickle.
  */
-export class OutageGate {
+export class CircuitBreaker {
   readonly #now: () => number;
   readonly #random: () => number;
   #failures = 0;

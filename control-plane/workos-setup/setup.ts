@@ -1,11 +1,11 @@
 import type { WorkOS } from '@workos-inc/node';
 import { z } from 'zod';
-import { ProviderUnavailable, statusOf, WorkosConnection } from './workos-connection.ts';
-import { neededEvents, neededPermissions, neededRoles } from './workos-needs.ts';
-import { type AuthorizationServer, planWorkos, type WorkosEnvironment, type WorkosFinding, type WorkosStep } from './workos-plan.ts';
+import { ProviderUnavailable, statusOf, WorkosConnection } from '../identity/workos-connection.ts';
+import { neededEvents, neededPermissions, neededRoles } from './needs.ts';
+import { type AuthorizationServer, planWorkos, type WorkosEnvironment, type WorkosFinding, type WorkosStep } from './plan.ts';
 
-export { ProviderUnavailable } from './workos-connection.ts';
-export type { WorkosFinding } from './workos-plan.ts';
+export { ProviderUnavailable } from '../identity/workos-connection.ts';
+export type { WorkosFinding } from './plan.ts';
 
 export interface WorkosSetupOptions {
   readonly apiKey: string;

@@ -1,4 +1,4 @@
-import { ownFields } from '../admin/scope.ts';
+import { ownFields } from './access/scope.ts';
 
 /** What they may change, as the check has it. */
 const own = new Intl.ListFormat('en-GB', { type: 'conjunction' }).format(ownFields.map((field) => `\`${field}\``));

@@ -1,6 +1,6 @@
-import type { AuditTables } from '../audit/tables.ts';
-import type { IdempotencyTables } from '../idempotency/tables.ts';
-import type { MembershipTables } from '../memberships/tables.ts';
+import type { AuditTables } from './audit.ts';
+import type { IdempotencyTables } from './idempotency.ts';
+import type { MembershipTables } from './memberships.ts';
 
 /** Rows of the tables, by table. Each part of the control plane that keeps something describes its own, beside its code. */
 export type Tables = IdempotencyTables & AuditTables & MembershipTables;

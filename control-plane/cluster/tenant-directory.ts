@@ -1,8 +1,8 @@
-import type { StackTemplate } from '../crds/stack-template.ts';
-import type { Tenant } from '../crds/tenant.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { Reflector } from '../kube/reflector.ts';
-import { isOlder, type KubeObject, kinds } from '../kube/resources.ts';
+import type { StackTemplate } from '../../crds/stack-template.ts';
+import type { Tenant } from '../../crds/tenant.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { Reflector } from '../../kube/reflector.ts';
+import { isOlder, type KubeObject, kinds } from '../../kube/resources.ts';
 
 export interface DirectoryOptions {
   readonly client: KubeClient;

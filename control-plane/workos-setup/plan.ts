@@ -1,4 +1,4 @@
-import type { NeededPermission, NeededRole } from './workos-needs.ts';
+import type { NeededPermission, NeededRole } from './needs.ts';
 
 /** What one thing of the environment is like. */
 export interface WorkosFinding {
