@@ -11,7 +11,7 @@ const pages = ['README.md', 'CONTRIBUTING.md', 'charts/tenantry/README.md'].conc
 
 test('every test that the security model names exists', () => {
   const text = readFileSync(join(root, 'docs/security.md'), 'utf8');
-  const named = [...text.matchAll(/`((?:unit|integration|story|chaos|e2e)\/[a-z0-9-]+)`/g)].map(([, name]) => `test/${name}.test.ts`);
+  const named = [...text.matchAll(/`((?:unit|integration|story|chaos|e2e)\/[a-z0-9/-]+)`/g)].map(([, name]) => `test/${name}.test.ts`);
   expect(named.length).toBeGreaterThan(40);
   expect(named.filter((file) => !existsSync(join(root, file)))).toEqual([]);
 });

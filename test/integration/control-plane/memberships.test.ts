@@ -1,0 +1,778 @@
+import { randomUUID } from 'node:crypto';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { sql } from 'kysely';
+import pg from 'pg';
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { ProviderUnavailable, WorkosConnection } from '../../../control-plane/identity/workos-connection.ts';
+import { EventPoll } from '../../../control-plane/memberships/event-poll.ts';
+import { Memberships } from '../../../control-plane/memberships/memberships.ts';
+import { Mirror } from '../../../control-plane/memberships/mirror.ts';
+import { OrganizationListing } from '../../../control-plane/memberships/organization-listing.ts';
+import { ReadBudget } from '../../../control-plane/memberships/read-budget.ts';
+import { listingMs } from '../../../control-plane/memberships/resync-period.ts';
+import { type EventPage, MembershipSource, PositionLost } from '../../../control-plane/memberships/source.ts';
+import { isStoreUnavailable } from '../../../control-plane/store/failures.ts';
+import { Store } from '../../../control-plane/store/store.ts';
+import { type Postgres, startPostgres } from '../../../local/postgres.ts';
+import { ensureStoreDatabase } from '../../../local/store-database.ts';
+import { outageKinds } from '../../../local/workos/outages.ts';
+import { startWorkos, type WorkosStandIn } from '../../../local/workos/start.ts';
+import { eventually } from './cluster.ts';
+
+const silent = pino({ level: 'silent' });
+/** A tenth of the real times, so that the tests need not last minutes. */
+const timing = { answerMs: 1_000, evidenceMs: 2_000, noMs: 500, confirmMs: 200 };
+/** Nothing ends by itself while a test lasts. */
+const patient = { answerMs: 60_000, evidenceMs: 60_000, noMs: 500, confirmMs: 200 };
+const pollMs = 300;
+const reads = 'GET /user_management/organization_memberships';
+
+let dir: string;
+let postgres: Postgres;
+let storeUrl: string;
+let workos: WorkosStandIn;
+let serial = 0;
+const running: { stop(): Promise<void> }[] = [];
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'tenantry-memberships-'));
+  await chmod(dir, 0o711);
+  postgres = await startPostgres({ dir: join(dir, 'postgres'), fsync: false, log: silent });
+  storeUrl = await ensureStoreDatabase(postgres.url, join(dir, 'store-password'));
+  workos = await startWorkos({ port: 0, dir: join(dir, 'workos') });
+});
+
+afterEach(async () => {
+  for (const kind of outageKinds) workos.outage(kind, 0);
+  for (const one of running.splice(0)) await one.stop();
+});
+
+afterAll(async () => {
+  await workos.close();
+  await postgres.stop();
+  await rm(dir, { recursive: true, force: true });
+});
+
+interface Without {
+  readonly polling?: boolean;
+  readonly listening?: boolean;
+  readonly times?: typeof timing;
+  /** Monotonic milliseconds. */
+  readonly now?: () => number;
+  /** Stands between the mirror and WorkOS. */
+  readonly between?: (source: MembershipSource) => MembershipSource;
+}
+
+/** What a replica of the control plane runs, with parts of it left out. */
+async function replica({
+  polling = true,
+  listening = true,
+  times = timing,
+  now = () => performance.now(),
+  between = (source) => source,
+}: Without = {}) {
+  const store = new Store({ url: storeUrl, log: silent, connections: 10 });
+  const stopping = new AbortController();
+  const mirror = new Mirror(store);
+  const source = between(new MembershipSource(new WorkosConnection(workos), new ReadBudget(store)));
+  const listing = new OrganizationListing(store, mirror, source, times.evidenceMs / 4);
+  const memberships = new Memberships({ store, mirror, listing, source, timing: times, now });
+  const registry = new Registry();
+  const poll = new EventPoll({ store, mirror, source, log: silent, registry, everyMs: pollMs });
+  // The tables are there once `run` has made them; a replica that must not listen stops running then.
+  const working = [store.run(stopping.signal)];
+  await eventually('the tables are there', async () => store.migrated);
+  if (listening) await eventually('it listens', async () => store.listener.connected);
+  else stopping.abort();
+  const polls = new AbortController();
+  if (polling) {
+    await poll.poll(polls.signal);
+    working.push(poll.run(polls.signal));
+  }
+  const stop = async (): Promise<void> => {
+    stopping.abort();
+    polls.abort();
+    await Promise.all(working);
+    await store.close();
+  };
+  running.push({ stop });
+  return { store, mirror, source, listing, memberships, poll, registry };
+}
+
+type Replica = Awaited<ReturnType<typeof replica>>;
+
+/** An organization with a member in `role`. */
+async function organizationWithMember(roleSlug = 'member') {
+  serial++;
+  const organization = workos.createOrganization({ name: `Organization ${serial}` });
+  const user = await workos.createUser({ email: `member-${serial}@example.com` });
+  const membership = workos.createMembership({ userId: user.id, organizationId: organization.id, roleSlug });
+  return { organizationId: organization.id, userId: user.id, membershipId: membership.id };
+}
+
+const yes = (role = 'member') => ({ member: true, role, roles: [role] });
+const no = { member: false };
+
+/** Milliseconds until a lookup no longer says yes; it answers all the while. */
+async function out({ memberships }: Replica, userId: string, organizationId: string): Promise<number> {
+  const begun = performance.now();
+  const failures: unknown[] = [];
+  await eventually(
+    'the member is out',
+    () =>
+      memberships.lookup(userId, organizationId).then(
+        ({ member }) => !member,
+        (error: unknown) => failures.push(error) < 0,
+      ),
+    15_000,
+  );
+  expect(failures).toEqual([]);
+  return performance.now() - begun;
+}
+
+describe('a lookup', () => {
+  test('knows active members, their role, and nobody else', async () => {
+    const { memberships } = await replica();
+    const { organizationId, userId } = await organizationWithMember('viewer');
+    const elsewhere = await organizationWithMember();
+    const left = await organizationWithMember();
+    workos.deactivate(left.membershipId);
+    expect(await memberships.lookup(userId, organizationId)).toEqual(yes('viewer'));
+    expect(await memberships.lookup(elsewhere.userId, organizationId)).toEqual(no);
+    expect(await memberships.lookup(userId, elsewhere.organizationId)).toEqual(no);
+    expect(await memberships.lookup(left.userId, left.organizationId)).toEqual(no);
+    expect(await memberships.lookup(userId, 'org_01NOBODY')).toEqual(no);
+  });
+
+  test('knows a member of a moment ago, before any news of it', async () => {
+    const { memberships } = await replica({ polling: false, times: { ...timing, confirmMs: 0 } });
+    const { organizationId, userId } = await organizationWithMember();
+    await memberships.lookup(userId, organizationId);
+    const user = await workos.createUser({ email: `new-${serial}@example.com` });
+    workos.createMembership({ userId: user.id, organizationId });
+    expect(await memberships.lookup(user.id, organizationId)).toEqual(yes());
+  });
+
+  test('confirms a role given a moment ago', async () => {
+    const { memberships } = await replica({ polling: false, times: { ...timing, confirmMs: 0 } });
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    await memberships.lookup(userId, organizationId);
+    workos.setRole(membershipId, 'viewer');
+    expect(await memberships.confirm(userId, organizationId)).toEqual(yes('viewer'));
+    expect(await memberships.lookup(userId, organizationId)).toEqual(yes('viewer'));
+  });
+
+  test('of many at once lists the organization once, for all replicas', async () => {
+    let listings = 0;
+    // Whoever comes when the listing is over is a stranger asked for by himself: that is no listing.
+    const between = (source: MembershipSource) =>
+      Object.assign(Object.create(source) as MembershipSource, {
+        ofOrganization: (id: string) => {
+          listings++;
+          return source.ofOrganization(id);
+        },
+        ofUser: (user: string, id: string) => source.ofUser(user, id),
+        events: (position: Parameters<MembershipSource['events']>[0]) => source.events(position),
+      });
+    const both = [await replica({ times: patient, between }), await replica({ times: patient, between })];
+    const { organizationId, userId } = await organizationWithMember();
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, i) => both[i % 2]?.memberships.lookup(i < 50 ? userId : `user_01STRANGER${i}`, organizationId)),
+    );
+    expect(answers.filter((answer) => answer?.member)).toHaveLength(50);
+    expect(listings).toBe(1);
+  });
+});
+
+test('while an organization is too large to be listed in time, its members are asked for one by one', async () => {
+  const { organizationId, userId } = await organizationWithMember();
+  let release = (): void => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const one = await replica({
+    polling: false,
+    between: (source) =>
+      Object.assign(Object.create(source) as MembershipSource, {
+        async *ofOrganization(id: string) {
+          await held;
+          yield* source.ofOrganization(id);
+        },
+        ofUser: (user: string, id: string) => source.ofUser(user, id),
+      }),
+  });
+  expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+  expect(await one.memberships.lookup('user_01STRANGER', organizationId)).toEqual(no);
+  expect((await one.mirror.find(userId, organizationId)).age).toBeUndefined();
+  release();
+  await eventually('the listing is complete', async () => (await one.mirror.find(userId, organizationId)).age !== undefined);
+});
+
+describe('every way a member goes', () => {
+  test.each<[string, (one: Awaited<ReturnType<typeof organizationWithMember>>) => void]>([
+    ['deactivated', ({ membershipId }) => workos.deactivate(membershipId)],
+    ['removed from the organization', ({ membershipId }) => workos.deleteMembership(membershipId)],
+    ['deleted as a user', ({ userId }) => workos.deleteUser(userId)],
+  ])('%s: out by the Events API alone', async (_name, leave) => {
+    const one = await replica();
+    const member = await organizationWithMember();
+    expect(await one.memberships.lookup(member.userId, member.organizationId)).toEqual(yes());
+    leave(member);
+    // Polls keep the evidence fresh: without the event it would be yes for ever.
+    await out(one, member.userId, member.organizationId);
+  });
+
+  test('with the whole organization', async () => {
+    const one = await replica();
+    const { organizationId, userId } = await organizationWithMember();
+    expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+    await rest('DELETE', `/organizations/${organizationId}`);
+    await out(one, userId, organizationId);
+  });
+
+  test('and comes back, in another role', async () => {
+    const one = await replica();
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    workos.deactivate(membershipId);
+    expect(await one.memberships.lookup(userId, organizationId)).toEqual(no);
+    workos.reactivate(membershipId);
+    workos.setRole(membershipId, 'viewer');
+    await eventually('the new role', async () => {
+      const answer = await one.memberships.lookup(userId, organizationId);
+      return answer.member && answer.role === 'viewer';
+    });
+  });
+});
+
+describe('with one path broken, a removed member is out in time', () => {
+  // As lookups stand against the sidecar's 30 s; here times are a tenth, but a machine that is busy is not ten times as fast.
+  const budget = timing.evidenceMs + 4_000;
+
+  test('without the Events API: the evidence ages, and WorkOS is asked', async () => {
+    const one = await replica();
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+    workos.outage('events', 60);
+    workos.deactivate(membershipId);
+    expect(await out(one, userId, organizationId)).toBeLessThan(budget);
+  });
+
+  test('without anybody who polls', async () => {
+    const one = await replica({ polling: false });
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+    workos.deactivate(membershipId);
+    expect(await out(one, userId, organizationId)).toBeLessThan(budget);
+  });
+
+  test('without NOTIFY: an answer in memory ends by itself', async () => {
+    await replica();
+    const deaf = await replica({ polling: false, listening: false });
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    expect(await deaf.memberships.lookup(userId, organizationId)).toEqual(yes());
+    workos.deactivate(membershipId);
+    expect(await out(deaf, userId, organizationId)).toBeLessThan(budget);
+  });
+
+  test('another replica is told by NOTIFY long before its answer would have ended', async () => {
+    const [teller, told] = [await replica({ polling: false }), await replica({ polling: false, times: patient })];
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    expect(await told.memberships.lookup(userId, organizationId)).toEqual(yes());
+    workos.deactivate(membershipId);
+    const event = workos.events().at(-1);
+    expect(await teller.mirror.apply(asEvent(event))).toBe(true);
+    expect(await out(told, userId, organizationId)).toBeLessThan(patient.answerMs / 2);
+  });
+
+  test('a listening connection that is lost is made anew, and what was remembered before is not believed', async () => {
+    const told = await replica({ polling: false, times: patient });
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    expect(await told.memberships.lookup(userId, organizationId)).toEqual(yes());
+    const superuser = new pg.Client({ connectionString: postgres.url });
+    await superuser.connect();
+    await superuser.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%listener'`);
+    await superuser.end();
+    // While nobody listened.
+    workos.deactivate(membershipId);
+    await told.mirror.apply(asEvent(workos.events().at(-1)));
+    expect(await out(told, userId, organizationId)).toBeLessThan(patient.answerMs / 2);
+  });
+});
+
+describe('a removal of which nobody is told', () => {
+  /** A replica that polls on and never hears of what happens to memberships, with a member in the mirror who was removed at WorkOS. */
+  async function missed(list: (source: MembershipSource, id: string) => ReturnType<MembershipSource['ofOrganization']>) {
+    const one = await replica({
+      between: (source) =>
+        Object.assign(Object.create(source) as MembershipSource, {
+          events: async (position: Parameters<MembershipSource['events']>[0]): Promise<EventPage> => {
+            const page = await source.events(position);
+            return { ...page, events: page.events.filter(({ event }) => !event.startsWith('organization_membership')) };
+          },
+          ofOrganization: (id: string) => list(source, id),
+          ofUser: (user: string, id: string) => source.ofUser(user, id),
+        }),
+    });
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    const lookup = () => one.memberships.lookup(userId, organizationId);
+    const listedAgo = async (ms: number) => {
+      await one.store.db
+        .updateTable('member_organizations')
+        .set({ synced_at: sql`clock_timestamp() - make_interval(secs => ${ms / 1000})` })
+        .where('id', '=', organizationId)
+        .execute();
+    };
+    expect(await lookup()).toEqual(yes());
+    workos.deactivate(membershipId);
+    await one.poll.poll(new AbortController().signal, true);
+    expect(await one.mirror.find(userId, organizationId)).toMatchObject({ roles: ['member'], age: expect.any(Number) });
+    return { one, organizationId, userId, lookup, listedAgo };
+  }
+
+  test('counts once the last listing is an hour old, however fresh the events are', async () => {
+    const { one, userId, organizationId, listedAgo } = await missed((source, id) => source.ofOrganization(id));
+    await listedAgo(listingMs);
+    await out(one, userId, organizationId);
+  });
+
+  test('because nobody had asked for its organization yet counts, though the first listing lags behind', async () => {
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    let lagging: Awaited<ReturnType<MembershipSource['ofUser']>> = [];
+    const one = await replica({
+      polling: false,
+      between: (source) =>
+        Object.assign(Object.create(source) as MembershipSource, {
+          events: (position: Parameters<MembershipSource['events']>[0]) => source.events(position),
+          async *ofOrganization() {
+            yield lagging;
+          },
+          ofUser: (user: string, id: string) => source.ofUser(user, id),
+        }),
+    });
+    const poll = () => one.poll.poll(new AbortController().signal, true);
+    lagging = await one.source.ofUser(userId, organizationId);
+    await later();
+    workos.deactivate(membershipId);
+    await poll();
+    expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+    await poll();
+    await out(one, userId, organizationId);
+  });
+
+  test('counts before that while somebody asks, and nobody waits for the listing', async () => {
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let listings = 0;
+    const { one, userId, organizationId, lookup, listedAgo } = await missed(async function* (source, id) {
+      if (listings++ > 0) await held;
+      yield* source.ofOrganization(id);
+    });
+    await listedAgo(listingMs * 0.95);
+    await eventually('it is listed again', async () => {
+      expect(await lookup()).toEqual(yes());
+      return listings === 2;
+    });
+    release();
+    await out(one, userId, organizationId);
+  });
+
+  test('counts as soon as WorkOS can be asked again; until then what was listed lives out its hour', async () => {
+    let away = false;
+    let refused = 0;
+    const { one, userId, organizationId, lookup, listedAgo } = await missed(async function* (source, id) {
+      if (away) refused++;
+      if (away) throw new ProviderUnavailable('reading memberships', 500);
+      yield* source.ofOrganization(id);
+    });
+    away = true;
+    await listedAgo(listingMs * 0.95);
+    await eventually('it was tried', async () => {
+      expect(await lookup()).toEqual(yes());
+      return refused > 0;
+    });
+    await listedAgo(listingMs);
+    const failure = await eventually('nobody can tell', () =>
+      lookup().then(
+        () => undefined,
+        (error: unknown) => error,
+      ),
+    );
+    expect(failure).toBeInstanceOf(ProviderUnavailable);
+    away = false;
+    await out(one, userId, organizationId);
+  });
+});
+
+describe('while WorkOS is away', () => {
+  test('what is known lives out its time, then nobody can tell; it heals by itself', async () => {
+    // Long enough for a busy machine to ask while it lasts.
+    const times = { ...timing, answerMs: 4_000, evidenceMs: 5_000 };
+    const one = await replica({ times });
+    const { organizationId, userId } = await organizationWithMember();
+    expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+    workos.outage('down', 60);
+    expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+    const failure = await eventually('nobody can tell', async () =>
+      one.memberships.lookup(userId, organizationId).then(
+        () => undefined,
+        (error: unknown) => error,
+      ),
+    );
+    expect(failure).toBeInstanceOf(ProviderUnavailable);
+    workos.outage('down', 0);
+    expect(await eventually('it heals', async () => one.memberships.lookup(userId, organizationId))).toEqual(yes());
+  });
+
+  test('who is known to be no member is none as long as what is known is fresh', async () => {
+    const one = await replica();
+    const { organizationId } = await organizationWithMember();
+    expect(await one.memberships.lookup('user_01STRANGER', organizationId)).toEqual(no);
+    workos.outage('down', 60);
+    expect(await one.memberships.lookup('user_01OTHER', organizationId)).toEqual(no);
+  });
+
+  test('it is asked by a trickle, however many want to know', async () => {
+    const one = await replica({ polling: false });
+    workos.outage('down', 60);
+    const ask = () => Promise.allSettled(Array.from({ length: 200 }, (_, i) => one.memberships.lookup('user_01A', `org_01NONE${i}`)));
+    await ask();
+    const before = workos.requests()[reads] ?? 0;
+    const outcomes = await ask();
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toEqual([]);
+    expect((workos.requests()[reads] ?? 0) - before).toBeLessThan(10);
+  });
+});
+
+test('while WorkOS takes half a minute for each answer, nobody waits for it so long; it heals by itself', async () => {
+  const one = await replica();
+  const { organizationId, userId, membershipId } = await organizationWithMember();
+  expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+  workos.outage('slow', 300);
+  workos.deactivate(membershipId);
+  const begun = performance.now();
+  const failure = await eventually(
+    'nobody can tell',
+    async () =>
+      one.memberships.lookup(userId, organizationId).then(
+        () => undefined,
+        (error: unknown) => error,
+      ),
+    28_000,
+  );
+  expect(failure).toBeInstanceOf(ProviderUnavailable);
+  expect(performance.now() - begun).toBeLessThan(29_000);
+  workos.outage('slow', 0);
+  expect(await eventually('it heals', async () => one.memberships.lookup(userId, organizationId))).toEqual(no);
+});
+
+test('while WorkOS takes no more requests it is left alone for as long as it says, and then asked again', async () => {
+  const one = await replica({ polling: false });
+  const { organizationId, userId } = await organizationWithMember();
+  workos.outage('limited', 60);
+  const ask = () => Promise.allSettled(Array.from({ length: 100 }, (_, i) => one.memberships.lookup('user_01A', `org_01LIMITED${i}`)));
+  const before = workos.requests()[reads] ?? 0;
+  const outcomes = [...(await ask()), ...(await ask())];
+  expect(outcomes.filter(({ status }) => status === 'fulfilled')).toEqual([]);
+  // As many as list at once, before the first of them was answered.
+  expect((workos.requests()[reads] ?? 0) - before).toBeLessThanOrEqual(4);
+  workos.outage('limited', 0);
+  expect(await eventually('it heals', async () => one.memberships.lookup(userId, organizationId))).toEqual(yes());
+});
+
+describe('news', () => {
+  test('that is older than what is known changes nothing, in whatever order it comes', async () => {
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    const one = await replica({ polling: false });
+    expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+    await later();
+    workos.setRole(membershipId, 'viewer');
+    await later();
+    workos.deactivate(membershipId);
+    const news = workos.events({ organizationId }).filter(({ event }) => event.startsWith('organization_membership'));
+    for (const event of news.toReversed()) await one.mirror.apply(asEvent(event));
+    expect((await one.mirror.find(userId, organizationId)).roles).toBeUndefined();
+  });
+
+  test('of a deletion is final', async () => {
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    const one = await replica({ polling: false });
+    await one.memberships.lookup(userId, organizationId);
+    const created = workos.events({ organizationId }).find(({ event }) => event === 'organization_membership.created');
+    workos.deleteMembership(membershipId);
+    await one.mirror.apply(asEvent(workos.events().at(-1)));
+    const again = asEvent(created);
+    await one.mirror.apply({ ...again, id: 'event_01LATER', data: { ...(again.data as object), updatedAt: '2999-01-01T00:00:00.000Z' } });
+    expect((await one.mirror.find(userId, organizationId)).roles).toBeUndefined();
+  });
+
+  test('counts once', async () => {
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    const one = await replica({ polling: false });
+    await one.memberships.lookup(userId, organizationId);
+    workos.setRole(membershipId, 'viewer');
+    const event = asEvent(workos.events().at(-1));
+    expect(await one.mirror.apply(event)).toBe(true);
+    expect(await one.mirror.apply(event)).toBe(false);
+  });
+
+  test('that comes while the organization is being listed is not lost to the older list', async () => {
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    const other = await replica({ polling: false });
+    const one = await replica({
+      polling: false,
+      between: (source) =>
+        Object.assign(Object.create(source) as MembershipSource, {
+          async *ofOrganization(id: string) {
+            const pages = [];
+            for await (const page of source.ofOrganization(id)) pages.push(page);
+            // The list is read; before it is written, the member goes.
+            workos.deleteMembership(membershipId);
+            await other.mirror.apply(asEvent(workos.events().at(-1)));
+            yield* pages;
+          },
+          ofUser: (user: string, id: string) => source.ofUser(user, id),
+        }),
+    });
+    expect(await one.memberships.lookup(userId, organizationId)).toEqual(no);
+  });
+
+  test('of a list that lagged behind locks nobody out', async () => {
+    const { organizationId, userId } = await organizationWithMember();
+    const one = await replica({ polling: false });
+    expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+    await one.mirror.forgetOthers({ organizationId }, [], await one.mirror.clock());
+    expect((await one.mirror.find(userId, organizationId)).roles).toBeUndefined();
+    expect(await eventually('in again', async () => one.memberships.lookup(userId, organizationId))).toEqual(yes());
+  });
+
+  test.each([
+    ['removal last', ['active', 'inactive']],
+    ['removal first', ['inactive', 'active']],
+  ])('of the same millisecond: the removal counts, in one page and one by one (%s)', async (_name, order) => {
+    for (const inOnePage of [true, false]) {
+      const { organizationId, userId } = await organizationWithMember();
+      const one = await replica({ polling: false });
+      await one.memberships.lookup(userId, organizationId);
+      const created = asEvent(workos.events({ organizationId }).find(({ event }) => event === 'organization_membership.created'));
+      const updatedAt = '2998-01-01T00:00:00.000Z';
+      const events = order.map((status) => ({
+        ...created,
+        id: `event_${randomUUID()}`,
+        event: 'organization_membership.updated',
+        data: { ...created.data, status, updatedAt },
+      }));
+      if (inOnePage) expect(await one.mirror.applyAll(events)).toEqual([]);
+      else for (const event of events) await one.mirror.apply(event);
+      expect((await one.mirror.find(userId, organizationId)).roles).toBeUndefined();
+    }
+  });
+
+  test('that is as old as a membership which is listed no more does not bring it back; a later listing does', async () => {
+    const { organizationId, userId } = await organizationWithMember();
+    const one = await replica({ polling: false });
+    await one.memberships.lookup(userId, organizationId);
+    const before = await one.mirror.clock();
+    const shown = await one.source.ofUser(userId, organizationId);
+    await one.mirror.forgetOthers({ organizationId }, [], await one.mirror.clock());
+    const created = asEvent(workos.events({ organizationId }).find(({ event }) => event === 'organization_membership.created'));
+    await one.mirror.apply({ ...created, id: `event_${randomUUID()}` });
+    await one.mirror.record(shown, before);
+    expect((await one.mirror.find(userId, organizationId)).roles).toBeUndefined();
+    await one.mirror.record(shown, await one.mirror.clock());
+    expect((await one.mirror.find(userId, organizationId)).roles).toEqual(['member']);
+  });
+
+  describe('that nobody understands', () => {
+    /** A replica that is told of `strange`, too, whenever it reads events. */
+    async function told(strange: () => EventPage['events'], unreadable = 0) {
+      const one = await replica({
+        polling: false,
+        between: (source) =>
+          Object.assign(Object.create(source) as MembershipSource, {
+            events: async (position: Parameters<MembershipSource['events']>[0]): Promise<EventPage> => {
+              const page = await source.events(position);
+              return { ...page, events: [...page.events, ...strange()], unreadable };
+            },
+            ofOrganization: (id: string) => source.ofOrganization(id),
+            ofUser: (user: string, id: string) => source.ofUser(user, id),
+          }),
+      });
+      const [named, other] = [await organizationWithMember(), await organizationWithMember()];
+      const known = async () => {
+        const all = [named, other].map(({ userId, organizationId }) => one.mirror.find(userId, organizationId));
+        return (await Promise.all(all)).map(({ age }) => age !== undefined);
+      };
+      const list = async () => {
+        for (const { userId, organizationId } of [named, other])
+          expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+        expect(await known()).toEqual([true, true]);
+      };
+      const poll = () => one.poll.poll(new AbortController().signal, true);
+      const counted = async () => (await one.registry.getSingleMetric('tenantry_workos_events_misunderstood_total')?.get())?.values;
+      await list();
+      return { named, known, list, poll, counted };
+    }
+
+    const strange = (data: unknown, event = 'organization_membership.updated') => ({
+      id: `event_${randomUUID()}`,
+      event,
+      createdAt: new Date().toISOString(),
+      data,
+    });
+
+    test('has its organization listed anew, once, and the others go on', async () => {
+      const events: ReturnType<typeof strange>[] = [];
+      const { named, known, list, poll, counted } = await told(() => events);
+      events.push(strange({ organizationId: named.organizationId, status: 'paused' }));
+      await poll();
+      expect(await known()).toEqual([false, true]);
+      await list();
+      // It is read again with the overlap.
+      for (let i = 0; i < 3; i++) await poll();
+      expect(await known()).toEqual([true, true]);
+      expect(await counted()).toContainEqual({ labels: { event: 'organization_membership.updated' }, value: 1 });
+    });
+
+    test('nor says of which organization, has all of them listed anew, once', async () => {
+      const events: ReturnType<typeof strange>[] = [];
+      const { known, list, poll } = await told(() => events);
+      events.push(strange(null, 'user.deleted'));
+      await poll();
+      expect(await known()).toEqual([false, false]);
+      await list();
+      await poll();
+      expect(await known()).toEqual([true, true]);
+    });
+
+    test('nor is an event at all, has all of them listed anew', async () => {
+      const { known, poll, counted } = await told(() => [], 2);
+      await poll();
+      expect(await known()).toEqual([false, false]);
+      expect(await counted()).toContainEqual({ labels: { event: 'unreadable' }, value: 2 });
+    });
+
+    test('while its organization is being listed: that listing does not count', async () => {
+      const { organizationId, userId } = await organizationWithMember();
+      const other = await replica({ polling: false });
+      let interrupt = true;
+      const one = await replica({
+        polling: false,
+        between: (source) =>
+          Object.assign(Object.create(source) as MembershipSource, {
+            async *ofOrganization(id: string) {
+              yield* source.ofOrganization(id);
+              if (interrupt) await other.mirror.applyAll([strange({ organizationId })]);
+            },
+          }),
+      });
+      await one.memberships.lookup(userId, organizationId).catch((error: unknown) => expect(error).toBeInstanceOf(ProviderUnavailable));
+      expect((await one.mirror.find(userId, organizationId)).age).toBeUndefined();
+      interrupt = false;
+      expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+    });
+  });
+
+  test('that was missed while the place in the events was lost is made good by listing', async () => {
+    const { organizationId, userId, membershipId } = await organizationWithMember();
+    let lost = false;
+    const one = await replica({
+      between: (source) =>
+        Object.assign(Object.create(source) as MembershipSource, {
+          events: (position: Parameters<MembershipSource['events']>[0]) => {
+            if (lost && 'after' in position) return Promise.reject(new PositionLost('unknown'));
+            return lost ? Promise.resolve({ events: [], more: false, unreadable: 0 }) : source.events(position);
+          },
+          ofOrganization: (id: string) => source.ofOrganization(id),
+          ofUser: (user: string, id: string) => source.ofUser(user, id),
+        }),
+    });
+    expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+    lost = true;
+    workos.deactivate(membershipId);
+    await out(one, userId, organizationId);
+  });
+});
+
+test('10,000 active users of 100 organizations stay far below the 1,000 reads WorkOS allows in 10 s', { timeout: 240_000 }, async () => {
+  const organizations = Array.from({ length: 100 }, (_, i) => workos.createOrganization({ name: `Large ${i}` }).id);
+  const members = await Promise.all(
+    Array.from({ length: 10_000 }, async (_, i) => {
+      const user = await workos.createUser({ email: `user-${i}@large.example` });
+      const organizationId = organizations[i % organizations.length] ?? '';
+      workos.createMembership({ userId: user.id, organizationId });
+      return { userId: user.id, organizationId };
+    }),
+  );
+  // The real times, and two replicas.
+  const times = { answerMs: 10_000, evidenceMs: 20_000, noMs: 500, confirmMs: 2_000 };
+  const both = [await replica({ times }), await replica({ times, polling: false })];
+  const sofar = () => Object.entries(workos.requests()).reduce((sum, [route, times]) => sum + (route.startsWith('GET ') ? times : 0), 0);
+  const counted: { at: number; reads: number }[] = [{ at: performance.now(), reads: sofar() }];
+  for (let round = 0; round < 2; round++) {
+    for (let start = 0; start < members.length; start += 100) {
+      const answers = await Promise.all(
+        members.slice(start, start + 100).map(({ userId, organizationId }, i) => both[i % 2]?.memberships.lookup(userId, organizationId)),
+      );
+      expect(answers.every((answer) => answer?.member)).toBe(true);
+      counted.push({ at: performance.now(), reads: sofar() });
+    }
+  }
+  const inTenSeconds = counted.map(({ at, reads: from }) =>
+    Math.max(...counted.filter((one) => one.at <= at + 10_000).map((one) => one.reads - from)),
+  );
+  // A page of 100 members an organization, those of events, and nothing more however often members come.
+  expect(Math.max(...inTenSeconds)).toBeLessThan(300);
+});
+
+test('beyond its share of the limit the mirror says so instead of asking on', async () => {
+  const one = await replica({ polling: false });
+  await one.store.db.deleteFrom('read_budgets').execute();
+  const asked = await Promise.allSettled(Array.from({ length: 300 }, (_, i) => one.source.ofUser('user_01A', `org_01B${i}`)));
+  const refused = asked.filter((outcome) => outcome.status === 'rejected').map(({ reason }) => reason as ProviderUnavailable);
+  expect(refused.length).toBeGreaterThan(0);
+  expect(refused.every((error) => error instanceof ProviderUnavailable && error.status === 429)).toBe(true);
+  expect(asked.length - refused.length).toBeGreaterThanOrEqual(200);
+  await one.store.db.deleteFrom('read_budgets').execute();
+});
+
+test('without the database what is remembered lives out its time, then nobody can tell; it heals by itself', async () => {
+  let passed = 0;
+  const one = await replica({ polling: false, times: patient, now: () => performance.now() + passed });
+  const { organizationId, userId } = await organizationWithMember();
+  expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+  await postgres.stop();
+  expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
+  passed = patient.answerMs;
+  const failure = await one.memberships.lookup(userId, organizationId).catch((error: unknown) => error);
+  expect(isStoreUnavailable(failure)).toBe(true);
+  postgres = await startPostgres({ dir: join(dir, 'postgres'), fsync: false, log: silent });
+  expect(await eventually('it heals', async () => one.memberships.lookup(userId, organizationId))).toEqual(yes());
+});
+
+/** An event as the SDK hands it on. */
+function asEvent(event: { id: string; event: string; created_at: string; data: unknown } | undefined) {
+  if (event === undefined) throw new Error('nothing happened');
+  const data = event.data as Record<string, unknown>;
+  return {
+    id: event.id,
+    event: event.event,
+    createdAt: event.created_at,
+    data: { ...data, userId: data['user_id'], organizationId: data['organization_id'], updatedAt: data['updated_at'] },
+  };
+}
+
+/** The next millisecond, as times at WorkOS have no finer grain. */
+function later(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 2));
+}
+
+async function rest(method: string, path: string): Promise<void> {
+  const answer = await fetch(`${workos.apiUrl}${path}`, { method, headers: { authorization: `Bearer ${workos.apiKey}` } });
+  expect(answer.ok).toBe(true);
+}

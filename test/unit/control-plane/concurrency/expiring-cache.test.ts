@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest';
+import { ExpiringCache } from '../../../../control-plane/concurrency/expiring-cache.ts';
+
+function cache(maxEntries = 10) {
+  const clock = { ms: 0 };
+  let asked = 0;
+  const answers = new ExpiringCache<number>({ maxEntries, now: () => clock.ms });
+  const get = (key: string, lifetime = 100) =>
+    answers.get(
+      key,
+      async () => ++asked,
+      () => lifetime,
+    );
+  return { answers, clock, get };
+}
+
+test('an answer is remembered until it expires', async () => {
+  const { clock, get } = cache();
+  expect([await get('a'), await get('a')]).toEqual([1, 1]);
+  clock.ms = 99;
+  expect(await get('a')).toBe(1);
+  clock.ms = 100;
+  expect(await get('a')).toBe(2);
+});
+
+test('those who ask at the same time share one question', async () => {
+  const { get } = cache();
+  expect(await Promise.all([get('a'), get('a'), get('b')])).toEqual([1, 1, 2]);
+});
+
+test('an answer without lifetime and a failure are not remembered', async () => {
+  const { answers, get } = cache();
+  expect([await get('a', 0), await get('a', 0)]).toEqual([1, 2]);
+  const fail = () =>
+    answers.get(
+      'b',
+      () => Promise.reject(new Error('no')),
+      () => 100,
+    );
+  await expect(fail()).rejects.toThrow('no');
+  expect(await get('b')).toBe(3);
+});
+
+test('no more is remembered than asked for, the oldest goes first', async () => {
+  const { answers, get } = cache(2);
+  for (const key of ['a', 'b', 'c']) await get(key);
+  expect([answers.last('a'), answers.last('b'), answers.last('c')]).toEqual([undefined, 2, 3]);
+});
+
+test('what is forgotten is asked for anew, and what was being asked then is not remembered', async () => {
+  const { answers, get } = cache();
+  await get('a');
+  answers.forget('a');
+  expect(await get('a')).toBe(2);
+  const asked = Promise.withResolvers<number>();
+  const before = answers.get(
+    'b',
+    () => asked.promise,
+    () => 100,
+  );
+  answers.forget('b');
+  expect(await get('b')).toBe(3);
+  asked.resolve(0);
+  expect(await before).toBe(0);
+  expect(await get('b')).toBe(3);
+});

@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { adminRole } from '../../../../control-plane/authorization/organization.ts';
+import { permissions } from '../../../../control-plane/identity/admins.ts';
+import { neededPermissions, neededRoles } from '../../../../control-plane/workos-setup/needs.ts';
+import { tenantrySeed, workosSeed } from '../../../../local/workos/roles.ts';
+
+const read = (path: string): string => readFileSync(join(import.meta.dirname, '../../../..', path), 'utf8');
+const bySlug = <T extends { readonly slug: string }>(list: readonly T[]): T[] => list.toSorted((a, b) => (a.slug < b.slug ? -1 : 1));
+
+describe('permissions and roles are the same everywhere', () => {
+  test('setup makes each permission that the Admin API asks for, and no other', () => {
+    expect(neededPermissions.map(({ slug }) => slug)).toEqual(permissions);
+  });
+
+  test('the stand-in begins with what setup makes, beside what WorkOS itself puts into an environment', () => {
+    expect(tenantrySeed.permissions).toEqual(neededPermissions);
+    const own = workosSeed.roles.filter(({ slug }) => neededRoles.some((role) => role.slug === slug));
+    expect(bySlug([...own, ...tenantrySeed.roles])).toEqual(bySlug(neededRoles));
+  });
+
+  test("a tenant's first administrator is invited with a role that setup makes", () => {
+    expect(neededRoles.map(({ slug }) => slug)).toContain(adminRole);
+  });
+
+  test('the guide and the reference have them all', () => {
+    const guide = read('docs/guides/workos.md');
+    for (const { slug, permissions: granted } of neededRoles) {
+      const [, cell = ''] = new RegExp(`^\\| \`${slug}\` \\| ([^|]*) \\|`, 'm').exec(guide) ?? [];
+      const all = granted.length === permissions.length && cell.includes('all');
+      if (!all)
+        expect(
+          [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name),
+          slug,
+        ).toEqual(granted);
+    }
+    for (const permission of permissions) {
+      expect(guide).toContain(`\`${permission}\``);
+      expect(read('docs/reference/admin-api.md')).toMatch(new RegExp(`^\\| \`${permission}\` \\|`, 'm'));
+    }
+  });
+});
