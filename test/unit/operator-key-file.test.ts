@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { type ApiKey, apiKeyName } from '../../crds/api-keys.ts';
-import { fittingKeys, keyFileBytes, recordOfObject } from '../../operator/secrets/key-file.ts';
+import { labels } from '../../crds/names.ts';
+import { fittingKeys, keyFileBytes, recordOfObject, validKeys } from '../../operator/secrets/key-file.ts';
 
 const now = new Date('2026-06-01T00:00:00Z');
 
@@ -54,5 +55,38 @@ describe('the keys that fit into the file', () => {
   test('are measured in bytes, not in characters', () => {
     const keys = [...Array(3_000).keys()].map((index) => keyOf(index, { displayName: '🔑'.repeat(50) }));
     expect(sizeOf(fittingKeys(keys, now))).toBeLessThan(keyFileBytes);
+  });
+});
+
+describe('the keys of a tenant', () => {
+  const since = '2026-01-01T00:00:00.000Z';
+  const changed = (key: ApiKey, metadata: Partial<ApiKey['metadata']>): ApiKey => ({ ...key, metadata: { ...key.metadata, ...metadata } });
+  const key = keyOf(1);
+
+  test('are in the order of their names', () => {
+    const names = validKeys(many(20), 'uid', since).map(({ metadata }) => metadata.name);
+    expect(names).toHaveLength(20);
+    expect(names).toEqual(names.toSorted());
+  });
+
+  test('count from the moment at which the namespace was made', () => {
+    expect(validKeys([keyOf(0)], 'uid', since)).toHaveLength(1);
+    expect(validKeys([changed(key, { creationTimestamp: '2025-12-31T23:59:59.000Z' })], 'uid', since)).toEqual([]);
+    const { creationTimestamp: _, ...undated } = key.metadata;
+    expect(validKeys([{ ...key, metadata: undated }], 'uid', since)).toEqual([]);
+  });
+
+  test('have no label, or that of the tenant', () => {
+    expect(validKeys([changed(key, { labels: { [labels.tenantUid]: 'uid' } })], 'uid', since)).toHaveLength(1);
+    expect(validKeys([changed(key, { labels: { other: 'x' } })], 'uid', since)).toHaveLength(1);
+    expect(validKeys([changed(key, { labels: { [labels.tenantUid]: 'other' } })], 'uid', since)).toEqual([]);
+  });
+
+  test('are not being deleted', () => {
+    expect(validKeys([changed(key, { deletionTimestamp: since })], 'uid', since)).toEqual([]);
+  });
+
+  test('are named after their hash', () => {
+    expect(validKeys([changed(key, { name: keyOf(2).metadata.name })], 'uid', since)).toEqual([]);
   });
 });

@@ -214,8 +214,28 @@ describe('drift', () => {
     ['another length', { list: [1, 2] }, { list: [1] }],
     ['a number as text', { a: '1000m' }, { a: '1' }],
     ['nothing at all', { a: { b: 1 } }, undefined],
+    ['null in place of an object', { a: { b: 1 } }, { a: null }],
+    ['a text in place of an object', { a: { length: 1 } }, { a: 'x' }],
+    ['an object in place of a list', { list: [{ name: 'x' }] }, { list: { name: 'x' } }],
+    ['a missing list', { list: [{ name: 'x' }] }, {}],
+    ['one of two elements', { list: [{ name: 'x' }, { name: 'y' }] }, { list: [{ name: 'x' }, { name: 'z' }] }],
+    ['one of two values', { list: [1, 2] }, { list: [1, 3] }],
+    ['a longer list of values', { list: [1] }, { list: [1, 2] }],
+    ['a value in a list that has names in part', { list: [{ name: 'x' }, 'y'] }, { list: [{ name: 'x' }, 'z'] }],
+    ['an element of an empty list', { list: [] }, { list: [{ name: 'x' }] }],
+    ['another quantity', { limits: { cpu: '1000m' } }, { limits: { cpu: '2' } }],
+    ['a text that is no quantity', { limits: { cpu: 'much' } }, { limits: { cpu: 'more' } }],
+    ['a number beside a quantity', { limits: { cpu: '1' } }, { limits: { cpu: 1 } }],
   ])('%s is drift', (_name, wanted, live) => {
     expect(covers(live, wanted)).toBe(false);
+  });
+
+  test('a field that is not wanted may have any value', () => {
+    expect(covers({ a: 1 }, { a: undefined })).toBe(true);
+  });
+
+  test('the mark is an annotation of 16 hexadecimal digits', () => {
+    expect(Object.values(marked(object({ a: 1 })).metadata.annotations ?? {})).toEqual([expect.stringMatching(/^[0-9a-f]{16}$/)]);
   });
 
   test("another manager's condition in the same list is no drift", () => {
