@@ -128,7 +128,7 @@ describe('a leader', () => {
     await lost;
     const stopped = performance.now();
     expect(await taken).toBeGreaterThan(stopped);
-    expect(leader.election.assertLeading).toThrow(/does not lead/);
+    expect(leader.election.assertLeading).toThrow(/no longer the leader/);
     // It may lead again, in a term of its own, once nobody else does.
     cut = false;
     const again = leader.lead();
@@ -152,7 +152,7 @@ describe('a leader', () => {
     await write();
     asleepMs = timing.renewMs + 1;
     const { resourceVersion } = (await read(lease)).metadata;
-    await expect(write()).rejects.toThrow(/does not lead/);
+    await expect(write()).rejects.toThrow(/no longer the leader/);
     expect((await read(lease)).metadata.resourceVersion).toBe(resourceVersion);
     await client.close();
     leader.die();
