@@ -13,7 +13,7 @@ import { type Mutant, mutate } from './mutate.ts';
 import type { Order } from './runner.ts';
 
 const root = join(import.meta.dirname, '../..');
-const folders = ['operator', 'crds', 'kube', 'templates', 'control-plane/identity'];
+const folders = ['operator', 'crds', 'kube', 'templates', 'control-plane/identity', 'control-plane/concurrency'];
 const { values } = parseArgs({ options: { minutes: { type: 'string', default: '20' }, only: { type: 'string', default: '' } } });
 const deadline = Date.now() + Number(values.minutes) * 60_000;
 /** A change that makes a loop endless is noticed by this. */
@@ -39,12 +39,12 @@ function end(): void {
   child = undefined;
 }
 
-/** Resolves with whether a test failed, or none came to its end in time. */
-async function run(order: Order, bail: boolean, timeoutMs = patienceMs): Promise<boolean> {
+/** Resolves with the tests that failed, or undefined where they did not end in time. */
+async function run(order: Order, bail: boolean, timeoutMs = patienceMs): Promise<readonly string[] | undefined> {
   child ??= start(bail);
   const running = child;
   const over = AbortSignal.timeout(timeoutMs);
-  const answer = await new Promise<{ killed: boolean; error?: string } | undefined>((resolve) => {
+  const answer = await new Promise<{ failed: readonly string[]; error?: string } | undefined>((resolve) => {
     running.once('message', resolve);
     running.once('exit', () => resolve(undefined));
     over.addEventListener('abort', () => resolve(undefined));
@@ -53,7 +53,7 @@ async function run(order: Order, bail: boolean, timeoutMs = patienceMs): Promise
   running.removeAllListeners();
   if (answer === undefined) end();
   if (answer?.error !== undefined) throw new Error(answer.error);
-  return answer?.killed ?? true;
+  return answer?.failed;
 }
 
 const mutants: Mutant[] = [];
@@ -73,7 +73,8 @@ process.once('SIGINT', () => {
 });
 try {
   say(`${mutants.length} mutants; running the unit tests once to see which file of tests reaches which.`);
-  if (await run({ id: 0 }, false, 600_000)) throw new Error('the unit tests fail, or do not end, without a mutant: mend that first');
+  const failing = (await run({ id: 0 }, false, 600_000)) ?? ['They did not end within 10 minutes.'];
+  if (failing.length > 0) throw new Error(`The unit tests fail without a mutant. Mend that first:\n${failing.join('\n')}`);
   end();
   const reaching = new Map<number, string[]>();
   for (const name of readdirSync(dir).filter((entry) => entry.startsWith('reached-'))) {
@@ -93,7 +94,7 @@ try {
       unreached.push(mutant);
       continue;
     }
-    const killed = await run({ id: mutant.id, files }, true);
+    const killed = (await run({ id: mutant.id, files }, true))?.length !== 0;
     if (!killed) survivors.push(mutant);
     const folder = folders.find((one) => relative(root, mutant.file).startsWith(`${one}/`)) ?? '';
     const score = scores.get(folder) ?? { killed: 0, of: 0 };

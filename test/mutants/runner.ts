@@ -1,4 +1,4 @@
-/** A process that runs files of unit tests against one mutant at a time, as the parent asks: `{ id, files }` is answered by `{ killed }`. */
+/** A process that runs files of unit tests against one mutant at a time, as the parent asks: `{ id, files }` is answered by `{ failed }`, the tests that failed. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createVitest } from 'vitest/node';
@@ -17,14 +17,16 @@ const mutants = JSON.parse(readFileSync(join(folder, 'mutants.json'), 'utf8')) a
 const first = new Map<string, number>();
 for (const { file, id } of mutants) if (!first.has(file)) first.set(file, id);
 
-const run = async ({ id, files }: Order): Promise<boolean> => {
+const run = async ({ id, files }: Order): Promise<string[]> => {
   writeFileSync(join(folder, 'active'), String(id));
   const vitest = await starting;
   const all = await vitest.globTestSpecifications();
   const { testModules } = await vitest.runTestSpecifications(
     files === undefined ? all : all.filter(({ moduleId }) => files.includes(moduleId)),
   );
-  return testModules.some((module) => !module.ok());
+  return testModules
+    .filter((module) => !module.ok())
+    .flatMap((module) => [module.moduleId, ...[...module.children.allTests('failed')].map((test) => `  ${test.fullName}`)]);
 };
 
 const bail = process.env['TENANTRY_MUTANTS_BAIL'] !== undefined;
@@ -59,7 +61,7 @@ const starting = createVitest(
 );
 process.on('message', (order: Order) => {
   run(order).then(
-    (killed) => process.send?.({ killed }),
-    (error: Error) => process.send?.({ killed: false, error: error.stack }),
+    (failed) => process.send?.({ failed }),
+    (error: Error) => process.send?.({ failed: [], error: error.stack }),
   );
 });
