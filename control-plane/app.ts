@@ -23,13 +23,13 @@ import { podRoutes } from './pods/routes.ts';
 import type { ToolAccessByRole } from './pods/tool-access.ts';
 import { type WebhookParts, webhookRoutes } from './webhooks/routes.ts';
 
-/** How long what takes how long, in milliseconds. */
+/** Time limits, in milliseconds. */
 export interface HttpTuning {
-  /** For a request to arrive whole. Less than for its answer, which begins with the request. */
+  /** For a request to arrive whole. It is less than `answerMs`, which starts with the request too. */
   readonly arrivalMs: number;
-  /** For its answer, where a route says nothing else. */
+  /** For the answer, unless a route sets another limit. */
   readonly answerMs: number;
-  /** Between two looks at connections that are late. */
+  /** Between two checks for late connections. */
   readonly checkMs: number;
 }
 
@@ -37,7 +37,7 @@ export const httpTuning: HttpTuning = { arrivalMs: 20_000, answerMs: 25_000, che
 
 export interface AppParts {
   readonly http: HttpTuning;
-  /** Addresses and ranges of proxies in front whose X-Forwarded-For counts. */
+  /** Addresses and ranges of proxies whose X-Forwarded-For is trusted. */
   readonly trustedProxies: string | undefined;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -50,15 +50,15 @@ export interface AppParts {
   readonly webhooks: WebhookParts;
   readonly authTenant: AuthTenantParts;
   readonly authConfig: AuthConfig;
-  /** Whether reads are served from complete copies. */
+  /** Whether the local copies are complete and the database has its tables. */
   readonly ready: () => boolean;
 }
 
 const bodyLimit = 256 * 1024;
-/** Paths asked every few seconds by machines; their requests are counted, not logged. */
+/** Paths that machines poll. Their requests are counted and not logged. */
 const quiet = new Set(['/healthz', '/readyz', '/metrics']);
 
-/** The control plane's HTTP side: Admin API, the pods' endpoints, health, metrics, OpenAPI document. */
+/** Creates the HTTP server: Admin API, the pods' endpoints, health, metrics and the OpenAPI document. */
 export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   const { log, metrics, ready } = parts;
   const clientErrors = new ClientErrors();
@@ -71,11 +71,11 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     requestTimeout: parts.http.arrivalMs,
     handlerTimeout: parts.http.answerMs,
     http: {
-      // Node looks at bodies that are late only where the server is made with both.
+      // Node checks for late bodies only when a server is created with both time limits.
       requestTimeout: parts.http.arrivalMs,
       headersTimeout: parts.http.arrivalMs,
       connectionsCheckingInterval: parts.http.checkMs,
-      // What has no Host is answered by us, with a problem.
+      // A request without Host gets a problem document from requireOneOfEach.
       requireHostHeader: false,
     },
     clientErrorHandler: (error, socket) => clientErrors.answer(error, socket),
@@ -85,12 +85,12 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     routerOptions: { maxParamLength: 300 },
   });
   app.setValidatorCompiler(validatorCompiler);
-  // Bodies are built by our own code; a status field that a newer operator adds must not make a read fail.
+  // Bodies are built by our own code. A status field that a newer operator adds must not make a read fail.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   readJsonBodies(app);
   renderErrors(app);
   refuseUnknown(app);
-  // What is expected beyond 100-continue is nothing here; RFC 9110 lets a server ignore it.
+  // Expectations other than 100-continue are ignored, as RFC 9110 allows.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   app.addHook('onRequest', async (request, reply) => {
     clientErrors.begun(request.raw, reply.raw);

@@ -3,13 +3,13 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { operation } from './http/operation.ts';
 
-/** Where somebody signs in; nothing of it is secret. */
+/** Where people sign in. Nothing in it is secret. */
 export interface AuthConfig {
   /** Client ID of the WorkOS environment. */
   readonly clientId: string;
-  /** Origin of WorkOS's API, where devices are authorized and sessions refreshed. */
+  /** Origin of WorkOS's API, which authorizes devices and refreshes sessions. */
   readonly workosUrl: string;
-  /** Issuer of session access tokens, which the Admin API takes. */
+  /** Issuer of the session access tokens that the Admin API takes. */
   readonly sessionIssuer: string;
   /** The AuthKit domain, issuer of the tokens of tenants' users. */
   readonly authorizationServer: string;
@@ -18,13 +18,13 @@ export interface AuthConfig {
 const authConfig = z
   .object({
     clientId: z.string().describe('Client ID of the WorkOS environment.'),
-    workosUrl: z.string().describe("Origin of WorkOS's API, where devices are authorized and sessions refreshed."),
-    sessionIssuer: z.string().describe('Issuer of session access tokens, which the Admin API takes.'),
+    workosUrl: z.string().describe("Origin of WorkOS's API, which authorizes devices and refreshes sessions."),
+    sessionIssuer: z.string().describe('Issuer of the session access tokens that the Admin API takes.'),
     authorizationServer: z.string().describe("The AuthKit domain, issuer of the tokens of tenants' users."),
   })
   .meta({ id: 'AuthConfig' });
 
-/** `GET /v1/auth/config`: what a command line must know before anybody has signed in. */
+/** `GET /v1/auth/config`: the configuration that a command line needs before sign-in. */
 export function authConfigRoute(server: FastifyInstance, config: AuthConfig): void {
   server.withTypeProvider<ZodTypeProvider>().get(
     '/v1/auth/config',
@@ -34,7 +34,7 @@ export function authConfigRoute(server: FastifyInstance, config: AuthConfig): vo
         operationId: 'getAuthConfig',
         tags: ['sign-in'],
         summary: 'Where administrators sign in',
-        description: 'Public: asked before there is a token.',
+        description: 'Public: clients read it before they have a token.',
         response: { 200: authConfig },
         problems: [],
       }),

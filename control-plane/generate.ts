@@ -1,6 +1,6 @@
 /**
- * Writes what follows from the routes: the OpenAPI document, the types of the client and the reference. `node control-plane/generate.ts`,
- * or `--check` to only compare.
+ * Generates the OpenAPI document, the types of the client and the reference from the routes: `node control-plane/generate.ts`.
+ * With `--check` it only compares.
  */
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
@@ -13,7 +13,7 @@ import { prepareControlPlane } from './start.ts';
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
-/** Settings of an installation that nobody calls: nothing in the document depends on them. */
+/** Settings of an installation that is never started. The document does not depend on them. */
 const settings = readSettings({
   WORKOS_API_KEY: 'none',
   WORKOS_CLIENT_ID: 'client_none',

@@ -2,15 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { LeaderElection } from '../kube/leader-election.ts';
 
-/** What one replica does for all, by name. Each goes on until its signal aborts, and resolves when nothing of it is under way any more. */
+/** Work that the leading replica does for all, by name. Each part runs until its signal aborts, and resolves when it has ended. */
 export type LedWork = Readonly<Record<string, (term: AbortSignal) => Promise<void>>>;
 
-/** Before work that failed, which it never should, is begun anew. */
+/** Pause before failed work is started again. Led work is expected never to fail. */
 const pauseMs = 5_000;
 
 /**
- * Does the work whenever this replica leads, until `signal` aborts. A lease that is lost, as with a Kubernetes API that is away for longer
- * than it lasts, ends the work and nothing else: once all of it has ended, this replica stands for election again.
+ * Does the work whenever this replica leads, until `signal` aborts. Losing the lease ends the work and nothing else. After all of the work
+ * has ended, this replica stands for election again. A lease is lost, for example, when the Kubernetes API is away for longer than it lasts.
  */
 export async function leadInTerms(
   election: LeaderElection | undefined,
@@ -26,7 +26,7 @@ export async function leadInTerms(
       try {
         await run(term);
       } catch (err) {
-        log.error({ err, part }, 'led work failed, all of it begins anew');
+        log.error({ err, part }, 'led work failed, restarting all of it');
         failed.abort();
       }
     });
@@ -35,6 +35,6 @@ export async function leadInTerms(
     if (failed.signal.aborted) {
       await election?.release();
       await delay(pauseMs, undefined, { signal }).catch(() => {});
-    } else log.info({}, 'led work has ended, standing for election again');
+    } else log.info({}, 'led work ended, standing for election again');
   }
 }

@@ -1,10 +1,10 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { isSecretName, redacted } from '../audit/secret-names.ts';
 
-/** Deepest level of objects that a log line is searched for secrets; fields lie flat in it. */
+/** Deepest level of objects in which fields of a log line are masked. Fields of log lines are rarely nested. */
 const maxDepth = 4;
 
-/** Plain objects without the values of fields that hold a secret by their names. Errors and other instances are left to their serializers. */
+/** Masks the fields of plain objects whose names mean a secret. Errors and other instances are left to their serializers. */
 function withoutSecrets(fields: Record<string, unknown>, depth = 1): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]) => {
@@ -21,7 +21,7 @@ function isPlain(value: unknown): value is Record<string, unknown> {
 /** The process's log: JSON lines, secrets masked. */
 export function createLog(level: string, destination?: DestinationStream): Logger {
   const log = (fields: Record<string, unknown>) => withoutSecrets(fields);
-  // A library's error may carry its connection settings.
+  // An error of a library may have its connection settings as fields.
   const err = (error: Error) => withoutSecrets({ ...pino.stdSerializers.err(error) });
   const options = { name: 'control-plane', level, formatters: { log }, serializers: { err } };
   return destination === undefined ? pino(options) : pino(options, destination);

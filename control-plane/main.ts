@@ -2,7 +2,7 @@ import { createLog } from './log.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { type ControlPlane, startControlPlane } from './start.ts';
 
-/** Ends the process with what an operator of it can act on; 2 for a configuration that cannot work. */
+/** Ends the process with a message for the person who runs it. The exit code is 2 for a wrong configuration. */
 function fail(status: 1 | 2, message: string): never {
   console.error(message);
   process.exit(status);
@@ -24,16 +24,16 @@ const controlPlane: ControlPlane = await startControlPlane(settings, log).catch(
   return fail(1, `The control plane cannot start: ${error instanceof Error ? error.message : 'unknown error'}`);
 });
 
-/** Less than the grace period of the pod, less its preStop. What hangs then, such as a database that does not answer, is left. */
+/** Longest wait for the end, in milliseconds. It is shorter than the pod's grace period without its preStop. Work that still hangs is abandoned. */
 const endingMs = 30_000;
 let ending = false;
 
-/** Ends the process, once requests are answered and the audit has what it can take. */
+/** Ends the process after requests are answered and the audit has stored its records as far as it can. */
 async function end(status: 0 | 1): Promise<void> {
   if (ending) return;
   ending = true;
   setTimeout(() => {
-    log.error({ afterMs: endingMs }, 'not everything has ended in time');
+    log.error({ afterMs: endingMs }, 'shutdown timed out');
     process.exit(1);
   }, endingMs).unref();
   await controlPlane.stop().catch((err: unknown) => log.error({ err }, 'control plane did not stop cleanly'));
@@ -41,8 +41,8 @@ async function end(status: 0 | 1): Promise<void> {
 }
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void end(0));
-// Nothing is known of the state any more, but outcomes that wait for the database still are true.
+// The state is unknown now, but outcomes that wait for the database are still true: they are stored.
 process.on('uncaughtException', (err) => {
-  log.fatal({ err }, 'unexpected error: ending');
+  log.fatal({ err }, 'unexpected error, shutting down');
   void end(1);
 });

@@ -2,7 +2,7 @@ import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client
 
 const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** Metrics of the process, of HTTP and of requests to WorkOS; those of the control loop are in kube/controller.ts. */
+/** Metrics of the process, of HTTP and of requests to WorkOS. The metrics of the control loop are in kube/controller.ts. */
 export function createMetrics() {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });

@@ -61,50 +61,50 @@ const environment = z.object({
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 });
 
-/** How this installation's control plane is configured. */
+/** Configuration of this installation's control plane. */
 export interface Settings {
   readonly host: string;
   readonly port: number;
-  /** Path of a kubeconfig; without one kubectl's own order applies, down to the pod's ServiceAccount. */
+  /** Path of a kubeconfig. Without one, the order of kubectl applies, and last the pod's ServiceAccount. */
   readonly kubeconfig: string | undefined;
   readonly workos: {
     readonly apiKey: string;
     readonly clientId: string;
     readonly apiUrl: string;
-    /** Secret of the webhook endpoint at WorkOS; without one webhooks are refused, and the Events API alone tells of changes. */
+    /** Secret of the webhook endpoint at WorkOS. Without one, webhooks are refused and changes come from the Events API alone. */
     readonly webhookSecret: string | undefined;
   };
-  /** Organization whose members are administrators of the platform. Members of others see their own tenants. */
+  /** Organization whose members are administrators of the platform. Members of other organizations see their own tenants. */
   readonly platformOrganizationId: string;
-  /** URL, password included, of the control plane's own database. */
+  /** URL of the control plane's own database, with the password. */
   readonly storeUrl: string;
   readonly audit: AuditSettings;
   /** `<namespace>/<name>` of the operator's ServiceAccount. */
   readonly operatorAccount: string;
-  /** Where tenants are reached, as the operator has it. */
+  /** Addresses of tenants; the operator has the same setting. */
   readonly addressing: Addressing;
-  /** Public URL of the control plane, where it has one. */
+  /** Public URL of the control plane, if it has one. */
   readonly adminUrl: string | undefined;
-  /** Tenant of users who are members of none. */
+  /** Tenant of users who are not members of any tenant. */
   readonly defaultTenant: string | undefined;
   /** Access to tools by role; `*` stands for all others. */
   readonly toolAccess: ToolAccessByRole;
-  /** Most requests a minute at one replica: of an administrator, and from an address whose tokens are refused. */
+  /** Most requests a minute at one replica, for an administrator and for an address that sends refused tokens. */
   readonly rateLimits: RateLimitSettings;
-  /** Addresses and ranges of proxies in front, comma-separated, whose X-Forwarded-For counts; none when undefined. */
+  /** Comma-separated addresses and ranges of proxies whose X-Forwarded-For is trusted. Undefined for none. */
   readonly trustedProxies: string | undefined;
-  /** `iss` of the session access tokens of administrators. */
+  /** `iss` of administrators' session access tokens. */
   readonly adminIssuer: string;
-  /** The AuthKit domain, issuer of the tenants' users' tokens. */
+  /** The AuthKit domain, issuer of the tokens of tenants' users. */
   readonly oauthIssuer: string;
-  /** Lease by which one of several replicas keeps the OAuth resources; all of them serve requests. Undefined with one replica. */
+  /** Lease that elects the leading replica. All replicas serve requests. Undefined with one replica. */
   readonly lease: LeaseReference | undefined;
   /** Name of this replica in the Lease. */
   readonly replica: string;
   readonly logLevel: string;
 }
 
-/** Reads the environment. @throws Error with a line for each variable that is missing or wrong; it repeats no value. */
+/** Reads the environment. @throws Error with a line for each missing or wrong variable. It does not repeat values. */
 export function readSettings(variables: Readonly<Record<string, string | undefined>>): Settings {
   const parsed = environment.safeParse(variables);
   if (!parsed.success) {

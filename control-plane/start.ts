@@ -26,9 +26,9 @@ import type { Settings } from './settings.ts';
 import { Store } from './store/store.ts';
 
 export interface ControlPlane {
-  /** Where it listens. */
+  /** URL that it listens on. */
   readonly url: string;
-  /** Answers what is under way, finishes reconciles, closes connections. */
+  /** Answers open requests, finishes reconciles and closes connections. */
   stop(): Promise<void>;
 }
 
@@ -39,15 +39,15 @@ export interface Tuning {
   readonly http?: HttpTuning;
 }
 
-/** Whoever asks the Admin API is told of a Kubernetes API that hangs while they still wait; its own answers take milliseconds. */
+/** Longest wait for the Kubernetes API. Callers of the Admin API still wait then, so they learn that it hangs. Normal answers take milliseconds. */
 const kubernetesAnswerMs = 10_000;
 
-/** Starts serving at once; `/readyz` turns 200 when tenants and templates have been read. */
+/** Starts serving at once. `/readyz` answers 200 after tenants and templates have been read. */
 export async function startControlPlane(settings: Settings, log: Logger, tuning: Tuning = {}): Promise<ControlPlane> {
   return (await prepareControlPlane(settings, log, tuning)).start();
 }
 
-/** Puts everything together without asking anybody anything: what its API is, is known before it starts. */
+/** Creates all parts without any request, so that the API can be described before it starts. */
 export async function prepareControlPlane(
   settings: Settings,
   log: Logger,

@@ -5,10 +5,10 @@ import type { RateLimits } from '../http/rate-limits.ts';
 import { type Admin, type Admins, type Permission, requirePermission, requirePlatform } from '../identity/admins.ts';
 import type { Action, ActionLog, AuditEvent } from './actions.ts';
 
-/** A hook that lets nobody pass without the permission, which the OpenAPI document names. */
+/** A hook that requires the permission. The OpenAPI document names the permission too. */
 export type Allowing = ((request: FastifyRequest, reply: FastifyReply) => Promise<void>) & { readonly permission: Permission };
 
-/** Who asks, whether they may, and the record of what they did. */
+/** Authenticates administrators, checks their permissions and records their actions. */
 export class Access {
   readonly #admins: Admins;
   readonly #audit: ActionLog;
@@ -22,9 +22,9 @@ export class Access {
   }
 
   /**
-   * A hook for the beginning of a request, before its body is read: a stranger learns nothing of what a valid body is.
-   * @param action what the route does, whose refusal is recorded; left out where it only reads.
-   * @param scope `platform` where administrators of tenants may not, whatever their permissions.
+   * A hook that runs before the body is read, so that a stranger learns nothing about valid bodies.
+   * @param action the action whose refusal is recorded; left out for routes that only read.
+   * @param scope `platform` for routes that administrators of tenants may never use.
    */
   allow(permission: Permission, action?: Action, scope: 'any' | 'platform' = 'any'): Allowing {
     const allow = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
@@ -52,16 +52,16 @@ export class Access {
     }
   }
 
-  /** Who asks, in a route with `allow`. */
+  /** The administrator who sent the request. The route must have a hook of `allow`. */
   admin(request: FastifyRequest): Admin {
     const admin = this.#known.get(request);
-    if (admin === undefined) throw new Error('a route of the Admin API has not asked who is calling');
+    if (admin === undefined) throw new Error('the route has no hook that authenticates the administrator');
     return admin;
   }
 
   /**
-   * Does `work` between two records: of the intent, without which nothing is done, and of the outcome.
-   * @param outcome what the record says of success beyond the intent.
+   * Runs `work` between two records: the intent and the outcome. Without a stored intent, `work` does not run.
+   * @param outcome details of the record of success, beside those of the intent.
    */
   async perform<T>(
     request: FastifyRequest,
@@ -83,7 +83,7 @@ export class Access {
   }
 }
 
-/** The tenant the path names. It need not exist: a refusal comes before anybody looks. */
+/** The tenant that the path names. It need not exist, because a refusal comes before the lookup. */
 function namedTenant({ params }: FastifyRequest, action: Action): { tenant?: { readonly name: string } } {
   const name = (params as { name?: string }).name;
   return name === undefined || action.startsWith('templates.') ? {} : { tenant: { name: name.slice(0, 63) } };

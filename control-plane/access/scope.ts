@@ -4,21 +4,21 @@ import { Problem } from '../../problems/problem.ts';
 import { errorsOf } from '../http/problem.ts';
 import { type Admin, canSee } from '../identity/admins.ts';
 
-/** What an administrator of a tenant, who is none of the platform, may change of it. */
+/** Fields of a tenant that its own administrators may change. */
 export const ownFields: readonly string[] = ['displayName', 'parameters', 'services', 'tools', 'domains', 'suspended'];
 
-/** @throws Problem tenant-not-found, for a foreign tenant exactly as for one that does not exist. */
+/** @throws Problem tenant-not-found. The answer is the same for a foreign tenant and for one that does not exist. */
 export function visible(admin: Admin, name: string, tenant: Tenant | undefined): Tenant {
   if (tenant !== undefined && canSee(admin, tenant)) return tenant;
   throw new Problem('tenant-not-found', `No tenant named ${name} was found.`);
 }
 
-/** @throws Problem `forbidden` naming the fields of a change that only administrators of the platform may make. */
+/** @throws Problem forbidden, which names the fields that only administrators of the platform may change. */
 export function requireOwnFields(admin: Admin, fields: Readonly<Record<string, unknown>>): void {
   if (admin.platform) return;
   const faults: Fault[] = Object.keys(fields)
     .filter((field) => !ownFields.includes(field))
-    .map((field) => ({ pointer: `/${field}`, message: 'is for administrators of the platform' }));
+    .map((field) => ({ pointer: `/${field}`, message: 'may be changed by administrators of the platform only' }));
   if (faults.length === 0) return;
   const named = faults.map(({ pointer }) => pointer.slice(1)).join(', ');
   throw new Problem(
@@ -30,7 +30,7 @@ export function requireOwnFields(admin: Admin, fields: Readonly<Record<string, u
   );
 }
 
-/** @throws Problem `forbidden` where an administrator of a tenant would take fields over from their manager. */
+/** Only administrators of the platform may take over fields of another field manager. @throws Problem forbidden */
 export function requirePlatformToForce(admin: Admin): void {
   if (admin.platform) return;
   throw new Problem('forbidden', 'Only administrators of the platform may force a change.', {

@@ -553,7 +553,7 @@ export interface paths {
         };
         /**
          * Where administrators sign in
-         * @description Public: asked before there is a token.
+         * @description Public: clients read it before they have a token.
          */
         get: operations["getAuthConfig"];
         put?: never;
@@ -1149,7 +1149,7 @@ export interface components {
                 parameter?: string;
                 detail: string;
             }[];
-            /** @description Id of the request, as in X-Request-Id and in the logs. */
+            /** @description Id of the request, which is also in X-Request-Id and in the logs. */
             requestId: string;
         };
         /** @description What the tenant should be. */
@@ -1793,9 +1793,9 @@ export interface components {
         AuthConfig: {
             /** @description Client ID of the WorkOS environment. */
             clientId: string;
-            /** @description Origin of WorkOS's API, where devices are authorized and sessions refreshed. */
+            /** @description Origin of WorkOS's API, which authorizes devices and refreshes sessions. */
             workosUrl: string;
-            /** @description Issuer of session access tokens, which the Admin API takes. */
+            /** @description Issuer of the session access tokens that the Admin API takes. */
             sessionIssuer: string;
             /** @description The AuthKit domain, issuer of the tokens of tenants' users. */
             authorizationServer: string;
@@ -1981,24 +1981,24 @@ export interface components {
     requestBodies: never;
     headers: {
         /**
-         * @description Id of the request, as the logs have it.
+         * @description Id of the request, which is also in the logs.
          * @example 0f8fad5b-d9cb-469f-a165-70867728950e
          */
         XRequestId: string;
         /**
-         * @description Version of what is answered, for If-None-Match and If-Match.
+         * @description Version of the answer, for If-None-Match and If-Match.
          * @example "4711-Jb2mfRhGZ0qt"
          */
         ETag: string;
         /**
-         * @description Path of what was created.
+         * @description Path of the created object.
          * @example /admin/tenants/acme
          */
         Location: string;
-        /** @description Whether this is the answer to an earlier request with the same Idempotency-Key. */
+        /** @description Whether this answer repeats the answer to an earlier request with the same Idempotency-Key. */
         IdempotencyReplayed: "true" | "false";
         /**
-         * @description What is wanted (RFC 6750).
+         * @description The required authentication (RFC 6750).
          * @example Bearer realm="tenantry-admin"
          */
         WWWAuthenticate: string;
@@ -2008,7 +2008,7 @@ export interface components {
          */
         RetryAfter: number;
         /**
-         * @description Requests allowed in a window.
+         * @description Requests allowed in this window.
          * @example 600
          */
         RateLimitLimit: number;
@@ -2018,7 +2018,7 @@ export interface components {
          */
         RateLimitRemaining: number;
         /**
-         * @description Seconds until the window is over.
+         * @description Seconds until this window ends.
          * @example 42
          */
         RateLimitReset: number;
@@ -2030,9 +2030,9 @@ export interface operations {
     listTenants: {
         parameters: {
             query?: {
-                /** @description Most items of a page. */
+                /** @description Largest number of items on a page. */
                 limit?: number;
-                /** @description `nextCursor` of the page before. */
+                /** @description `nextCursor` of the previous page. */
                 cursor?: string;
                 /** @description Order; with `-` descending. */
                 sort?: "name" | "-name" | "createdAt" | "-createdAt";
@@ -6330,9 +6330,9 @@ export interface operations {
                 from?: string;
                 /** @description Received before this time. */
                 to?: string;
-                /** @description Most items of a page. */
+                /** @description Largest number of items on a page. */
                 limit?: number;
-                /** @description `nextCursor` of the page before. */
+                /** @description `nextCursor` of the previous page. */
                 cursor?: string;
             };
             header?: never;
@@ -6774,9 +6774,9 @@ export interface operations {
                 from?: string;
                 /** @description Last month; default: the current month. */
                 to?: string;
-                /** @description Most items of a page. */
+                /** @description Largest number of items on a page. */
                 limit?: number;
-                /** @description `nextCursor` of the page before. */
+                /** @description `nextCursor` of the previous page. */
                 cursor?: string;
             };
             header?: never;

@@ -7,9 +7,9 @@ import { isStoreUnavailable } from '../store/failures.ts';
 
 /** fastify's own refusals, by its error codes: https://fastify.dev/docs/latest/Reference/Errors/ */
 const fromFastify: Readonly<Record<string, readonly [Code, string]>> = {
-  FST_ERR_CTP_INVALID_JSON_BODY: ['malformed-request', 'The body is not valid JSON, or a name such as __proto__ stands in it.'],
+  FST_ERR_CTP_INVALID_JSON_BODY: ['malformed-request', 'The body is not valid JSON, or it has a forbidden name such as __proto__.'],
   FST_ERR_CTP_EMPTY_JSON_BODY: ['malformed-request', 'The body is empty, but a JSON object is required.'],
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['malformed-request', 'The body is not as long as Content-Length says.'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['malformed-request', 'The length of the body differs from Content-Length.'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [
     'unsupported-media-type',
     'The body must be application/json. A merge patch may also be application/merge-patch+json.',
@@ -20,16 +20,16 @@ const fromFastify: Readonly<Record<string, readonly [Code, string]>> = {
   FST_ERR_MAX_PARAM_LENGTH: ['route-not-found', 'Nothing is served at this path.'],
 };
 
-/** Code of the problem that a request which fails with `error` is answered with. */
+/** Code of the problem in the answer to a request that failed with `error`. */
 export function codeOf(error: unknown): Code {
   return problemOf(error, { warn() {}, error() {} }).code;
 }
 
-/** The problem that a request which fails with `error` is answered with. An unexpected error is logged and hidden. */
+/** The problem in the answer to a request that failed with `error`. An unexpected error is logged and not shown. */
 export function problemOf(error: unknown, log: Pick<FastifyBaseLogger, 'warn' | 'error'>): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof ProviderUnavailable) {
-    // Without the stack: every request says so during an outage.
+    // Without the stack: during an outage every request logs this.
     log.warn({ reason: error.message }, 'identity provider unavailable');
     return new Problem('identity-provider-unavailable', 'WorkOS did not answer, so nothing was changed.');
   }

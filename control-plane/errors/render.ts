@@ -2,12 +2,13 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { mediaType } from '../../problems/problem.ts';
 import { problemOf } from './problem-of.ts';
 
-/** Makes every failure a problem document. */
+/** Answers every failure with a problem document. */
 export function renderErrors(app: FastifyInstance): void {
   app.setErrorHandler(answerError);
 }
 
-/** Also for failures before there is a route: fastify's `frameworkErrors`. */
+/** Also handles failures before routing: fastify's `frameworkErrors`. */
+
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = problemOf(error, request.log);
   return reply

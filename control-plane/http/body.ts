@@ -4,8 +4,8 @@ import { Problem } from '../../problems/problem.ts';
 import { invalid } from './problem.ts';
 
 /**
- * Reads JSON, and refuses what other parts could not take, or would read otherwise than whoever looked at it before: too many levels, text
- * that is no Unicode, a name that stands twice in an object.
+ * Reads JSON bodies. It refuses bodies with too many levels, with text that is not Unicode, or with the same name twice in an object. A proxy
+ * in front could read such a body differently.
  */
 export function readJsonBodies(app: FastifyInstance): void {
   const parseJson = app.getDefaultJsonParser('error', 'error');
@@ -18,7 +18,7 @@ export function readJsonBodies(app: FastifyInstance): void {
       done(error as Problem, undefined);
       return;
     }
-    // Many clients announce JSON with every request; where there is no body to miss, none is missing.
+    // Many clients send the content type of JSON with every request, also without a body.
     if (text === '' && request.routeOptions.schema?.body === undefined) done(null, undefined);
     else
       parseJson(request, text, (error, value) => {
@@ -41,10 +41,10 @@ function textOf({ headers }: FastifyRequest, body: Buffer): string {
 }
 
 function faultOf(text: string, value: unknown): Problem | undefined {
-  // Checks recurse into what they check.
+  // Later checks are recursive.
   if (isDeeperThan(value, maxDepth)) return invalid([{ pointer: '', message: `is nested deeper than ${maxDepth} levels` }]);
   if (mayHoldSurrogates.test(text) && !isUnicode(value))
-    return new Problem('malformed-request', 'The body has half of a surrogate pair (\\ud800 to \\udfff), which is no character.');
+    return new Problem('malformed-request', 'The body has half of a surrogate pair (\\ud800 to \\udfff), which is not a character.');
   if (namesIn(text) !== namesOf(value)) return new Problem('malformed-request', 'An object of the body has the same name twice.');
   return undefined;
 }
@@ -57,14 +57,14 @@ function isUnicode(value: unknown): boolean {
   return Object.entries(value).every(([key, part]) => key.isWellFormed() && isUnicode(part));
 }
 
-/** How many names the objects of a JSON text have, as it stands: strings with a colon behind them. */
+/** Number of names in the objects of a JSON text: strings that are followed by a colon. */
 function namesIn(text: string): number {
   let count = 0;
   for (const [found] of text.matchAll(/"(?:[^"\\]|\\.)*"\s*:?/g)) if (found.endsWith(':')) count += 1;
   return count;
 }
 
-/** How many are left of them: JavaScript keeps the last of those that are the same. */
+/** Number of names in the parsed value. JavaScript keeps only the last of equal names. */
 function namesOf(value: unknown): number {
   if (value === null || typeof value !== 'object') return 0;
   const parts = Object.values(value);

@@ -3,18 +3,18 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Socket } from 'node:net';
 import { mediaType, Problem } from '../../problems/problem.ts';
 
-/** Answers with a problem document too what Node could not read as HTTP, before there is a request. */
+/** Answers connections that Node cannot read as HTTP with a problem document. There is no request yet then. */
 export class ClientErrors {
-  /** What each connection was last asked, and its answer. */
+  /** The last request of each connection, and its answer. */
   readonly #last = new WeakMap<Socket, { readonly request: IncomingMessage; readonly response: ServerResponse }>();
 
-  /** Told of every request as it begins. */
+  /** Call it at the beginning of every request. */
   begun(request: IncomingMessage, response: ServerResponse): void {
     this.#last.set(request.socket, { request, response });
   }
 
   answer(error: Error & { readonly code?: string }, socket: Socket): void {
-    // Nobody is there to read an answer.
+    // No client reads an answer then.
     if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable || this.#owesAnother(socket)) {
       socket.destroy();
       return;
@@ -34,7 +34,7 @@ export class ClientErrors {
     socket.end(`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${lines.join('')}\r\n${body}`);
   }
 
-  /** Whether what is written now would be taken for the answer to an earlier request, or stand in the middle of it. */
+  /** Whether the client would take an answer that is written now as the answer to an earlier request, or as part of it. */
   #owesAnother(socket: Socket): boolean {
     const last = this.#last.get(socket);
     if (last === undefined || last.response.writableFinished) return false;
@@ -48,7 +48,7 @@ function problemOf(code: string | undefined): Problem {
   return new Problem('malformed-request', 'The request is not valid HTTP/1.1 (RFC 9112).');
 }
 
-/** @throws Problem for a header of which there must be one, lest a proxy in front look at another one than we do. */
+/** Refuses headers that must be unique: a proxy in front could use another copy than we do. @throws Problem malformed-request */
 export function requireOneOfEach({ rawHeaders, httpVersion }: IncomingMessage): void {
   const count = new Map<string, number>();
   for (let at = 0; at < rawHeaders.length; at += 2) {

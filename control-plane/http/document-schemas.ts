@@ -1,6 +1,6 @@
 type Json = Record<string, unknown>;
 
-/** A copy without what is for custom resource definitions alone, and with booleans that are texts in a query as booleans. */
+/** A copy without the fields that only custom resource definitions use. Booleans of a query, which are texts there, become booleans. */
 export function withoutCustomResources<T>(value: T): T {
   if (Array.isArray(value)) return value.map(withoutCustomResources) as T;
   if (value === null || typeof value !== 'object') return value;
@@ -13,8 +13,8 @@ const isBoolean = (schema: object): boolean => 'type' in schema && schema.type =
 const prefix = '#/components/schemas/';
 
 /**
- * Leaves out the schemas nothing refers to. Schemas come in two forms, for what is sent (`TenantInput`) and what is received (`Tenant`);
- * where only the first is used it gets the plain name.
+ * Leaves out schemas without a reference. Schemas have two forms: one for requests (`TenantInput`) and one for answers (`Tenant`). A schema
+ * of requests alone gets the plain name.
  */
 export function withTidySchemas<T extends { readonly components: Json }>(document: T): T {
   const all = (document.components['schemas'] ?? {}) as Record<string, Json>;

@@ -13,7 +13,7 @@ interface Operation extends Json {
 
 const methods = new Set(['get', 'put', 'post', 'delete', 'patch']);
 
-/** Puts the permission that a route's hook asks for into its schema. */
+/** Adds the permission that a route's hook requires to the route's schema. */
 export function namePermission({ onRequest, schema }: RouteOptions): void {
   const permission = [onRequest].flat().flatMap((hook) => (hook !== undefined && 'permission' in hook ? [hook.permission] : []));
   if (schema !== undefined && permission.length > 0) Object.assign(schema, { security: [{ session: permission }] });
@@ -22,7 +22,7 @@ export function namePermission({ onRequest, schema }: RouteOptions): void {
 /** Problems of every operation. */
 const ofAll: readonly Code[] = ['malformed-request', 'request-timeout', 'headers-too-large', 'overloaded'];
 const unavailable: readonly Code[] = ['kubernetes-unavailable', 'store-unavailable'];
-/** Problems of whoever shows a token. */
+/** Problems of callers that send a token. */
 const ofCaller: Readonly<Record<Caller, readonly Code[]>> = {
   admin: ['unauthenticated', 'forbidden', 'too-many-requests', ...unavailable, 'identity-provider-unavailable'],
   user: ['unauthenticated', 'too-many-requests', ...unavailable, 'identity-provider-unavailable'],
@@ -35,20 +35,20 @@ const ofWrites: readonly Code[] = ['body-too-large', 'unsupported-media-type', '
 const text = (description: string, example: string): Json => ({ description, schema: { type: 'string' }, example });
 const count = (description: string, example: number): Json => ({ description, schema: { type: 'integer', minimum: 0 }, example });
 
-/** Headers of answers, by the name of their component. */
+/** Headers of answers, by component name. */
 const headers = {
-  XRequestId: text('Id of the request, as the logs have it.', '0f8fad5b-d9cb-469f-a165-70867728950e'),
-  ETag: text('Version of what is answered, for If-None-Match and If-Match.', '"4711-Jb2mfRhGZ0qt"'),
-  Location: text('Path of what was created.', '/admin/tenants/acme'),
+  XRequestId: text('Id of the request, which is also in the logs.', '0f8fad5b-d9cb-469f-a165-70867728950e'),
+  ETag: text('Version of the answer, for If-None-Match and If-Match.', '"4711-Jb2mfRhGZ0qt"'),
+  Location: text('Path of the created object.', '/admin/tenants/acme'),
   IdempotencyReplayed: {
-    description: 'Whether this is the answer to an earlier request with the same Idempotency-Key.',
+    description: 'Whether this answer repeats the answer to an earlier request with the same Idempotency-Key.',
     schema: { type: 'string', enum: ['true', 'false'] },
   },
-  WWWAuthenticate: text('What is wanted (RFC 6750).', 'Bearer realm="tenantry-admin"'),
+  WWWAuthenticate: text('The required authentication (RFC 6750).', 'Bearer realm="tenantry-admin"'),
   RetryAfter: count('Seconds after which the same request may succeed.', 5),
-  RateLimitLimit: count('Requests allowed in a window.', 600),
+  RateLimitLimit: count('Requests allowed in this window.', 600),
   RateLimitRemaining: count('Requests left in this window.', 599),
-  RateLimitReset: count('Seconds until the window is over.', 42),
+  RateLimitReset: count('Seconds until this window ends.', 42),
 } as const satisfies Record<string, Json>;
 
 const answerHeaders: Readonly<Record<string, keyof typeof headers>> = {
@@ -64,8 +64,8 @@ const limits = {
 } as const;
 
 /**
- * The OpenAPI document with what the routes do not say one by one: the problems each can answer with, and the headers of answers. What
- * `operation` left for this is taken out again.
+ * Completes the OpenAPI document with the problems of each operation and the headers of answers. The `x-` fields that `operation` adds for
+ * this are removed.
  */
 export function completeDocument<T extends object>(document: T): T {
   const { paths = {}, components = {} } = document as { paths?: Record<string, Record<string, Operation>>; components?: Json };
@@ -87,7 +87,7 @@ function complete(path: string, method: string, operation: Operation): void {
   for (const [status, response] of Object.entries(responses))
     responses[status] = { ...response, ...described(response), headers: { ...ofEach, ...named(declared[status] ?? []) } };
   const own = (operation['x-problems'] ?? []) as readonly Code[];
-  // A parameter that cannot be is a path that is not there.
+  // An impossible path parameter is answered like a path that does not exist.
   const ofPath: readonly Code[] = path.includes('{') ? ['route-not-found'] : [];
   const codes = new Set([...ofAll, ...ofPath, ...ofCaller[caller], ...(method === 'get' ? [] : ofWrites), ...own]);
   for (const [status, ofStatus] of Map.groupBy(codes, (code) => entryOf(code).status))
@@ -112,7 +112,7 @@ function problem(status: number, codes: readonly Code[], ofEach: Json): Json {
   };
 }
 
-/** The routes describe an answer where its schema does not say enough. */
+/** Descriptions of answers that a route describes itself. */
 function described({ description }: Json): Json {
   return description === 'Default Response' ? { description: 'Success.' } : {};
 }

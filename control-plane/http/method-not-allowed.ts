@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Problem } from '../../problems/problem.ts';
 
-/** Tells a path that exists under other methods (405 with Allow) from one that does not exist (404). Register before the routes. */
+/** Answers 405 with Allow for a path that exists under other methods, and 404 for other paths. Register it before the routes. */
 export function refuseUnknown(app: FastifyInstance): void {
   const routes: { pattern: RegExp; methods: Set<string> }[] = [];
   const byUrl = new Map<string, Set<string>>();
@@ -21,7 +21,7 @@ export function refuseUnknown(app: FastifyInstance): void {
     const allow = [...new Set(allowed)].sort().join(', ');
     throw new Problem('method-not-allowed', `This path accepts ${allow}.`, { headers: { allow } });
   };
-  // Before fastify asks for the media type of a body that nobody reads.
+  // Earlier than fastify's check of the media type, which does not matter without a route.
   app.addHook('preParsing', async (request) => {
     if (request.is404) refuse(request);
   });

@@ -1,10 +1,10 @@
 import type { z } from 'zod';
 import type { Code } from '../../problems/catalogue.ts';
 
-/** Headers an answer may carry beside those of every answer; described in `document.ts`. */
+/** Headers of some answers, beside those of every answer. `document.ts` describes them. */
 export type AnswerHeader = 'etag' | 'location' | 'idempotency-replayed';
 
-/** Who calls, by the tokens they have: schemes of the OpenAPI document. */
+/** Callers by the kind of their token: security schemes of the OpenAPI document. */
 const tokens = {
   admin: [{ session: [] }],
   user: [{ session: [] }, { oauth: [] }],
@@ -25,16 +25,16 @@ interface Description {
   readonly querystring?: z.ZodType;
   readonly headers?: z.ZodType;
   readonly body?: z.ZodType;
-  /** Answers that are no problems, by status. */
+  /** Successful answers, by status. */
   readonly response: Readonly<Record<number, z.ZodType>>;
-  /** Problems of this operation, beside those every operation of its kind has. */
+  /** Problems of this operation, beside the problems of all operations of its kind. */
   readonly problems: readonly Code[];
   readonly answerHeaders?: Readonly<Record<number, readonly AnswerHeader[]>>;
-  /** Media types of the body, where there are more than `application/json`. */
+  /** Media types of the body; `application/json` when left out. */
   readonly consumes?: readonly string[];
 }
 
-/** Schema of a route, with what the OpenAPI document says beyond it. */
+/** Schema of a route, with the parts that only the OpenAPI document uses. */
 export function operation<const T extends Description>(description: T) {
   const { caller = 'admin', problems, answerHeaders = {}, ...schema } = description;
   return {

@@ -4,11 +4,11 @@ import { z } from 'zod';
 export const page = {
   limit: z
     .string()
-    // Digits alone: what JavaScript takes for a number besides, such as 0x10, 1e1 and +5, is none in a query.
+    // Digits only: Number() also accepts 0x10, 1e1 and +5.
     .refine((text) => /^[1-9]\d{0,2}$/.test(text) && Number(text) <= 500, 'must be a whole number from 1 to 500')
     .transform(Number)
     .default(100)
-    .describe('Most items of a page.')
+    .describe('Largest number of items on a page.')
     .meta({ type: 'integer', minimum: 1, maximum: 500, default: 100 }),
-  cursor: z.string().max(400).optional().describe('`nextCursor` of the page before.'),
+  cursor: z.string().max(400).optional().describe('`nextCursor` of the previous page.'),
 };

@@ -21,7 +21,7 @@ export const problemDetails = z
       )
       .optional()
       .describe('Every fault of the request.'),
-    requestId: z.string().describe('Id of the request, as in X-Request-Id and in the logs.'),
+    requestId: z.string().describe('Id of the request, which is also in X-Request-Id and in the logs.'),
   })
   .meta({ id: 'Problem' });
 
@@ -30,7 +30,7 @@ export function errorsOf(faults: readonly Fault[]): ProblemError[] {
   return faults.map(({ pointer, message }) => ({ pointer, detail: message }));
 }
 
-/** A body that breaks rules: 422 with every fault. */
+/** A 422 with every fault of the body. */
 export function invalid(faults: readonly Fault[]): Problem {
   const count = faults.length === 1 ? 'one fault' : `${faults.length} faults`;
   return new Problem('invalid', `The body has ${count}.`, { errors: errorsOf(faults) });

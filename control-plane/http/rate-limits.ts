@@ -3,9 +3,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '../../problems/problem.ts';
 
 export interface RateLimitSettings {
-  /** Requests a minute of one administrator, or of one user who asks for a tenant, at one replica. */
+  /** Requests a minute at one replica, for one administrator or for one user of `GET /v1/auth/tenant`. */
   readonly perAdmin: number;
-  /** Requests a minute from one address whose token is refused, at one replica. */
+  /** Requests a minute at one replica, with refused tokens from one address. */
   readonly perAddress: number;
 }
 
@@ -15,14 +15,13 @@ type Outcome = Extract<Awaited<ReturnType<Limiter>>, { isAllowed: false }>;
 const windowMs = 60_000;
 
 /**
- * Limits how often the API is asked: each administrator by itself, each user who asks for a tenant, and addresses that send tokens which
- * are refused. A good token is never refused for its address, because behind a gateway many have the same one, a stranger among them.
- * Each replica counts for itself.
+ * Limits the requests of each administrator, of each user of `GET /v1/auth/tenant`, and of each address that sends refused tokens. A valid
+ * token is never refused because of its address: behind a gateway, many callers share one address. Each replica counts separately.
  */
 export class RateLimits {
   readonly #settings: RateLimitSettings;
   readonly #limiters = new Map<string, Limiter>();
-  /** Whose request it is, once that is known. */
+  /** The caller of each authenticated request. */
   readonly #names = new WeakMap<FastifyRequest, string>();
 
   constructor(settings: RateLimitSettings) {
@@ -35,7 +34,7 @@ export class RateLimits {
     if (!outcome.isAllowed && outcome.isExceeded) throw tooMany(outcome, 'from your address with tokens that are refused');
   }
 
-  /** Counts a request of somebody who is known, and tells it what is left. @throws Problem too-many-requests */
+  /** Counts a request of an authenticated caller and sets the RateLimit headers. @throws Problem too-many-requests */
   async count(request: FastifyRequest, reply: FastifyReply, admin: string): Promise<void> {
     const keyGenerator = (one: FastifyRequest): string => this.#names.get(one) ?? '';
     this.#names.set(request, admin);

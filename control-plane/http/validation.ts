@@ -6,7 +6,7 @@ import { Problem } from '../../problems/problem.ts';
 import { invalid } from './problem.ts';
 import { inWords } from './words.ts';
 
-/** Lets a route's zod schemas check its parts: a body that does not fit is 422 with every fault, a query or a header 400, a path parameter 404. */
+/** Checks requests against the zod schemas of the route. A wrong body gets 422 with every fault, a wrong query or header 400, a wrong path parameter 404. */
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart }) => {
   return (data: unknown) => {
     const form = checkForm(schema, data);
@@ -23,13 +23,13 @@ export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, ht
   };
 };
 
-/** For a route that checks its body itself, together with what only lookups can tell. */
+/** For a route that checks its body itself, together with faults that need lookups. */
 export const bodyUnchecked: FastifySchemaCompiler<unknown> = (part) =>
   part.httpPart === 'body' ? (data: unknown) => ({ value: data }) : validatorCompiler({ ...part, schema: part.schema as z.ZodType });
 
 export type Form<T> = { readonly fits: true; readonly value: T } | { readonly fits: false; readonly faults: readonly Fault[] };
 
-/** `document` as `schema` has it, or every fault of it by JSON pointer; one for each unknown field. */
+/** The parsed document, or all its faults by JSON pointer, with one fault for each unknown field. */
 export function checkForm<Schema extends z.ZodType>(schema: Schema, document: unknown): Form<z.output<Schema>> {
   const result = schema.safeParse(document, inWords);
   if (result.success) return { fits: true, value: result.data };

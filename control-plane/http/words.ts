@@ -2,7 +2,7 @@ import type { z } from 'zod';
 
 type Issue = Parameters<z.core.$ZodErrorMap>[0];
 
-/** What is wrong with a value, as the end of a sentence that begins with its place: what is allowed, not how the check is called. */
+/** Describes a fault as the end of a sentence that begins with the place of the value. It names the allowed values, not the check. */
 export const inWords = { error: wordsFor } as const;
 
 function wordsFor(issue: Issue): string {
@@ -24,7 +24,7 @@ function wordsFor(issue: Issue): string {
     case 'invalid_key':
       return `is not a possible name: it ${issue.issues[0]?.message ?? 'does not fit'}`;
     case 'invalid_union':
-      return 'fits none of the forms it may have';
+      return 'does not have one of the allowed forms';
     default:
       return 'does not fit';
   }
@@ -44,7 +44,7 @@ const kindOf = (expected: string): string => kinds[expected] ?? expected;
 
 const formats: Readonly<Record<string, string>> = {
   email: 'must be an email address such as jane@example.com',
-  datetime: 'must be a time as RFC 3339 has it, such as 2026-11-21T12:00:00Z',
+  datetime: 'must be a time of RFC 3339, such as 2026-11-21T12:00:00Z',
   uuid: 'must be a UUID',
   url: 'must be a URL',
 };
@@ -70,7 +70,7 @@ function tooBig({ origin, maximum, inclusive = true }: Bounds & { readonly maxim
 
 const partsOf = (origin: string): string => (origin === 'string' ? 'characters' : 'entries');
 
-/** Names that an object, or a record of a closed set of names, knows. */
+/** The known names of an object, or of a record with a closed set of names. */
 function knownFields(schema: unknown): readonly string[] {
   const { shape = {}, keyType } = ((schema as z.core.$ZodType | undefined)?._zod.def ?? {}) as {
     readonly shape?: object;
@@ -79,4 +79,4 @@ function knownFields(schema: unknown): readonly string[] {
   return [...Object.keys(shape), ...[...(keyType?._zod.values ?? [])].map(String)];
 }
 
-const listOf = (names: readonly string[]): string => (names.length === 0 ? '' : `; there are: ${names.join(', ')}`);
+const listOf = (names: readonly string[]): string => (names.length === 0 ? '' : `; known fields: ${names.join(', ')}`);

@@ -61,7 +61,7 @@ describe('the form of a tenant', () => {
 
   test('pointers escape what RFC 6901 wants escaped', () => {
     expect(formFaults({ name: 'acme', template: { name: 'toolbridge' }, 'a/b~c': 1 })).toEqual([
-      { pointer: '/a~1b~0c', message: expect.stringMatching(/^is not a known field; there are: name, labels, displayName, /) },
+      { pointer: '/a~1b~0c', message: expect.stringMatching(/^is not a known field; known fields: name, labels, displayName, /) },
     ]);
   });
 
@@ -89,9 +89,9 @@ describe('the form of a tenant', () => {
       'another resource',
       { containers: { api: { resources: { limits: { gpu: '1' } } } } },
       '/containers/api/resources/limits/gpu',
-      'is not a known field; there are: cpu, memory, ephemeral-storage',
+      'is not a known field; known fields: cpu, memory, ephemeral-storage',
     ],
-    ['a field of a part', { database: { size: 1 } }, '/database/size', 'is not a known field; there are: mode, deletionPolicy'],
+    ['a field of a part', { database: { size: 1 } }, '/database/size', 'is not a known field; known fields: mode, deletionPolicy'],
     ['no id', { organizationId: 'acme' }, '/organizationId', 'must be the id of a WorkOS organization, such as org_01HXYZ'],
   ])('%s: says what is allowed', (_what, part, pointer, message) => {
     expect(formFaults({ name: 'acme', template: { name: 'toolbridge' }, ...part })).toEqual([{ pointer, message }]);
@@ -118,7 +118,7 @@ describe('the form of a tenant', () => {
       fc.property(node, fc.constantFrom<z.ZodType>(newTenant, tenantSpec, stackTemplateSpec, problemDetails), (document, schema) => {
         const form = checkForm(schema, document);
         for (const { message } of form.fits ? [] : form.faults)
-          expect(message.replaceAll(/"[^"]*"|there are: .*/g, '')).not.toMatch(theirs);
+          expect(message.replaceAll(/"[^"]*"|known fields: .*/g, '')).not.toMatch(theirs);
       }),
       { numRuns: 500 },
     );
