@@ -33,7 +33,7 @@ const each = test.each(operations.map((one) => [one.name, one] as const));
 
 test('the document has the version of the package, and says what holds for all', () => {
   expect(document.info.version).toBe(read('package.json').version);
-  for (const topic of ['Authentication', 'Who may do what', 'Problems', 'ETags', 'Pages', 'Idempotency', 'Dry runs', 'Limits', 'Versions'])
+  for (const topic of ['Authentication', 'Permissions', 'Problems', 'ETags', 'Pages', 'Idempotency', 'Dry runs', 'Limits', 'Versions'])
     expect(document.info.description).toContain(`**${topic}.**`);
   for (const permission of permissions) expect(document.info.description).toContain(`\`${permission}\``);
 });
