@@ -110,9 +110,11 @@ class Revision {
 const parent = mkdtempSync(join(tmpdir(), 'tenantry-bench-start-'));
 const revisions: Revision[] = [];
 // What is being timed then fails, and everything is removed.
-process.once('SIGINT', () => {
-  for (const revision of revisions) void revision.stop();
-});
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(name, () => {
+    for (const revision of revisions) void revision.stop();
+  });
+}
 try {
   if (git('status', '--porcelain') !== '') say('What is not committed is not measured.');
   for (const ref of ['HEAD', ...(values.against === undefined ? [] : [values.against])]) revisions.push(new Revision(ref, parent));
