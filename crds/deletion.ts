@@ -1,25 +1,28 @@
 import { annotations } from './names.ts';
 import { dataPolicyOf, type Tenant } from './tenant.ts';
 
-/** What a deletion does to the data. */
-export const dataFates = ['retain', 'delete'] as const;
-export type DataFate = (typeof dataFates)[number];
+/** The effect of a deletion on the data. */
+export const deletionPolicies = ['retain', 'delete'] as const;
+export type DeletionPolicy = (typeof deletionPolicies)[number];
 
-/** A word to delete data counts for a deletion that begins so soon: one that failed must not decide what a later one does. */
-export const wordCountsMs = 60_000;
+/**
+ * Longest time between the annotation `delete` and the deletion, in milliseconds. The choice of a deletion that failed must not decide
+ * about a later deletion.
+ */
+export const choiceValidMs = 60_000;
 
-/** Value of the annotation `tenantry.dev/data-on-deletion`: the word that was given for the deletion that is about to begin. */
-export function wordOnData(fate: DataFate, now: Date): string {
-  return `${fate} ${now.toISOString()}`;
+/** Value of the annotation `tenantry.dev/data-on-deletion`: the choice for the deletion that is about to begin. */
+export function dataOnDeletion(policy: DeletionPolicy, now: Date): string {
+  return `${policy} ${now.toISOString()}`;
 }
 
 /**
- * What the deletion of a tenant, which has begun, does to its data: what was said for this very deletion, or else the policy of the spec.
- * A word to retain counts at any time, because it destroys nothing.
+ * The policy of a deletion that has begun: the choice for this very deletion, or else the policy of the spec. The choice `retain` is valid
+ * at any time, because it destroys nothing.
  */
-export function dataFateOf({ metadata, spec }: Tenant): DataFate {
-  const [, fate, time = ''] = /^(retain|delete) (\S+)$/.exec(metadata.annotations?.[annotations.dataOnDeletion] ?? '') ?? [];
-  if (fate === 'retain') return 'retain';
+export function effectiveDeletionPolicyOf({ metadata, spec }: Tenant): DeletionPolicy {
+  const [, choice, time = ''] = /^(retain|delete) (\S+)$/.exec(metadata.annotations?.[annotations.dataOnDeletion] ?? '') ?? [];
+  if (choice === 'retain') return 'retain';
   const apart = Math.abs(Date.parse(metadata.deletionTimestamp ?? '') - Date.parse(time));
-  return fate === 'delete' && apart <= wordCountsMs ? 'delete' : dataPolicyOf(spec);
+  return choice === 'delete' && apart <= choiceValidMs ? 'delete' : dataPolicyOf(spec);
 }

@@ -41,7 +41,7 @@ export function tenantPage(tenant: Tenant | TenantWithEvents, now: Date): string
       API: status.endpoints?.api,
       Tools: toolsLine(status.server),
       Database: status.database === undefined ? undefined : `${status.database.name} on ${status.database.server}`,
-      'On deletion': `data is ${(tenant.dataFate ?? dataPolicyOf(spec)) === 'delete' ? 'deleted' : 'kept'}`,
+      'On deletion': `data is ${(tenant.effectiveDeletionPolicy ?? dataPolicyOf(spec)) === 'delete' ? 'deleted' : 'kept'}`,
       Labels: Object.entries(tenant.labels)
         .map(([key, value]) => `${key}=${value}`)
         .join(', '),

@@ -14,13 +14,13 @@ const rotation = z
   .object({
     rotationRequest: z
       .string()
-      .describe('Appears as status.secrets.rotationRequest when the secrets have been replaced.')
+      .describe('The value of status.secrets.rotationRequest after the secrets have been replaced.')
       .meta({ format: 'date-time' }),
     tenant: tenantRepresentation,
   })
   .meta({ id: 'Rotation' });
 
-/** What is done with a whole tenant: suspend, resume, rotate. */
+/** The actions on a whole tenant: suspend, resume and rotate. */
 export function actionRoutes(server: FastifyInstance, access: Access, tenants: Tenants, now: () => Date): void {
   const app = server.withTypeProvider<ZodTypeProvider>();
 
@@ -29,14 +29,15 @@ export function actionRoutes(server: FastifyInstance, access: Access, tenants: T
       action: 'suspend',
       suspended: true,
       summary: 'Stop the pods of a tenant and keep everything else',
-      description: "What an administrator of the platform suspends, the tenant's own cannot resume.",
+      description: "The tenant's own administrators cannot resume a tenant that the platform has suspended.",
       problems: [],
     },
     {
       action: 'resume',
       suspended: false,
       summary: 'Start the pods of a suspended tenant again',
-      description: "Administrators of a tenant resume what they have suspended themselves; all else is the platform's, kubectl's too.",
+      description:
+        'Administrators of a tenant can resume it only if they have suspended it themselves. A suspension with kubectl is one of the platform.',
       problems: ['suspended-by-platform'],
     },
   ] as const) {
@@ -80,9 +81,9 @@ export function actionRoutes(server: FastifyInstance, access: Access, tenants: T
         operationId: 'rotateTenant',
         tags,
         summary: 'Replace the generated secrets of a tenant',
-        description: 'Old and new ones are valid side by side for the overlap the tenant sets, so that no request fails.',
+        description: "Old and new secrets are both valid during the tenant's overlap, so that no request fails.",
         params: byName,
-        response: { 202: rotation.describe('The operator has been asked to.') },
+        response: { 202: rotation.describe('The rotation has been requested from the operator.') },
         problems: ['tenant-not-found', 'tenant-deleting', 'refused-by-cluster', 'conflict'],
       }),
     },

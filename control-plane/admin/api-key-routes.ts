@@ -15,34 +15,34 @@ const tags = ['api keys'];
 
 const newApiKey = z
   .strictObject({
-    name: lineOf(100).min(1).describe('Name for people.'),
+    name: lineOf(100).min(1).describe('Name that people see.'),
     scopes: z
       .array(z.enum(apiKeyScopes))
       .min(1)
       .max(apiKeyScopes.length)
-      .refine((scopes) => new Set(scopes).size === scopes.length, 'must not name a scope twice')
-      .describe('What the key may do. `mcp:read` and `api:read` change nothing; `probe` lists tools and no more.')
+      .refine((scopes) => new Set(scopes).size === scopes.length, 'must not have a scope twice')
+      .describe('Permissions of the key. `mcp:read` and `api:read` cannot change anything; `probe` can only list tools.')
       .meta({ uniqueItems: true }),
-    expiresAt: z.iso.datetime({ offset: true }).optional().describe('When it stops working; never when left out.'),
+    expiresAt: z.iso.datetime({ offset: true }).optional().describe('Time when the key expires; never when left out.'),
   })
   .meta({ id: 'NewApiKey', examples: [{ name: 'nightly export', scopes: ['api:read'], expiresAt: '2030-01-01T00:00:00Z' }] });
 
 const fields = {
-  id: z.string().describe('Public part of the key.'),
-  prefix: z.string().describe('How the key begins.'),
+  id: z.string().describe('Id of the key, which is its public part.'),
+  prefix: z.string().describe('Beginning of the key.'),
   name: z.string(),
   scopes: z.array(z.enum(apiKeyScopes)),
   createdAt: z.string().meta({ format: 'date-time' }),
-  createdBy: z.string().optional().describe('Who made it.'),
-  expiresAt: z.string().optional().describe('When it stops working.').meta({ format: 'date-time' }),
-  lastUsedAt: z.string().optional().describe('When it was last used; absent when never.').meta({ format: 'date-time' }),
+  createdBy: z.string().optional().describe('User who created the key.'),
+  expiresAt: z.string().optional().describe('Time when the key expires.').meta({ format: 'date-time' }),
+  lastUsedAt: z.string().optional().describe('Time of the last use; absent when the key was never used.').meta({ format: 'date-time' }),
 };
 const apiKey = z.object(fields).meta({ id: 'ApiKey' });
 const createdApiKey = z
-  .object({ ...fields, key: z.string().describe('The key itself. It is shown this once and kept nowhere.') })
+  .object({ ...fields, key: z.string().describe('The key itself. It is shown only once and stored nowhere.') })
   .meta({ id: 'CreatedApiKey' });
 
-/** API keys of a tenant, for machines. */
+/** The routes for API keys of a tenant, which machines use. */
 export function apiKeyRoutes(
   server: FastifyInstance,
   access: Access,
@@ -61,7 +61,7 @@ export function apiKeyRoutes(
         operationId: 'listApiKeys',
         tags,
         summary: 'List the API keys of a tenant',
-        description: 'By their public part, with their last use. Keys themselves are kept nowhere.',
+        description: 'Lists ids, scopes and the last use. The keys themselves are stored nowhere.',
         params: byName,
         response: { 200: z.object({ items: z.array(apiKey) }).meta({ id: 'ApiKeyList' }) },
         problems: ['tenant-not-found'],
@@ -82,7 +82,7 @@ export function apiKeyRoutes(
         operationId: 'createApiKey',
         tags,
         summary: 'Create an API key',
-        description: `The answer holds the key, this once. It works within seconds. A tenant may have ${apiKeyLimit} keys.`,
+        description: `The answer has the key. It is shown only once, and it works within seconds. A tenant may have ${apiKeyLimit} keys.`,
         params: byName,
         body: newApiKey,
         response: { 201: createdApiKey },
@@ -113,9 +113,9 @@ export function apiKeyRoutes(
         operationId: 'revokeApiKey',
         tags,
         summary: 'Revoke an API key',
-        description: 'For good: the key is gone from the list too. What was done with it stays in the audit.',
+        description: 'The key is revoked for ever and leaves the list. Its actions stay in the audit.',
         params: byApiKey,
-        response: { 204: z.null().describe('It is refused within seconds.') },
+        response: { 204: z.null().describe('The key is revoked. Pods refuse it within seconds.') },
         problems: ['tenant-not-found', 'api-key-not-found'],
       }),
     },

@@ -15,7 +15,7 @@ export interface NewApiKey {
   readonly expiresAt?: string | undefined;
 }
 
-/** API keys of tenants, as objects that hold hashes; a key itself is known to nobody but whom it was shown to. */
+/** API keys of tenants, stored as objects with hashes. The keys themselves are stored nowhere. */
 export class ApiKeys {
   readonly #client: KubeClient;
 
@@ -23,7 +23,7 @@ export class ApiKeys {
     this.#client = client;
   }
 
-  /** The oldest first. */
+  /** API keys of the tenant, oldest first. */
   async list(tenant: Tenant): Promise<ApiKey[]> {
     if (!(await this.#owns(tenant))) return [];
     const items = await this.#objects(tenant);
@@ -31,10 +31,10 @@ export class ApiKeys {
     return items.sort((a, b) => (key(a) < key(b) ? -1 : 1));
   }
 
-  /** @returns the object and the key, which is not kept. @throws Problem tenant-not-ready, api-key-limit-reached */
+  /** @returns the object and the key, which is not stored. @throws Problem tenant-not-ready, api-key-limit-reached */
   async create(tenant: Tenant, { name, scopes, expiresAt }: NewApiKey, createdBy: string): Promise<{ object: ApiKey; key: string }> {
     if (!(await this.#owns(tenant))) throw notReady(tenant.metadata.name);
-    // Requests at the same time may each find room for one more: what the pods can be told has room for many times as many.
+    // Concurrent requests may exceed the limit by a few. The pods' file of keys has room for many more.
     if ((await this.#objects(tenant)).length >= apiKeyLimit) throw limitReached(tenant.metadata.name);
     const key = generateApiKey();
     const sha256 = createHash('sha256').update(key).digest('hex');
@@ -51,7 +51,7 @@ export class ApiKeys {
     } catch (error) {
       if (isNotFound(error)) throw notReady(tenant.metadata.name, error);
       if (!(error instanceof KubeError) || error.status !== 403) throw error;
-      // Kubernetes tells its refusals apart in words alone. A quota of the platform's own may be lower than the limit here.
+      // Only the message of a refusal names a quota. The platform may have set a quota below the limit here.
       if (error.message.includes('exceeded quota')) throw limitReached(tenant.metadata.name, error);
       if (/being terminated|status unknown for quota/.test(error.message)) throw notReady(tenant.metadata.name, error);
       throw error;
@@ -72,7 +72,7 @@ export class ApiKeys {
     return (await this.#client.listAll<ApiKey>(kinds.ApiKey, { namespace: namespaceOf(metadata.name) })).items;
   }
 
-  /** Whether the namespace is there and this tenant's: a namesake deleted before may still hold it. */
+  /** Whether the namespace exists and belongs to this tenant. A deleted tenant of the same name may still have it. */
   async #owns({ metadata }: Tenant): Promise<boolean> {
     const namespace = await this.#client.find<KubeObject>(kinds.Namespace, namespaceOf(metadata.name));
     return namespace !== undefined && namespace.metadata.labels?.[labels.tenantUid] === metadata.uid;

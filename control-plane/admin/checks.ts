@@ -3,18 +3,18 @@ import type { Fault } from '../../crds/parameters.ts';
 import type { StackTemplateSpec } from '../../crds/stack-template.ts';
 import { isObject } from '../../json/object.ts';
 
-/** What the checks look up. */
+/** Lookups of the checks. */
 export interface Lookups {
   readonly template: (name: string) => Promise<{ readonly spec: StackTemplateSpec } | undefined>;
   readonly templateNames: () => readonly string[];
-  /** What the template was in that revision; undefined where there is no such one. */
+  /** Contents of that revision of the template; undefined when it does not exist. */
   readonly revision: (template: string, revision: string) => Promise<StackTemplateSpec | undefined>;
   readonly organizationExists: (id: string) => Promise<boolean>;
 }
 
 /**
- * Faults of a tenant's fields that its schema cannot see: the template, what it allows, and the organization. `fields` is the
- * unchecked body, so that these faults are told together with those of its form.
+ * Faults that the schema of a tenant cannot find: an unknown template or organization, and fields that the template does not allow. `fields`
+ * is the unchecked body, so that one answer has these faults and those of the schema.
  */
 export async function faultsBeyondForm(fields: unknown, lookups: Lookups): Promise<Fault[]> {
   if (!isObject(fields)) return [];
@@ -28,17 +28,25 @@ async function templateFaults(fields: Record<string, unknown>, lookups: Lookups)
   const template = await lookups.template(name);
   if (template === undefined) {
     const known = lookups.templateNames();
-    const hint = known.length === 0 ? 'none exist' : `there are: ${known.join(', ')}`;
+    const hint = known.length === 0 ? 'no template exists' : `the templates are: ${known.join(', ')}`;
     return [{ pointer: '/template/name', message: `is not the name of a StackTemplate; ${hint}` }];
   }
   const pinned = isObject(fields['template']) ? fields['template']['revision'] : undefined;
   const hasRevision = typeof pinned === 'string' && /^[0-9a-f]{10}$/.test(pinned);
   const spec = hasRevision ? await lookups.revision(name, pinned) : template.spec;
   if (spec === undefined)
-    return [{ pointer: '/template/revision', message: `is no revision of it; GET /admin/templates/${name}/revisions lists them` }];
+    return [
+      {
+        pointer: '/template/revision',
+        message: `is not a revision of template ${name}; GET /admin/templates/${name}/revisions lists its revisions`,
+      },
+    ];
   return fitTenant(spec, fields, '').misfits.flatMap(({ reason, faults }) =>
     reason === 'TemplateInvalid'
-      ? faults.map(({ pointer: at, message }) => ({ pointer: '/template/name', message: `cannot be used: its ${at} ${message}` }))
+      ? faults.map(({ pointer: at, message }) => ({
+          pointer: '/template/name',
+          message: `names a template that cannot be used: its ${at} ${message}`,
+        }))
       : faults,
   );
 }

@@ -12,22 +12,22 @@ import type { Tenants } from './tenants.ts';
 const configuration = z
   .object({
     client: z.string().describe('Program that connects.'),
-    where: z.string().describe('Where the text goes: a file, or the shell.'),
-    text: z.string().describe('Ready to paste.'),
+    where: z.string().describe('Place of the text: a file or the shell.'),
+    text: z.string().describe('Text to paste.'),
   })
   .meta({ id: 'ClientConfiguration' });
 
 const connection = z
   .object({
     mcp: z.string().describe('URL that LLM clients connect to.'),
-    api: z.string().optional().describe('URL of the REST API, where the template publishes it.'),
+    api: z.string().optional().describe('URL of the REST API, if the template publishes it.'),
     metadata: z.string().describe('Protected resource metadata (RFC 9728).'),
-    domains: z.array(z.string()).describe('The same MCP endpoint at the custom host names that serve.'),
+    domains: z.array(z.string()).describe('URLs of the same MCP endpoint at verified custom host names.'),
     clients: z.array(configuration),
   })
   .meta({ id: 'Connection' });
 
-/** What people paste into their LLM clients. */
+/** The routes for URLs and configurations of LLM clients. */
 export function connectionRoutes(server: FastifyInstance, access: Access, tenants: Tenants, addressing: Addressing): void {
   const app = server.withTypeProvider<ZodTypeProvider>();
   app.get(
@@ -39,7 +39,7 @@ export function connectionRoutes(server: FastifyInstance, access: Access, tenant
         tags: ['tenants'],
         summary: 'URLs of a tenant and configurations of LLM clients',
         description:
-          'Of a custom host name where one serves. A tenant without an organization has configurations with API keys in place of a sign-in. No text holds a secret.',
+          'The configurations use a verified custom host name if there is one. Without an organization they use API keys in place of a sign-in. They contain no secrets.',
         params: byName,
         response: { 200: connection },
         problems: ['tenant-not-found'],
@@ -62,7 +62,7 @@ export function connectionRoutes(server: FastifyInstance, access: Access, tenant
     },
   );
 
-  /** Those the operator has published, or will. */
+  /** URLs from the status, or the same URLs before the operator has written them. */
   async function endpoints(tenant: Tenant) {
     const published = tenant.status?.endpoints;
     if (published !== undefined) return published;

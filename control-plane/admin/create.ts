@@ -21,17 +21,17 @@ export interface AdminOptions {
   readonly store: Store;
   readonly admins: Admins;
   readonly audit: Audit;
-  /** Whether WorkOS has the organization. */
+  /** Whether the organization exists at WorkOS. */
   readonly organizationExists: (id: string) => Promise<boolean>;
   readonly addressing: Addressing;
   readonly limits: RateLimits;
   readonly log: Logger;
   readonly now: () => Date;
-  /** Ends what goes on in the background. */
+  /** Ends background work. */
   readonly signal: AbortSignal;
 }
 
-/** Everything behind the Admin API. Nothing of it asks anybody before it is used. */
+/** Creates the parts of the Admin API. They send no request before they are used. */
 export function createAdmin({
   client,
   directory,

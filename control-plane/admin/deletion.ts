@@ -1,4 +1,4 @@
-import { type DataFate, dataFateOf, wordOnData } from '../../crds/deletion.ts';
+import { type DeletionPolicy, dataOnDeletion, effectiveDeletionPolicyOf } from '../../crds/deletion.ts';
 import { annotations, databaseNames } from '../../crds/names.ts';
 import type { StackTemplateSpec } from '../../crds/stack-template.ts';
 import { dataPolicyOf, type Tenant } from '../../crds/tenant.ts';
@@ -8,14 +8,14 @@ import { kinds } from '../../kube/resources.ts';
 import { Problem } from '../../problems/problem.ts';
 import { fieldManager } from '../cluster/field-manager.ts';
 
-/** A status that is written meanwhile makes a deletion stale; so often it is tried again. */
+/** Most attempts. The operator may write the status between a read and the deletion, which makes the attempt stale. */
 const attempts = 8;
-/** Longest wait for taking a word back; one that stays behind counts for a minute only. */
-const withdrawMs = 3_000;
+/** Longest time for removing the annotation, in milliseconds. An annotation that stays counts for one minute only. */
+const removalMs = 3_000;
 
 /**
- * Deletes Tenants with a word on what becomes of the data. The word stands on the object before the deletion begins, for the operator,
- * who acts on it for that deletion alone; where the deletion does not begin it is taken back.
+ * Deletes Tenants with the caller's choice for the data. An annotation stores the choice before the deletion begins, and the operator
+ * applies it to that deletion alone. The annotation is removed when the deletion does not begin.
  */
 export class Deletion {
   readonly #client: KubeClient;
@@ -27,61 +27,66 @@ export class Deletion {
   }
 
   /**
-   * Begins the deletion of `first`, or finds it begun.
-   * @param read the tenant as it is now. @param mayBe whether it may be deleted although it has changed.
-   * @returns the tenant as it is afterwards.
-   * @throws Problem tenant-deleting, conflict; what `read` and `mayBe` throw; KubeError
+   * Begins the deletion of `first`, unless it has begun already.
+   * @param read reads the present tenant. @param recheck throws when a changed tenant must not be deleted.
+   * @returns the tenant after the request.
+   * @throws Problem tenant-deleting, conflict; errors of `read` and `recheck`; KubeError
    */
-  async begin(first: Tenant, fate: DataFate, read: () => Promise<Tenant>, mayBe: (now: Tenant) => void): Promise<Tenant> {
+  async begin(first: Tenant, policy: DeletionPolicy, read: () => Promise<Tenant>, recheck: (now: Tenant) => void): Promise<Tenant> {
     try {
       let current = first;
       for (let left = attempts; ; left--) {
-        if (current.metadata.deletionTimestamp !== undefined) return asSaid(current, fate);
+        if (current.metadata.deletionTimestamp !== undefined) return withPolicy(current, policy);
         try {
-          return await this.#attempt(current, fate);
+          return await this.#attempt(current, policy);
         } catch (error) {
           if (!(error instanceof KubeError && error.reason === 'Conflict')) throw error;
-          if (left <= 1) throw busy(first.metadata.name, error);
+          if (left <= 1) throw conflict(first.metadata.name, error);
         }
         current = await read();
-        mayBe(current);
+        recheck(current);
       }
     } catch (error) {
-      const begun = await this.#withdraw(first, fate);
+      const begun = await this.#removeAnnotation(first, policy);
       if (begun === undefined) throw error;
       return begun;
     }
   }
 
-  async #attempt(current: Tenant, fate: DataFate): Promise<Tenant> {
-    const said = await this.#say(current, fate);
-    const { name, uid = '', resourceVersion = '' } = said.metadata;
-    // With the version, so that nobody has said otherwise, or changed the policy, in between.
+  async #attempt(current: Tenant, policy: DeletionPolicy): Promise<Tenant> {
+    const annotated = await this.#annotate(current, policy);
+    const { name, uid = '', resourceVersion = '' } = annotated.metadata;
+    // The version makes sure that the choice and the policy have not changed since the annotation was written.
     await this.#client.delete(kinds.Tenant, name, { uid, resourceVersion });
     const after = await this.#client.find<Tenant>(kinds.Tenant, name);
-    if (after !== undefined && after.metadata.uid === uid) return asSaid(after, fate);
-    return { ...said, metadata: { ...said.metadata, deletionTimestamp: this.#now().toISOString() } };
+    if (after !== undefined && after.metadata.uid === uid) return withPolicy(after, policy);
+    return { ...annotated, metadata: { ...annotated.metadata, deletionTimestamp: this.#now().toISOString() } };
   }
 
-  async #say(current: Tenant, fate: DataFate): Promise<Tenant> {
+  async #annotate(current: Tenant, policy: DeletionPolicy): Promise<Tenant> {
     const { name, uid, resourceVersion } = current.metadata;
-    if (wordOf(current) === undefined && dataPolicyOf(current.spec) === fate) return current;
-    const word = { [annotations.dataOnDeletion]: wordOnData(fate, this.#now()) };
-    return this.#client.patch<Tenant>(kinds.Tenant, name, { metadata: { uid, resourceVersion, annotations: word } }, { fieldManager });
+    if (choiceOf(current) === undefined && dataPolicyOf(current.spec) === policy) return current;
+    const annotation = { [annotations.dataOnDeletion]: dataOnDeletion(policy, this.#now()) };
+    return this.#client.patch<Tenant>(
+      kinds.Tenant,
+      name,
+      { metadata: { uid, resourceVersion, annotations: annotation } },
+      { fieldManager },
+    );
   }
 
   /**
-   * Takes back the word for a deletion that has not begun.
-   * @returns the tenant where the deletion has begun as it was said after all; undefined where it has not, or nobody can tell.
+   * Removes the annotation of a deletion that has not begun.
+   * @returns the tenant if the deletion has begun with this choice after all; undefined if it has not begun or the state is unknown.
    */
-  async #withdraw({ metadata: { name, uid } }: Tenant, fate: DataFate): Promise<Tenant | undefined> {
-    const signal = AbortSignal.timeout(withdrawMs);
+  async #removeAnnotation({ metadata: { name, uid } }: Tenant, policy: DeletionPolicy): Promise<Tenant | undefined> {
+    const signal = AbortSignal.timeout(removalMs);
     for (let left = attempts; left > 0; left--) {
       try {
         const current = await this.#client.find<Tenant>(kinds.Tenant, name, { signal });
         if (current === undefined || current.metadata.uid !== uid) return undefined;
-        if (current.metadata.deletionTimestamp !== undefined) return dataFateOf(current) === fate ? current : undefined;
-        if (wordOf(current) === undefined) return undefined;
+        if (current.metadata.deletionTimestamp !== undefined) return effectiveDeletionPolicyOf(current) === policy ? current : undefined;
+        if (choiceOf(current) === undefined) return undefined;
         const { resourceVersion } = current.metadata;
         const none = { metadata: { uid, resourceVersion, annotations: { [annotations.dataOnDeletion]: null } } };
         await this.#client.patch(kinds.Tenant, name, none, { fieldManager, signal });
@@ -94,20 +99,20 @@ export class Deletion {
   }
 }
 
-function wordOf({ metadata }: Tenant): string | undefined {
+function choiceOf({ metadata }: Tenant): string | undefined {
   return metadata.annotations?.[annotations.dataOnDeletion];
 }
 
-/** @throws Problem tenant-deleting for a deletion that does something else to the data. */
-function asSaid(deleted: Tenant, fate: DataFate): Tenant {
-  const is = dataFateOf(deleted);
-  if (is === fate) return deleted;
+/** @throws Problem tenant-deleting for a deletion with the other choice. */
+function withPolicy(deleted: Tenant, policy: DeletionPolicy): Tenant {
+  const present = effectiveDeletionPolicyOf(deleted);
+  if (present === policy) return deleted;
   const { name } = deleted.metadata;
-  throw new Problem('tenant-deleting', `Tenant ${name} is being deleted already, with data=${is}.`);
+  throw new Problem('tenant-deleting', `Tenant ${name} is being deleted already, with data=${present}.`);
 }
 
-function busy(name: string, cause: KubeError): Problem {
-  return new Problem('conflict', `Tenant ${name} was changed by others at every attempt.`, { cause });
+function conflict(name: string, cause: KubeError): Problem {
+  return new Problem('conflict', `Tenant ${name} was changed by somebody else during every attempt.`, { cause });
 }
 
 /** The effects of deleting the tenant, for a request that does not choose what happens to the data. */

@@ -17,19 +17,21 @@ const domainState = z
     domain: z.string(),
     state: z
       .enum(['Pending', 'Verified', 'Conflict'])
-      .describe('Pending: the DNS record is not there yet. Verified: it serves. Conflict: another tenant has it.'),
+      .describe(
+        'Pending: the DNS record was not found yet. Verified: the host name serves. Conflict: the host name belongs to another tenant.',
+      ),
     record: z
       .object({ name: z.string(), type: z.enum(['TXT']), value: z.string() })
-      .describe('What to enter at the DNS provider to prove that the host name is yours.'),
+      .describe('DNS record that proves that the host name is yours. Create it at your DNS provider.'),
     mcp: z.string().optional().describe('URL that LLM clients connect to.'),
-    api: z.string().optional().describe('URL of the REST API, where the template publishes it.'),
-    message: z.string().describe('One sentence for people.'),
+    api: z.string().optional().describe('URL of the REST API, if the template publishes it.'),
+    message: z.string().describe('The state in one sentence.'),
   })
   .meta({ id: 'Domain' });
 
 type DomainState = z.infer<typeof domainState>;
 
-/** Custom host names of a tenant: add, prove by a DNS record, remove. */
+/** The routes for custom host names of a tenant: list, add, verify and remove. */
 export function domainRoutes(server: FastifyInstance, access: Access, tenants: Tenants, now: () => Date): void {
   const app = server.withTypeProvider<ZodTypeProvider>();
 
@@ -41,7 +43,7 @@ export function domainRoutes(server: FastifyInstance, access: Access, tenants: T
         operationId: 'listDomains',
         tags,
         summary: 'List the custom host names of a tenant',
-        description: 'Each with the TXT record that proves it, and with its URLs once it serves.',
+        description: 'Each host name has its TXT record, and its URLs once it is verified.',
         params: byName,
         response: { 200: z.object({ items: z.array(domainState) }).meta({ id: 'DomainList' }) },
         problems: ['tenant-not-found'],
@@ -61,7 +63,7 @@ export function domainRoutes(server: FastifyInstance, access: Access, tenants: T
         operationId: 'addDomain',
         tags,
         summary: 'Add a custom host name',
-        description: 'It serves once the TXT record of the answer proves that it is yours.',
+        description: 'The answer has a TXT record. The host name serves once this record exists in DNS.',
         params: byName,
         querystring: z.strictObject({ force }),
         body: z
@@ -84,7 +86,7 @@ export function domainRoutes(server: FastifyInstance, access: Access, tenants: T
       const { name } = request.params;
       const { domain } = request.body;
       const add = ({ spec: { domains = [] } }: Tenant) => {
-        if (domains.includes(domain)) throw new Problem('domain-exists', `Tenant ${name} has the domain ${domain} already.`);
+        if (domains.includes(domain)) throw new Problem('domain-exists', `Tenant ${name} already has the domain ${domain}.`);
         return { spec: { domains: [...domains, domain] } };
       };
       const admin = access.admin(request);
@@ -103,9 +105,9 @@ export function domainRoutes(server: FastifyInstance, access: Access, tenants: T
         tags,
         summary: 'Look up the DNS record of a host name now',
         description:
-          'It only saves waiting: the record is looked up every half minute, later every ten minutes. Read the list of host names for what came out.',
+          'This only saves waiting: the operator looks up the record every half minute, later every ten minutes. The list of host names shows the result.',
         params: byDomain,
-        response: { 202: domainState.describe('The state so far; the operator has been asked to look.') },
+        response: { 202: domainState.describe('The state before the lookup, which has been requested from the operator.') },
         problems: ['tenant-not-found', 'domain-not-found', 'tenant-deleting', 'refused-by-cluster', 'conflict'],
       }),
     },
@@ -130,10 +132,10 @@ export function domainRoutes(server: FastifyInstance, access: Access, tenants: T
         operationId: 'removeDomain',
         tags,
         summary: 'Remove a custom host name',
-        description: 'Another tenant can have it verified as soon as the operator has released it.',
+        description: 'Another tenant can verify it as soon as the operator has released it.',
         params: byDomain,
         querystring: z.strictObject({ force }),
-        response: { 204: z.null().describe('It serves no more.') },
+        response: { 204: z.null().describe('The host name is removed.') },
         problems: [
           'invalid-query',
           'tenant-not-found',
@@ -164,7 +166,7 @@ function requireDomain({ metadata, spec }: Tenant, domain: string): void {
   throw new Problem('domain-not-found', `Tenant ${metadata.name} has no domain ${domain}.`);
 }
 
-/** What the operator has found out, or what follows from the tenant alone. */
+/** The state that the operator has recorded, or Pending before that. */
 function stateOf({ metadata, status }: Tenant, domain: string): DomainState {
   const record = domainProof(metadata.uid ?? '', domain);
   const known = status?.domains?.find((one) => one.domain === domain);

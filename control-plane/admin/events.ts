@@ -3,7 +3,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import { Reflector } from '../../kube/reflector.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
 
-/** Something that was said of a tenant. */
+/** A Kubernetes Event about a tenant. */
 export interface TenantEvent {
   /** Changes with every repetition. */
   readonly version: string;
@@ -33,7 +33,7 @@ interface EventObject extends KubeObject {
 
 const mostOfOne = 50;
 
-/** The Events of Tenants, which Kubernetes keeps for an hour, from a local copy. */
+/** A local copy of the Events about Tenants. Kubernetes keeps them for an hour. */
 export class TenantEvents {
   readonly #reflector: Reflector<EventObject>;
   /** Events by the UID of their tenant, then by key. */
@@ -43,7 +43,7 @@ export class TenantEvents {
     this.#reflector = new Reflector<EventObject>({
       client,
       resource: kinds.Event,
-      // Where Events of objects without a namespace are.
+      // Kubernetes puts Events about objects without a namespace here.
       namespace: 'default',
       fieldSelector: 'involvedObject.kind=Tenant',
       onChange: (key, current, previous) => this.#changed(key, current, previous),
@@ -51,12 +51,12 @@ export class TenantEvents {
     });
   }
 
-  /** Keeps the copy until `signal` aborts. Events are hints: nothing waits for them. */
+  /** Updates the copy until `signal` aborts. Events are hints, so requests do not wait for the copy. */
   async start(signal: AbortSignal): Promise<void> {
     await this.#reflector.start(signal);
   }
 
-  /** The latest first. */
+  /** Events about the tenant, latest first. */
   of({ metadata }: Tenant): TenantEvent[] {
     const all = [...(this.#byTenant.get(metadata.uid ?? '')?.values() ?? [])].map(eventOf);
     return all.sort((a, b) => (a.lastSeenAt < b.lastSeenAt ? 1 : a.lastSeenAt > b.lastSeenAt ? -1 : 0)).slice(0, mostOfOne);

@@ -8,21 +8,21 @@ const valuePattern = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
 const labelKey = z.string().regex(keyPattern, 'must be the key of a label');
 const labelValue = z.string().regex(valuePattern, 'must be the value of a label');
 
-/** Labels a tenant carries; those of Tenantry itself are not for people to set. */
+/** Labels of a tenant. The labels of Tenantry itself cannot be set here. */
 export const labels = z
   .record(labelKey, labelValue)
-  .refine((all) => !Object.keys(all).some((key) => key.startsWith('tenantry.dev/')), 'labels of tenantry.dev/ are its own')
-  .describe('Labels of the tenant, to select it by.')
+  .refine((all) => !Object.keys(all).some((key) => key.startsWith('tenantry.dev/')), 'labels with the prefix tenantry.dev/ are reserved')
+  .describe('Labels of the tenant, for selectors.')
   .meta({ maxProperties: 50, examples: [{ tier: 'gold' }] });
 
 export type Labels = Readonly<Record<string, string>>;
 export type Selector = (labels: Labels) => boolean;
 
-/** An operator, a parenthesis, a comma, or a word of whatever else is no space. */
+/** An operator, a parenthesis, a comma, or a word without spaces. */
 const tokens = /==|!=|[=!(),]|[^\s=!(),]+/g;
 
 /**
- * A label selector as kubectl takes it: `tier=gold,env!=test`, `region in (eu,us)`, `region notin (ap)`, `beta`, `!beta`.
+ * Reads a label selector with kubectl's syntax: `tier=gold,env!=test`, `region in (eu,us)`, `region notin (ap)`, `beta`, `!beta`.
  * https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors
  * @throws Problem invalid-query
  */
@@ -55,7 +55,7 @@ function values(reader: Reader): string[] {
   const all = [reader.value()];
   while (reader.takes(',')) all.push(reader.value());
   reader.take(')');
-  // `in ()` names nothing, which nobody means.
+  // `in ()` would select nothing.
   if (all.join('') === '') reader.refuse();
   return all;
 }
@@ -67,7 +67,7 @@ const not = (selects: Selector): Selector => {
   return (own) => !selects(own);
 };
 
-/** Reads a selector token by token. Whatever is not as it should be ends it with a Problem. */
+/** Reads a selector token by token. It throws a Problem for a syntax error. */
 class Reader {
   readonly #text: string;
   readonly #tokens: readonly string[];
@@ -99,7 +99,7 @@ class Reader {
     return word;
   }
 
-  /** The value of a label, which may be empty: then nothing stands there. */
+  /** The value of a label. It may be empty. */
   value(): string {
     const next = this.#tokens[this.#at];
     return next === undefined || next === ',' || next === ')' ? '' : this.word(valuePattern);
@@ -107,8 +107,8 @@ class Reader {
 
   refuse(): never {
     const rest = this.#tokens.slice(this.#at).join(' ').slice(0, 100);
-    const where = this.atEnd ? 'it ends too early' : `it cannot be read from ${JSON.stringify(rest)} on`;
-    const what = 'Write requirements such as tier=gold, tier in (gold,silver), beta or !beta, with commas between them.';
+    const where = this.atEnd ? 'the selector is incomplete' : `the syntax is wrong at ${JSON.stringify(rest)}`;
+    const what = 'Separate requirements such as tier=gold, tier in (gold,silver), beta or !beta with commas.';
     throw new Problem('invalid-query', `labelSelector: ${where} (${JSON.stringify(this.#text.slice(0, 100))}). ${what}`);
   }
 }

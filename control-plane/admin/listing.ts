@@ -5,7 +5,7 @@ import { Problem } from '../../problems/problem.ts';
 export const sortOrders = ['name', '-name', 'createdAt', '-createdAt'] as const;
 export type SortOrder = (typeof sortOrders)[number];
 
-/** Where a page ended: what the next one begins after. It names no position, so that nothing is skipped or repeated when tenants come and go. */
+/** The last item of a page. It is no index, so that created and deleted tenants do not make the next page skip or repeat items. */
 interface Position {
   readonly createdAt: string;
   readonly name: string;
@@ -25,9 +25,9 @@ function comparison(sort: SortOrder): (a: Position, b: Position) => number {
 }
 
 /**
- * One page of `tenants`, which come by name. A tenant's place never changes, so that whatever is there from the first page to the last
- * is seen exactly once.
- * @throws Problem invalid-query for a cursor that is none, or belongs to another order.
+ * One page of `tenants`, which are sorted by name. A tenant's place in the order never changes, so a tenant that exists from the first page
+ * to the last is listed exactly once.
+ * @throws Problem invalid-query for an invalid cursor, or a cursor of another order.
  */
 export function pageOf(
   tenants: readonly Tenant[],
@@ -50,12 +50,12 @@ function readCursor(cursor: string, sort: SortOrder): Position {
   const parsed = cursorShape.safeParse(fromJson(Buffer.from(cursor, 'base64url').toString()));
   if (!parsed.success)
     throw new Problem('invalid-query', 'The cursor does not come from this API.', {
-      remedy: 'Begin again without a cursor.',
+      remedy: 'Start again without a cursor.',
     });
   const [order, createdAt, name] = parsed.data;
   if (order !== sort)
     throw new Problem('invalid-query', `The cursor belongs to sort=${order}.`, {
-      remedy: 'Begin again without a cursor, or keep the order.',
+      remedy: 'Start again without a cursor, or keep the order.',
     });
   return { createdAt, name };
 }

@@ -4,7 +4,7 @@ import { isObject } from '../../json/object.ts';
 import { escapePointer } from '../../json/pointer.ts';
 import { fieldManager } from '../cluster/field-manager.ts';
 
-/** Fields another field manager has set, such as a GitOps tool, as pointers into the body of the Admin API. */
+/** Fields of another field manager, such as a GitOps tool, as pointers into the body of the Admin API. */
 export interface ForeignFields {
   readonly manager: string;
   readonly pointers: readonly string[];
@@ -17,12 +17,12 @@ interface ManagedFields {
   readonly fieldsV1?: Readonly<Record<string, unknown>>;
 }
 
-/** Whose fields the Admin API may change without asking: its own, and what the operator fills in. */
+/** Field managers whose fields the Admin API changes without `force`: itself and the operator. */
 const own: ReadonlySet<string> = new Set([fieldManager, 'tenantry-operator']);
 
 /**
- * Which fields that `spec` and `labels`, both JSON merge patches, would change belong to somebody else, who would set them back or be
- * surprised. A field that keeps its value is no change.
+ * The fields of other field managers that `spec` and `labels`, both JSON merge patches, would change. Their managers could set the fields
+ * back. A field that keeps its value is not changed.
  */
 export function foreignFields(
   { metadata, spec }: Tenant,
@@ -41,7 +41,7 @@ export function foreignFields(
   });
 }
 
-/** Whether the Admin API has set this field of the spec, and nobody has changed it since. */
+/** Whether the Admin API was the last to set this field of the spec. */
 export function isStillOwn({ metadata }: Tenant, field: keyof Tenant['spec']): boolean {
   return managedFields(metadata).some(({ manager, subresource, fieldsV1 }) => {
     const inSpec = manager === fieldManager && !subresource ? fieldsV1?.['f:spec'] : undefined;
@@ -53,7 +53,7 @@ function managedFields({ managedFields = [] }: Tenant['metadata']): readonly Man
   return managedFields as readonly ManagedFields[];
 }
 
-/** Pointers of what is owned by `fields` and changes when `patch` is merged into `current`. */
+/** Pointers to the parts that `fields` owns and that change when `patch` is merged into `current`. */
 function changed(fields: unknown, patch: unknown, current: unknown, pointer: string): string[] {
   if (!isObject(fields)) return [];
   if (patch === null ? current === undefined : isDeepStrictEqual(patch, current)) return [];
@@ -67,7 +67,7 @@ function changed(fields: unknown, patch: unknown, current: unknown, pointer: str
   return [pointer];
 }
 
-/** Whether an item that `fields` owns, by value (`v:`) or by its keys (`k:`), is gone from `patch` or another one in it. */
+/** Whether `patch` removes or changes an item that `fields` owns by value (`v:`) or by its keys (`k:`). */
 function ownedItemsLost(fields: Readonly<Record<string, unknown>>, patch: readonly unknown[], current: readonly unknown[]): boolean {
   return Object.keys(fields).some((name) => {
     if (!name.startsWith('v:') && !name.startsWith('k:')) return false;

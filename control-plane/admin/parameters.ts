@@ -3,7 +3,7 @@ import { tenantNameMaxLength, tenantNamePattern } from '../../crds/names.ts';
 import { tagList } from '../http/entity-tags.ts';
 import { sortOrders } from './listing.ts';
 
-/** Parts of requests that several operations share. A name that cannot be leads to 404 like one that is not there. */
+/** Parts of requests that several operations share. An impossible name is answered like one that does not exist: 404. */
 
 const tenantName = z
   .string()
@@ -14,7 +14,7 @@ const tenantName = z
 export const byName = z.object({ name: tenantName });
 export const byService = z.object({
   name: tenantName,
-  service: z.string().max(100).describe('Name of the switch.').meta({ pattern: '^[a-z][-a-z0-9]*$', minLength: 1, maxLength: 40 }),
+  service: z.string().max(100).describe('Name of the service.').meta({ pattern: '^[a-z][-a-z0-9]*$', minLength: 1, maxLength: 40 }),
 });
 export const byDomain = z.object({
   name: tenantName,
@@ -40,7 +40,7 @@ export const byTemplate = z.object({
     .meta({ pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$', minLength: 1, maxLength: 63, examples: ['toolbridge'] }),
 });
 
-/** `true` or `false` in a query, where everything is text. */
+/** A boolean in a query, where all values are text. */
 const flag = z
   .enum(['true', 'false'])
   .optional()
@@ -48,27 +48,27 @@ const flag = z
   .meta({ type: 'boolean', enum: [true, false], default: false });
 
 export const dryRun = flag.describe('Checks everything and stores nothing.');
-export const force = flag.describe('Takes fields over that another field manager owns. For administrators of the platform.');
+export const force = flag.describe('Takes over fields of another field manager. For administrators of the platform.');
 
 export const sort = z.enum(sortOrders).default('name').describe('Order; with `-` descending.');
 
 export const ifMatch = z
   .string()
-  .regex(tagList, 'must be a list of ETags as this API gave them, such as "4711"')
+  .regex(tagList, 'must be a list of ETags of this API, such as "4711"')
   .optional()
   .describe(
-    'ETags, one of which the object must still have; `*` for any. Only the part before the hyphen, the resourceVersion, is compared. A weak one (`W/`) never matches.',
+    'ETags. The object must still have one of them; `*` matches any. Only the resourceVersion is compared, the part before the hyphen. A weak ETag (`W/`) never matches.',
   )
   .meta({ examples: ['"4711-Jb2mfRhGZ0qt"'] });
 export const ifNoneMatch = z
   .string()
-  .regex(tagList, 'must be a list of ETags as this API gave them, such as "4711"')
+  .regex(tagList, 'must be a list of ETags of this API, such as "4711"')
   .optional()
-  .describe('ETags the caller has: 304 where the object still has one of them.')
+  .describe("ETags of the caller's copies. The answer is 304 if the object still has one of them.")
   .meta({ examples: ['"4711-Jb2mfRhGZ0qt"'] });
 
 export const idempotencyKey = z
   .string()
   .regex(/^[!-~]{1,255}$/, 'must be 1 to 255 visible characters')
   .optional()
-  .describe('A text of your choosing, such as a UUID. For a day the same request with the same key is answered with the first answer.');
+  .describe('A text of your choosing, such as a UUID. For a day, the same request with the same key gets the first answer again.');

@@ -3,8 +3,8 @@ import { z } from 'zod';
 type Json = Record<string, unknown>;
 
 /**
- * The JSON Schema of JSON merge patches of what `schema` describes: every field can be left out, null removes one that need not be there,
- * and lists are replaced as a whole. For the document of the API: a patch itself is checked after it has been applied.
+ * The JSON Schema of JSON merge patches for `schema`: every field can be left out, null removes an optional field, and lists are replaced as a
+ * whole. It is for the OpenAPI document. A patch itself is checked after it has been applied.
  */
 export function mergePatchSchema(schema: z.ZodType): Json {
   const { $schema: _, ...document } = z.toJSONSchema(schema, { io: 'input', reused: 'inline' });

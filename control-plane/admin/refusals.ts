@@ -4,7 +4,7 @@ import { KubeError } from '../../kube/errors.ts';
 import { Problem } from '../../problems/problem.ts';
 import { invalid } from '../http/problem.ts';
 
-/** The faults the CustomResourceDefinition itself found, as pointers into the body of the Admin API, where the spec's fields stand flat. */
+/** Faults that the CustomResourceDefinition found, as pointers into the body of the Admin API, which has the fields of the spec at the top. */
 export function faultsOfRefusal(error: KubeError): Fault[] {
   if (error.causes.length === 0) return [{ pointer: '', message: error.message }];
   return error.causes.map(({ field, message }) => ({
@@ -14,9 +14,9 @@ export function faultsOfRefusal(error: KubeError): Fault[] {
 }
 
 /**
- * What the API server refuses although our own checks passed, as a Problem; anything else as it is. Rules of the custom resource definition,
- * such as immutability, come as 422, text that is none as 400, and server-side apply says of duplicates that it has failed. What policies and
- * webhooks of the cluster refuse says so, with any status.
+ * Turns a refusal of the API server into a Problem, and returns other errors unchanged. Our own checks have passed before. Rules of the custom
+ * resource definition, such as immutability, are refused with 422, and invalid text with 400. A server-side apply names duplicates in its
+ * message. Policies and webhooks of the cluster may refuse with any status.
  */
 export function refusalOf(error: unknown): unknown {
   if (!(error instanceof KubeError)) return error;
@@ -41,7 +41,7 @@ function pointerOf(field: string, message: string): string {
   if (path[0] === 'metadata') path.shift();
   else if (path[0] === 'spec') path.shift();
   if (path.length > 0) return path.map((part) => `/${escapePointer(part)}`).join('');
-  // Rules over the whole spec begin with the field they speak of.
+  // Messages of rules over the whole spec begin with the name of the field.
   const named = /(?:^|: )([a-z][A-Za-z]*(?:\.[a-z][A-Za-z]*)*) is /.exec(message)?.[1];
   return named === undefined ? '' : `/${named.replaceAll('.', '/')}`;
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { dataFateOf, dataFates } from '../../crds/deletion.ts';
+import { deletionPolicies, effectiveDeletionPolicyOf } from '../../crds/deletion.ts';
 import { lineOf } from '../../crds/schema.ts';
 import { type Tenant, tenantName, tenantSpec, tenantStatus } from '../../crds/tenant.ts';
 import { type Demand, digestOf } from '../http/entity-tags.ts';
@@ -8,7 +8,7 @@ import { labels } from './labels.ts';
 import { mergePatchSchema } from './patch-schema.ts';
 import { suspenderOf, suspenders } from './suspension.ts';
 
-// One component each in the OpenAPI document, wherever they are used.
+// Each of these is one component of the OpenAPI document.
 z.globalRegistry.add(tenantSpec, { ...tenantSpec.meta(), id: 'TenantSpec' });
 z.globalRegistry.add(tenantStatus, { ...tenantStatus.meta(), id: 'TenantStatus' });
 
@@ -18,57 +18,59 @@ const newOrganization = z
   .strictObject({
     name: lineOf(200).min(1).describe('Name of the organization at WorkOS.'),
     admin: z
-      .strictObject({ email: z.email().max(254).describe('Who is invited as first administrator of the tenant.') })
+      .strictObject({ email: z.email().max(254).describe('Address that gets the invitation.') })
       .optional()
-      .describe('First administrator of the tenant.'),
+      .describe('First administrator of the tenant, who is invited.'),
   })
-  .describe('Instead of organizationId: an organization that is created at WorkOS for this tenant.');
+  .describe('Organization that is created at WorkOS for this tenant. Use it instead of organizationId.');
 
-/** Body of `POST /admin/tenants`: the name, labels, and the fields of the spec beside them. */
+/** Body of `POST /admin/tenants`: the name, the labels and the fields of the spec, on one level. */
 export const newTenant = z
   .strictObject({
-    name: tenantName.describe('Unique, immutable; part of the URLs.'),
+    name: tenantName.describe('Unique and immutable. It is part of the URLs.'),
     labels: labels.optional(),
     ...fields,
     organization: newOrganization.optional(),
   })
   .refine(({ organization, organizationId }) => organization === undefined || organizationId === undefined, {
     path: ['organization'],
-    message: 'and organizationId exclude each other',
+    message: 'cannot be set together with organizationId',
   })
   .meta({ id: 'NewTenant' });
 
 const changeable = z.strictObject({ labels: labels.optional(), ...fields, organization: newOrganization.optional() });
 
-/** Body of `PATCH`, a JSON merge patch: fields it leaves out stay, and null removes. Checked after it has been applied. */
+/** Body of `PATCH`, a JSON merge patch. It is checked after it has been applied. */
 export const tenantPatch = z
   .record(z.string(), z.unknown())
-  .describe('JSON merge patch (RFC 7396) of `labels` and of the fields of `spec`: fields that are left out stay, and null removes.')
+  .describe('JSON merge patch (RFC 7396) of `labels` and of the fields of `spec`. Fields that are left out stay, and null removes a field.')
   .meta({ ...mergePatchSchema(changeable), id: 'TenantPatch', examples: [{ displayName: 'Acme', parameters: { logLevel: 'debug' } }] });
 
 const event = z
   .object({
     type: z.string().describe('Normal or Warning.'),
-    reason: z.string().describe('One word, for programs.'),
-    message: z.string().describe('One sentence, for people.'),
-    count: z.int().describe('How often it happened.'),
+    reason: z.string().describe('Stable word for programs.'),
+    message: z.string().describe('Sentence for people.'),
+    count: z.int().describe('Number of times it happened.'),
     lastSeenAt: z.string().meta({ format: 'date-time' }),
-    source: z.string().describe('Who says so.'),
+    source: z.string().describe('Component that reported it.'),
   })
   .meta({ id: 'TenantEvent' });
 
 const tenantFields = {
   name: z.string(),
-  uid: z.string().describe('Never used again, not even by a tenant of the same name.'),
-  resourceVersion: z.string().describe('Changes with every change, of the status too; also in ETag.'),
+  uid: z.string().describe('Unique for ever: a later tenant of the same name has another one.'),
+  resourceVersion: z.string().describe('Changes with every change of the tenant or its status. It is also in the ETag.'),
   generation: z.int().describe('Grows with every change of the spec.'),
   createdAt: z.string().meta({ format: 'date-time' }),
-  deletedAt: z.string().optional().describe('Since when it is being deleted.').meta({ format: 'date-time' }),
-  dataFate: z.enum(dataFates).optional().describe('What becomes of its data, where it is being deleted.'),
+  deletedAt: z.string().optional().describe('Time when the deletion began.').meta({ format: 'date-time' }),
+  effectiveDeletionPolicy: z.enum(deletionPolicies).optional().describe('Deletion policy of the deletion that has begun.'),
   suspendedBy: z
     .enum(suspenders)
     .optional()
-    .describe('Who has suspended it, where it is: what the platform has, with kubectl too, only the platform resumes.'),
+    .describe(
+      'Suspender of a suspended tenant. Only the platform can resume a tenant that the platform has suspended. A suspension with kubectl is one of the platform.',
+    ),
   labels: z.record(z.string(), z.string()),
   spec: tenantSpec,
   status: tenantStatus,
@@ -76,19 +78,19 @@ const tenantFields = {
 
 export const tenantRepresentation = z.object(tenantFields).meta({ id: 'Tenant' });
 
-/** A tenant with what was lately said of it. */
+/** A tenant with recent Events. */
 export const tenantWithEvents = z
   .object({
     ...tenantFields,
-    events: z.array(event).describe('Recent Kubernetes Events, the latest first. They are forgotten after an hour.'),
+    events: z.array(event).describe('Recent Kubernetes Events, latest first. Kubernetes keeps them for an hour.'),
   })
   .meta({ id: 'TenantWithEvents' });
 
 export const tenantList = z
-  .object({ items: z.array(tenantRepresentation), nextCursor: z.string().optional().describe('Asks for the next page.') })
+  .object({ items: z.array(tenantRepresentation), nextCursor: z.string().optional().describe('Cursor of the next page.') })
   .meta({ id: 'TenantList' });
 
-/** A Tenant as the Admin API shows it. */
+/** Turns a Tenant into its representation in the Admin API. */
 export function represent(tenant: Tenant) {
   const { metadata, spec, status } = tenant;
   const suspendedBy = suspenderOf(tenant);
@@ -98,7 +100,9 @@ export function represent(tenant: Tenant) {
     resourceVersion: metadata.resourceVersion ?? '',
     generation: metadata.generation ?? 0,
     createdAt: metadata.creationTimestamp ?? '',
-    ...(metadata.deletionTimestamp === undefined ? {} : { deletedAt: metadata.deletionTimestamp, dataFate: dataFateOf(tenant) }),
+    ...(metadata.deletionTimestamp === undefined
+      ? {}
+      : { deletedAt: metadata.deletionTimestamp, effectiveDeletionPolicy: effectiveDeletionPolicyOf(tenant) }),
     ...(suspendedBy === undefined ? {} : { suspendedBy }),
     labels: metadata.labels ?? {},
     spec,
@@ -106,12 +110,12 @@ export function represent(tenant: Tenant) {
   };
 }
 
-/** Entity tag of a tenant with its events: the resourceVersion, which If-Match compares, and a digest of the events. */
+/** Entity tag of a tenant with its events. It has the resourceVersion, which If-Match compares, and a digest of the events. */
 export function etagOf(tenant: Tenant, events: readonly TenantEvent[]): string {
   return `"${tenant.metadata.resourceVersion ?? ''}-${digestOf(...events.map(({ version }) => version))}"`;
 }
 
-/** Whether the tenant is one of those an If-Match demands. */
+/** Whether the tenant fulfils the If-Match. */
 export function isDemanded(tenant: Tenant, tags: Demand | undefined): boolean {
   return tags === undefined || tags === 'any' || tags.some((tag) => tag.split('-')[0] === tenant.metadata.resourceVersion);
 }

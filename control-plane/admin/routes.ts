@@ -23,12 +23,12 @@ export interface AdminParts {
   readonly apiKeys: ApiKeys;
   readonly usage: ApiKeyUsage;
   readonly idempotency: Idempotency;
-  /** Where tenants are reached. */
+  /** Addresses of tenants. */
   readonly addressing: Addressing;
   readonly now: () => Date;
 }
 
-/** `/admin`: who you are, whether you may, and what exactly. */
+/** Registers the routes of `/admin`. */
 export function adminRoutes(app: FastifyInstance, parts: AdminParts): void {
   const { access, tenants, now } = parts;
   tenantRoutes(app, access, tenants, parts.events, parts.idempotency);

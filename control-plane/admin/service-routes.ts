@@ -14,15 +14,15 @@ const tags = ['services'];
 const service = z
   .object({
     name: z.string(),
-    title: z.string().optional().describe('Name shown to people.'),
-    description: z.string().optional().describe('What is missing when it is off.'),
-    default: z.boolean().describe('Whether it is on where the tenant says nothing.'),
-    enabled: z.boolean().describe('Whether it is on.'),
-    tags: z.array(z.string()).describe("Tags of the API's operations that belong to it."),
+    title: z.string().optional().describe('Name that people see.'),
+    description: z.string().optional().describe('Features that are missing while the service is off.'),
+    default: z.boolean().describe('Whether the service is on for tenants that do not set it.'),
+    enabled: z.boolean().describe('Whether the service is on for this tenant.'),
+    tags: z.array(z.string()).describe("Tags of the API's operations that belong to the service."),
   })
   .meta({ id: 'Service' });
 
-/** The parts of a tenant's stack that can be switched on and off. */
+/** The routes for services, the features of a template that a tenant can switch on or off. */
 export function serviceRoutes(server: FastifyInstance, access: Access, tenants: Tenants): void {
   const app = server.withTypeProvider<ZodTypeProvider>();
 
@@ -33,8 +33,8 @@ export function serviceRoutes(server: FastifyInstance, access: Access, tenants: 
       schema: operation({
         operationId: 'listServices',
         tags,
-        summary: "List the switches of a tenant's stack",
-        description: 'What the template offers, each as the tenant has it or, where it says nothing, as the template has it.',
+        summary: 'List the services of a tenant',
+        description: "Lists the services of the tenant's template. A service that the tenant does not set has the template's default.",
         params: byName,
         response: { 200: z.object({ items: z.array(service) }).meta({ id: 'ServiceList' }) },
         problems: ['tenant-not-found'],
@@ -55,10 +55,10 @@ export function serviceRoutes(server: FastifyInstance, access: Access, tenants: 
         tags,
         summary: 'Switch a service on or off',
         description:
-          'Takes effect with new pods of the tenant; while it is off, its operations are no tools and answer `404` under `/api`.',
+          'The tenant gets new pods for the change. While a service is off, its operations are not tools and answer `404` under `/api`.',
         params: byService,
         querystring: z.strictObject({ force }),
-        body: z.strictObject({ enabled: z.boolean().describe('Whether it is to be on.') }).meta({ id: 'ServiceState' }),
+        body: z.strictObject({ enabled: z.boolean().describe('Whether to switch the service on.') }).meta({ id: 'ServiceState' }),
         response: { 200: service },
         problems: [
           'invalid-query',
@@ -82,7 +82,7 @@ export function serviceRoutes(server: FastifyInstance, access: Access, tenants: 
       const event = { action: 'services.set', tenant: before, details: { service, ...request.body, ...request.query } } as const;
       const tenant = await access.perform(request, event, () => tenants.change(admin, name, () => edit, request.query));
       const state = listServices(template, tenant).find((one) => one.name === service);
-      if (state === undefined) throw new Error('a service that was just set is not there');
+      if (state === undefined) throw new Error('the service that was just set does not exist');
       return reply.send(state);
     },
   );

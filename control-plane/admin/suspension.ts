@@ -8,8 +8,8 @@ export const suspenders = ['platform', 'tenant'] as const;
 export type Suspender = (typeof suspenders)[number];
 
 /**
- * Who has suspended a tenant; undefined where nobody has. What is not known to be of the tenant's own administrators is the platform's:
- * kubectl's too, which resumes and suspends without a word about the mark that it finds.
+ * The suspender of a tenant; undefined for a tenant that is not suspended. A suspension counts as the platform's unless the tenant's own
+ * administrators are known to have made it. A change with kubectl leaves the annotation as it is, so it counts as the platform's.
  */
 export function suspenderOf(tenant: Tenant): Suspender | undefined {
   if (tenant.spec.suspended !== true) return undefined;
@@ -18,14 +18,14 @@ export function suspenderOf(tenant: Tenant): Suspender | undefined {
 }
 
 /**
- * The annotations that go with a change of `suspended`, so that a tenant's administrators resume what they have suspended and no more.
+ * Annotations that record the suspender with a change of `suspended`. A tenant's administrators can resume only their own suspensions.
  * @throws Problem suspended-by-platform
  */
 export function suspensionMarks(admin: Admin, current: Tenant, spec: Readonly<Record<string, unknown>>): Record<string, string | null> {
   if (!('suspended' in spec)) return {};
   const [suspender, suspended] = [suspenderOf(current), spec['suspended'] === true];
   if (!admin.platform && suspender === 'platform') {
-    // It stays the platform's, whoever else would have it suspended.
+    // A second suspension by the tenant's administrators does not make it theirs.
     if (suspended) return {};
     const { name } = current.metadata;
     throw new Problem('suspended-by-platform', `The platform has suspended ${name}.`);

@@ -12,12 +12,12 @@ const tags = ['templates'];
 
 z.globalRegistry.add(stackTemplateSpec, { ...stackTemplateSpec.meta(), id: 'TemplateSpec' });
 
-const revisionHash = z.string().describe('Hash of the contents; a tenant stays with one by spec.template.revision.');
+const revisionHash = z.string().describe('Hash of the contents. A tenant pins a revision with spec.template.revision.');
 const template = z
   .object({
     name: z.string(),
     uid: z.string(),
-    resourceVersion: z.string().describe('Changes with every change; also in ETag.'),
+    resourceVersion: z.string().describe('Changes with every change. It is also in the ETag.'),
     createdAt: z.string().meta({ format: 'date-time' }),
     revision: revisionHash,
     spec: stackTemplateSpec,
@@ -27,12 +27,12 @@ const revision = z
   .object({
     revision: revisionHash,
     createdAt: z.string().meta({ format: 'date-time' }),
-    current: z.boolean().describe('Whether the template has these contents now.'),
+    current: z.boolean().describe('Whether these are the present contents of the template.'),
     spec: stackTemplateSpec,
   })
   .meta({ id: 'TemplateRevision' });
 
-/** What tenants are made of. */
+/** The routes for templates and their revisions. */
 export function templateRoutes(server: FastifyInstance, access: Access, templates: Templates): void {
   const app = server.withTypeProvider<ZodTypeProvider>();
 
@@ -44,7 +44,7 @@ export function templateRoutes(server: FastifyInstance, access: Access, template
         operationId: 'listTemplates',
         tags,
         summary: 'List templates by name',
-        description: 'Administrators of tenants see the templates of their tenants.',
+        description: 'Administrators of tenants see only the templates of their tenants.',
         response: { 200: z.object({ items: z.array(template) }).meta({ id: 'TemplateList' }) },
         problems: [],
       }),
@@ -60,10 +60,10 @@ export function templateRoutes(server: FastifyInstance, access: Access, template
         operationId: 'getTemplate',
         tags,
         summary: 'Read a template',
-        description: 'Administrators of tenants read the templates of their tenants; any other is `404` for them.',
+        description: 'Administrators of tenants can read only the templates of their tenants. Other templates are answered with `404`.',
         params: byTemplate,
         headers: z.looseObject({ 'if-none-match': ifNoneMatch }),
-        response: { 200: template, 304: z.null().describe('What the caller has is still right.') },
+        response: { 200: template, 304: z.null().describe("The caller's copy is up to date.") },
         problems: ['template-not-found'],
         answerHeaders: { 200: ['etag'], 304: ['etag'] },
       }),
@@ -86,14 +86,14 @@ export function templateRoutes(server: FastifyInstance, access: Access, template
         tags,
         summary: 'Create or replace a template',
         description:
-          'For administrators of the platform: whoever writes a template decides which code runs. Its tenants take the new contents over, but those that stay with a revision. ' +
-          'What another field manager owns is refused unless `force` takes it over.',
+          'For administrators of the platform, because a template decides which code runs. Its tenants get the new contents, except those that pin a revision. ' +
+          'Changes of fields of another field manager are refused without `force`.',
         params: byTemplate,
         querystring: z.strictObject({ dryRun, force }),
         headers: z.looseObject({ 'if-match': ifMatch }),
         body: stackTemplateSpec,
         response: {
-          200: template.describe('The template as it is now, or with dryRun would be.'),
+          200: template.describe('The template after the change. A dry run does not store it.'),
           201: template.describe('The template has been created.'),
         },
         problems: ['invalid-query', 'template-not-found', 'field-managed', 'refused-by-cluster', 'precondition-failed'],
@@ -122,8 +122,9 @@ export function templateRoutes(server: FastifyInstance, access: Access, template
       schema: operation({
         operationId: 'listTemplateRevisions',
         tags,
-        summary: 'List what a template was, the latest first',
-        description: 'What tenants can stay with, by `template.revision`: the last ten, and whatever a tenant still runs or stays with.',
+        summary: 'List the revisions of a template, latest first',
+        description:
+          'Tenants can pin these revisions with `template.revision`. The list has the last ten revisions and all that a tenant runs or pins.',
         params: byTemplate,
         response: { 200: z.object({ items: z.array(revision) }).meta({ id: 'TemplateRevisionList' }) },
         problems: ['template-not-found'],

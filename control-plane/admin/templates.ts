@@ -15,13 +15,13 @@ import type { Tenants } from './tenants.ts';
 export interface ApplyOptions {
   readonly dryRun: boolean;
   readonly force: boolean;
-  /** Tags of If-Match, one of which the template must still have. */
+  /** Tags of If-Match. The template must still have one of them. */
   readonly ifMatch: Demand | undefined;
 }
 
 const possible = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
-/** Reads templates for administrators, and applies them for those of the platform. */
+/** Reads templates for administrators, and applies them for administrators of the platform. */
 export class Templates {
   readonly #client: KubeClient;
   readonly #directory: TenantDirectory;
@@ -33,7 +33,7 @@ export class Templates {
     this.#tenants = tenants;
   }
 
-  /** By name; an administrator of tenants sees those that they have. */
+  /** Templates by name. An administrator of tenants sees only the templates of those tenants. */
   async list(admin: Admin): Promise<StackTemplate[]> {
     const all = await this.#directory.templates();
     if (admin.platform) return all;
@@ -49,7 +49,7 @@ export class Templates {
     return found;
   }
 
-  /** What a template was, the latest first. @throws Problem template-not-found */
+  /** Revisions of a template, latest first. @throws Problem template-not-found */
   async revisions(admin: Admin, name: string): Promise<StackTemplateRevision[]> {
     await this.get(admin, name);
     const { items } = await this.#client.listAll<StackTemplateRevision>(kinds.StackTemplateRevision);
@@ -60,7 +60,7 @@ export class Templates {
   }
 
   /**
-   * Server-side apply: what the body leaves out and was ours goes, what others own stays.
+   * Uses server-side apply: our own fields that the body leaves out are removed, and fields of other managers stay.
    * @throws Problem template-not-found for an impossible name, field-managed, precondition-failed, invalid
    */
   async apply(
@@ -85,15 +85,15 @@ export class Templates {
   }
 }
 
-/** @param error what the API server says to an apply that conflicts: a cause for each field, `conflict with "kubectl" using …`. */
+/** @param error the API server's answer to a conflicting apply. It has a cause for each field: `conflict with "kubectl" using …`. */
 function managed(error: KubeError): Problem {
   const faults = faultsOfRefusal(error);
   const managers = new Set(error.causes.map(({ message }) => /conflict with "([^"]+)"/.exec(message)?.[1] ?? 'another manager'));
-  const detail = `${[...managers].join(', ')} manages the fields to be changed and would set them back.`;
+  const detail = `${[...managers].join(', ')} manages fields of this change and would set them back.`;
   return new Problem('field-managed', detail, { errors: errorsOf(faults), cause: error });
 }
 
-/** What the stored template must still have for If-Match to hold. @throws Problem precondition-failed */
+/** The preconditions of the write that If-Match demands. @throws Problem precondition-failed */
 function demandedOf(
   name: string,
   current: StackTemplate | undefined,

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { dataFates } from '../../crds/deletion.ts';
+import { deletionPolicies } from '../../crds/deletion.ts';
 import { tenantStatus } from '../../crds/tenant.ts';
 import { mergePatch } from '../../json/merge-patch.ts';
 import { isObject } from '../../json/object.ts';
@@ -29,13 +29,13 @@ const listQuery = z.strictObject({
     .string()
     .max(2000)
     .optional()
-    .describe('Labels to select by, as kubectl takes them: `tier=gold,region in (eu,us),!beta`.')
+    .describe('Label selector with the syntax of kubectl: `tier=gold,region in (eu,us),!beta`.')
     .meta({ examples: ['tier=gold'] }),
   template: z.string().max(63).optional().describe('Only tenants of this template.'),
   phase: phases.optional().describe('Only tenants in this phase.'),
 });
 
-/** `/admin/tenants`: list, create, read, change and delete. */
+/** The routes of `/admin/tenants`: list, create, read, change and delete. */
 export function tenantRoutes(
   server: FastifyInstance,
   access: Access,
@@ -54,10 +54,10 @@ export function tenantRoutes(
         tags,
         summary: 'List tenants',
         description:
-          'Tenants the caller may see. Pages neither skip nor repeat a tenant that is there from the first to the last, whatever else changes.',
+          'Lists the tenants that the caller may see. Pages neither skip nor repeat a tenant that exists from the first page to the last.',
         querystring: listQuery,
         headers: z.looseObject({ 'if-none-match': ifNoneMatch }),
-        response: { 200: tenantList, 304: z.null().describe('What the caller has is still right.') },
+        response: { 200: tenantList, 304: z.null().describe("The caller's copy is up to date.") },
         problems: ['invalid-query'],
         answerHeaders: { 200: ['etag'], 304: ['etag'] },
       }),
@@ -88,10 +88,10 @@ export function tenantRoutes(
         operationId: 'getTenant',
         tags,
         summary: 'Read a tenant',
-        description: 'With its conditions, its URLs, and the latest Kubernetes Events that speak of it.',
+        description: 'The answer has the conditions, the URLs and the latest Kubernetes Events of the tenant.',
         params: byName,
         headers: z.looseObject({ 'if-none-match': ifNoneMatch }),
-        response: { 200: tenantWithEvents, 304: z.null().describe('What the caller has is still right.') },
+        response: { 200: tenantWithEvents, 304: z.null().describe("The caller's copy is up to date.") },
         problems: ['tenant-not-found'],
         answerHeaders: { 200: ['etag'], 304: ['etag'] },
       }),
@@ -110,18 +110,18 @@ export function tenantRoutes(
     '/admin/tenants',
     {
       onRequest: access.allow('tenants:write', 'tenants.create', 'platform'),
-      // The form is checked together with what only lookups can tell, so that every fault is in one answer.
+      // The body is checked together with faults that need lookups, so that one answer has every fault.
       validatorCompiler: bodyUnchecked,
       schema: operation({
         operationId: 'createTenant',
         tags,
         summary: 'Create a tenant',
-        description: 'For administrators of the platform. The answer comes at once; the tenant is ready when its condition Ready is true.',
+        description: 'For administrators of the platform. The answer comes at once. The tenant is ready when its condition Ready is true.',
         querystring: z.strictObject({ dryRun }),
         headers: z.looseObject({ 'idempotency-key': idempotencyKey }),
         body: newTenant,
         response: {
-          200: tenantRepresentation.describe('The tenant as it would be: a dry run.'),
+          200: tenantRepresentation.describe('The result of a dry run, which is not stored.'),
           201: tenantRepresentation.describe('The tenant has been created.'),
         },
         problems: [
@@ -172,9 +172,9 @@ export function tenantRoutes(
         tags,
         summary: 'Change a tenant',
         description:
-          'A JSON merge patch. Administrators of a tenant change displayName, parameters, services, tools, domains and suspended; those of the platform everything that is not immutable. ' +
-          'What another field manager owns, such as a GitOps tool, is refused unless an administrator of the platform takes it over with `force`. ' +
-          'What the platform has suspended, only the platform resumes.',
+          'The body is a JSON merge patch. Administrators of a tenant can change displayName, parameters, services, tools, domains and suspended. Administrators of the platform can change all fields that are not immutable. ' +
+          'Changes of fields of another field manager, such as a GitOps tool, are refused. An administrator of the platform can take them over with `force`. ' +
+          'Only the platform can resume a tenant that it has suspended.',
         params: byName,
         querystring: z.strictObject({ dryRun, force }),
         headers: z.looseObject({ 'if-match': ifMatch }),
@@ -218,14 +218,17 @@ export function tenantRoutes(
         tags,
         summary: 'Delete a tenant',
         description:
-          'Removes pods, namespace, secrets, API keys, routes and OAuth resources. `data` says what becomes of the database, whatever the policy of the tenant; ' +
-          'without it nothing is deleted, and the answer tells what would be.',
+          "Removes pods, namespace, secrets, API keys, routes and OAuth resources. `data` decides about the database and overrides the tenant's deletionPolicy. " +
+          'Without `data` nothing is deleted, and the answer describes the effects of a deletion.',
         params: byName,
         querystring: z.strictObject({
-          data: z.enum(dataFates).optional().describe('retain: the database is kept, locked. delete: it is dropped with everything in it.'),
+          data: z
+            .enum(deletionPolicies)
+            .optional()
+            .describe('retain: the database is kept and locked. delete: the database is dropped with all its data.'),
         }),
         headers: z.looseObject({ 'if-match': ifMatch }),
-        response: { 202: tenantRepresentation.describe('The deletion has begun; it is done when the tenant answers 404.') },
+        response: { 202: tenantRepresentation.describe('The deletion has begun. It has ended when the tenant is answered with 404.') },
         problems: [
           'invalid-query',
           'tenant-not-found',
@@ -252,7 +255,7 @@ function templateIn(body: unknown): unknown {
   return isObject(body) ? body['template'] : undefined;
 }
 
-/** The tenant a body is about to create, as far as it names one. */
+/** The tenant that the body names, if it names one. */
 function nameIn(body: unknown): { tenant?: { readonly name: string } } {
   const { name } = (body ?? {}) as { name?: unknown };
   return typeof name === 'string' ? { tenant: { name: name.slice(0, 63) } } : {};

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { DataFate } from '../../crds/deletion.ts';
+import type { DeletionPolicy } from '../../crds/deletion.ts';
 import { group } from '../../crds/names.ts';
 import type { Fault } from '../../crds/parameters.ts';
 import { revisionName, revisionOf, type StackTemplateRevision, type StackTemplateSpec } from '../../crds/stack-template.ts';
@@ -33,9 +33,9 @@ export interface Edit {
 }
 
 export interface ChangeOptions {
-  /** Tags of If-Match, one of which the tenant must still have; undefined for any. */
+  /** Tags of If-Match. The tenant must still have one of them; undefined for any. */
   readonly ifMatch?: Demand | undefined;
-  /** Takes fields over that another manager owns. For administrators of the platform. */
+  /** Takes over fields of another field manager. For administrators of the platform. */
   readonly force?: boolean;
   /** Lets Kubernetes check the change without storing it. */
   readonly dryRun?: boolean;
@@ -43,16 +43,16 @@ export interface ChangeOptions {
 
 export interface CreateOptions {
   readonly dryRun: boolean;
-  /** Identifies the request across repetitions: a tenant that an earlier attempt has made is recognised by it. */
+  /** Identifies the request and its repetitions. A tenant that an earlier attempt created is recognised by it. */
   readonly request: { readonly mark: string; readonly externalId: string } | undefined;
 }
 
-/** Which request made a tenant, so that its repetition after a crash finds its own. */
+/** Annotation with the request that created a tenant. A repetition after a crash recognises the tenant by it. */
 const madeBy = `${group}/made-by-request`;
-/** A status that is written meanwhile makes a change stale; so often it is tried again. */
+/** Most attempts. The operator may write the status between a read and the write, which makes the attempt stale. */
 const attempts = 8;
 
-/** Creates, changes and deletes Tenants for administrators, as far as each may; every refusal is a Problem that says what to do. */
+/** Creates, changes and deletes Tenants for administrators, and checks what each may do. Refusals are Problems with a remedy. */
 export class Tenants {
   readonly #client: KubeClient;
   readonly #directory: TenantDirectory;
@@ -79,13 +79,13 @@ export class Tenants {
     return visible(admin, name, isPossible(name) ? await this.#directory.find(name) : undefined);
   }
 
-  /** All the administrator may see, by name. */
+  /** All tenants that the administrator may see, by name. */
   async list(admin: Admin): Promise<readonly Tenant[]> {
     const all = await this.#directory.list();
     return admin.platform ? all : all.filter((tenant) => canSee(admin, tenant));
   }
 
-  /** What the tenant is made of: its template, or the revision of it that it stays with. Undefined where it is gone. */
+  /** Contents of the tenant's template, or of the revision that it pins. Undefined when they do not exist. */
   async templateOf({
     spec: { template },
   }: {
@@ -96,7 +96,7 @@ export class Tenants {
     return spec && { spec };
   }
 
-  /** JSON Schema of the parameters of a template, as a request names it. Undefined where there is no such template or no schema. */
+  /** JSON Schema of the parameters of the template in a request. Undefined without such a template or schema. */
   async parameterSchema(template: unknown): Promise<StackTemplateSpec['parameters']> {
     const named = tenantSpec.shape.template.safeParse(template);
     return named.success ? (await this.templateOf({ spec: { template: named.data } }))?.spec.parameters : undefined;
@@ -129,12 +129,12 @@ export class Tenants {
       const present = await this.#client.find<Tenant>(kinds.Tenant, name);
       if (present?.metadata.deletionTimestamp !== undefined) throw deleting(name);
       if (request !== undefined && present?.metadata.annotations?.[madeBy] === request.mark) return present;
-      throw new Problem('tenant-exists', `A tenant named ${name} exists already.`, { cause: error });
+      throw new Problem('tenant-exists', `A tenant named ${name} already exists.`, { cause: error });
     }
   }
 
   /**
-   * Changes what `edit` says of the tenant as it is; asked again where it has changed meanwhile.
+   * Applies the change that `edit` returns for the present tenant. It calls `edit` again when the tenant has changed meanwhile.
    * @throws Problem tenant-not-found, tenant-deleting, forbidden, field-managed, precondition-failed, conflict, invalid
    */
   async change(admin: Admin, name: string, edit: (current: Tenant) => Edit, options: ChangeOptions = {}): Promise<Tenant> {
@@ -152,38 +152,38 @@ export class Tenants {
   }
 
   /**
-   * Begins the deletion, or finds it begun. `fate` is what becomes of the data, whatever the policy of the spec.
-   * @returns the tenant as it is afterwards.
+   * Begins the deletion, unless it has begun already. `data` is the choice for the data and overrides the policy of the spec.
+   * @returns the tenant after the request.
    * @throws Problem tenant-not-found, deletion-choice-required, tenant-deleting, precondition-failed, conflict
    */
-  async remove(admin: Admin, name: string, fate: DataFate | undefined, ifMatch: Demand | undefined): Promise<Tenant> {
+  async remove(admin: Admin, name: string, data: DeletionPolicy | undefined, ifMatch: Demand | undefined): Promise<Tenant> {
     const first = await this.#current(admin, name);
-    if (fate === undefined) throw new Problem('deletion-choice-required', consequences(first, (await this.templateOf(first))?.spec));
+    if (data === undefined) throw new Problem('deletion-choice-required', consequences(first, (await this.templateOf(first))?.spec));
     if (first.metadata.deletionTimestamp === undefined && !isDemanded(first, ifMatch)) throw changed(name);
-    const mayBe = ({ metadata: { uid, generation } }: Tenant) => {
-      // A status that is written meanwhile is no change that If-Match guards against.
+    const recheck = ({ metadata: { uid, generation } }: Tenant) => {
+      // If-Match does not guard against changes of the status in the meantime.
       if (isCompared(ifMatch) && (uid !== first.metadata.uid || generation !== first.metadata.generation)) throw changed(name);
     };
     try {
-      return this.#written(await this.#deletion.begin(first, fate, () => this.#current(admin, name), mayBe));
+      return this.#written(await this.#deletion.begin(first, data, () => this.#current(admin, name), recheck));
     } catch (error) {
       throw refusalOf(error);
     }
   }
 
-  /** The tenant as the API server has it, and not on its way out. @throws Problem tenant-not-found, tenant-deleting */
+  /** Reads the tenant from the API server. @throws Problem tenant-not-found, tenant-deleting for one that is being deleted */
   async staying(admin: Admin, name: string): Promise<Tenant> {
     const current = await this.#current(admin, name);
     if (current.metadata.deletionTimestamp !== undefined) throw deleting(name);
     return current;
   }
 
-  /** The tenant as the API server has it: what is written must not be decided by a copy. */
+  /** Reads the tenant from the API server, because a local copy may be too old to decide about a write. */
   async #current(admin: Admin, name: string): Promise<Tenant> {
     return visible(admin, name, isPossible(name) ? await this.#client.find<Tenant>(kinds.Tenant, name) : undefined);
   }
 
-  /** @returns the edit, once it is known to be allowed and to make a valid tenant. */
+  /** Checks that the edit is allowed and makes a valid tenant. @returns the edit with its annotations. */
   async #checked(admin: Admin, current: Tenant, edit: Edit, { force = false }: ChangeOptions): Promise<Edit> {
     const { spec = {}, labels: ownLabels } = edit;
     requireOwnFields(admin, { ...spec, ...(ownLabels === undefined ? {} : { labels: ownLabels }) });
@@ -225,18 +225,18 @@ export class Tenants {
   }
 }
 
-/** What is no tenant's name never reaches the path of a request to Kubernetes. */
+/** Other names must not reach the path of a request to Kubernetes. */
 function isPossible(name: string): boolean {
   return tenantName.safeParse(name).success;
 }
 
-/** Only the platform's administrators name organizations, and theirs is the platform's. @throws Problem organization-taken */
+/** Refuses the platform's own organization. Only its members can set an organization, so theirs is the platform's. @throws Problem organization-taken */
 function refuseOwnOrganization(admin: Admin, organizationId: unknown): void {
   if (organizationId !== admin.organizationId) return;
-  throw new Problem('organization-taken', 'The organization is that of the platform, whose members administer every tenant.');
+  throw new Problem('organization-taken', 'The organization belongs to the platform. Its members administer every tenant.');
 }
 
-/** An organization that is to be created gets the identifier here by which it is found again. */
+/** Gives an organization that will be created the external id by which it is found again. */
 function withExternalId(merged: unknown, { spec }: Tenant): Record<string, unknown> {
   if (!isObject(merged)) return {};
   const { organization } = merged;
@@ -244,14 +244,14 @@ function withExternalId(merged: unknown, { spec }: Tenant): Record<string, unkno
   return { ...merged, organization: { ...organization, externalId: spec.organization?.externalId ?? randomUUID() } };
 }
 
-/** By the identifier of another's organization, its people would become this tenant's, and its administrator would be invited there. */
+/** With the external id of a foreign organization, its members would become this tenant's, and this tenant's administrator would be invited there. */
 function externalIdFaults({ spec }: Tenant, patch: Record<string, unknown>): Fault[] {
   const named = isObject(patch['organization']) ? patch['organization']['externalId'] : undefined;
   if (named === undefined || named === spec.organization?.externalId) return [];
-  return [{ pointer: '/organization/externalId', message: 'is given by this API; leave it out' }];
+  return [{ pointer: '/organization/externalId', message: 'is set by this API; leave it out' }];
 }
 
-/** Faults of a merge patch of the labels. Those of Tenantry itself stay out of it. */
+/** Faults of a merge patch of the labels. Tenantry's own labels are not part of it. */
 function labelFaults({ metadata }: Tenant, patch: unknown): Fault[] {
   if (patch === undefined) return [];
   if (!isObject(patch)) return [{ pointer: '/labels', message: 'must be an object; null removes a single label' }];
@@ -266,7 +266,7 @@ function refuseForeign(admin: Admin, current: Tenant, edit: Edit): void {
   const foreign = foreignFields(current, edit);
   if (foreign.length === 0) return;
   const managers = foreign.map(({ manager }) => manager).join(', ');
-  throw new Problem('field-managed', `${managers} manages the fields to be changed and would set them back.`, {
+  throw new Problem('field-managed', `${managers} manages fields of this change and would set them back.`, {
     remedy: admin.platform
       ? 'Change them there, or force the change.'
       : 'Change them there, or ask an administrator of the platform to force the change.',
@@ -274,7 +274,7 @@ function refuseForeign(admin: Admin, current: Tenant, edit: Edit): void {
   });
 }
 
-/** Whether If-Match names versions: `*` demands only that there is a tenant. */
+/** Whether If-Match names versions. `*` only requires that the tenant exists. */
 function isCompared(demand: Demand | undefined): boolean {
   return demand !== undefined && demand !== 'any';
 }
@@ -288,5 +288,5 @@ function changed(name: string): Problem {
 }
 
 function busy(name: string, cause: KubeError): Problem {
-  return new Problem('conflict', `Tenant ${name} was changed by others at every attempt.`, { cause });
+  return new Problem('conflict', `Tenant ${name} was changed by somebody else during every attempt.`, { cause });
 }

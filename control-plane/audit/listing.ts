@@ -96,7 +96,7 @@ function readCursor(cursor: string): Place {
   const [, received, position] = /^(\d{1,15})\.(\d{1,18})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? [];
   if (received === undefined || position === undefined) {
     throw new Problem('invalid-query', 'The cursor does not come from this API.', {
-      remedy: 'Begin again without a cursor.',
+      remedy: 'Start again without a cursor.',
     });
   }
   return { received: new Date(Number(received)), position };

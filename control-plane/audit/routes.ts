@@ -249,7 +249,7 @@ function readHeadCursor(cursor: string): HeadCursor {
   const [, month, chain] = /^(\d{4}-\d{2}) ([ -~]{1,100})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? [];
   if (month === undefined || chain === undefined) {
     throw new Problem('invalid-query', 'The cursor does not come from this API.', {
-      remedy: 'Begin again without a cursor.',
+      remedy: 'Start again without a cursor.',
     });
   }
   return { chain, month };

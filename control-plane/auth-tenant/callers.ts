@@ -5,7 +5,7 @@ import type { SessionTokens } from '../identity/session-tokens.ts';
 import { unauthenticated } from '../identity/unauthenticated.ts';
 import type { Caller } from './resolve.ts';
 
-/** Tells who asks, by either kind of token. Which kind it is its issuer says; that this is so its signature must show. */
+/** Authenticates callers with either kind of token. The issuer that the token claims decides the kind, and the signature must confirm it. */
 export class Callers {
   readonly #sessions: SessionTokens;
   readonly #oauth: OAuthTokens;
@@ -24,7 +24,7 @@ export class Callers {
   }
 }
 
-/** The issuer a token claims to have; undefined for what is no token. */
+/** The issuer that a token claims; undefined for a text that is not a token. */
 function issuerOf(token: string): string | undefined {
   try {
     return decodeJwt(token).iss;

@@ -2,31 +2,32 @@ import { type Addressing, endpointsOf } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { registrationsOf, urlsOf } from '../authorization/plan.ts';
 
-/** Who asks for a tenant, by a token whose signature has been checked. */
+/** The caller, from a token whose signature has been checked. */
 export interface Caller {
   readonly userId: string;
-  /** The organization the token is for; undefined for any. */
+  /** Organization of the token; undefined for any. */
   readonly organizationId: string | undefined;
-  /** URLs the token was issued for; undefined for a session token, which is for no URL. */
+  /** URLs that the token was issued for; undefined for a session token. */
   readonly audiences: readonly string[] | undefined;
 }
 
-/** A tenant as its user sees it. */
+/** A tenant in the answer to its user. */
 export interface Entry {
   readonly name: string;
   readonly displayName: string;
   readonly organizationId?: string;
   /** URL that LLM clients connect to. */
   readonly mcp: string;
-  /** The user's role there; left out where the user is no member. */
+  /** The user's role; left out when the user is not a member. */
   readonly role?: string;
 }
 
 export type Scope = 'foreign' | { readonly tenants: readonly Tenant[] };
 
 /**
- * Tenants a token may speak of. One issued for the control plane's own URL, and a session token, speak of all; one issued for a tenant's
- * URL of that tenant alone, because that tenant's server has seen it and must learn of no other. `foreign`: it was issued for none of ours.
+ * Tenants that a token gives information about. A session token, or a token for the control plane's own URL, covers all tenants. A token for
+ * a tenant's URL covers that tenant alone: the tenant's server has the token and must not learn about other tenants. `foreign` means that
+ * the token was issued for a URL outside this installation.
  */
 export function scopeOf({ audiences }: Caller, tenants: readonly Tenant[], ownUrl: string | undefined): Scope {
   const present = tenants.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
@@ -38,13 +39,13 @@ export function scopeOf({ audiences }: Caller, tenants: readonly Tenant[], ownUr
   return own.length === 0 ? 'foreign' : { tenants: own };
 }
 
-/** Organizations whose members the caller's tenants may be, as far as the token speaks of them. */
+/** Organizations of the tenants that the token covers. */
 export function organizationsOf({ organizationId }: Caller, tenants: readonly Tenant[]): string[] {
   const all = new Set(tenants.flatMap(({ spec }) => spec.organizationId ?? []));
   return [...all].filter((id) => organizationId === undefined || id === organizationId);
 }
 
-/** Which of `tenants` are the caller's, by name. `roles` are the roles of the user by organization. */
+/** The caller's own tenants among `tenants`, by name. `roles` are the roles of the user by organization. */
 export function entriesOf(
   { organizationId }: Caller,
   tenants: readonly Tenant[],

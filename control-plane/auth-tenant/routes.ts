@@ -16,16 +16,16 @@ import { type Caller, type Entry, entriesOf, entryOf, organizationsOf, scopeOf }
 const entry = z
   .object({
     name: z.string(),
-    displayName: z.string().describe('Name shown to people.'),
+    displayName: z.string().describe('Name that people see.'),
     organizationId: z.string().optional(),
     mcp: z.string().describe('URL that LLM clients connect to.'),
-    role: z.string().optional().describe("Slug of the user's role; left out where the user is no member."),
+    role: z.string().optional().describe("Slug of the user's role; left out when the user is not a member."),
   })
   .meta({ id: 'TenantEntry' });
 
 const resolution = z
   .union([
-    z.object({ tenant: entry.describe("The user's only tenant, or the installation's default one.") }),
+    z.object({ tenant: entry.describe("The user's only tenant, or the installation's default tenant.") }),
     z.object({ tenants: z.array(entry).describe('Tenants to choose from, by name.') }),
   ])
   .meta({ id: 'TenantResolution' });
@@ -36,17 +36,17 @@ export interface AuthTenantParts {
   readonly memberships: Pick<Memberships, 'rolesIn'>;
   readonly limits: RateLimits;
   readonly addressing: Addressing;
-  /** URL of the control plane itself that tokens may be issued for. */
+  /** URL of the control plane, for which tokens may be issued. */
   readonly ownUrl: string | undefined;
-  /** Name of the tenant of users who are members of none. */
+  /** Name of the tenant for users who are not members of any. */
   readonly defaultTenant: string | undefined;
 }
 
-/** `GET /v1/auth/tenant`: which tenant somebody who has signed in belongs to. It opens nothing: each tenant checks its callers itself. */
+/** `GET /v1/auth/tenant`: the tenants of a signed-in user. It gives no access: each tenant checks its callers itself. */
 export function authTenantRoutes(server: FastifyInstance, parts: AuthTenantParts): void {
   const { callers, directory, memberships, limits, addressing, ownUrl, defaultTenant } = parts;
 
-  /** Who asks, and the tenants the token speaks of. */
+  /** The caller, and the tenants that the token covers. */
   async function authenticate(request: FastifyRequest): Promise<{ caller: Caller; tenants: readonly Tenant[] }> {
     try {
       const caller = await callers.authenticate(request.headers.authorization);
@@ -74,7 +74,7 @@ export function authTenantRoutes(server: FastifyInstance, parts: AuthTenantParts
         operationId: 'findTenant',
         tags: ['sign-in'],
         summary: 'Find the tenant of a signed-in user',
-        description: 'Takes an AuthKit session token, or an OAuth access token issued for the URL of a tenant or of the control plane.',
+        description: 'Requires an AuthKit session token, or an OAuth access token for the URL of a tenant or of the control plane.',
         response: { 200: resolution },
         problems: ['no-tenant'],
       }),

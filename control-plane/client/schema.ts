@@ -9,13 +9,13 @@ export interface paths {
         };
         /**
          * List tenants
-         * @description Tenants the caller may see. Pages neither skip nor repeat a tenant that is there from the first to the last, whatever else changes.
+         * @description Lists the tenants that the caller may see. Pages neither skip nor repeat a tenant that exists from the first page to the last.
          */
         get: operations["listTenants"];
         put?: never;
         /**
          * Create a tenant
-         * @description For administrators of the platform. The answer comes at once; the tenant is ready when its condition Ready is true.
+         * @description For administrators of the platform. The answer comes at once. The tenant is ready when its condition Ready is true.
          */
         post: operations["createTenant"];
         delete?: never;
@@ -33,21 +33,21 @@ export interface paths {
         };
         /**
          * Read a tenant
-         * @description With its conditions, its URLs, and the latest Kubernetes Events that speak of it.
+         * @description The answer has the conditions, the URLs and the latest Kubernetes Events of the tenant.
          */
         get: operations["getTenant"];
         put?: never;
         post?: never;
         /**
          * Delete a tenant
-         * @description Removes pods, namespace, secrets, API keys, routes and OAuth resources. `data` says what becomes of the database, whatever the policy of the tenant; without it nothing is deleted, and the answer tells what would be.
+         * @description Removes pods, namespace, secrets, API keys, routes and OAuth resources. `data` decides about the database and overrides the tenant's deletionPolicy. Without `data` nothing is deleted, and the answer describes the effects of a deletion.
          */
         delete: operations["deleteTenant"];
         options?: never;
         head?: never;
         /**
          * Change a tenant
-         * @description A JSON merge patch. Administrators of a tenant change displayName, parameters, services, tools, domains and suspended; those of the platform everything that is not immutable. What another field manager owns, such as a GitOps tool, is refused unless an administrator of the platform takes it over with `force`. What the platform has suspended, only the platform resumes.
+         * @description The body is a JSON merge patch. Administrators of a tenant can change displayName, parameters, services, tools, domains and suspended. Administrators of the platform can change all fields that are not immutable. Changes of fields of another field manager, such as a GitOps tool, are refused. An administrator of the platform can take them over with `force`. Only the platform can resume a tenant that it has suspended.
          */
         patch: operations["changeTenant"];
         trace?: never;
@@ -63,7 +63,7 @@ export interface paths {
         put?: never;
         /**
          * Stop the pods of a tenant and keep everything else
-         * @description What an administrator of the platform suspends, the tenant's own cannot resume.
+         * @description The tenant's own administrators cannot resume a tenant that the platform has suspended.
          */
         post: operations["suspendTenant"];
         delete?: never;
@@ -83,7 +83,7 @@ export interface paths {
         put?: never;
         /**
          * Start the pods of a suspended tenant again
-         * @description Administrators of a tenant resume what they have suspended themselves; all else is the platform's, kubectl's too.
+         * @description Administrators of a tenant can resume it only if they have suspended it themselves. A suspension with kubectl is one of the platform.
          */
         post: operations["resumeTenant"];
         delete?: never;
@@ -103,7 +103,7 @@ export interface paths {
         put?: never;
         /**
          * Replace the generated secrets of a tenant
-         * @description Old and new ones are valid side by side for the overlap the tenant sets, so that no request fails.
+         * @description Old and new secrets are both valid during the tenant's overlap, so that no request fails.
          */
         post: operations["rotateTenant"];
         delete?: never;
@@ -120,8 +120,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the switches of a tenant's stack
-         * @description What the template offers, each as the tenant has it or, where it says nothing, as the template has it.
+         * List the services of a tenant
+         * @description Lists the services of the tenant's template. A service that the tenant does not set has the template's default.
          */
         get: operations["listServices"];
         put?: never;
@@ -142,7 +142,7 @@ export interface paths {
         get?: never;
         /**
          * Switch a service on or off
-         * @description Takes effect with new pods of the tenant; while it is off, its operations are no tools and answer `404` under `/api`.
+         * @description The tenant gets new pods for the change. While a service is off, its operations are not tools and answer `404` under `/api`.
          */
         put: operations["setService"];
         post?: never;
@@ -161,13 +161,13 @@ export interface paths {
         };
         /**
          * List the custom host names of a tenant
-         * @description Each with the TXT record that proves it, and with its URLs once it serves.
+         * @description Each host name has its TXT record, and its URLs once it is verified.
          */
         get: operations["listDomains"];
         put?: never;
         /**
          * Add a custom host name
-         * @description It serves once the TXT record of the answer proves that it is yours.
+         * @description The answer has a TXT record. The host name serves once this record exists in DNS.
          */
         post: operations["addDomain"];
         delete?: never;
@@ -187,7 +187,7 @@ export interface paths {
         put?: never;
         /**
          * Look up the DNS record of a host name now
-         * @description It only saves waiting: the record is looked up every half minute, later every ten minutes. Read the list of host names for what came out.
+         * @description This only saves waiting: the operator looks up the record every half minute, later every ten minutes. The list of host names shows the result.
          */
         post: operations["verifyDomain"];
         delete?: never;
@@ -208,7 +208,7 @@ export interface paths {
         post?: never;
         /**
          * Remove a custom host name
-         * @description Another tenant can have it verified as soon as the operator has released it.
+         * @description Another tenant can verify it as soon as the operator has released it.
          */
         delete: operations["removeDomain"];
         options?: never;
@@ -225,7 +225,7 @@ export interface paths {
         };
         /**
          * URLs of a tenant and configurations of LLM clients
-         * @description Of a custom host name where one serves. A tenant without an organization has configurations with API keys in place of a sign-in. No text holds a secret.
+         * @description The configurations use a verified custom host name if there is one. Without an organization they use API keys in place of a sign-in. They contain no secrets.
          */
         get: operations["connectTenant"];
         put?: never;
@@ -245,13 +245,13 @@ export interface paths {
         };
         /**
          * List the API keys of a tenant
-         * @description By their public part, with their last use. Keys themselves are kept nowhere.
+         * @description Lists ids, scopes and the last use. The keys themselves are stored nowhere.
          */
         get: operations["listApiKeys"];
         put?: never;
         /**
          * Create an API key
-         * @description The answer holds the key, this once. It works within seconds. A tenant may have 100 keys.
+         * @description The answer has the key. It is shown only once, and it works within seconds. A tenant may have 100 keys.
          */
         post: operations["createApiKey"];
         delete?: never;
@@ -272,7 +272,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke an API key
-         * @description For good: the key is gone from the list too. What was done with it stays in the audit.
+         * @description The key is revoked for ever and leaves the list. Its actions stay in the audit.
          */
         delete: operations["revokeApiKey"];
         options?: never;
@@ -289,7 +289,7 @@ export interface paths {
         };
         /**
          * List templates by name
-         * @description Administrators of tenants see the templates of their tenants.
+         * @description Administrators of tenants see only the templates of their tenants.
          */
         get: operations["listTemplates"];
         put?: never;
@@ -309,12 +309,12 @@ export interface paths {
         };
         /**
          * Read a template
-         * @description Administrators of tenants read the templates of their tenants; any other is `404` for them.
+         * @description Administrators of tenants can read only the templates of their tenants. Other templates are answered with `404`.
          */
         get: operations["getTemplate"];
         /**
          * Create or replace a template
-         * @description For administrators of the platform: whoever writes a template decides which code runs. Its tenants take the new contents over, but those that stay with a revision. What another field manager owns is refused unless `force` takes it over.
+         * @description For administrators of the platform, because a template decides which code runs. Its tenants get the new contents, except those that pin a revision. Changes of fields of another field manager are refused without `force`.
          */
         put: operations["applyTemplate"];
         post?: never;
@@ -332,8 +332,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List what a template was, the latest first
-         * @description What tenants can stay with, by `template.revision`: the last ten, and whatever a tenant still runs or stays with.
+         * List the revisions of a template, latest first
+         * @description Tenants can pin these revisions with `template.revision`. The list has the last ten revisions and all that a tenant runs or pins.
          */
         get: operations["listTemplateRevisions"];
         put?: never;
@@ -533,7 +533,7 @@ export interface paths {
         };
         /**
          * Find the tenant of a signed-in user
-         * @description Takes an AuthKit session token, or an OAuth access token issued for the URL of a tenant or of the control plane.
+         * @description Requires an AuthKit session token, or an OAuth access token for the URL of a tenant or of the control plane.
          */
         get: operations["findTenant"];
         put?: never;
@@ -589,10 +589,10 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         NewTenant: {
-            /** @description Unique, immutable; part of the URLs. */
+            /** @description Unique and immutable. It is part of the URLs. */
             name: string;
             /**
-             * @description Labels of the tenant, to select it by.
+             * @description Labels of the tenant, for selectors.
              * @example {
              *       "tier": "gold"
              *     }
@@ -712,22 +712,22 @@ export interface components {
              * @enum {string}
              */
             deletionPolicy?: "retain" | "delete";
-            /** @description Instead of organizationId: an organization that is created at WorkOS for this tenant. */
+            /** @description Organization that is created at WorkOS for this tenant. Use it instead of organizationId. */
             organization?: {
                 /** @description Name of the organization at WorkOS. */
                 name: string;
-                /** @description First administrator of the tenant. */
+                /** @description First administrator of the tenant, who is invited. */
                 admin?: {
                     /**
                      * Format: email
-                     * @description Who is invited as first administrator of the tenant.
+                     * @description Address that gets the invitation.
                      */
                     email: string;
                 };
             };
         };
         /**
-         * @description JSON merge patch (RFC 7396) of `labels` and of the fields of `spec`: fields that are left out stay, and null removes.
+         * @description JSON merge patch (RFC 7396) of `labels` and of the fields of `spec`. Fields that are left out stay, and null removes a field.
          * @example {
          *       "displayName": "Acme",
          *       "parameters": {
@@ -737,7 +737,7 @@ export interface components {
          */
         TenantPatch: {
             /**
-             * @description Labels of the tenant, to select it by.
+             * @description Labels of the tenant, for selectors.
              * @example {
              *       "tier": "gold"
              *     }
@@ -849,15 +849,15 @@ export interface components {
              * @enum {string|null}
              */
             deletionPolicy?: "retain" | "delete" | null;
-            /** @description Instead of organizationId: an organization that is created at WorkOS for this tenant. */
+            /** @description Organization that is created at WorkOS for this tenant. Use it instead of organizationId. */
             organization?: {
                 /** @description Name of the organization at WorkOS. */
                 name?: string;
-                /** @description First administrator of the tenant. */
+                /** @description First administrator of the tenant, who is invited. */
                 admin?: {
                     /**
                      * Format: email
-                     * @description Who is invited as first administrator of the tenant.
+                     * @description Address that gets the invitation.
                      */
                     email?: string;
                 } | null;
@@ -873,13 +873,13 @@ export interface components {
          *     }
          */
         NewApiKey: {
-            /** @description Name for people. */
+            /** @description Name that people see. */
             name: string;
-            /** @description What the key may do. `mcp:read` and `api:read` change nothing; `probe` lists tools and no more. */
+            /** @description Permissions of the key. `mcp:read` and `api:read` cannot change anything; `probe` can only list tools. */
             scopes: ("mcp" | "api" | "mcp:read" | "api:read" | "probe")[];
             /**
              * Format: date-time
-             * @description When it stops working; never when left out.
+             * @description Time when the key expires; never when left out.
              */
             expiresAt?: string;
         };
@@ -1116,7 +1116,7 @@ export interface components {
             lastUsedAt: string;
         };
         ServiceState: {
-            /** @description Whether it is to be on. */
+            /** @description Whether to switch the service on. */
             enabled: boolean;
         };
         /**
@@ -1423,22 +1423,22 @@ export interface components {
         TenantEvent: {
             /** @description Normal or Warning. */
             type: string;
-            /** @description One word, for programs. */
+            /** @description Stable word for programs. */
             reason: string;
-            /** @description One sentence, for people. */
+            /** @description Sentence for people. */
             message: string;
-            /** @description How often it happened. */
+            /** @description Number of times it happened. */
             count: number;
             /** Format: date-time */
             lastSeenAt: string;
-            /** @description Who says so. */
+            /** @description Component that reported it. */
             source: string;
         };
         Tenant: {
             name: string;
-            /** @description Never used again, not even by a tenant of the same name. */
+            /** @description Unique for ever: a later tenant of the same name has another one. */
             uid: string;
-            /** @description Changes with every change, of the status too; also in ETag. */
+            /** @description Changes with every change of the tenant or its status. It is also in the ETag. */
             resourceVersion: string;
             /** @description Grows with every change of the spec. */
             generation: number;
@@ -1446,16 +1446,16 @@ export interface components {
             createdAt: string;
             /**
              * Format: date-time
-             * @description Since when it is being deleted.
+             * @description Time when the deletion began.
              */
             deletedAt?: string;
             /**
-             * @description What becomes of its data, where it is being deleted.
+             * @description Deletion policy of the deletion that has begun.
              * @enum {string}
              */
-            dataFate?: "retain" | "delete";
+            effectiveDeletionPolicy?: "retain" | "delete";
             /**
-             * @description Who has suspended it, where it is: what the platform has, with kubectl too, only the platform resumes.
+             * @description Suspender of a suspended tenant. Only the platform can resume a tenant that the platform has suspended. A suspension with kubectl is one of the platform.
              * @enum {string}
              */
             suspendedBy?: "platform" | "tenant";
@@ -1467,9 +1467,9 @@ export interface components {
         };
         TenantWithEvents: {
             name: string;
-            /** @description Never used again, not even by a tenant of the same name. */
+            /** @description Unique for ever: a later tenant of the same name has another one. */
             uid: string;
-            /** @description Changes with every change, of the status too; also in ETag. */
+            /** @description Changes with every change of the tenant or its status. It is also in the ETag. */
             resourceVersion: string;
             /** @description Grows with every change of the spec. */
             generation: number;
@@ -1477,16 +1477,16 @@ export interface components {
             createdAt: string;
             /**
              * Format: date-time
-             * @description Since when it is being deleted.
+             * @description Time when the deletion began.
              */
             deletedAt?: string;
             /**
-             * @description What becomes of its data, where it is being deleted.
+             * @description Deletion policy of the deletion that has begun.
              * @enum {string}
              */
-            dataFate?: "retain" | "delete";
+            effectiveDeletionPolicy?: "retain" | "delete";
             /**
-             * @description Who has suspended it, where it is: what the platform has, with kubectl too, only the platform resumes.
+             * @description Suspender of a suspended tenant. Only the platform can resume a tenant that the platform has suspended. A suspension with kubectl is one of the platform.
              * @enum {string}
              */
             suspendedBy?: "platform" | "tenant";
@@ -1495,95 +1495,95 @@ export interface components {
             };
             spec: components["schemas"]["TenantSpec"];
             status: components["schemas"]["TenantStatus"];
-            /** @description Recent Kubernetes Events, the latest first. They are forgotten after an hour. */
+            /** @description Recent Kubernetes Events, latest first. Kubernetes keeps them for an hour. */
             events: components["schemas"]["TenantEvent"][];
         };
         TenantList: {
             items: components["schemas"]["Tenant"][];
-            /** @description Asks for the next page. */
+            /** @description Cursor of the next page. */
             nextCursor?: string;
         };
         Rotation: {
             /**
              * Format: date-time
-             * @description Appears as status.secrets.rotationRequest when the secrets have been replaced.
+             * @description The value of status.secrets.rotationRequest after the secrets have been replaced.
              */
             rotationRequest: string;
             tenant: components["schemas"]["Tenant"];
         };
         ApiKey: {
-            /** @description Public part of the key. */
+            /** @description Id of the key, which is its public part. */
             id: string;
-            /** @description How the key begins. */
+            /** @description Beginning of the key. */
             prefix: string;
             name: string;
             scopes: ("mcp" | "api" | "mcp:read" | "api:read" | "probe")[];
             /** Format: date-time */
             createdAt: string;
-            /** @description Who made it. */
+            /** @description User who created the key. */
             createdBy?: string;
             /**
              * Format: date-time
-             * @description When it stops working.
+             * @description Time when the key expires.
              */
             expiresAt?: string;
             /**
              * Format: date-time
-             * @description When it was last used; absent when never.
+             * @description Time of the last use; absent when the key was never used.
              */
             lastUsedAt?: string;
         };
         CreatedApiKey: {
-            /** @description Public part of the key. */
+            /** @description Id of the key, which is its public part. */
             id: string;
-            /** @description How the key begins. */
+            /** @description Beginning of the key. */
             prefix: string;
             name: string;
             scopes: ("mcp" | "api" | "mcp:read" | "api:read" | "probe")[];
             /** Format: date-time */
             createdAt: string;
-            /** @description Who made it. */
+            /** @description User who created the key. */
             createdBy?: string;
             /**
              * Format: date-time
-             * @description When it stops working.
+             * @description Time when the key expires.
              */
             expiresAt?: string;
             /**
              * Format: date-time
-             * @description When it was last used; absent when never.
+             * @description Time of the last use; absent when the key was never used.
              */
             lastUsedAt?: string;
-            /** @description The key itself. It is shown this once and kept nowhere. */
+            /** @description The key itself. It is shown only once and stored nowhere. */
             key: string;
         };
         ClientConfiguration: {
             /** @description Program that connects. */
             client: string;
-            /** @description Where the text goes: a file, or the shell. */
+            /** @description Place of the text: a file or the shell. */
             where: string;
-            /** @description Ready to paste. */
+            /** @description Text to paste. */
             text: string;
         };
         Connection: {
             /** @description URL that LLM clients connect to. */
             mcp: string;
-            /** @description URL of the REST API, where the template publishes it. */
+            /** @description URL of the REST API, if the template publishes it. */
             api?: string;
             /** @description Protected resource metadata (RFC 9728). */
             metadata: string;
-            /** @description The same MCP endpoint at the custom host names that serve. */
+            /** @description URLs of the same MCP endpoint at verified custom host names. */
             domains: string[];
             clients: components["schemas"]["ClientConfiguration"][];
         };
         Domain: {
             domain: string;
             /**
-             * @description Pending: the DNS record is not there yet. Verified: it serves. Conflict: another tenant has it.
+             * @description Pending: the DNS record was not found yet. Verified: the host name serves. Conflict: the host name belongs to another tenant.
              * @enum {string}
              */
             state: "Pending" | "Verified" | "Conflict";
-            /** @description What to enter at the DNS provider to prove that the host name is yours. */
+            /** @description DNS record that proves that the host name is yours. Create it at your DNS provider. */
             record: {
                 name: string;
                 /** @enum {string} */
@@ -1592,22 +1592,22 @@ export interface components {
             };
             /** @description URL that LLM clients connect to. */
             mcp?: string;
-            /** @description URL of the REST API, where the template publishes it. */
+            /** @description URL of the REST API, if the template publishes it. */
             api?: string;
-            /** @description One sentence for people. */
+            /** @description The state in one sentence. */
             message: string;
         };
         Service: {
             name: string;
-            /** @description Name shown to people. */
+            /** @description Name that people see. */
             title?: string;
-            /** @description What is missing when it is off. */
+            /** @description Features that are missing while the service is off. */
             description?: string;
-            /** @description Whether it is on where the tenant says nothing. */
+            /** @description Whether the service is on for tenants that do not set it. */
             default: boolean;
-            /** @description Whether it is on. */
+            /** @description Whether the service is on for this tenant. */
             enabled: boolean;
-            /** @description Tags of the API's operations that belong to it. */
+            /** @description Tags of the API's operations that belong to the service. */
             tags: string[];
         };
         /** @description What every tenant of this template receives. */
@@ -1773,20 +1773,20 @@ export interface components {
         Template: {
             name: string;
             uid: string;
-            /** @description Changes with every change; also in ETag. */
+            /** @description Changes with every change. It is also in the ETag. */
             resourceVersion: string;
             /** Format: date-time */
             createdAt: string;
-            /** @description Hash of the contents; a tenant stays with one by spec.template.revision. */
+            /** @description Hash of the contents. A tenant pins a revision with spec.template.revision. */
             revision: string;
             spec: components["schemas"]["TemplateSpec"];
         };
         TemplateRevision: {
-            /** @description Hash of the contents; a tenant stays with one by spec.template.revision. */
+            /** @description Hash of the contents. A tenant pins a revision with spec.template.revision. */
             revision: string;
             /** Format: date-time */
             createdAt: string;
-            /** @description Whether the template has these contents now. */
+            /** @description Whether these are the present contents of the template. */
             current: boolean;
             spec: components["schemas"]["TemplateSpec"];
         };
@@ -1802,16 +1802,16 @@ export interface components {
         };
         TenantEntry: {
             name: string;
-            /** @description Name shown to people. */
+            /** @description Name that people see. */
             displayName: string;
             organizationId?: string;
             /** @description URL that LLM clients connect to. */
             mcp: string;
-            /** @description Slug of the user's role; left out where the user is no member. */
+            /** @description Slug of the user's role; left out when the user is not a member. */
             role?: string;
         };
         TenantResolution: {
-            /** @description The user's only tenant, or the installation's default one. */
+            /** @description The user's only tenant, or the installation's default tenant. */
             tenant: components["schemas"]["TenantEntry"];
         } | {
             /** @description Tenants to choose from, by name. */
@@ -2037,7 +2037,7 @@ export interface operations {
                 /** @description Order; with `-` descending. */
                 sort?: "name" | "-name" | "createdAt" | "-createdAt";
                 /**
-                 * @description Labels to select by, as kubectl takes them: `tier=gold,region in (eu,us),!beta`.
+                 * @description Label selector with the syntax of kubectl: `tier=gold,region in (eu,us),!beta`.
                  * @example tier=gold
                  */
                 labelSelector?: string;
@@ -2048,7 +2048,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description ETags the caller has: 304 where the object still has one of them.
+                 * @description ETags of the caller's copies. The answer is 304 if the object still has one of them.
                  * @example "4711-Jb2mfRhGZ0qt"
                  */
                 "If-None-Match"?: string;
@@ -2072,7 +2072,7 @@ export interface operations {
                     "application/json": components["schemas"]["TenantList"];
                 };
             };
-            /** @description What the caller has is still right. */
+            /** @description The caller's copy is up to date. */
             304: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2200,7 +2200,7 @@ export interface operations {
                 dryRun?: boolean;
             };
             header?: {
-                /** @description A text of your choosing, such as a UUID. For a day the same request with the same key is answered with the first answer. */
+                /** @description A text of your choosing, such as a UUID. For a day, the same request with the same key gets the first answer again. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -2212,7 +2212,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The tenant as it would be: a dry run. */
+            /** @description The result of a dry run, which is not stored. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2422,7 +2422,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description ETags the caller has: 304 where the object still has one of them.
+                 * @description ETags of the caller's copies. The answer is 304 if the object still has one of them.
                  * @example "4711-Jb2mfRhGZ0qt"
                  */
                 "If-None-Match"?: string;
@@ -2452,7 +2452,7 @@ export interface operations {
                     "application/json": components["schemas"]["TenantWithEvents"];
                 };
             };
-            /** @description What the caller has is still right. */
+            /** @description The caller's copy is up to date. */
             304: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2589,12 +2589,12 @@ export interface operations {
     deleteTenant: {
         parameters: {
             query?: {
-                /** @description retain: the database is kept, locked. delete: it is dropped with everything in it. */
+                /** @description retain: the database is kept and locked. delete: the database is dropped with all its data. */
                 data?: "retain" | "delete";
             };
             header?: {
                 /**
-                 * @description ETags, one of which the object must still have; `*` for any. Only the part before the hyphen, the resourceVersion, is compared. A weak one (`W/`) never matches.
+                 * @description ETags. The object must still have one of them; `*` matches any. Only the resourceVersion is compared, the part before the hyphen. A weak ETag (`W/`) never matches.
                  * @example "4711-Jb2mfRhGZ0qt"
                  */
                 "If-Match"?: string;
@@ -2610,7 +2610,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The deletion has begun; it is done when the tenant answers 404. */
+            /** @description The deletion has begun. It has ended when the tenant is answered with 404. */
             202: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -2828,12 +2828,12 @@ export interface operations {
             query?: {
                 /** @description Checks everything and stores nothing. */
                 dryRun?: boolean;
-                /** @description Takes fields over that another field manager owns. For administrators of the platform. */
+                /** @description Takes over fields of another field manager. For administrators of the platform. */
                 force?: boolean;
             };
             header?: {
                 /**
-                 * @description ETags, one of which the object must still have; `*` for any. Only the part before the hyphen, the resourceVersion, is compared. A weak one (`W/`) never matches.
+                 * @description ETags. The object must still have one of them; `*` matches any. Only the resourceVersion is compared, the part before the hyphen. A weak ETag (`W/`) never matches.
                  * @example "4711-Jb2mfRhGZ0qt"
                  */
                 "If-Match"?: string;
@@ -3077,7 +3077,7 @@ export interface operations {
     suspendTenant: {
         parameters: {
             query?: {
-                /** @description Takes fields over that another field manager owns. For administrators of the platform. */
+                /** @description Takes over fields of another field manager. For administrators of the platform. */
                 force?: boolean;
             };
             header?: never;
@@ -3295,7 +3295,7 @@ export interface operations {
     resumeTenant: {
         parameters: {
             query?: {
-                /** @description Takes fields over that another field manager owns. For administrators of the platform. */
+                /** @description Takes over fields of another field manager. For administrators of the platform. */
                 force?: boolean;
             };
             header?: never;
@@ -3529,7 +3529,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The operator has been asked to. */
+            /** @description The rotation has been requested from the operator. */
             202: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -3876,7 +3876,7 @@ export interface operations {
     setService: {
         parameters: {
             query?: {
-                /** @description Takes fields over that another field manager owns. For administrators of the platform. */
+                /** @description Takes over fields of another field manager. For administrators of the platform. */
                 force?: boolean;
             };
             header?: never;
@@ -3886,7 +3886,7 @@ export interface operations {
                  * @example acme
                  */
                 name: string;
-                /** @description Name of the switch. */
+                /** @description Name of the service. */
                 service: string;
             };
             cookie?: never;
@@ -4252,7 +4252,7 @@ export interface operations {
     addDomain: {
         parameters: {
             query?: {
-                /** @description Takes fields over that another field manager owns. For administrators of the platform. */
+                /** @description Takes over fields of another field manager. For administrators of the platform. */
                 force?: boolean;
             };
             header?: never;
@@ -4491,7 +4491,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The state so far; the operator has been asked to look. */
+            /** @description The state before the lookup, which has been requested from the operator. */
             202: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -4690,7 +4690,7 @@ export interface operations {
     removeDomain: {
         parameters: {
             query?: {
-                /** @description Takes fields over that another field manager owns. For administrators of the platform. */
+                /** @description Takes over fields of another field manager. For administrators of the platform. */
                 force?: boolean;
             };
             header?: never;
@@ -4707,7 +4707,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It serves no more. */
+            /** @description The host name is removed. */
             204: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5437,7 +5437,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is refused within seconds. */
+            /** @description The key is revoked. Pods refuse it within seconds. */
             204: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5743,7 +5743,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description ETags the caller has: 304 where the object still has one of them.
+                 * @description ETags of the caller's copies. The answer is 304 if the object still has one of them.
                  * @example "4711-Jb2mfRhGZ0qt"
                  */
                 "If-None-Match"?: string;
@@ -5773,7 +5773,7 @@ export interface operations {
                     "application/json": components["schemas"]["Template"];
                 };
             };
-            /** @description What the caller has is still right. */
+            /** @description The caller's copy is up to date. */
             304: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
@@ -5912,12 +5912,12 @@ export interface operations {
             query?: {
                 /** @description Checks everything and stores nothing. */
                 dryRun?: boolean;
-                /** @description Takes fields over that another field manager owns. For administrators of the platform. */
+                /** @description Takes over fields of another field manager. For administrators of the platform. */
                 force?: boolean;
             };
             header?: {
                 /**
-                 * @description ETags, one of which the object must still have; `*` for any. Only the part before the hyphen, the resourceVersion, is compared. A weak one (`W/`) never matches.
+                 * @description ETags. The object must still have one of them; `*` matches any. Only the resourceVersion is compared, the part before the hyphen. A weak ETag (`W/`) never matches.
                  * @example "4711-Jb2mfRhGZ0qt"
                  */
                 "If-Match"?: string;
@@ -5937,7 +5937,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The template as it is now, or with dryRun would be. */
+            /** @description The template after the change. A dry run does not store it. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];

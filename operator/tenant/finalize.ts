@@ -1,4 +1,4 @@
-import { dataFateOf } from '../../crds/deletion.ts';
+import { effectiveDeletionPolicyOf } from '../../crds/deletion.ts';
 import { databaseNames, finalizers, labels, namespaceOf } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { isNotFound } from '../../kube/errors.ts';
@@ -68,9 +68,9 @@ async function settleData(tenant: Tenant, { database, events, log }: Context, si
   }
   if (tenant.spec.database?.mode === 'none') return undefined;
   const names = databaseNames(tenant.metadata.uid ?? '');
-  const fate = dataFateOf(tenant);
+  const policy = effectiveDeletionPolicyOf(tenant);
   try {
-    if (fate === 'delete') await database.drop(names, signal);
+    if (policy === 'delete') await database.drop(names, signal);
     else await database.retain(names, signal);
   } catch (error) {
     log.warn({ tenant: tenant.metadata.name, err: error }, 'database not cleaned up');
@@ -78,8 +78,8 @@ async function settleData(tenant: Tenant, { database, events, log }: Context, si
     const why = typeof code === 'string' ? code : 'no answer';
     return `PostgreSQL server ${database.name} did not clean up ${names.database} and its roles (${why}; the operator's log says more); trying again.`;
   }
-  if (recorded && fate === 'delete') await events.record(tenant, 'Normal', 'DatabaseDeleted', `Database ${names.database} was deleted.`);
-  if (recorded && fate !== 'delete') {
+  if (recorded && policy === 'delete') await events.record(tenant, 'Normal', 'DatabaseDeleted', `Database ${names.database} was deleted.`);
+  if (recorded && policy !== 'delete') {
     await events.record(
       tenant,
       'Normal',

@@ -8,7 +8,7 @@ import type { Invocation } from '../../invocation.ts';
 import { tenantPage, tenantTable } from '../../tenants/show.ts';
 import { isReady, waitFor } from '../../tenants/wait.ts';
 import { action, examples, type InvocationOf } from '../action.ts';
-import { collect, type DataFate, dataFates, type Waiting, waiting } from './options.ts';
+import { collect, type DeletionPolicy, deletionPolicies, type Waiting, waiting } from './options.ts';
 
 interface CreateOptions extends Waiting {
   readonly file?: string;
@@ -19,7 +19,7 @@ interface CreateOptions extends Waiting {
   readonly adminEmail?: string;
   readonly parameter?: readonly string[];
   readonly label?: readonly string[];
-  readonly data?: DataFate;
+  readonly data?: DeletionPolicy;
   readonly dryRun?: boolean;
   readonly idempotencyKey?: string;
 }
@@ -39,7 +39,7 @@ export function createCommand(tenants: Command, invocationOf: InvocationOf): voi
     .option('--admin-email <address>', 'who is invited as its first administrator, with --new-organization')
     .option('-p, --parameter <name=value>', 'parameter of the template; several times for several', collect)
     .option('--label <name=value>', 'label; several times for several', collect)
-    .addOption(new Option('--data <fate>', 'what deleting the tenant does to its data').choices(dataFates))
+    .addOption(new Option('--data <policy>', 'what deleting the tenant does to its data').choices(deletionPolicies))
     .option('--dry-run', 'check everything and store nothing')
     .option('--idempotency-key <text>', 'makes it safe to repeat: the same key gives the same tenant')
     .addHelpText(

@@ -6,13 +6,15 @@ import type { Invocation } from '../../invocation.ts';
 import { oneLine } from '../../output/text.ts';
 import { waitFor } from '../../tenants/wait.ts';
 import { action, examples, type InvocationOf } from '../action.ts';
-import { type DataFate, dataFates, type Waiting, waiting } from './options.ts';
+import { type DeletionPolicy, deletionPolicies, type Waiting, waiting } from './options.ts';
 
 export function deleteCommand(tenants: Command, invocationOf: InvocationOf): void {
   waiting(tenants.command('delete').alias('rm'), 'wait until nothing of it is left')
     .argument('<name>')
     .description('Delete a tenant. What becomes of its data has to be said.')
-    .addOption(new Option('--data <fate>', 'retain keeps the database, locked; delete drops it with everything in it').choices(dataFates))
+    .addOption(
+      new Option('--data <policy>', 'retain keeps the database, locked; delete drops it with everything in it').choices(deletionPolicies),
+    )
     .addHelpText(
       'after',
       examples(
@@ -22,11 +24,11 @@ export function deleteCommand(tenants: Command, invocationOf: InvocationOf): voi
       ),
     )
     .action(
-      action<Waiting & { data?: DataFate }, [string]>(invocationOf, async (invocation, options, name) => {
+      action<Waiting & { data?: DeletionPolicy }, [string]>(invocationOf, async (invocation, options, name) => {
         const { printer } = invocation;
         const api = adminApi(invocation);
         const before = await bodyOf(api.GET('/admin/tenants/{name}', { params: { path: { name } } }));
-        const data = options.data ?? (await askFate(invocation, before));
+        const data = options.data ?? (await askPolicy(invocation, before));
         const deleted = await bodyOf(api.DELETE('/admin/tenants/{name}', { params: { path: { name }, query: { data } } }));
         if (options.wait === true) {
           await waitFor(invocation, api, name, (tenant) => tenant?.uid !== before.uid, {
@@ -40,7 +42,7 @@ export function deleteCommand(tenants: Command, invocationOf: InvocationOf): voi
     );
 }
 
-async function askFate({ terminal }: Invocation, tenant: Tenant): Promise<DataFate> {
+async function askPolicy({ terminal }: Invocation, tenant: Tenant): Promise<DeletionPolicy> {
   const said = new Failure('usage', `What becomes of the data of ${tenant.name}?`, {
     remedy: 'Say --data retain (the database is kept, locked) or --data delete (it is dropped with everything in it).',
   });

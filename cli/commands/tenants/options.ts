@@ -15,8 +15,8 @@ const phases = choicesOf<Phase>({
 });
 
 /** What deleting a tenant does to its data. */
-export type DataFate = NonNullable<Tenant['spec']['deletionPolicy']>;
-export const dataFates = choicesOf<DataFate>({ retain: true, delete: true });
+export type DeletionPolicy = NonNullable<Tenant['spec']['deletionPolicy']>;
+export const deletionPolicies = choicesOf<DeletionPolicy>({ retain: true, delete: true });
 
 /** Gathers the values of an option that may be given several times. */
 export const collect = (value: string, previous: readonly string[] | undefined): string[] => [...(previous ?? []), value];

@@ -74,7 +74,7 @@ test('at the limit there is no further key until one is revoked, an expired one 
   const [first] = await Promise.all(expired);
   const refused = await api.call('POST', keys(), { name: 'one more', scopes: ['mcp'] });
   expectProblem(refused, 409, 'api-key-limit-reached');
-  expect(refused.body['detail']).toContain(`the most is ${apiKeyLimit}`);
+  expect(refused.body['detail']).toContain(`has ${apiKeyLimit} API keys, which is the limit`);
   expect(await objects()).toHaveLength(apiKeyLimit);
   expect((await api.call('DELETE', keys(`/${first}`))).status).toBe(204);
   const created = await api.call('POST', keys(), { name: 'one more', scopes: ['mcp'] });

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { dataFateOf, wordOnData } from '../../../../crds/deletion.ts';
+import { dataOnDeletion, effectiveDeletionPolicyOf } from '../../../../crds/deletion.ts';
 import { annotations } from '../../../../crds/names.ts';
 import type { Tenant } from '../../../../crds/tenant.ts';
 import { type KubeObject, kinds, type Resource } from '../../../../kube/resources.ts';
@@ -80,7 +80,7 @@ describe('a deletion that fails after its word on the data was stored', () => {
     expect([left.metadata.deletionTimestamp, left.spec.deletionPolicy]).toEqual([undefined, 'retain']);
     // The word stands there still, and is worth nothing for what happens more than a minute later.
     const later = new Date(Date.now() + 61_000).toISOString();
-    expect(dataFateOf({ ...left, metadata: { ...left.metadata, deletionTimestamp: later } })).toBe('retain');
+    expect(effectiveDeletionPolicyOf({ ...left, metadata: { ...left.metadata, deletionTimestamp: later } })).toBe('retain');
   });
 
   test('the Kubernetes API is gone for a moment: the word is taken back', async () => {
@@ -91,7 +91,7 @@ describe('a deletion that fails after its word on the data was stored', () => {
     expect([wordOf(left), left.metadata.deletionTimestamp, left.spec.deletionPolicy]).toEqual([undefined, undefined, 'retain']);
     proxy.rule = () => 'passed';
     await cluster.client.delete(kinds.Tenant, 'back');
-    expect(dataFateOf(await stored('back'))).toBe('retain');
+    expect(effectiveDeletionPolicyOf(await stored('back'))).toBe('retain');
   });
 
   test('only the answer is lost: the deletion is found begun, as it was meant', async () => {
@@ -99,7 +99,7 @@ describe('a deletion that fails after its word on the data was stored', () => {
     proxy.rule = (request) => (isDeletion(request) ? 'lost' : 'passed');
     const answer = await call('DELETE', '/admin/tenants/lost?data=delete');
     expect([answer.status, answer.body['deletedAt']]).toEqual([202, expect.any(String)]);
-    expect(dataFateOf(await stored('lost'))).toBe('delete');
+    expect(effectiveDeletionPolicyOf(await stored('lost'))).toBe('delete');
   });
 
   test('a policy of the cluster refuses it: the answer says so, and the word is taken back', async () => {
@@ -144,7 +144,7 @@ describe('a tenant that is written meanwhile', () => {
       return 'passed';
     };
     expect((await call('DELETE', '/admin/tenants/busy?data=delete', ifMatch)).status).toBe(202);
-    expect([left, dataFateOf(await stored('busy'))]).toEqual([-1, 'delete']);
+    expect([left, effectiveDeletionPolicyOf(await stored('busy'))]).toEqual([-1, 'delete']);
   });
 
   test('its spec, after If-Match was compared: 412, and the word is taken back', async () => {
@@ -190,22 +190,22 @@ describe('the word on the data', () => {
   test.each([
     ['none', undefined, 'retain', 'retain'],
     ['none', undefined, 'delete', 'delete'],
-    ['to delete, just before', wordOnData('delete', new Date('2026-11-21T11:59:58Z')), 'retain', 'delete'],
-    ['to delete, by a clock that is a little ahead', wordOnData('delete', new Date('2026-11-21T12:00:20Z')), 'retain', 'delete'],
-    ['to delete, of long ago', wordOnData('delete', new Date('2026-11-21T11:58:59Z')), 'retain', 'retain'],
+    ['to delete, just before', dataOnDeletion('delete', new Date('2026-11-21T11:59:58Z')), 'retain', 'delete'],
+    ['to delete, by a clock that is a little ahead', dataOnDeletion('delete', new Date('2026-11-21T12:00:20Z')), 'retain', 'delete'],
+    ['to delete, of long ago', dataOnDeletion('delete', new Date('2026-11-21T11:58:59Z')), 'retain', 'retain'],
     ['to delete, without a time', 'delete', 'retain', 'retain'],
     ['to delete, at no time', 'delete tomorrow', 'retain', 'retain'],
-    ['to retain, just before', wordOnData('retain', new Date('2026-11-21T11:59:58Z')), 'delete', 'retain'],
-    ['to retain, of long ago, which destroys nothing', wordOnData('retain', new Date('2025-11-21T12:00:00Z')), 'delete', 'retain'],
+    ['to retain, just before', dataOnDeletion('retain', new Date('2026-11-21T11:59:58Z')), 'delete', 'retain'],
+    ['to retain, of long ago, which destroys nothing', dataOnDeletion('retain', new Date('2025-11-21T12:00:00Z')), 'delete', 'retain'],
   ] as const)('%s', (_what, word, policy, fate) => {
-    expect(dataFateOf(deleted(word, policy))).toBe(fate);
+    expect(effectiveDeletionPolicyOf(deleted(word, policy))).toBe(fate);
   });
 
   test('to delete that a failed deletion has left is replaced by a later one to retain', async () => {
     await held('second', 'delete');
-    await touch('second', { metadata: { annotations: { [annotations.dataOnDeletion]: wordOnData('delete', new Date()) } } });
+    await touch('second', { metadata: { annotations: { [annotations.dataOnDeletion]: dataOnDeletion('delete', new Date()) } } });
     expect((await call('DELETE', '/admin/tenants/second?data=retain')).status).toBe(202);
-    expect(dataFateOf(await stored('second'))).toBe('retain');
+    expect(effectiveDeletionPolicyOf(await stored('second'))).toBe('retain');
     expect((await call('DELETE', '/admin/tenants/second?data=delete')).type).toBe('tenant-deleting');
   });
 });

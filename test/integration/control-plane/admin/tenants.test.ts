@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { dataFateOf, wordOnData } from '../../../../crds/deletion.ts';
+import { dataOnDeletion, effectiveDeletionPolicyOf } from '../../../../crds/deletion.ts';
 import { annotations } from '../../../../crds/names.ts';
 import type { StackTemplate } from '../../../../crds/stack-template.ts';
 import type { Tenant } from '../../../../crds/tenant.ts';
@@ -280,7 +280,7 @@ describe('a field of another manager', () => {
 });
 
 describe('deleting', () => {
-  const fate = async (name: string) => dataFateOf(await stored(name));
+  const fate = async (name: string) => effectiveDeletionPolicyOf(await stored(name));
   const hold = (name: string) => client.patch(kinds.Tenant, name, { metadata: { finalizers: ['test.tenantry.dev/hold'] } });
   const release = async (name: string) => {
     const { metadata } = await stored(name);
@@ -309,7 +309,7 @@ describe('deleting', () => {
     await hold(name);
     try {
       const answer = await call('DELETE', `/admin/tenants/${name}?data=${data}`);
-      expect([answer.status, answer.body['dataFate'], await fate(name)]).toEqual([202, data, data]);
+      expect([answer.status, answer.body['effectiveDeletionPolicy'], await fate(name)]).toEqual([202, data, data]);
       // What is said for one deletion changes nothing of what the tenant should be.
       expect((await stored(name)).spec).toMatchObject({ deletionPolicy: before, database: { deletionPolicy: before } });
       expect((await call('DELETE', `/admin/tenants/${name}?data=${data}`)).status).toBe(202);
@@ -340,7 +340,7 @@ describe('deleting', () => {
   test('a word to delete that a deletion which failed has left does not drop the database later', async () => {
     const name = fresh('stale-word');
     const database = await withDatabase(name, 'retain');
-    const word = wordOnData('delete', new Date(Date.now() - 120_000));
+    const word = dataOnDeletion('delete', new Date(Date.now() - 120_000));
     await client.patch(kinds.Tenant, name, { metadata: { annotations: { [annotations.dataOnDeletion]: word } } });
     await world.remove(name);
     expect(await databases(database)).toBe(1);

@@ -273,7 +273,7 @@ describe('faults the form cannot see', () => {
 
   test('an unknown template is answered with those there are', async () => {
     expect(await faultsBeyondForm({ template: { name: 'nope' } }, lookups)).toEqual([
-      { pointer: '/template/name', message: 'is not the name of a StackTemplate; there are: toolbridge' },
+      { pointer: '/template/name', message: 'is not the name of a StackTemplate; the templates are: toolbridge' },
     ]);
   });
 
