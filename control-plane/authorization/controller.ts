@@ -18,35 +18,35 @@ export interface ControllerOptions {
   readonly client: KubeClient;
   readonly provider: IdentityProvider;
   readonly directory: TenantDirectory;
-  /** The organization whose members administer the platform. */
+  /** Organization whose members administer the platform. */
   readonly platformOrganizationId: string;
-  /** Where this installation's tenants are reached. */
+  /** Addresses of this installation's tenants. */
   readonly addressing: Addressing;
-  /** A URL of the control plane's own that is to be an OAuth resource. */
+  /** URL of the control plane, which becomes an OAuth resource too. */
   readonly ownUrl: string | undefined;
   readonly log: Logger;
   readonly registry: Registry;
-  /** Called before each change at WorkOS; throws where this replica does not lead. */
+  /** Called before each change at WorkOS. It throws when this replica does not lead. */
   readonly beforeChange: () => void;
   readonly workers?: number;
   readonly now?: () => Date;
-  /** Milliseconds between comparisons of what is recorded with what is registered; jittered. */
+  /** Milliseconds between sweeps, with jitter. A sweep compares the recorded registrations with those at WorkOS. */
   readonly sweepMs?: number;
 }
 
-/** From so many on they are read in pages of a hundred. */
+/** Number of organizations from which on they are read in pages of a hundred. */
 const manyOrganizations = 50;
 
-/** Keeps the OAuth resources of all tenants in step with their URLs: a queue of names, workers that reconcile, and a sweep. */
+/** Keeps the OAuth resources of all tenants equal to their URLs, with a queue of names, workers that reconcile, and a sweep. */
 export class AuthorizationController {
   readonly #options: ControllerOptions;
   readonly #controller: Controller;
   readonly #urls = new KeyedMutex(Number.POSITIVE_INFINITY);
   /** Recorded identifiers that the last sweep did not find at WorkOS. */
   #lost: ReadonlySet<string> = new Set();
-  /** Of this term of leading, once there are many. */
+  /** The reading of all organizations in this term of leading. */
   #organizationsRead: Promise<void> | undefined;
-  /** Registrations that the last sweep found to be no tenant's. */
+  /** Registrations without a tenant in the last sweep. */
   #unclaimed: ReadonlySet<string> = new Set();
 
   constructor(options: ControllerOptions) {
@@ -61,22 +61,22 @@ export class AuthorizationController {
     });
   }
 
-  /** To be called for every change a watch reports. */
+  /** Call it for every change that a watch reports. */
   changed(key: string, current: Tenant | undefined, previous: Tenant | undefined): void {
     if (current === undefined) this.#controller.forget(key);
     else if (previous === undefined || relevant(current) !== relevant(previous)) this.#controller.add(key);
   }
 
-  /** To be called when an organization may have been deleted at WorkOS: its tenants are looked at again. */
+  /** Reconciles the tenants of an organization. Call it when the organization may have been deleted at WorkOS. */
   organizationChanged(id: string): void {
     const { directory, provider } = this.#options;
     provider.forgetOrganization(id);
     for (const { metadata, spec } of directory.knownTenants()) if (spec.organizationId === id) this.#controller.add(metadata.name);
   }
 
-  /** Works until `signal` aborts, then finishes what is under way. May be called again after that. */
+  /** Works until `signal` aborts, then finishes the reconciles that have begun. It may be called again after that. */
   async run(signal: AbortSignal): Promise<void> {
-    // Another replica may have worked since, and what waited for a later attempt is forgotten.
+    // Another replica may have led since, so the findings of the last term are dropped.
     this.#lost = new Set();
     this.#unclaimed = new Set();
     this.#organizationsRead = undefined;
@@ -104,7 +104,7 @@ export class AuthorizationController {
     return reconcile(tenant, this.#lost, context, signal);
   }
 
-  /** One by one, the organizations of thousands of tenants would be more reads at the beginning of a term than WorkOS answers. */
+  /** Reads many organizations in pages. At the beginning of a term, single reads for thousands of tenants would exceed WorkOS's limit. */
   async #readOrganizations(): Promise<void> {
     const { directory, provider, log } = this.#options;
     const wanted = new Set(directory.knownTenants().flatMap(({ spec }) => spec.organizationId ?? []));
@@ -121,8 +121,8 @@ export class AuthorizationController {
   }
 
   /**
-   * Finds registrations that somebody removed at WorkOS, and has them made anew; removes those that are nobody's; and has a tenant whose
-   * organization is there no more say so.
+   * Compares the recorded registrations with those at WorkOS. Registrations that were removed there are made again, and registrations without
+   * a tenant are removed. A tenant whose organization was deleted gets a condition that says so.
    */
   async sweep(): Promise<void> {
     const { directory, provider, log } = this.#options;
@@ -135,7 +135,7 @@ export class AuthorizationController {
         .filter(({ id }) => !present.has(id));
       this.#lost = new Set(missing.map(({ id }) => id));
       for (const { key } of missing) this.#controller.add(key);
-      if (missing.length > 0) log.warn({ count: missing.length }, 'registrations had been removed at WorkOS');
+      if (missing.length > 0) log.warn({ count: missing.length }, 'registrations were removed at WorkOS, registering them again');
       await this.#removeUnclaimed(resources);
       await this.#registerOwn(resources);
       await this.#findOrganizationsGone();
@@ -152,13 +152,13 @@ export class AuthorizationController {
     );
     if (wanted.size === 0) return;
     const present = await provider.organizationIds();
-    // Made while the list was read, perhaps: the pass asks for each by itself.
+    // An organization may have been created while the list was read. The reconcile asks for each one.
     const missing = [...wanted].filter((id) => id !== undefined && !present.has(id));
-    if (missing.length > 0) log.warn({ organizations: missing }, 'organizations of tenants are not at WorkOS');
+    if (missing.length > 0) log.warn({ organizations: missing }, 'organizations of tenants do not exist at WorkOS');
     for (const id of missing) if (id !== undefined) this.organizationChanged(id);
   }
 
-  /** One that is found in two sweeps goes: a tenant made in between would claim it by then. */
+  /** Removes registrations that had no tenant in two sweeps. A tenant that was created in between would have claimed its registration. */
   async #removeUnclaimed(resources: readonly RegisteredResource[]): Promise<void> {
     const { directory, provider, log, beforeChange, addressing } = this.#options;
     if (!directory.synced) return;
@@ -168,7 +168,7 @@ export class AuthorizationController {
     for (const { id, uri } of again) {
       beforeChange();
       await provider.removeResource(id);
-      log.warn({ url: uri }, 'registration that no tenant claims removed');
+      log.warn({ url: uri }, 'removed a registration without a tenant');
     }
   }
 
@@ -180,17 +180,17 @@ export class AuthorizationController {
   }
 }
 
-/** The base URL in the one form that metadata at WorkOS takes: ASCII. */
+/** The base URL in ASCII, which metadata at WorkOS requires. */
 function installationOf({ baseUrl }: Addressing): string {
   return new URL(baseUrl).href.replace(/\/+$/, '');
 }
 
-/** Whether the tenant says that its users can sign in. */
+/** Whether the tenant's condition says that its users can sign in. */
 function seemsToHaveOrganization({ spec, status }: Tenant): boolean {
   return spec.organizationId !== undefined && isTrue(status?.conditions, 'AuthorizationReady');
 }
 
-/** What of a Tenant our work depends on; the operator's own status writes do not wake us. */
+/** The parts of a Tenant that a reconcile depends on. The operator's writes of its status do not cause one. */
 function relevant({ metadata, status }: Tenant): string {
   return JSON.stringify([
     metadata.uid,
@@ -204,7 +204,7 @@ function relevant({ metadata, status }: Tenant): string {
   ]);
 }
 
-/** Whether the lease is lost: what was left undone is another replica's now. */
+/** Whether this replica has lost its lease. Another replica does the remaining work. */
 function isNotLeading(error: unknown): boolean {
   return error instanceof KubeError && error.reason === 'NotLeading';
 }

@@ -1,14 +1,14 @@
 import type { Tenant } from '../../crds/tenant.ts';
 
-/** The tenant an organization is made for, as the organization's metadata at WorkOS says it. */
+/** The tenant that an organization was made for, as recorded in the organization's metadata at WorkOS. */
 export interface Holder {
   readonly uid: string;
   readonly name: string;
-  /** Base URL of the installation: several may share a WorkOS environment, and each has its own. */
+  /** Base URL of the installation. Installations that share a WorkOS environment have different ones. */
   readonly installation: string;
 }
 
-/** Keys of an organization's metadata: docs/guides/workos.md tells people of the first. */
+/** Keys of an organization's metadata. docs/guides/workos.md describes the first. */
 const marks = { name: 'tenantry_tenant', uid: 'tenantry_tenant_uid', installation: 'tenantry_installation' } as const;
 
 export function holderOf({ metadata }: Tenant, installation: string): Holder {
@@ -21,9 +21,9 @@ export function marksOf({ uid, name, installation }: Holder): Record<string, str
 
 /**
  * - `own`: it was made for this very tenant.
- * - `free`: it was made for a tenant of this name that is gone, or somebody at WorkOS has given it to the name.
- * - `unmarked`: nobody's that Tenantry knows of, so it may well be another program's.
- * - `taken`: another tenant's, here or in another installation.
+ * - `free`: it was made for a deleted tenant of this name, or somebody at WorkOS has assigned it to this name.
+ * - `unmarked`: it has no marks of Tenantry, so it may belong to another program.
+ * - `taken`: it belongs to another tenant of this or another installation.
  */
 export type Holding = 'own' | 'free' | 'unmarked' | 'taken';
 
@@ -31,12 +31,12 @@ export function holdingOf(metadata: Readonly<Record<string, string>>, { uid, nam
   const { [marks.name]: heldBy, [marks.uid]: heldByUid, [marks.installation]: heldIn } = metadata;
   if (uid !== '' && heldByUid === uid) return 'own';
   if (heldBy === undefined) return heldByUid === undefined ? 'unmarked' : 'taken';
-  // A name is one tenant's at a time, so that whoever had it in this installation under another UID is gone.
+  // Names are unique, so a tenant of this installation with the same name and another UID no longer exists.
   const here = heldByUid === undefined || heldIn === installation;
   return heldBy === name && here ? 'free' : 'taken';
 }
 
-/** Whether `a` comes before `b` where both want the same that nobody has yet: the older one, or else by name. */
+/** Whether `a` precedes `b` when both request the same free organization or host name: the older one, or else the first by name. */
 export function precedes(a: Tenant, b: Tenant): boolean {
   const [x, y] = [a, b].map(({ metadata }) => metadata.creationTimestamp ?? '');
   if (x !== y) return (x ?? '') < (y ?? '');

@@ -7,28 +7,28 @@ import type { Invitee, MadeOrganization } from './plan.ts';
 /** Role of a tenant's first administrator. */
 export const adminRole = 'tenant-admin';
 
-/** What is asked for an organization, and by whom it may not be had. */
+/** The parts of a pass that concern organizations. */
 export interface Organizing {
   readonly provider: IdentityProvider;
-  /** Called before each change at WorkOS; what it throws ends the pass. */
+  /** Called before each change at WorkOS. An error that it throws ends the pass. */
   readonly beforeChange: () => void;
-  /** The organization whose members administer the platform: never a tenant's. */
+  /** Organization whose members administer the platform. It never belongs to a tenant. */
   readonly platformOrganizationId: string;
   /** Base URL of the installation. */
   readonly installation: string;
-  /** All tenants that are known. */
+  /** All known tenants. */
   readonly tenants: () => readonly Tenant[];
 }
 
-/** The organization is not this tenant's to have; nothing has been made for it. The message says what to do. */
+/** The organization must not belong to this tenant. Nothing has been made in it. The message has the remedy. */
 export class OrganizationTaken extends Error {}
 
-/** The invitation, not the rest of the pass, is what WorkOS refused. */
+/** WorkOS refused the invitation; the rest of the pass succeeded. */
 export class InvitationRefused extends ProviderUnavailable {}
 
 /**
- * Makes the organization of `spec.organization`, marked as this tenant's, or finds the one an earlier pass has made. One that exists
- * already is only taken if its mark says that it is this tenant's: by naming an external id nobody gets another's people.
+ * Creates the organization of `spec.organization` with marks for this tenant, or finds the one that an earlier pass has created. An existing
+ * organization is used only if its marks name this tenant. Otherwise anybody could get another organization's members by its external id.
  *
  * @returns its identifier. @throws OrganizationTaken, ProviderUnavailable
  */
@@ -48,7 +48,7 @@ export async function ensureOrganization(
   async function create(): Promise<Organization> {
     context.beforeChange();
     const created = await provider.createOrganization({ name, externalId, metadata: marksOf(holder) });
-    // Somebody else made one with this external id in between.
+    // An organization with this external id was created in between.
     const made = created ?? (await provider.findOrganization(externalId));
     if (made === undefined) throw new ProviderUnavailable('creating an organization', 409);
     return made;
@@ -59,13 +59,13 @@ export async function ensureOrganization(
 export function refusePlatform(organizationId: string, { platformOrganizationId }: Pick<Organizing, 'platformOrganizationId'>): void {
   if (organizationId !== platformOrganizationId) return;
   throw new OrganizationTaken(
-    "The organization is the platform's own: its members administer every tenant. Create the tenant again with another organization.",
+    'The organization belongs to the platform: its members administer every tenant. Create the tenant again with another organization.',
   );
 }
 
 /**
- * Sees to it that the organization `invitee` is to be invited to is this tenant's.
- * @returns false where the tenant uses another than the one made for it: then its people are others' business, and nobody is invited.
+ * Makes sure that the organization that `invitee` will be invited to belongs to this tenant.
+ * @returns false when the tenant uses another organization than the one created for it. Then nobody is invited.
  * @throws OrganizationTaken, ProviderUnavailable
  */
 export async function mayInvite(tenant: Tenant, { externalId }: Invitee, organizationId: string, context: Organizing): Promise<boolean> {
@@ -86,7 +86,7 @@ export async function invite({ email }: Invitee, id: string, { provider, beforeC
   }
 }
 
-/** Marks an organization that this tenant is on record for, and that was made before there were marks. */
+/** Marks an organization that this tenant's status records. Earlier versions created organizations without marks. */
 export async function markOlder(tenant: Tenant, found: Organization, context: Organizing): Promise<void> {
   const { organization } = tenant.spec;
   const recorded = tenant.status?.authorization?.organization?.id;
@@ -108,7 +108,7 @@ async function mark({ id, metadata }: Organization, holder: Holder, { provider, 
   await provider.setMetadata(id, { ...metadata, ...marksOf(holder) });
 }
 
-/** Whether another tenant wants the same new organization and comes first. */
+/** Whether another tenant requests the same new organization and precedes this one. */
 function hasElder(tenant: Tenant, externalId: string, all: readonly Tenant[]): boolean {
   return all.some(
     (other) =>
@@ -122,7 +122,7 @@ function hasElder(tenant: Tenant, externalId: string, all: readonly Tenant[]): b
 
 function taken({ metadata: { name } }: Tenant, externalId: string): OrganizationTaken {
   return new OrganizationTaken(
-    `The organization with external id ${externalId} was not made for this tenant. Create the tenant again with an external id of its own; or, ` +
-      `to give it that organization, set tenantry_tenant to ${name} in the organization's metadata at WorkOS and remove tenantry_tenant_uid there.`,
+    `The organization with external id ${externalId} was not made for this tenant. Create the tenant again with another external id. Or, ` +
+      `to give the tenant that organization, set tenantry_tenant to ${name} in the organization's metadata at WorkOS and remove tenantry_tenant_uid there.`,
   );
 }

@@ -10,15 +10,15 @@ export interface AuthorizationVerdict {
   readonly message: string;
 }
 
-/** What a pass needs to write a Tenant. */
+/** The parts of a pass that write a Tenant. */
 export interface Writing {
   readonly client: KubeClient;
   readonly now: () => Date;
-  /** Told of every Tenant written, before the watch shows it. */
+  /** Called with every written Tenant, before the watch reports it. */
   readonly wrote: (tenant: Tenant) => void;
 }
 
-/** Writes condition, registrations and organization, unless the Tenant shows them already. */
+/** Writes condition, registrations and organization, unless the Tenant already has them. */
 export async function say(
   tenant: Tenant,
   { reason, message }: AuthorizationVerdict,
@@ -29,13 +29,13 @@ export async function say(
   const own = statusToWrite(tenant, verdict('AuthorizationReady', reason, message), recorded, now);
   if (own === undefined) return;
   const { name, uid } = tenant.metadata;
-  // What is left out of an apply is removed, so each one has all that is ours.
+  // An apply removes our fields that it leaves out, so each apply has all of them.
   const authorization = {
     ...(own.resources.length === 0 ? {} : { resources: own.resources }),
     ...(own.organization === undefined ? {} : { organization: own.organization }),
   };
   const object: KubeObject & { status: object } = {
-    // With the UID a namesake created meanwhile is a Conflict and not a victim.
+    // The UID makes the write a Conflict when the tenant was deleted and another one of the same name created.
     metadata: uid === undefined ? { name } : { name, uid },
     status: { conditions: [own.condition], ...(Object.keys(authorization).length === 0 ? {} : { authorization }) },
   };
@@ -45,11 +45,11 @@ export async function say(
 /** Replaces the finalizers. */
 export function setFinalizers(tenant: Tenant, wanted: readonly string[], { client }: Writing, signal: AbortSignal): Promise<Tenant> {
   const { name, uid, resourceVersion } = tenant.metadata;
-  // The list is replaced whole, so that a finalizer another controller added meanwhile must make this a Conflict.
+  // The whole list is replaced. If another controller has added a finalizer meanwhile, the version makes this a Conflict.
   return client.patch<Tenant>(kinds.Tenant, name, { metadata: { uid, resourceVersion, finalizers: wanted } }, { fieldManager, signal });
 }
 
-/** Sets the organization. A change of the Tenant in between makes this a Conflict. */
+/** Sets the organization. It is a Conflict when the Tenant has changed meanwhile. */
 export function setOrganization(tenant: Tenant, organizationId: string, { client }: Writing, signal: AbortSignal): Promise<Tenant> {
   const { name, uid, resourceVersion } = tenant.metadata;
   const patch = { metadata: { uid, resourceVersion }, spec: { organizationId } };

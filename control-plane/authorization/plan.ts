@@ -2,27 +2,27 @@ import { type Condition, mergeConditions, type Verdict } from '../../crds/condit
 import { finalizers } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 
-/** A registered URL as the status records it. */
+/** A registered URL in the status. */
 export interface Registration {
   readonly url: string;
   readonly id: string;
 }
 
-/** The organization made for a tenant as the status records it. */
+/** The organization that was created for a tenant, in the status. */
 export interface MadeOrganization {
   readonly id: string;
   readonly invitationId?: string | undefined;
 }
 
-/** Somebody to invite as the tenant's first administrator. */
+/** The first administrator, who is invited. */
 export interface Invitee {
   readonly email: string;
-  /** By which the organization that was made is recognized. */
+  /** External id of the created organization. */
   readonly externalId: string;
 }
 
 export type Plan =
-  /** Nothing to do now: another's work, or a change of the tenant, comes first. */
+  /** Nothing to do until another controller's work or a change of the tenant. */
   | { readonly kind: 'wait' }
   | { readonly kind: 'release' }
   | { readonly kind: 'unauthorized' }
@@ -38,15 +38,15 @@ export type Plan =
     };
 
 /**
- * What a tenant's organization and OAuth resources need next, from the Tenant alone.
+ * Decides the next step for a tenant's organization and OAuth resources, from the Tenant alone.
  *
- * - `release`: it is being deleted, so its resources go, then our finalizer. Its organization stays: people are in it.
- * - `unauthorized`: it has no organization, so it needs none.
- * - `claim`: our finalizer goes on first, because whatever is registered after that is sure to be removed again.
- * - `organize`: the organization is made, or found by its external id, and its identifier set.
+ * - `release`: the tenant is being deleted. Its resources are removed, then our finalizer. Its organization stays, because it has members.
+ * - `unauthorized`: the tenant has no organization and needs no resources.
+ * - `claim`: our finalizer is added first, so that later registrations are certain to be removed.
+ * - `organize`: the organization is created, or found by its external id, and its identifier is set.
  * - `register`: `missing` URLs are registered, `stale` registrations removed, the first administrator invited, and the outcome recorded.
  *
- * @param lost identifiers that are recorded but known to be gone at WorkOS.
+ * @param lost recorded identifiers that no longer exist at WorkOS.
  */
 export function plan(tenant: Tenant, lost: ReadonlySet<string> = new Set()): Plan {
   const held = tenant.metadata.finalizers?.includes(finalizers.authorization) ?? false;
@@ -74,14 +74,14 @@ export function plan(tenant: Tenant, lost: ReadonlySet<string> = new Set()): Pla
   };
 }
 
-/** Who still has to be invited. */
+/** The first administrator, unless already invited. */
 function inviteeOf({ spec: { organization }, status }: Tenant): Invitee | undefined {
   const done = status?.authorization?.organization?.invitationId !== undefined;
   if (done || organization?.admin === undefined) return undefined;
   return { email: organization.admin.email, externalId: organization.externalId };
 }
 
-/** URLs of the tenant that tokens may be issued for: its own, and those of custom domains that are proved to be its own. */
+/** URLs of the tenant that tokens may be issued for: its own URLs and those of its verified custom domains. */
 export function urlsOf(tenant: Tenant): string[] {
   const { endpoints, domains = [] } = tenant.status ?? {};
   if (endpoints === undefined) return [];
@@ -94,14 +94,14 @@ export function registrationsOf(tenant: Tenant): readonly Registration[] {
   return tenant.status?.authorization?.resources ?? [];
 }
 
-/** The part of the status that is the control plane's. */
+/** The part of the status that the control plane owns. */
 export interface OwnStatus {
   readonly condition: Condition;
   readonly resources: readonly Registration[];
   readonly organization: MadeOrganization | undefined;
 }
 
-/** The own status after a pass, or undefined when the Tenant shows it already. */
+/** The control plane's status after a pass, or undefined when the Tenant already has it. */
 export function statusToWrite(
   tenant: Tenant,
   verdict: Verdict,

@@ -17,20 +17,20 @@ import {
 import { say, setFinalizers, setOrganization, type Writing } from './own-status.ts';
 import { type MadeOrganization, type Plan, plan, type Registration, registrationsOf, urlsOf } from './plan.ts';
 
-/** Milliseconds until what WorkOS refused is tried again: somebody may have put it right there. */
+/** Milliseconds before a refused request is tried again. Somebody may have corrected the cause at WorkOS. */
 const refusedRetryMs = 60_000;
 
 export interface Context extends Writing, Organizing {
-  /** Does `work` after what else is under way for that URL at WorkOS. */
+  /** Runs `work` after earlier work for the same URL. */
   readonly inTurn: <T>(url: string, work: () => Promise<T>) => Promise<T>;
 }
 
 /**
- * One pass over one tenant: it has its organization, and its URLs are OAuth resources of the authorization server, or are none any more.
- * Any pass may be cut off anywhere: the next one finds what was made and finishes.
+ * One pass over one tenant. It creates the organization and registers the tenant's URLs as OAuth resources, or removes them. A pass may end
+ * anywhere: the next one finds the objects that were created and continues.
  *
- * @returns milliseconds after which to look again; undefined for when the tenant changes.
- * @throws ProviderUnavailable after saying so in the condition; KubeError.
+ * @returns milliseconds until the next pass; undefined to wait for a change of the tenant.
+ * @throws ProviderUnavailable after writing the condition; KubeError.
  */
 export async function reconcile(
   tenant: Tenant,
@@ -61,7 +61,7 @@ export async function reconcile(
 
 const noOrganization = 'The tenant has no organization: API keys work, sign-in does not.';
 
-/** Sees to the organization and sets its identifier. Who is invited comes later. */
+/** Creates or finds the organization and sets its identifier. The invitation comes in a later step. */
 async function organize(
   tenant: Tenant,
   wanted: Extract<Plan, { kind: 'organize' }>,
@@ -89,7 +89,7 @@ async function register(
   context: Context,
   signal: AbortSignal,
 ): Promise<number | undefined> {
-  // In the order of the endpoints, so that the same registrations are always written the same way.
+  // In the order of the endpoints, so that the same registrations always give the same status.
   const urls = urlsOf(tenant);
   const resources: Registration[] = [...keep];
   let organization = tenant.status?.authorization?.organization;
@@ -103,7 +103,7 @@ async function register(
       await say(tenant, { reason: 'OrganizationNotFound', message }, unfinished(), context, signal);
       return refusedRetryMs;
     }
-    // Before anything is made: who may not have the organization gets nothing of it.
+    // The check comes first, so that nothing is made for a tenant that must not have the organization.
     const inviting = invite !== undefined && (await mayInvite(tenant, invite, organizationId, context));
     await markOlder(tenant, found, context);
     for (const url of missing) resources.push({ url, id: await context.inTurn(url, () => registered(url, context)) });
@@ -113,7 +113,7 @@ async function register(
     if (error instanceof OrganizationTaken) return refuse(tenant, error, unfinished(), context, signal);
     if (!(error instanceof ProviderUnavailable)) throw error;
     if (!(error instanceof InvitationRefused)) return giveUp(tenant, error, unfinished(), context, signal);
-    const message = `WorkOS refused to invite the first administrator (HTTP ${error.status}). Correct spec.organization.admin.email, and see that the role ${adminRole} exists: tenantry workos check.`;
+    const message = `WorkOS refused to invite the first administrator (HTTP ${error.status}). Correct spec.organization.admin.email, and check that the role ${adminRole} exists: tenantry workos check.`;
     await say(tenant, { reason: 'InvitationRefused', message }, { resources: ordered(), organization }, context, signal);
     return refusedRetryMs;
   }
@@ -127,7 +127,7 @@ async function registered(url: string, { provider, beforeChange }: Context): Pro
   return (await provider.registerResource(url)).id;
 }
 
-/** Removes a resource, unless another tenant has it by now: a custom domain that changed hands is registered under the same identifier. */
+/** Removes a resource unless another tenant has it now. A custom domain that moved to another tenant keeps its identifier. */
 async function removed(tenant: Tenant, { id, uri }: RegisteredResource, { provider, beforeChange, tenants }: Context): Promise<void> {
   const others = tenants().filter(({ metadata }) => metadata.uid !== tenant.metadata.uid && metadata.deletionTimestamp === undefined);
   if (others.some((other) => urlsOf(other).includes(uri) || registrationsOf(other).some((one) => one.id === id))) return;
@@ -135,12 +135,12 @@ async function removed(tenant: Tenant, { id, uri }: RegisteredResource, { provid
   await provider.removeResource(id);
 }
 
-/** Removes the tenant's resources and then our finalizer. The finalizer stays until WorkOS has confirmed every removal. */
+/** Removes the tenant's resources, then our finalizer. The finalizer stays until WorkOS has confirmed every removal. */
 async function release(tenant: Tenant, context: Context, signal: AbortSignal): Promise<undefined> {
   const urls = urlsOf(tenant);
   const recorded = registrationsOf(tenant);
   try {
-    // A pass cut off after registering has recorded nothing, so the recorded ones alone would not do.
+    // A pass that ended after registering has recorded nothing, so unrecorded resources are looked for too.
     const present = await context.provider.resources();
     const own = present.filter(({ id, uri }) => urls.includes(uri) || recorded.some((one) => one.id === id));
     for (const one of own) await context.inTurn(one.uri, () => removed(tenant, one, context));
@@ -157,7 +157,7 @@ async function release(tenant: Tenant, context: Context, signal: AbortSignal): P
   return undefined;
 }
 
-/** Says that the organization is not the tenant's. Somebody may put that right at WorkOS, so that it is looked at again. */
+/** Writes that the organization must not belong to the tenant. The next pass checks again, because somebody may correct it at WorkOS. */
 async function refuse(
   tenant: Tenant,
   { message }: OrganizationTaken,
@@ -169,7 +169,7 @@ async function refuse(
   return refusedRetryMs;
 }
 
-/** Says that WorkOS did not answer, and has the pass tried again. */
+/** Writes that WorkOS did not answer, and throws so that the pass is tried again. */
 async function giveUp(
   tenant: Tenant,
   error: ProviderUnavailable,
@@ -178,7 +178,7 @@ async function giveUp(
   signal: AbortSignal,
 ): Promise<never> {
   const waiting =
-    tenant.metadata.deletionTimestamp === undefined ? 'Registration is' : 'The OAuth resources are not removed yet; removal is';
+    tenant.metadata.deletionTimestamp === undefined ? 'Registration is' : 'The OAuth resources are not removed yet. Removal is';
   const message = `${error.message}. ${waiting} tried again.`;
   await say(tenant, { reason: 'ProviderUnavailable', message }, recorded, context, signal);
   throw error;

@@ -3,7 +3,7 @@ import type { Tenant } from '../../crds/tenant.ts';
 import type { RegisteredResource } from '../identity/provider.ts';
 import { registrationsOf, urlsOf } from './plan.ts';
 
-/** Registered URLs that have the form of a tenant's and are no tenant's: of one that was removed by force, its finalizer taken off. */
+/** Registered URLs with the form of a tenant's URL, but without a tenant. They remain when somebody removes a tenant's finalizer by force. */
 export function unclaimed(
   present: readonly RegisteredResource[],
   tenants: readonly Tenant[],
@@ -14,7 +14,7 @@ export function unclaimed(
   return present.filter(({ id, uri }) => !urls.has(uri) && !ids.has(id) && isTenantUrl(uri, addressing));
 }
 
-/** Whether the URL has the form of one below the installation's base URL: see endpointsOf in crds/names.ts. */
+/** Whether the URL has the form of a tenant's URL in this installation: see endpointsOf in crds/names.ts. */
 function isTenantUrl(uri: string, { baseUrl, mode }: Addressing): boolean {
   const url = URL.parse(uri);
   const base = URL.parse(baseUrl);

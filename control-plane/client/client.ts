@@ -9,14 +9,14 @@ export type Problem = Schemas['Problem'];
 export type AdminApiClient = Client<paths>;
 
 export interface ClientOptions {
-  /** Where the control plane is, such as `https://admin.example.com`. */
+  /** URL of the control plane, such as `https://admin.example.com`. */
   readonly baseUrl: string;
-  /** AuthKit session access token; asked for before each request, because it lives for minutes. */
+  /** Returns an AuthKit session access token. It is called before each request, because a token expires within minutes. */
   readonly token: () => string | Promise<string>;
   readonly fetch?: typeof globalThis.fetch;
 }
 
-/** Answers are `{data, error, response}`: `error` is a problem document (RFC 9457), `data` the body of a success. */
+/** Creates a client. Its answers are `{data, error, response}`: `error` is a problem document (RFC 9457), `data` the body of a success. */
 export function adminApiClient({ baseUrl, token, fetch }: ClientOptions): AdminApiClient {
   const client = createClient<paths>({ baseUrl, ...(fetch === undefined ? {} : { fetch: (request: Request) => fetch(request) }) });
   client.use({

@@ -1,9 +1,9 @@
-/** Version of the bridge for clients that speak stdio only; the one this was tried with. */
+/** Tested version of the bridge for clients that support stdio only. */
 const mcpRemote = 'mcp-remote@0.15.1';
 
 export interface ClientConfiguration {
   readonly client: string;
-  /** Where the text goes: a file, or the shell. */
+  /** Place of the text: a file or the shell. */
   readonly where: string;
   readonly text: string;
 }
@@ -18,7 +18,7 @@ export interface ConnectedTenant {
   readonly setKey: string;
 }
 
-/** Configurations for one tenant, ready to paste. None of them holds a key: clients ask for it or take it from the environment. */
+/** Configurations for one tenant, for pasting. They contain no key: clients ask for it or read it from the environment. */
 export function clientConfigurations(tenant: ConnectedTenant): ClientConfiguration[] {
   const clients = tenant.auth === 'oauth' ? withSignIn(tenant) : withApiKey(tenant);
   const { mcpUrl, setKey } = tenant;

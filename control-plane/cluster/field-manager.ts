@@ -1,2 +1,2 @@
-/** Under which name the control plane's writes stand in managedFields. */
+/** Name of the control plane in managedFields. */
 export const fieldManager = 'tenantry-control-plane';

@@ -10,20 +10,20 @@ export interface DirectoryOptions {
   readonly onError?: (error: unknown) => void;
 }
 
-/** A watch that is this far behind has lost its connection; it shows what there is as soon as it has one again. */
+/** Longest time before the watch reports a created tenant, in milliseconds. A watch that is later has lost its connection and will read all again. */
 const unseenMs = 30_000;
 
 /**
- * Tenants and templates for reading, from local copies kept by watches. Where a copy is not complete yet, or does not have what was
- * asked for, the API server is asked, so that whoever wrote an object reads it at once.
+ * Reads tenants and templates from local copies, which watches update. It asks the API server when a copy is incomplete or does not have the
+ * object, so that callers can read an object as soon as they have written it.
  */
 export class TenantDirectory {
   readonly #client: KubeClient;
   readonly #tenants: Reflector<Tenant>;
   readonly #templates: Reflector<StackTemplate>;
-  /** What this process wrote and its watch has not shown yet. */
+  /** Tenants that this process has written and its watch has not reported yet. */
   readonly #written = new Map<string, Tenant>();
-  /** All by name, until one changes. */
+  /** All tenants by name, until one changes. */
   #sorted: readonly Tenant[] | undefined;
 
   constructor({ client, onTenant, onError }: DirectoryOptions) {
@@ -43,7 +43,7 @@ export class TenantDirectory {
     this.#templates = new Reflector<StackTemplate>({ client, resource: kinds.StackTemplate, ...errors });
   }
 
-  /** Resolves when both copies are complete; goes on until `signal` aborts. */
+  /** Resolves when both copies are complete. The watches continue until `signal` aborts. */
   async start(signal: AbortSignal): Promise<void> {
     await Promise.all([this.#tenants.start(signal), this.#templates.start(signal)]);
   }
@@ -52,14 +52,14 @@ export class TenantDirectory {
     return this.#tenants.synced && this.#templates.synced;
   }
 
-  /** The copy's tenant, without asking the API server. */
+  /** The tenant in the local copy. */
   known(name: string): Tenant | undefined {
     const cached = this.#tenants.get(name);
     const written = this.#written.get(name);
     return cached !== undefined && written !== undefined && isOlder(cached.metadata, written.metadata) ? written : cached;
   }
 
-  /** @throws KubeError when the API server has to be asked and fails. */
+  /** @throws KubeError when the API server is asked and fails. */
   async find(name: string): Promise<Tenant | undefined> {
     return this.known(name) ?? (await this.#client.find<Tenant>(kinds.Tenant, name));
   }
@@ -92,13 +92,14 @@ export class TenantDirectory {
       .sort();
   }
 
-  /** Makes a write of this process visible to its own reads before the watch brings it. */
+  /** Makes a write of this process visible to its reads before the watch reports it. */
   remember(tenant: Tenant): void {
     this.#written.set(tenant.metadata.name, tenant);
     this.#sorted = undefined;
   }
 
-  /** Tenants that this process has created and the watch has not shown yet. One that was deleted at once it may never show. */
+  /** Tenants that this process has created and the watch has not reported yet. It may never report one that was deleted at once. */
+
   #justCreated(): Tenant[] {
     const unseen = [...this.#written.values()].filter(({ metadata }) => this.#tenants.get(metadata.name) === undefined);
     return unseen.filter(({ metadata }) => {

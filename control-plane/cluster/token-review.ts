@@ -10,7 +10,7 @@ interface TokenReview {
   };
 }
 
-/** Whose projected token it is, as Kubernetes says; undefined for one that is not good, or not for us. @throws KubeError */
+/** Asks Kubernetes for the user of a projected token. Undefined for an invalid token or another audience. @throws KubeError */
 export async function usernameOf(client: Pick<KubeClient, 'review'>, token: string): Promise<string | undefined> {
   const { status } = await client.review<TokenReview>(kinds.TokenReview, {
     metadata: {},

@@ -3,19 +3,19 @@ import { backoffMs } from '../../net/backoff.ts';
 /** Failures in a row after which a host counts as down. */
 const threshold = 3;
 const backoff = { firstMs: 500, maxMs: 5_000 };
-/** Longest pause a host may ask for: what is asked of it is wanted by people who wait. */
+/** Longest accepted pause that a host asks for, in milliseconds. People wait for the answers. */
 const askedPauseMs = 10_000;
 
-/** What a request reports back. */
+/** Permission for one request, which reports its outcome. */
 export interface Permit {
   succeeded(): void;
-  /** @param waitMs how long the host wants to be left alone, where it says so: then it counts as down at once. */
+  /** @param waitMs pause that the host asks for. The host then counts as down at once. */
   failed(waitMs?: number): void;
 }
 
 /**
- * Keeps requests from a host that is down: after some failures in a row only one request at a time is let through, after pauses that
- * grow and vary from replica to replica. So callers learn of an outage at once, and a host that comes back meets a trickle.
+ * Stops requests to a host that is down. After some failures in a row, it admits one request at a time, with growing pauses between them.
+ * The pauses have jitter, so that replicas do not probe at the same time. Callers learn of an outage at once.
  */
 export class CircuitBreaker {
   readonly #now: () => number;
@@ -24,13 +24,13 @@ export class CircuitBreaker {
   #closedUntil = 0;
   #probing = false;
 
-  /** @param now milliseconds, of any origin. */
+  /** @param now milliseconds of a monotonic clock. */
   constructor({ now, random }: { readonly now: () => number; readonly random: () => number }) {
     this.#now = now;
     this.#random = random;
   }
 
-  /** The permission to send a request, or undefined while the host is known to be down. */
+  /** The permission to send a request; undefined while the host counts as down. */
   enter(): Permit | undefined {
     if (this.#failures < threshold) return this.#permit(false);
     if (this.#probing || this.#now() < this.#closedUntil) return undefined;

@@ -3,20 +3,20 @@ interface Entry<T> {
   readonly until: number;
 }
 
-/** Remembers answers for as long as each says it is good for, and asks once where many want the same answer at the same time. */
+/** Caches answers for the lifetime of each, and sends one request for callers that need the same answer at the same time. */
 export class ExpiringCache<T> {
   readonly #entries = new Map<string, Entry<T>>();
   readonly #asking = new Map<string, Promise<T>>();
   readonly #maxEntries: number;
   readonly #now: () => number;
 
-  /** @param now milliseconds, of any origin. */
+  /** @param now milliseconds of a monotonic clock. */
   constructor(options: { maxEntries?: number; now?: () => number } = {}) {
     this.#maxEntries = options.maxEntries ?? 10_000;
     this.#now = options.now ?? (() => performance.now());
   }
 
-  /** The remembered answer, or that of `ask`; failures are not remembered. `lifetime` in milliseconds, 0 to not remember. */
+  /** The cached answer, or else the answer of `ask`. Failures are not cached. `lifetime` is in milliseconds; 0 for no caching. */
   get(key: string, ask: () => Promise<T>, lifetime: (value: T) => number): Promise<T> {
     const entry = this.#entries.get(key);
     if (entry !== undefined && entry.until > this.#now()) return Promise.resolve(entry.value);
@@ -24,7 +24,7 @@ export class ExpiringCache<T> {
     if (asking !== undefined) return asking;
     const answer: Promise<T> = ask()
       .then((value) => {
-        // Unless it was forgotten meanwhile.
+        // `forget` may have been called meanwhile.
         if (this.#asking.get(key) === answer) this.#remember(key, value, lifetime(value));
         return value;
       })
@@ -35,17 +35,17 @@ export class ExpiringCache<T> {
     return answer;
   }
 
-  /** What was last remembered, however old. */
+  /** The last cached answer, of any age. */
   last(key: string): T | undefined {
     return this.#entries.get(key)?.value;
   }
 
-  /** Remembers what was learnt otherwise; lifetime in milliseconds. */
+  /** Caches an answer from elsewhere. `lifetime` is in milliseconds. */
   put(key: string, value: T, lifetime: number): void {
     this.#remember(key, value, lifetime);
   }
 
-  /** Drops what is remembered, and what is being asked at this moment will not be remembered. */
+  /** Removes the cached answer. The answer of a request that is under way will not be cached. */
   forget(key: string): void {
     this.#entries.delete(key);
     this.#asking.delete(key);

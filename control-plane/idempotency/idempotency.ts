@@ -6,15 +6,15 @@ import { Problem } from '../../problems/problem.ts';
 import type { IdempotencyTables, StoredAnswer } from '../store/tables/idempotency.ts';
 import { Releases } from './releases.ts';
 
-/** A request that may come more than once. */
+/** A request that the caller may repeat. */
 export interface Repeatable {
   readonly caller: string;
-  /** Idempotency-Key, of the caller's choosing. */
+  /** Idempotency-Key, which the caller chooses. */
   readonly key: string;
   readonly body: unknown;
 }
 
-/** Seconds an attempt may take before another one takes over, because its process has died. Longer than any request lives. */
+/** Seconds after which another attempt takes over, because the process of the first has died. It is longer than the limit of any request. */
 const lockSeconds = 60;
 const keptHours = 24;
 
@@ -22,13 +22,13 @@ export interface IdempotencyOptions {
   readonly db: Kysely<IdempotencyTables>;
   readonly log: Logger;
   readonly now: () => Date;
-  /** Ends what goes on in the background. */
+  /** Ends background work. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Gives the same answer to the same request, however often and to whichever replica it is sent. Only success is kept: a refusal has
- * changed nothing, so the request may be tried again, at once or as soon as the database is back.
+ * Gives the same answer to a repeated request, at every replica. Only successful answers are stored. A refused request has changed nothing,
+ * so it can be sent again.
  */
 export class Idempotency {
   readonly #db: Kysely<IdempotencyTables>;
@@ -44,13 +44,13 @@ export class Idempotency {
   }
 
   /**
-   * The stored answer, or that of `work`, which must recognise what an earlier attempt has made before its process died.
-   * @throws Problem idempotency-key-reused, idempotency-in-progress; what `work` and the driver throw.
+   * Returns the stored answer, or else the answer of `work`. `work` must recognise objects of an earlier attempt whose process died.
+   * @throws Problem idempotency-key-reused, idempotency-in-progress; errors of `work` and the driver.
    */
   async answer(request: Repeatable, work: () => Promise<StoredAnswer>): Promise<StoredAnswer & { readonly replayed: boolean }> {
     const attempt = randomUUID();
     const stored = await this.#claim(request, attempt).catch((error: unknown) => {
-      // Whether the claim was made before the database was lost, nobody knows.
+      // The database failed, so the claim may or may not be stored.
       if (!(error instanceof Problem)) this.#releases.releaseLater(attempt, this.#claimEnds());
       throw error;
     });
@@ -67,12 +67,12 @@ export class Idempotency {
     return { ...answer, replayed: false };
   }
 
-  /** When a claim that was made just now has run out for certain. */
+  /** Time after which a claim that was made just now has certainly expired. */
   #claimEnds(): number {
     return this.#now().getTime() + lockSeconds * 1000;
   }
 
-  /** @returns the stored answer, or undefined where this attempt is to make one. */
+  /** @returns the stored answer, or undefined when this attempt has the claim. */
   async #claim({ caller, key, body }: Repeatable, attempt: string): Promise<StoredAnswer | undefined> {
     const hash = createHash('sha256').update(canonicalJson(body)).digest('hex');
     const lock = sql<Date>`now() + make_interval(secs => ${lockSeconds})`;
@@ -98,10 +98,10 @@ export class Idempotency {
       .where('caller', '=', caller)
       .where('key', '=', key)
       .executeTakeFirst();
-    // The attempt that held it has failed in this very moment.
+    // The other attempt has just failed and released its claim.
     if (row === undefined) throw inProgress(1);
     if (row.attempt === attempt) return undefined;
-    if (row.request_hash !== hash) throw new Problem('idempotency-key-reused', 'This idempotency key was sent with another body before.');
+    if (row.request_hash !== hash) throw new Problem('idempotency-key-reused', 'This idempotency key was sent with another body earlier.');
     if (row.answer === null) throw inProgress(retryAfterSeconds(row.seconds_left));
     return row.answer;
   }
@@ -114,14 +114,14 @@ export class Idempotency {
         .where('attempt', '=', attempt)
         .execute();
     } catch (err) {
-      // What was asked for is done. A repetition finds it done.
-      this.#log.warn({ err }, 'answer of a repeatable request is not kept');
+      // The work is done. A repetition recognises its result.
+      this.#log.warn({ err }, 'answer of a repeatable request was not stored');
       this.#releases.releaseLater(attempt, claimEnds);
     }
   }
 }
 
-/** What tells a request from all others, for objects that it makes: a mark on them, and a UUID (version 8, RFC 9562). */
+/** Identifies a request on the objects that it creates: a mark, and a UUID (version 8, RFC 9562). */
 export function marksOf({ caller, key, body }: Repeatable): { readonly mark: string; readonly externalId: string } {
   const mark = createHash('sha256')
     .update(JSON.stringify([caller, key]))
@@ -134,8 +134,8 @@ export function marksOf({ caller, key, body }: Repeatable): { readonly mark: str
 }
 
 /**
- * When to try again: soon after the attempt has begun, later the longer it takes, and at the latest when its claim ends. Most attempts
- * take less than a second, and one whose process died holds its claim to the end.
+ * The remedy names the wait before the next try. It grows with the age of the attempt and ends with its claim. Most attempts take less than a
+ * second, but an attempt whose process died has its claim until the end.
  */
 function retryAfterSeconds(secondsLeft: number): number {
   return Math.max(1, Math.min(lockSeconds - secondsLeft, secondsLeft));

@@ -7,20 +7,20 @@ import type { IdempotencyTables } from '../store/tables/idempotency.ts';
 export interface ReleasesOptions {
   readonly db: Kysely<IdempotencyTables>;
   readonly log: Logger;
-  /** Milliseconds since some moment. */
+  /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** Ends what is under way: claims that are not released by then run out by themselves. */
+  /** Ends background work. Claims that are not released by then expire. */
   readonly signal: AbortSignal;
 }
 
 const backoff = { firstMs: 250, maxMs: 5_000 };
-/** Claims of one statement. */
+/** Most claims in one statement. */
 const batch = 500;
 
-/** Gives up claims of attempts that have ended without an answer; those the database does not take at once, in the background. */
+/** Releases the claims of attempts that ended without an answer. It tries again in the background while the database is away. */
 export class Releases {
   readonly #options: ReleasesOptions;
-  /** When each claim that waits runs out, by attempt. */
+  /** Expiry of each waiting claim, by attempt. */
   readonly #waiting = new Map<string, number>();
   #retrying = false;
 
@@ -28,17 +28,17 @@ export class Releases {
     this.#options = options;
   }
 
-  /** Releases it now, or else later. Never rejects. @param until when the claim runs out, as `now` tells it. */
+  /** Releases the claim now, or else later. Never rejects. @param until expiry of the claim, on the clock `now`. */
   async release(attempt: string, until: number): Promise<void> {
     try {
       await this.#delete([attempt]);
     } catch (err) {
-      this.#options.log.warn({ err }, 'claim of a repeatable request waits for the database to be released');
+      this.#options.log.warn({ err }, 'claim of a repeatable request not released, trying again later');
       this.releaseLater(attempt, until);
     }
   }
 
-  /** For whoever knows that the database has just failed, and does not wait for it again. */
+  /** Releases the claim in the background, for callers that must not wait for a failing database. */
   releaseLater(attempt: string, until: number): void {
     this.#waiting.set(attempt, until);
     if (!this.#retrying) void this.#retry();
@@ -59,13 +59,13 @@ export class Releases {
         failures = 0;
       } catch (err) {
         failures += 1;
-        log.debug({ err, claims: this.#waiting.size }, 'claims of repeatable requests still wait to be released');
+        log.debug({ err, claims: this.#waiting.size }, 'claims of repeatable requests not released yet');
       }
     }
     this.#retrying = false;
   }
 
-  /** An attempt that has taken over since is another one, and what has been answered stays. */
+  /** Keeps stored answers, and claims of other attempts. */
   async #delete(attempts: readonly string[]): Promise<void> {
     await this.#options.db.deleteFrom('idempotency_keys').where('attempt', 'in', attempts).where('answer', 'is', null).execute();
   }

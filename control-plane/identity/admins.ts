@@ -8,25 +8,25 @@ import { unauthenticated } from './unauthenticated.ts';
 export const permissions = ['tenants:read', 'tenants:write', 'tenants:delete', 'tenants:rotate', 'audit:read', 'templates:write'] as const;
 export type Permission = (typeof permissions)[number];
 
-/** Who asks the Admin API. */
+/** An administrator who calls the Admin API. */
 export interface Admin {
   readonly userId: string;
   readonly organizationId: string;
-  /** Slug of the role; undefined where the membership has none. */
+  /** Slug of the role; undefined when the membership has none. */
   readonly role: string | undefined;
   readonly permissions: ReadonlySet<string>;
-  /** Member of the platform's own organization: sees all tenants. */
+  /** Whether the administrator is a member of the platform's organization, which sees all tenants. */
   readonly platform: boolean;
-  /** Who is signed in as the user, where somebody of WorkOS' dashboard is: an e-mail address. */
+  /** E-mail address of the person who impersonates the user through WorkOS's dashboard. */
   readonly impersonator?: string;
 }
 
 export interface AdminsOptions {
   readonly tokens: SessionTokens;
-  /** What a user is in an organization now. Both throw ProviderUnavailable, or what the store throws, when nobody can tell. */
+  /** Present membership of a user in an organization. Both throw ProviderUnavailable, or errors of the store, when it cannot be determined. */
   readonly memberships: {
     lookup(userId: string, organizationId: string): Promise<Membership>;
-    /** Newer than `lookup`, and dearer. */
+    /** Asks WorkOS, so the answer is newer than that of `lookup` and costs more. */
     confirm(userId: string, organizationId: string): Promise<Membership>;
   };
   /** WorkOS organization whose members are administrators of the platform. */
@@ -34,8 +34,8 @@ export interface AdminsOptions {
 }
 
 /**
- * Tells who an administrator is. The token proves the sign-in and carries the permissions of the role; the membership decides whether
- * the user still has that role in that organization, because a token lives on for minutes after the user was removed.
+ * Authenticates administrators. The token proves the sign-in and has the permissions of the role. The membership decides whether the user
+ * still has that role, because a token stays valid for minutes after the user was removed.
  */
 export class Admins {
   readonly #options: AdminsOptions;
@@ -46,7 +46,7 @@ export class Admins {
 
   /**
    * @param authorization the header of that name.
-   * @throws Problem `unauthenticated` (401) with a challenge; ProviderUnavailable, or what the store throws, when nobody can tell.
+   * @throws Problem `unauthenticated` (401) with a challenge; ProviderUnavailable, or errors of the store, when the membership is unknown.
    */
   async authenticate(authorization: string | undefined): Promise<Admin> {
     const token = bearerToken(authorization);
@@ -55,10 +55,10 @@ export class Admins {
     const claims = await tokens.verify(token);
     const { userId, organizationId } = claims;
     let now = await memberships.lookup(userId, organizationId);
-    // A role that was given a moment ago is in the token before the news of it is here.
+    // A new role is in the token before its event reaches the mirror.
     if (!now.member || !sameRoles(now.roles, claims.roles)) now = await memberships.confirm(userId, organizationId);
-    if (!now.member) throw signInAgain('the user is no active member of the organization');
-    if (!sameRoles(now.roles, claims.roles)) throw signInAgain('the role has changed since the token was made');
+    if (!now.member) throw signInAgain('the user is not an active member of the organization');
+    if (!sameRoles(now.roles, claims.roles)) throw signInAgain('the role has changed since the token was issued');
     return {
       userId,
       organizationId,
@@ -70,12 +70,12 @@ export class Admins {
   }
 }
 
-/** Whether the administrator may know of the tenant. One that may not gets 404 `tenant-not-found`, as for a name that does not exist. */
+/** Whether the administrator may see the tenant. Tenants of other organizations are answered as not found. */
 export function canSee(admin: Admin, tenant: Tenant): boolean {
   return admin.platform || tenant.spec.organizationId === admin.organizationId;
 }
 
-/** @throws Problem `forbidden` (403) naming what is missing. */
+/** @throws Problem `forbidden` (403), which names the missing permission. */
 export function requirePermission(admin: Admin, permission: Permission): void {
   if (admin.permissions.has(permission)) return;
   throw new Problem('forbidden', `The permission ${permission} is required.`, {

@@ -6,21 +6,21 @@ const keySet = z.object({ keys: z.array(z.record(z.string(), z.unknown())) });
 export type KeySet = z.infer<typeof keySet>;
 
 const freshMs = 60_000;
-/** A domain that does not answer is not asked again so soon, while older keys serve. */
+/** Pause after a failed read, in milliseconds. Older keys are used meanwhile. */
 const pauseMs = 5_000;
 
-/** The public keys of the AuthKit domain, for pods, which have no way to the internet. */
+/** The public keys of the AuthKit domain, for pods, which cannot reach the internet. */
 export class OAuthKeys {
   readonly #url: string;
   readonly #cache = new ExpiringCache<KeySet>();
-  /** Monotonic milliseconds until which the last keys are given without asking. */
+  /** Monotonic milliseconds until which the last keys are used without a request. */
   #pausedUntil = 0;
 
   constructor(issuer: string) {
     this.#url = `${issuer}/oauth2/jwks`;
   }
 
-  /** The key set, at most a minute old; an older one while the domain does not answer, as keys outlive an outage. */
+  /** The key set, at most a minute old. While the domain does not answer, older keys are used: keys change rarely. */
   async current(): Promise<KeySet> {
     const known = this.#cache.last(this.#url);
     if (known !== undefined && performance.now() < this.#pausedUntil) return known;

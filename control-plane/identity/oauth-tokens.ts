@@ -4,18 +4,18 @@ import { isKeysUnavailable, refusalReason } from './jwt-errors.ts';
 import { unauthenticated } from './unauthenticated.ts';
 import { ProviderUnavailable } from './workos-connection.ts';
 
-/** What an access token of the AuthKit domain says: docs/workos-notes.md. */
+/** Claims of an access token of the AuthKit domain: docs/workos-notes.md. */
 export interface OAuthClaims {
   readonly userId: string;
-  /** Organization the user chose when signing in. */
+  /** Organization that the user chose at sign-in. */
   readonly organizationId: string | undefined;
-  /** URLs it was issued for. */
+  /** URLs that the token was issued for. */
   readonly audiences: readonly string[];
 }
 
 const claims = z.object({ sub: z.string().min(1), aud: z.union([z.string(), z.array(z.string())]), org_id: z.string().optional() });
 
-/** Verifies OAuth access tokens of the AuthKit domain: other keys and another issuer than those of session tokens. */
+/** Verifies OAuth access tokens of the AuthKit domain. Their keys and issuer differ from those of session tokens. */
 export class OAuthTokens {
   readonly #keys: JWTVerifyGetKey;
   readonly issuer: string;
@@ -26,7 +26,7 @@ export class OAuthTokens {
   }
 
   /**
-   * Whether the audience is acceptable is for the caller to say.
+   * Verifies everything except the audience, which the caller checks.
    * @throws Problem `unauthenticated` (401) with a challenge; ProviderUnavailable when the keys cannot be read.
    */
   async verify(token: string): Promise<OAuthClaims> {

@@ -4,19 +4,19 @@ import { codeOf, ProviderUnavailable, statusOf, type WorkosConnection } from './
 
 export { ProviderUnavailable } from './workos-connection.ts';
 
-/** What a user is in an organization. */
+/** A user's membership in an organization. */
 export type Membership =
   | { readonly member: false }
-  /** `roles` are slugs, `role` the primary one among them. */
+  /** `roles` are slugs; `role` is the primary one. */
   | { readonly member: true; readonly role: string; readonly roles: readonly string[] };
 
-/** A URL registered as OAuth resource: docs/workos-notes.md. */
+/** A URL that is registered as an OAuth resource: docs/workos-notes.md. */
 export interface RegisteredResource {
   readonly id: string;
   readonly uri: string;
 }
 
-/** An organization as far as Tenantry looks at it. */
+/** The fields of an organization that Tenantry uses. */
 export interface Organization {
   readonly id: string;
   readonly externalId: string | undefined;
@@ -26,10 +26,10 @@ export interface Organization {
 const resourcesPath = '/user_management/authkit_oauth_resources';
 const organizationMs = 300_000;
 
-/** Recorded in place of an invitation's identifier for somebody who was a member already, and must not be invited when they have gone. */
+/** Recorded in place of an invitation's identifier for a person who was already a member. They are not invited again after leaving. */
 export const notNeeded = 'not-needed';
 
-/** What Tenantry changes at WorkOS, and what it looks up to do so. Every failure to answer is a ProviderUnavailable. */
+/** Tenantry's changes at WorkOS, and the lookups for them. Every missing answer is a ProviderUnavailable. */
 export class IdentityProvider {
   readonly #connection: WorkosConnection;
   readonly #organizations = new ExpiringCache<Organization | undefined>({ maxEntries: 50_000 });
@@ -38,7 +38,7 @@ export class IdentityProvider {
     this.#connection = connection;
   }
 
-  /** The organization as it was within the last five minutes; undefined where there is none, which is not remembered. */
+  /** The organization, at most five minutes old; undefined when it does not exist. A missing organization is not cached. */
   organization(id: string): Promise<Organization | undefined> {
     const ask = () =>
       this.#connection.read('reading an organization', (sdk) =>
@@ -47,12 +47,12 @@ export class IdentityProvider {
     return this.#organizations.get(id, ask, (found) => (found === undefined ? 0 : organizationMs));
   }
 
-  /** Has the organization read anew when it is asked for next. */
+  /** Removes the organization from the cache. */
   forgetOrganization(id: string): void {
     this.#organizations.forget(id);
   }
 
-  /** Identifiers of all organizations of the environment. Each is remembered as if it had been asked for. */
+  /** Identifiers of all organizations of the environment. All organizations are cached. */
   organizationIds(): Promise<ReadonlySet<string>> {
     return this.#connection.read('listing organizations', async (sdk) => {
       const ids = new Set<string>();
@@ -69,14 +69,14 @@ export class IdentityProvider {
     });
   }
 
-  /** The organization that carries the external id, as it is now. */
+  /** Reads the organization with the external id. */
   findOrganization(externalId: string): Promise<Organization | undefined> {
     return this.#connection.read('finding an organization', (sdk) =>
       foundBy(async () => organizationOf(await sdk.organizations.getOrganizationByExternalId(externalId))),
     );
   }
 
-  /** Creates an organization. @returns undefined where one carries the external id already. */
+  /** Creates an organization. @returns undefined when an organization with the external id exists. */
   createOrganization(wanted: {
     readonly name: string;
     readonly externalId: string;
@@ -92,15 +92,15 @@ export class IdentityProvider {
     });
   }
 
-  /** Writes all metadata of an organization: whether WorkOS keeps keys that are left out, its reference does not say. */
+  /** Writes all metadata of an organization. WorkOS's reference does not say whether it keeps keys that are left out. */
   async setMetadata(id: string, metadata: Record<string, string>): Promise<void> {
     await this.#connection.write('marking an organization', (sdk) => sdk.organizations.updateOrganization({ organization: id, metadata }));
     this.forgetOrganization(id);
   }
 
   /**
-   * Invites somebody to an organization, unless that was done before: then that invitation counts, whatever became of it.
-   * @returns the invitation's identifier, or `notNeeded` for who is a member already.
+   * Invites a person to an organization, unless an invitation exists in any state.
+   * @returns the invitation's identifier, or `notNeeded` for a person who is already a member.
    */
   async ensureInvitation(email: string, organizationId: string, roleSlug: string): Promise<string> {
     const before = await this.#connection.read('finding an invitation', async (sdk) => {
@@ -118,7 +118,7 @@ export class IdentityProvider {
     });
   }
 
-  /** Registers a URL as OAuth resource. One that is registered already, by a pass that did not get to record it, is found again. */
+  /** Registers a URL as an OAuth resource. It finds the registration of an earlier pass that did not record it. */
   async registerResource(uri: string): Promise<RegisteredResource> {
     const created = await this.#connection.write('registering an OAuth resource', async (sdk) => {
       try {
@@ -150,7 +150,7 @@ export class IdentityProvider {
     });
   }
 
-  /** Removes a registration; one that is gone already is success. */
+  /** Removes a registration. A missing registration counts as removed. */
   async removeResource(id: string): Promise<void> {
     await this.#connection.write('removing an OAuth resource', async (sdk) => {
       try {

@@ -4,14 +4,14 @@ import { isKeysUnavailable, refusalReason } from './jwt-errors.ts';
 import { ProviderUnavailable } from './provider.ts';
 import { unauthenticated } from './unauthenticated.ts';
 
-/** What a session token says: https://workos.com/docs/reference/authkit/session-tokens. */
+/** Claims of a session token: https://workos.com/docs/reference/authkit/session-tokens. */
 export interface SessionClaims {
   readonly userId: string;
   readonly organizationId: string;
-  /** Slugs of the roles the user had when the token was made; the first is the one named `role`. */
+  /** Slugs of the user's roles when the token was issued. The first is the claim `role`. */
   readonly roles: readonly string[];
   readonly permissions: ReadonlySet<string>;
-  /** E-mail address of who has signed in as the user, where somebody does so at WorkOS: https://workos.com/docs/authkit/impersonation */
+  /** E-mail address of the person who impersonates the user: https://workos.com/docs/authkit/impersonation */
   readonly impersonator: string | undefined;
 }
 
@@ -24,7 +24,7 @@ const claims = z.object({
   act: z.object({ sub: z.string().min(1) }).optional(),
 });
 
-/** Verifies AuthKit session access tokens: signature by the environment's keys, issuer, expiry, RS256 alone. */
+/** Verifies AuthKit session access tokens: signature with the environment's keys, issuer, expiry, and RS256 as the only algorithm. */
 export class SessionTokens {
   readonly #keys: JWTVerifyGetKey;
   readonly #issuer: string;
@@ -34,7 +34,7 @@ export class SessionTokens {
     this.#issuer = options.issuer;
   }
 
-  /** Who signed in, in whatever organization or none. @throws as `verify` does. */
+  /** The signed-in user, with any organization or none. @throws the errors of `verify`. */
   async subject(token: string): Promise<{ readonly userId: string; readonly organizationId: string | undefined }> {
     const known = claims.partial({ org_id: true }).safeParse(await this.#payload(token));
     if (!known.success) throw invalid();
@@ -45,7 +45,7 @@ export class SessionTokens {
   async verify(token: string): Promise<SessionClaims> {
     const known = claims.safeParse(await this.#payload(token));
     if (!known.success && known.error.issues.every(({ path }) => path[0] === 'org_id')) {
-      const reason = 'the token is for no organization';
+      const reason = 'the token has no organization';
       throw unauthenticated(`Sign in to an organization: ${reason}.`, reason);
     }
     if (!known.success) throw invalid();

@@ -7,11 +7,11 @@ export interface ConnectionOptions {
   readonly clientId: string;
   /** Origin of the API. */
   readonly apiUrl: string;
-  /** Told of each request to WorkOS. */
+  /** Called after each request to WorkOS. */
   readonly observe?: (operation: string, outcome: 'ok' | 'refused' | 'unavailable') => void;
 }
 
-/** WorkOS did not answer, or refuses this installation's API key. Says nothing of what was sent. */
+/** WorkOS did not answer or refused this installation's API key. The error has no data of the request. */
 export class ProviderUnavailable extends Error {
   /** HTTP status; undefined when there was no answer. */
   readonly status: number | undefined;
@@ -24,26 +24,25 @@ export class ProviderUnavailable extends Error {
 
 function saidOf(status: number | undefined): string {
   if (status === 401 || status === 403) return `WorkOS refused the API key (HTTP ${status}): correct WORKOS_API_KEY`;
-  if (status === 429) return 'WorkOS takes no more requests at present (HTTP 429)';
+  if (status === 429) return 'WorkOS limits requests at present (HTTP 429)';
   return `WorkOS ${status === undefined ? 'did not answer' : `answered HTTP ${status}`}`;
 }
 
 /**
- * How long a caller waits at worst. The SDK's own three retries are off: against a host that is down they take six seconds, and they obey
- * a Retry-After of up to a minute, while the caller is a tenant's user in the midst of a request. Instead a read that failed at once, as
- * over a kept connection that the server had closed, is sent once more; so 1 s + 0.2 s + 4 s is the longest. Whatever works in the
- * background has a back-off of its own.
+ * Time limits of requests. The SDK's three retries are off: they take six seconds against a host that is down, and they wait up to a minute
+ * for a Retry-After, while a tenant's user waits for an answer. Instead, a read that fails at once is sent once more, for example when the
+ * server has closed a kept connection. The longest wait is 1 s + 0.2 s + 4 s. Background work has its own back-off.
  */
 const timeoutMs = 4_000;
 const quickMs = 1_000;
 const againMs = 200;
 
-/** Requests to WorkOS by its SDK. Every failure is a ProviderUnavailable; an outage is remembered for moments, so that it is not stormed. */
+/** Sends requests to WorkOS with its SDK. Every failure is a ProviderUnavailable. Circuit breakers spare WorkOS during an outage. */
 export class WorkosConnection {
   readonly sdk: WorkOS;
   readonly #clientId: string;
   readonly #observe: NonNullable<ConnectionOptions['observe']>;
-  /** By operation: events that cannot be read say nothing of memberships. */
+  /** By operation, because a failing operation says nothing about the others. */
   readonly #gates = new Map<string, CircuitBreaker>();
 
   constructor(options: ConnectionOptions) {
@@ -112,33 +111,33 @@ export class WorkosConnection {
   }
 }
 
-/** HTTP status an error of the SDK carries. */
+/** HTTP status of an error of the SDK. */
 export function statusOf(error: unknown): number | undefined {
   return error instanceof Error && 'status' in error && typeof error.status === 'number' ? error.status : undefined;
 }
 
-/** Whether WorkOS understood and refused what was asked; asking again changes nothing. */
+/** Whether WorkOS understood and refused the request, so that a repetition does not help. */
 export function isRefusal(error: unknown): error is ProviderUnavailable {
   return error instanceof ProviderUnavailable && [400, 404, 409, 422].includes(error.status ?? 0);
 }
 
-/** WorkOS's own word for what went wrong, as its errors carry it. */
+/** WorkOS's error code. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** Whether the same request may well succeed a moment later: no answer, or a failure of WorkOS itself. */
+/** Whether the same request may succeed a moment later: there was no answer, or WorkOS itself failed. */
 function isPassing(error: unknown): boolean {
   const status = statusOf(error);
   return status === undefined || status >= 500;
 }
 
-/** How long WorkOS wants to be left alone, in milliseconds: its limit is the environment's, and asking on would only prolong it. */
+/** Pause that WorkOS asks for, in milliseconds. Its limit holds for the environment, and more requests would prolong the pause. */
 function retryAfterMs(error: unknown): number {
   return error instanceof RateLimitExceededException ? (error.retryAfter ?? 0) * 1000 : 0;
 }
 
-/** The SDK's errors carry answers, which may hold personal data; the log gets name and message. */
+/** Name and message of an error, for the log. The SDK's errors also have answers, which may contain personal data. */
 function withoutBody(error: unknown): Error {
   return new Error(error instanceof Error ? `${error.name}: ${error.message}` : 'unknown');
 }

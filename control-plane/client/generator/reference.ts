@@ -28,7 +28,7 @@ interface Document {
   readonly components: { readonly schemas: Readonly<Record<string, Json>> };
 }
 
-/** The OpenAPI document as a page for people, in Markdown. */
+/** Renders the OpenAPI document as a Markdown page. */
 export function referenceOf(input: object): string {
   const { info, tags = [], paths, components } = input as Document;
   const operations = Object.entries(paths).flatMap(([path, methods]) =>

@@ -97,7 +97,7 @@ describe('refused with 401 and a challenge', () => {
   });
 
   test.each<[string, Membership, string]>([
-    ['a user who is no member any more', { member: false }, 'no active member'],
+    ['a user who is no member any more', { member: false }, 'not an active member'],
     ['a role that has changed', { member: true, role: 'viewer', roles: ['viewer'] }, 'role has changed'],
     ['a role that was added', { member: true, role: 'tenant-admin', roles: ['tenant-admin', 'viewer'] }, 'role has changed'],
   ])('%s', async (_name, membership, reason) => {
