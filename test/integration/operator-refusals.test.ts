@@ -21,7 +21,7 @@ async function apply(name: string, spec: unknown): Promise<{ code: number; stder
 }
 
 interface Refusal {
-  readonly errors: readonly { readonly pointer: string; readonly message: string }[];
+  readonly errors: readonly { readonly pointer: string; readonly detail: string }[];
 }
 
 async function createByApi(name: string, spec: object): Promise<{ status: number; body: Refusal }> {
@@ -226,7 +226,7 @@ describe('a tenant that nobody can serve is Stalled and says what to do', () => 
     const { status, body } = await createByApi(name, { ...withoutDatabase, containers });
     expect(status).toBe(422);
     expect(body.errors).not.toEqual([]);
-    for (const fault of body.errors) expect(said).toContain(`/spec${fault.pointer} ${fault.message}`);
+    for (const fault of body.errors) expect(said).toContain(`/spec${fault.pointer} ${fault.detail}`);
   });
 
   const withParameters = (name: string, parameters: object) => ({
