@@ -493,7 +493,7 @@ export interface paths {
         };
         /**
          * Keys of the users' tokens
-         * @description Those of the AuthKit domain, at most a minute old; while the domain does not answer, the last ones.
+         * @description The keys of the AuthKit domain, at most a minute old. While the domain does not answer, the last known keys.
          */
         get: operations["getUserKeys"];
         put?: never;
@@ -512,8 +512,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whether a user is a member of the pod's tenant
-         * @description The tenant is that of the token. Whoever is no user, such as an application, is a member of nothing.
+         * Check whether a user is a member of the pod's tenant
+         * @description The token decides the tenant. A subject that is not a user, such as an application, is not a member of any organization.
          */
         get: operations["getMember"];
         put?: never;
@@ -575,7 +575,7 @@ export interface paths {
         put?: never;
         /**
          * Receive an event of WorkOS
-         * @description For WorkOS alone. The body is an event as https://workos.com/docs/events describes it.
+         * @description Only WorkOS calls this. The body is an event: https://workos.com/docs/events.
          */
         post: operations["receiveWebhook"];
         delete?: never;
@@ -7405,7 +7405,7 @@ export interface operations {
                         role: string;
                         permissions: string[];
                         /**
-                         * @description Tools the roles give: none, those that only read, or all.
+                         * @description Tools that the roles allow: none, only tools that read, or all.
                          * @enum {string}
                          */
                         access: "none" | "read" | "all";
@@ -7695,7 +7695,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         /**
-                         * @description known: this event had arrived before; nothing was done.
+                         * @description applied: the event was applied. known: the event had arrived before, or it concerns an organization that is not mirrored.
                          * @enum {string}
                          */
                         outcome: "applied" | "known";

@@ -5,16 +5,16 @@ interface Entry<T> {
   readonly until: number;
 }
 
-/** Answers of this replica, by organization and user. Each is dropped when it is old, or when somebody tells that it may have changed. */
+/** Cached answers of this replica, by organization and user. An answer is dropped when it expires or when its membership may have changed. */
 export class Answers<T> {
   readonly #organizations = new Map<string, Map<string, Entry<T>>>();
   readonly #maxEntries: number;
   readonly #now: () => number;
   #size = 0;
-  /** Grows with every dropping, so that an answer read before one is not remembered after it. */
+  /** Increases with every drop, so that an answer that was read before a drop is not cached after it. */
   #drops = 0;
 
-  /** @param now milliseconds, of any origin. */
+  /** @param now milliseconds of a monotonic clock. */
   constructor(options: { readonly maxEntries: number; readonly now: () => number }) {
     this.#maxEntries = options.maxEntries;
     this.#now = options.now;
@@ -25,12 +25,12 @@ export class Answers<T> {
     return entry !== undefined && entry.until > this.#now() ? entry.value : undefined;
   }
 
-  /** To be called before an answer is looked up; its result goes to `put`. */
+  /** Call it before an answer is looked up, and pass its result to `put`. */
   begin(): number {
     return this.#drops;
   }
 
-  /** Remembers an answer until `until`, unless any were dropped since `begun`. */
+  /** Caches an answer until `until`, unless answers were dropped since `begun`. */
   put(organizationId: string, userId: string, value: T, until: number, begun: number): void {
     if (begun !== this.#drops) return;
     if (this.#size >= this.#maxEntries) this.#forget();
@@ -60,7 +60,7 @@ export class Answers<T> {
     this.#size = 0;
   }
 
-  /** Makes room: what has ended goes, or all if that is not enough. They are good for seconds and cheap to have again. */
+  /** Removes expired answers, or all if that is not enough. Answers last for seconds, and a new lookup is cheap. */
   #forget(): void {
     const now = this.#now();
     for (const [id, users] of this.#organizations) {

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 
-/** Channel on which replicas tell each other whose memberships changed. */
+/** Channel of the notifications about changed memberships between replicas. */
 export const channel = 'memberships';
 
-/** Whose answers are not to be given any more: of a user, of an organization, or of a user in an organization. */
+/** The answers that are no longer valid: of a user, of an organization, or of a user in an organization. */
 export interface Changed {
   readonly organizationId?: string | undefined;
   readonly userId?: string | undefined;
@@ -14,7 +14,7 @@ const changed = z.array(z.object({ organizationId: z.string().optional(), userId
 /** PostgreSQL takes 8,000 bytes a notification: https://www.postgresql.org/docs/current/sql-notify.html */
 const perPayload = 50;
 
-/** The texts of the notifications that tell of `all`. */
+/** The payloads of notifications about `all`. */
 export function payloadOf(all: readonly Changed[]): string[] {
   const payloads: string[] = [];
   for (let start = 0; start < all.length; start += perPayload) {
@@ -24,7 +24,7 @@ export function payloadOf(all: readonly Changed[]): string[] {
   return payloads;
 }
 
-/** What a notification told; undefined for a text that is none of ours. */
+/** Reads the payload of a notification; undefined for an unknown text. */
 export function readPayload(payload: string): readonly Changed[] | undefined {
   try {
     return changed.parse(JSON.parse(payload));

@@ -11,7 +11,7 @@ import { ReadBudget } from './read-budget.ts';
 import { MembershipSource } from './source.ts';
 
 export interface MembershipTuning {
-  /** Milliseconds between two polls of events; infinite to not poll. */
+  /** Milliseconds between two polls of events; infinite for no polls. */
   readonly pollMs: number;
   readonly timing: MembershipTiming;
 }
@@ -24,11 +24,11 @@ export interface MembershipParts {
   readonly log: Logger;
   readonly registry: Registry;
   readonly tuning: MembershipTuning;
-  /** Told of an organization of which something happened that concerns all its members, as when it was deleted. The news may be lost. */
+  /** Called for a change of a whole organization, such as its deletion. Calls may be missed. */
   readonly onOrganizationChanged: (id: string) => void;
 }
 
-/** The mirror of memberships, with what feeds it and what reads it. */
+/** Creates the membership mirror with its sources and readers. */
 export function createMemberships({ connection, store, log, registry, tuning, onOrganizationChanged }: MembershipParts) {
   const mirror = new Mirror(store);
   const source = new MembershipSource(connection, new ReadBudget(store));

@@ -7,14 +7,14 @@ import type { Mirror } from './mirror.ts';
 import { mirroredEvents, organizationOf } from './news.ts';
 import { type EventPage, type MembershipSource, type Position, PositionLost } from './source.ts';
 
-/** How far back events are read again where there is none to continue after: clocks differ, and WorkOS may tell some late. */
+/** Minutes of events that are read again without an event to continue after. Clocks differ, and WorkOS may list events late. */
 const overlapMinutes = 5;
-/** An event older than this is no place to continue from: WorkOS forgets events after 30 days. */
+/** Largest age of an event to continue after. WorkOS deletes events after 30 days. */
 const staleDays = 7;
-/** After so long without a poll the events in between may be gone. */
+/** Longest time without a poll after which no events have been missed. */
 const gapDays = 25;
 const pruneEveryMs = 3_600_000;
-/** Every so many polls the overlap is read again: WorkOS does not promise to tell events in the order of their identifiers. */
+/** Number of polls after which the overlap is read again. WorkOS does not guarantee that events are ordered by identifier. */
 const overlapEvery = 12;
 
 const hourMs = 3_600_000;
@@ -30,8 +30,8 @@ export interface EventPollOptions {
 }
 
 /**
- * Reads WorkOS's events to their end, again and again, so that the mirror is right even where no webhook arrives. Run by the replica that
- * leads; two that run at once do no harm, because every event is applied once and old news changes nothing.
+ * Polls WorkOS's events, so that the mirror is right without webhooks too. The leading replica runs it. Two polls at the same time do no harm,
+ * because every event is applied once and older events never overwrite newer data.
  */
 export class EventPoll {
   readonly #options: EventPollOptions;
@@ -43,15 +43,15 @@ export class EventPoll {
     this.#db = options.store.db;
     this.#misunderstood = new Counter({
       name: 'tenantry_workos_events_misunderstood_total',
-      help: 'Events of WorkOS whose form is not known; their organizations are listed again.',
+      help: 'Events of WorkOS with an unknown form. Their organizations are listed again.',
       labelNames: ['event'],
       registers: [options.registry],
     });
-    // Present from the start, so that a rate has a zero to begin with.
+    // Present from the start, so that a rate starts at zero.
     for (const event of [...mirroredEvents, 'unreadable']) this.#misunderstood.inc({ event }, 0);
   }
 
-  /** Polls until `signal` aborts. A poll that fails is tried again at the next turn; meanwhile what is known grows old, and lookups list. */
+  /** Polls until `signal` aborts. A failed poll is tried again after the interval. Meanwhile the mirror becomes too old, and lookups list. */
   async run(signal: AbortSignal): Promise<void> {
     const { log, everyMs, mirror } = this.#options;
     let pruned = performance.now();
@@ -64,14 +64,14 @@ export class EventPoll {
           await mirror.prune();
         }
       } catch (err) {
-        if (failures++ % 12 === 0 && !signal.aborted) log.warn({ err }, 'events of WorkOS not read');
+        if (failures++ % 12 === 0 && !signal.aborted) log.warn({ err }, 'events of WorkOS cannot be read');
       }
       await delay(everyMs * (0.9 + 0.2 * Math.random()), undefined, { signal }).catch(() => {});
     }
   }
 
   /**
-   * Reads to the end once, and notes that what is known was complete when this began.
+   * Reads all new events, and records the beginning of the poll as the time at which the mirror was complete.
    * @param overlap whether to read the last minutes again.
    */
   async poll(signal: AbortSignal, overlap = false): Promise<void> {
@@ -83,7 +83,7 @@ export class EventPoll {
         page = await this.#options.source.events(position);
       } catch (error) {
         if (!(error instanceof PositionLost)) throw error;
-        this.#options.log.warn({ err: error }, 'place in the events of WorkOS lost, listing all organizations again');
+        this.#options.log.warn({ err: error }, 'position in the events of WorkOS lost, listing all organizations again');
         await this.#startOver();
         position = await this.#position(false);
         continue;
@@ -117,7 +117,7 @@ export class EventPoll {
       this.#misunderstood.inc({ event: event.event });
       log.error(
         { err: error, event: event.id, kind: event.event, organization: organizationOf(event) },
-        'event not understood, listing anew',
+        'event not understood, listing again',
       );
     }
     if (unreadable === 0) return;
@@ -126,7 +126,7 @@ export class EventPoll {
     await mirror.forgetListings(undefined);
   }
 
-  /** Where to go on; at the very start, or after a gap too long to read up, from a little while ago, with nothing taken for known. */
+  /** The position to continue from. At the first start, or after too long a gap, it is a few minutes ago, and all listings are invalid. */
   async #position(overlap: boolean): Promise<Position> {
     const cursor = await this.#db.selectFrom('membership_cursors').selectAll().where('name', '=', 'events').executeTakeFirst();
     if (cursor === undefined || Date.now() - cursor.since.getTime() > gapDays * 24 * hourMs) {

@@ -10,29 +10,29 @@ import type { OrganizationListing } from './organization-listing.ts';
 import { isListingDue } from './resync-period.ts';
 import type { MembershipSource } from './source.ts';
 
-/** Milliseconds. */
+/** Time limits, in milliseconds. */
 export interface MembershipTiming {
-  /** An answer of this replica is given again for so long at most. */
+  /** Longest lifetime of a cached answer of this replica. */
   readonly answerMs: number;
-  /** Nothing is answered from what was complete longer ago. */
+  /** Largest age of evidence that an answer may rest on. */
   readonly evidenceMs: number;
-  /** A no is given again for so long at most. */
+  /** Longest lifetime of a cached negative answer. */
   readonly noMs: number;
-  /** What WorkOS was asked so recently it is not asked again. */
+  /** Time in which the same question is not sent to WorkOS again. */
   readonly confirmMs: number;
 }
 
 /**
- * With a poll of events every 5 s. A member removed at WorkOS is out at the latest:
+ * Events are polled every 5 s. A member who was removed at WorkOS loses access after at most:
  *
- *     20 s  after which nothing is answered from older evidence (evidenceMs), in memory or in the database,
- *   + 30 s  for which a sidecar believes a yes (templates/runtime/mcp/memberships.ts)
- *   = 50 s  of the 60 s promised; 10 s are left for WorkOS to tell of its own change and for requests under way.
+ *     20 s  largest age of evidence (evidenceMs), in memory or in the database,
+ *   + 30 s  for which a sidecar trusts a positive answer (templates/runtime/mcp/memberships.ts)
+ *   = 50 s  of the promised 60 s; 10 s are left for WorkOS to publish the change and for requests under way.
  *
- * That holds whichever path fails, because evidence ages by itself. With a webhook or NOTIFY lost: an event is polled within 5 s, an
- * answer in memory ends within 10 s. Without the Events API: a webhook drops the answer at once, and once the last poll is 20 s old an
- * organization is listed before anybody is told yes. With WorkOS silent: yes for at most 20 s more, then 503. A removal whose webhook and
- * event are both lost, while events are polled, counts with the next listing, after an hour at the latest (resync-period.ts).
+ * This holds for every failure, because evidence ages by itself. If a webhook or NOTIFY is lost, the event is polled within 5 s and an
+ * answer in memory expires within 10 s. Without the Events API, a webhook drops the answer at once. When the last poll is 20 s old, an
+ * organization is listed before any positive answer. If WorkOS does not answer, positive answers last for 20 s, then requests get 503. If the
+ * webhook and the event of a removal are both lost, the next listing finds the removal, after at most an hour (resync-period.ts).
  */
 export const membershipTiming: MembershipTiming = { answerMs: 10_000, evidenceMs: 20_000, noMs: 3_000, confirmMs: 2_000 };
 
@@ -48,23 +48,23 @@ export interface MembershipsOptions {
 
 interface Answer {
   readonly membership: Membership;
-  /** When what it rests on was known to be complete. */
+  /** Time at which the evidence was complete. */
   readonly asOf: number;
-  /** Whether WorkOS was asked for it, and not only the mirror. */
+  /** Whether WorkOS was asked, and not only the mirror. */
   readonly asked: boolean;
 }
 
-/** Answers held in memory: some 200 bytes each. */
+/** Most answers in memory, each of about 200 bytes. */
 const maxAnswers = 50_000;
 
-/** Whether a user is an active member of an organization, and in which roles: from the mirror, which is only believed while it is fresh. */
+/** Answers whether a user is an active member of an organization, and with which roles. It trusts the mirror only while it is fresh. */
 export class Memberships {
   readonly #options: MembershipsOptions;
   readonly #answers: Answers<Answer>;
   readonly #asking = new Map<string, Promise<Answer>>();
-  /** What WorkOS said of users in all organizations. A user who has just signed in asks again and again while a page loads. */
+  /** WorkOS's answers about users in all organizations. A user's client asks repeatedly after sign-in. */
   readonly #ofUsers: ExpiringCache<readonly MembershipRecord[]>;
-  /** Organizations that are being listed again, or were a moment ago: where that fails, their many members do not use up the reads of others. */
+  /** Organizations that are being listed, or were a moment ago. If listing one fails, its members must not use up the reads of others. */
   readonly #listedAgain: ExpiringCache<unknown>;
 
   constructor(options: MembershipsOptions) {
@@ -83,14 +83,14 @@ export class Memberships {
     );
   }
 
-  /** @throws ProviderUnavailable when it can neither be known nor asked; what the store throws when the database is away. */
+  /** @throws ProviderUnavailable when the mirror is not fresh and WorkOS does not answer; errors of the store when the database is away. */
   async lookup(userId: string, organizationId: string): Promise<Membership> {
     return (await this.#current(userId, organizationId)).membership;
   }
 
   /**
-   * Like lookup, but what WorkOS says at this moment, within two seconds: for whoever is about to be refused though a change that has not
-   * arrived yet may have let them in. @throws as lookup does.
+   * Like `lookup`, but with an answer of WorkOS that is at most two seconds old. Use it before refusing a user, because a change that admits
+   * the user may not have arrived yet. @throws the errors of `lookup`.
    */
   async confirm(userId: string, organizationId: string): Promise<Membership> {
     const known = await this.#current(userId, organizationId);
@@ -99,8 +99,8 @@ export class Memberships {
   }
 
   /**
-   * The user's primary role in each of the organizations where they are an active member: from the mirror while it is fresh for all of
-   * them, else as WorkOS says it. @throws as lookup does.
+   * The user's primary role in each organization with an active membership. It comes from the mirror if that is fresh for all organizations,
+   * else from WorkOS. @throws the errors of `lookup`.
    */
   async rolesIn(userId: string, organizationIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const [first, ...more] = organizationIds;
@@ -116,7 +116,7 @@ export class Memberships {
     });
     for (const [id, { listed }] of known) this.#listInTime(id, listed);
     const fresh = organizationIds.every((id) => this.#isFresh(known.get(id)));
-    // Somebody who is a member of none may have become one a moment ago.
+    // A user without memberships may have become a member a moment ago.
     if (fresh && roles.length > 0) return new Map(roles);
     const asked = await this.#ofUsers.get(
       userId,
@@ -143,23 +143,23 @@ export class Memberships {
     const first = await this.#read(userId, organizationId);
     if (first.finding.removed) return this.#remember(userId, organizationId, first, true);
     if (!this.#isFresh(first.finding)) {
-      // Too large to wait for: WorkOS is asked for this one user meanwhile.
+      // The listing takes too long to wait for, so WorkOS is asked for this user alone.
       if (!(await this.#options.listing.run(organizationId))) return this.#ask(userId, organizationId);
       const second = await this.#read(userId, organizationId);
-      // Slower than evidence may be old: nobody can tell.
+      // The lookup took longer than evidence may age, so the answer is unknown.
       if (!this.#isFresh(second.finding)) throw new ProviderUnavailable('listing memberships', undefined);
       return this.#remember(userId, organizationId, second, true);
     }
     this.#listInTime(organizationId, first.finding.listed);
     if (first.finding.roles !== undefined) return this.#remember(userId, organizationId, first, false);
-    // Perhaps a member of some seconds ago. Members themselves cost no request; strangers that hold a token for here are few.
+    // The user may have become a member some seconds ago. Few users with a token are not members, so the request to WorkOS is rare.
     return this.#ask(userId, organizationId).catch((error: unknown) => {
       if (error instanceof ProviderUnavailable) return this.#remember(userId, organizationId, first, false);
       throw error;
     });
   }
 
-  /** Has the organization listed again when it is time for it. Nobody waits for that, or minds a failure: it is tried again by who asks next. */
+  /** Starts a listing of the organization when it is due. It runs in the background. After a failure the next lookup tries again. */
   #listInTime(organizationId: string, listed: number | undefined): void {
     if (listed === undefined || !isListingDue(organizationId, listed)) return;
     void this.#listedAgain.get(
@@ -169,7 +169,7 @@ export class Memberships {
     );
   }
 
-  /** Asks WorkOS for this one user and enters the answer. */
+  /** Asks WorkOS for this user and stores the answer in the mirror. */
   async #ask(userId: string, organizationId: string): Promise<Answer> {
     const { source, mirror } = this.#options;
     const begun = this.#answers.begin();
@@ -188,7 +188,7 @@ export class Memberships {
 
   async #read(userId: string, organizationId: string): Promise<Reading> {
     const begun = this.#answers.begin();
-    // Before the database is asked, so that evidence is taken for older than it is, never for younger.
+    // Taken before the query, so that evidence never seems younger than it is.
     const at = this.#options.now();
     return { finding: await this.#options.mirror.find(userId, organizationId), at, begun };
   }
@@ -215,7 +215,7 @@ export class Memberships {
 
 interface Reading {
   readonly finding: Finding;
-  /** When it was asked for. */
+  /** Time of the request. */
   readonly at: number;
   readonly begun: number;
 }

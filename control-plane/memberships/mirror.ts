@@ -6,15 +6,15 @@ import { type Changed, channel, payloadOf } from './changed.ts';
 import { type MembershipRecord, type News, newsOf, organizationOf, type ProviderEvent } from './news.ts';
 import { listingMs } from './resync-period.ts';
 
-/** What the mirror knows of one user in one organization. */
+/** The mirror's data about one user in one organization. */
 export interface Finding {
-  /** Slugs of the active membership; undefined where there is none. */
+  /** Slugs of the roles of the active membership; undefined without one. */
   readonly roles: readonly string[] | undefined;
-  /** Milliseconds since what is known was known to be complete; undefined where the organization was never listed. */
+  /** Milliseconds since the data was known to be complete; undefined if the organization was never listed. */
   readonly age: number | undefined;
-  /** Milliseconds since the organization was listed; undefined where it never was. */
+  /** Milliseconds since the organization was listed; undefined if it never was. */
   readonly listed: number | undefined;
-  /** The user or the organization was deleted at WorkOS. */
+  /** Whether the user or the organization was deleted at WorkOS. */
   readonly removed: boolean;
 }
 
@@ -22,29 +22,29 @@ interface Identified {
   /** Of the event. */
   readonly id: string;
   readonly news: News | undefined;
-  /** Whose listing may not be believed any more, because nobody understands the event: of an organization, or of all. */
+  /** The listings that an unknown event makes invalid: of one organization, or of all. */
   readonly doubt?: { readonly organizationId: string | undefined };
 }
 
-/** An event that nobody understands. */
+/** An event with an unknown form. */
 export interface Misunderstood {
   readonly event: ProviderEvent;
   readonly error: ZodError;
 }
 
 /**
- * Of `o`, an organization, and `c`, the cursor of events. What was listed is kept complete by events, but not beyond the time a listing
- * counts for.
+ * Age of the data about an organization `o` with the cursor of events `c`. Events keep a listing complete, but only until the listing itself
+ * expires.
  */
 const ages = sql`
   (extract(epoch FROM clock_timestamp() - greatest(o.synced_at,
     CASE WHEN o.synced_at > clock_timestamp() - make_interval(secs => ${listingMs / 1000}) THEN c.polled_at END)) * 1000)::float8 AS age,
   (extract(epoch FROM clock_timestamp() - o.synced_at) * 1000)::float8 AS listed`;
 
-/** Tombstones and identifiers of events are kept longer than WorkOS can tell of them again. */
+/** Tombstones and identifiers of events are kept longer than WorkOS can send them again. */
 const keptDays = 35;
 
-/** The tables of memberships: what is written to them and read from them. Every change is told to all replicas when it is committed. */
+/** Writes and reads the tables of memberships. Every commit notifies all replicas of its changes. */
 export class Mirror {
   readonly #db: Store['db'];
 
@@ -72,7 +72,7 @@ export class Mirror {
     };
   }
 
-  /** What the mirror knows of one user in several organizations: of each that was listed. */
+  /** The mirror's data about one user in those of the organizations that were listed. */
   async findIn(userId: string, organizationIds: readonly string[]): Promise<ReadonlyMap<string, Finding>> {
     const { rows } = await sql<{ id: string; roles: string[] | null; age: number; listed: number; removed: boolean }>`
       SELECT o.id,
@@ -86,21 +86,21 @@ export class Mirror {
     return new Map(rows.map(({ id, roles, ...rest }) => [id, { ...rest, roles: roles ?? undefined }]));
   }
 
-  /** The time of the database. */
+  /** Present time of the database. */
   async clock(): Promise<Date> {
     const { rows } = await sql<{ now: Date }>`SELECT clock_timestamp() AS now`.execute(this.#db);
     return rows[0]?.now ?? new Date(0);
   }
 
-  /** Applies an event once. @returns false for one that has been applied before, or is of an organization that is not mirrored. @throws ZodError for one that nobody understands. */
+  /** Applies an event once. @returns false for an event that was applied before or concerns an unmirrored organization. @throws ZodError for an unknown form. */
   async apply(event: ProviderEvent): Promise<boolean> {
     const news = newsOf(event);
     return (await this.#applyOnce([{ id: event.id, news }])).size > 0;
   }
 
   /**
-   * Applies a page of events, oldest first, each once. One that nobody understands said something of some memberships: what WorkOS lists of
-   * its organization decides, or of all organizations where it does not say of which. @returns those of them that came for the first time.
+   * Applies a page of events, oldest first, each once. An event with an unknown form makes the listing of its organization invalid, or all
+   * listings if it names no organization. @returns events with an unknown form that came for the first time.
    */
   async applyAll(events: readonly ProviderEvent[]): Promise<Misunderstood[]> {
     const misunderstood = new Map<string, Misunderstood>();
@@ -117,7 +117,7 @@ export class Mirror {
     return [...misunderstood.values()].filter(({ event }) => fresh.has(event.id));
   }
 
-  /** Has what WorkOS lists decide, of one organization or of all: nothing is answered from what was listed before. */
+  /** Makes the listing of one organization, or all listings, invalid, so that WorkOS is listed before the next answer. */
   async forgetListings(organizationId: string | undefined): Promise<void> {
     await this.#db.transaction().execute((transaction) => this.#forgetListings(transaction, organizationId));
   }
@@ -125,7 +125,7 @@ export class Mirror {
   async #forgetListings(transaction: Transaction<Tables>, organizationId: string | undefined): Promise<void> {
     await transaction
       .updateTable('member_organizations')
-      // A listing that is under way may have read too early; without its turn it does not count.
+      // A listing that is under way may have read too early. Without its lock its result is dropped.
       .set({ synced_at: null, syncing_until: null })
       .$if(organizationId !== undefined, (query) => query.where('id', '=', organizationId ?? ''))
       .execute();
@@ -133,9 +133,9 @@ export class Mirror {
   }
 
   /**
-   * Of organizations that are no tenant's nothing is kept, not even that there was news: should one become a tenant's in the next minutes,
-   * the events are read again, and count where its first listing came too early to show them.
-   * @returns identifiers of those that had not been applied before.
+   * Stores nothing about unmirrored organizations, not even the identifiers of their events. If one becomes a tenant's organization within the
+   * next minutes, its events are read again. They are applied if its first listing came too early to include them.
+   * @returns identifiers of events that had not been applied before.
    */
   async #applyOnce(all: readonly Identified[]): Promise<ReadonlySet<string>> {
     return this.#db.transaction().execute(async (transaction) => {
@@ -163,16 +163,16 @@ export class Mirror {
     });
   }
 
-  /** Writes what a listing that began at `begun` gave, unless newer is known. */
+  /** Writes the result of a listing that began at `begun`, except records that are older than the stored data. */
   async record(records: readonly MembershipRecord[], begun: Date): Promise<void> {
     if (records.length === 0) return;
     await this.#db.transaction().execute((transaction) => this.#upsert(transaction, latestOf(records), begun));
   }
 
   /**
-   * Marks as inactive what a complete listing that began at `begun` did not show, of the whole organization or of one user in it. What was
-   * confirmed after the listing began is newer than the listing and stays. Not as deleted, which is final: should a listing have come from
-   * a copy at WorkOS that lagged behind, the next one puts it right, an hour later at most (`listingMs`).
+   * Marks memberships as inactive that a complete listing, which began at `begun`, did not have. It concerns the whole organization or one
+   * user in it. Memberships that were confirmed after `begun` stay. The mark is not `deleted`, which is final: a listing may come from an old
+   * copy at WorkOS, and the next listing corrects it after at most an hour (`listingMs`).
    */
   async forgetOthers(where: Changed & { organizationId: string }, listed: readonly string[], begun: Date): Promise<void> {
     await this.#db.transaction().execute(async (transaction) => {
@@ -190,14 +190,14 @@ export class Mirror {
     });
   }
 
-  /** Removes what is too old to matter. */
+  /** Removes rows that are too old to matter. */
   async prune(): Promise<void> {
     const old = sql<boolean>`< clock_timestamp() - make_interval(days => ${keptDays})`;
     await sql`DELETE FROM membership_events WHERE processed_at ${old}`.execute(this.#db);
     await sql`DELETE FROM memberships WHERE status = 'deleted' AND seen_at ${old}`.execute(this.#db);
   }
 
-  /** Without the news of memberships in organizations that are not mirrored. One that is being listed for the first time is. */
+  /** Leaves out changes in organizations that are not mirrored. An organization is mirrored from the beginning of its first listing. */
   async #ofMirrored(transaction: Transaction<Tables>, events: readonly Identified[]): Promise<readonly Identified[]> {
     const spokenOf = events.flatMap(({ news }) => (news?.kind === 'membership' ? [news.record.organizationId] : []));
     if (spokenOf.length === 0) return events;
@@ -211,9 +211,9 @@ export class Mirror {
   }
 
   /**
-   * A deletion is final, and older news says nothing. Of news that is as old as what is known, the removal counts: WorkOS' times are no finer
-   * than a millisecond, and a membership that a listing did not show is noted under the time of its last change. Only a listing that
-   * began after that (`begun`) may show it again.
+   * A deletion is final, and older records are ignored. Of two records with the same time, the removal wins: WorkOS's times have milliseconds,
+   * and a membership that a listing did not have keeps the time of its last change. Only a listing that began later (`begun`) can make it
+   * active again.
    */
   async #upsert(transaction: Transaction<Tables>, records: readonly MembershipRecord[], begun: Date | undefined): Promise<void> {
     const before = await transaction
@@ -271,7 +271,7 @@ export class Mirror {
   }
 }
 
-/** One record a membership: a deletion, or else the latest, and of two as late the removal. In the order of identifiers, so that no two writers wait for each other. */
+/** One record a membership: a deletion, or else the latest; of two equally late, the removal. Sorted by identifier, so that two writers cannot deadlock. */
 function latestOf(records: readonly MembershipRecord[]): MembershipRecord[] {
   const latest = new Map<string, MembershipRecord>();
   for (const record of records) {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { MembershipStatus } from '../store/tables/memberships.ts';
 
-/** A membership as WorkOS last told it. */
+/** The last known state of a membership at WorkOS. */
 export interface MembershipRecord {
   readonly id: string;
   readonly organizationId: string;
@@ -12,13 +12,13 @@ export interface MembershipRecord {
   readonly updatedAt: Date;
 }
 
-/** What an event means for the mirror. */
+/** A change of the mirror that an event causes. */
 export type News =
   | { readonly kind: 'membership'; readonly record: MembershipRecord }
   | { readonly kind: 'user-removed'; readonly userId: string }
   | { readonly kind: 'organization-removed'; readonly organizationId: string };
 
-/** An event of WorkOS, from a webhook or from the Events API, with the names the SDK gives to fields. */
+/** An event of WorkOS, from a webhook or from the Events API. Its fields have the SDK's names. */
 export interface ProviderEvent {
   readonly id: string;
   readonly event: string;
@@ -34,9 +34,8 @@ const envelope = z.object({
 });
 
 /**
- * An event as the Events API sends it, whatever it carries. The SDK's own way of reading one throws for a shape it does not know, and with
- * it the whole page would be lost.
- * @returns undefined for what is no event at all.
+ * Reads an event of the Events API with any data. The SDK throws for an unknown form, which would lose the whole page.
+ * @returns undefined for a value that is not an event.
  */
 export function eventOf(sent: unknown): ProviderEvent | undefined {
   const known = envelope.safeParse(sent);
@@ -51,7 +50,7 @@ function inCamelCase(data: object): Readonly<Record<string, unknown>> {
   );
 }
 
-/** Events the mirror lives on. Deactivation, reactivation and a change of role are all `organization_membership.updated`. */
+/** Events that change the mirror. Deactivation, reactivation and a change of role are all `organization_membership.updated`. */
 export const mirroredEvents = [
   'organization_membership.created',
   'organization_membership.updated',
@@ -73,14 +72,14 @@ const membership = z.object({
 const identified = z.object({ id: z.string().min(1) });
 const deleted = z.object({ id: z.string().min(1), userId: z.string().min(1), organizationId: z.string().min(1) });
 
-/** The organization an event speaks of, as far as it can be made out. */
+/** The organization of an event, if the event names it. */
 export function organizationOf({ event, data }: ProviderEvent): string | undefined {
   const named = z.object({ organizationId: z.string().min(1) }).safeParse(data);
   if (named.success) return named.data.organizationId;
   return event === 'organization.deleted' ? identified.safeParse(data).data?.id : undefined;
 }
 
-/** The membership as the mirror keeps it. @throws ZodError for an answer that is not WorkOS's. */
+/** The membership as the mirror stores it. @throws ZodError for an unknown form. */
 export function recordOf(data: unknown): MembershipRecord {
   const known = membership.parse(data);
   return {
@@ -93,7 +92,7 @@ export function recordOf(data: unknown): MembershipRecord {
   };
 }
 
-/** What the event means; undefined for one that means nothing here. @throws ZodError for an event that is not WorkOS's. */
+/** The change that the event causes; undefined for an event without one. @throws ZodError for an unknown form. */
 export function newsOf({ event, data, createdAt }: ProviderEvent): News | undefined {
   switch (event) {
     case 'organization_membership.created':

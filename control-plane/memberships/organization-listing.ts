@@ -6,12 +6,12 @@ import type { Store } from '../store/store.ts';
 import type { Mirror } from './mirror.ts';
 import type { MembershipSource } from './source.ts';
 
-/** A replica that began to list and fell silent for so long is given up, in seconds. */
+/** Seconds after which another replica takes over a listing that has shown no progress. */
 const turnSeconds = 15;
-/** How long a caller waits for a listing, in milliseconds: it is a tenant's user in the midst of a request. */
+/** Longest wait of a caller for a listing, in milliseconds. A tenant's user waits for the answer. */
 const patienceMs = 4_000;
 const lookAgainMs = 100;
-/** Listings at a time of this replica: others' statements must find a connection in the pool meanwhile. */
+/** Most concurrent listings of this replica. They must leave connections of the pool for other statements. */
 const atOnce = 4;
 
 interface Running {
@@ -20,7 +20,7 @@ interface Running {
   readonly since: number;
 }
 
-/** Lists organizations' memberships into the mirror: one replica at a time an organization, while the others wait for the outcome. */
+/** Lists organizations' memberships into the mirror. One replica at a time lists an organization; the others wait for the result. */
 export class OrganizationListing {
   readonly #db: Store['db'];
   readonly #mirror: Mirror;
@@ -29,7 +29,7 @@ export class OrganizationListing {
   readonly #running = new Map<string, Running>();
   readonly #limit = pLimit(atOnce);
 
-  /** @param recentMs a listing that began so recently is not made again. */
+  /** @param recentMs milliseconds after the beginning of a listing in which it is not repeated. */
   constructor(store: Pick<Store, 'db'>, mirror: Mirror, source: MembershipSource, recentMs: number) {
     this.#db = store.db;
     this.#mirror = mirror;
@@ -38,10 +38,10 @@ export class OrganizationListing {
   }
 
   /**
-   * Lists the organization, or waits for who does already. A listing that takes longer than callers can wait, as the first of an
-   * organization with thousands of members may, goes on without them.
+   * Lists the organization, or waits for a listing that is under way. A long listing, such as the first one of an organization with thousands
+   * of members, continues in the background when the caller stops waiting.
    * @returns false when the listing is not complete yet.
-   * @throws ProviderUnavailable when WorkOS does not answer; what the store throws.
+   * @throws ProviderUnavailable when WorkOS does not answer; errors of the store.
    */
   async run(organizationId: string): Promise<boolean> {
     const { listing, since } = this.#running.get(organizationId) ?? this.#start(organizationId);
@@ -57,7 +57,7 @@ export class OrganizationListing {
 
   #start(organizationId: string): Running {
     const listing = this.#limit(() => this.#list(organizationId)).finally(() => this.#running.delete(organizationId));
-    // Who waits hears of a failure; with nobody waiting any more it must not end the process.
+    // Waiting callers get the error. Without one, the rejection must not end the process.
     listing.catch(() => {});
     const running = { listing, since: performance.now() };
     this.#running.set(organizationId, running);
@@ -71,7 +71,7 @@ export class OrganizationListing {
     try {
       const listed: string[] = [];
       for await (const records of this.#source.ofOrganization(organizationId)) {
-        // An answer that ignored the filter must let no stranger in.
+        // If the answer ignored the filter, it must not add members of other organizations.
         const own = records.filter((record) => record.organizationId === organizationId);
         await this.#mirror.record(own, begun);
         listed.push(...own.map(({ id }) => id));
@@ -82,7 +82,7 @@ export class OrganizationListing {
         .updateTable('member_organizations')
         .set({ synced_at: begun, syncing_until: null })
         .where('id', '=', organizationId)
-        // Unless it lost its turn: something has happened that it may have been too early to see.
+        // A listing without its lock does not count: a change came that it may have been too early to include.
         .where('syncing_until', 'is not', null)
         .execute();
     } catch (error) {
@@ -97,8 +97,8 @@ export class OrganizationListing {
   }
 
   /**
-   * Enters the organization before anything is listed, so that from now on events of its memberships are kept: what happens during the
-   * listing is not missed. @returns when that was, or undefined while another replica is at it, or has just been.
+   * Stores the organization before the listing, so that events of its memberships during the listing are applied.
+   * @returns the time of the beginning; undefined while another replica lists the organization, or has just listed it.
    */
   async #takeTurn(organizationId: string): Promise<Date | undefined> {
     const { rows } = await sql<{ begun: Date }>`
@@ -121,13 +121,13 @@ export class OrganizationListing {
   }
 
   async #waitForOther(organizationId: string, before: number): Promise<void> {
-    // As long as the other may fall silent: callers stop waiting earlier.
+    // The time after which the other replica's listing is taken over. Callers stop waiting earlier.
     const end = performance.now() + turnSeconds * 1000;
     while (performance.now() < end) {
       const { synced_at: synced, syncing_until: syncing } = (await this.#row(organizationId)) ?? {};
-      // It is over, whoever began it: now, or between the caller's look at the mirror and ours.
+      // A listing is complete: it ended now, or after the caller had read the mirror.
       if (synced && (synced.getTime() > before || syncing === null)) return;
-      // The other has given up.
+      // The other replica has stopped.
       if (syncing === null) break;
       await delay(lookAgainMs);
     }

@@ -3,12 +3,12 @@ import type { Store } from '../store/store.ts';
 
 /**
  * WorkOS answers 1,000 reads in 10 s for the whole environment: https://workos.com/docs/reference/rate-limits. The mirror takes at most
- * 200 + 10 * 30 = 500 of them in any 10 s, so that sign-in, the Events API and the customer's own programs have the rest.
+ * 200 + 10 * 30 = 500 of them in any 10 s, which leaves the rest for sign-in, the Events API and the customer's own programs.
  */
 const burst = 200;
 const perSecond = 30;
 
-/** The mirror's share of WorkOS's limit: a token bucket in the database, so that it holds for all replicas together. */
+/** The mirror's share of WorkOS's limit, a token bucket in the database that all replicas share. */
 export class ReadBudget {
   readonly #db: Store['db'];
 

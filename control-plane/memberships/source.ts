@@ -4,26 +4,26 @@ import { ProviderUnavailable, type WorkosConnection } from '../identity/workos-c
 import { eventOf, type MembershipRecord, mirroredEvents, type ProviderEvent, recordOf } from './news.ts';
 import type { ReadBudget } from './read-budget.ts';
 
-/** Where to go on reading events: after one, or from a time on. */
+/** Position in the list of events: after an event, or from a time on. */
 export type Position = { readonly after: string } | { readonly since: Date };
 
 export interface EventPage {
   readonly events: readonly ProviderEvent[];
-  /** Whether there are more after these. */
+  /** Whether more events follow. */
   readonly more: boolean;
-  /** How many came beside them that are no events at all. */
+  /** Number of items of the page that are not events. */
   readonly unreadable: number;
 }
 
 const eventPage = z.object({ data: z.array(z.unknown()), list_metadata: z.object({ after: z.string().nullish() }).nullish() });
 
-/** The place in the list of events is unknown to WorkOS: it is too old, or of another environment. */
+/** WorkOS does not know the position in the list of events. It is too old, or of another environment. */
 export class PositionLost extends Error {}
 
 const pageSize = 100;
 const statuses = ['active', 'inactive', 'pending'] as const;
 
-/** Memberships and events as WorkOS tells them now. Reads of memberships come out of the budget. */
+/** Reads memberships and events from WorkOS. Reads of memberships use the read budget. */
 export class MembershipSource {
   readonly #connection: WorkosConnection;
   readonly #budget: Pick<ReadBudget, 'take'>;
@@ -33,7 +33,7 @@ export class MembershipSource {
     this.#budget = budget;
   }
 
-  /** All memberships of an organization in every status, page by page. @throws ProviderUnavailable */
+  /** All memberships of an organization with any status, page by page. @throws ProviderUnavailable */
   async *ofOrganization(organizationId: string): AsyncGenerator<MembershipRecord[], void, undefined> {
     let after: string | undefined;
     do {
@@ -44,10 +44,10 @@ export class MembershipSource {
     } while (after !== undefined);
   }
 
-  /** All memberships a user has in an organization; more than one is not expected. @throws ProviderUnavailable */
+  /** All memberships of a user in an organization. More than one is not expected. @throws ProviderUnavailable */
   async ofUser(userId: string, organizationId: string): Promise<MembershipRecord[]> {
     const { records } = await this.#list({ userId, organizationId });
-    // An answer that ignored a filter must let no stranger in.
+    // If the answer ignored a filter, it must not add foreign memberships.
     return records.filter((record) => record.userId === userId && record.organizationId === organizationId);
   }
 
@@ -93,7 +93,7 @@ export class MembershipSource {
         const page = await sdk.userManagement.listOrganizationMemberships({ limit: pageSize, statuses: [...statuses], ...query });
         return { records: page.data.map(recordOf), next: page.listMetadata.after ?? undefined };
       } catch (error) {
-        // An organization that does not exist has no members.
+        // WorkOS answers like this for an organization that does not exist, which has no members.
         if (error instanceof NotFoundException) return { records: [], next: undefined };
         throw error;
       }

@@ -11,14 +11,14 @@ import { challenge } from '../http/bearer.ts';
 
 interface PodTenant {
   readonly name: string;
-  /** UID of the Tenant the pod's namespace belongs to. */
+  /** UID of the Tenant that owns the pod's namespace. */
   readonly uid: string;
 }
 
-/** Milliseconds a good token is not asked about again: a deleted pod's token works on for at most so long. */
+/** Milliseconds for which a valid token is not reviewed again. The token of a deleted pod works for at most this time. */
 const reviewMs = 30_000;
 
-/** Finds out which tenant a pod belongs to: by its projected token and its namespace, never by what the request says. */
+/** Identifies the tenant of a pod from its projected token and its namespace, never from the content of the request. */
 export class PodIdentity {
   readonly #client: KubeClient;
   readonly #directory: TenantDirectory;
@@ -29,7 +29,7 @@ export class PodIdentity {
     this.#directory = directory;
   }
 
-  /** @throws Problem `unauthenticated` (401); KubeError when the API server cannot be asked. */
+  /** @throws Problem `unauthenticated` (401); KubeError when the API server does not answer. */
   async identify(token: string | undefined): Promise<Tenant> {
     if (token === undefined) throw unauthenticated();
     const key = createHash('sha256').update(token).digest('base64url');

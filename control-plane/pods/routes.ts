@@ -15,13 +15,13 @@ const membership = z.union([
     member: z.literal(true),
     role: z.string().describe('Slug of the primary role.'),
     permissions: z.array(z.string()),
-    access: toolAccess.describe('Tools the roles give: none, those that only read, or all.'),
+    access: toolAccess.describe('Tools that the roles allow: none, only tools that read, or all.'),
   }),
   z.object({ member: z.literal(false) }),
 ]);
 const keySet = z.object({ keys: z.array(z.record(z.string(), z.unknown())) });
 
-/** What sidecars ask: the keys of users' tokens, and whether a user is a member of the tenant's organization. */
+/** The routes for sidecars: the keys of users' tokens, and the membership of a user in the tenant's organization. */
 export function podRoutes(
   server: FastifyInstance,
   identity: PodIdentity,
@@ -44,7 +44,7 @@ export function podRoutes(
         ...route,
         operationId: 'getUserKeys',
         summary: "Keys of the users' tokens",
-        description: 'Those of the AuthKit domain, at most a minute old; while the domain does not answer, the last ones.',
+        description: 'The keys of the AuthKit domain, at most a minute old. While the domain does not answer, the last known keys.',
         response: { 200: keySet },
       }),
     },
@@ -58,8 +58,9 @@ export function podRoutes(
       schema: operation({
         ...route,
         operationId: 'getMember',
-        summary: "Whether a user is a member of the pod's tenant",
-        description: 'The tenant is that of the token. Whoever is no user, such as an application, is a member of nothing.',
+        summary: "Check whether a user is a member of the pod's tenant",
+        description:
+          'The token decides the tenant. A subject that is not a user, such as an application, is not a member of any organization.',
         params: user,
         response: { 200: membership },
       }),
@@ -67,7 +68,7 @@ export function podRoutes(
     async (request, reply) => {
       const organizationId = tenants.get(request)?.spec.organizationId;
       const { userId } = request.params;
-      // A subject that is no user, such as an application's, is a member of nothing.
+      // A subject that is not a user, such as an application, is not a member of any organization.
       const asked = organizationId !== undefined && /^user_[A-Za-z0-9]+$/.test(userId);
       const found = asked ? await memberships.lookup(userId, organizationId) : { member: false as const };
       const answer = found.member

@@ -3,7 +3,7 @@ import pg from 'pg';
 import type { Logger } from 'pino';
 import { backoffMs } from '../../net/backoff.ts';
 
-/** How often the connection is asked whether it is still there, and how long it may take to answer, in milliseconds. */
+/** Interval and time limit of the connection checks, in milliseconds. */
 const checkMs = 5_000;
 const answerMs = 3_000;
 const backoff = { firstMs: 200, maxMs: 5_000 };
@@ -11,8 +11,8 @@ const backoff = { firstMs: 200, maxMs: 5_000 };
 type Receive = (payload: string) => void;
 
 /**
- * Receives PostgreSQL's notifications over a connection of its own. One that is lost is made anew; what was sent meanwhile is gone, so
- * everybody who listens is told of the gap once it is over: https://www.postgresql.org/docs/current/sql-notify.html
+ * Receives PostgreSQL's notifications over its own connection, and reconnects when the connection is lost. Notifications in between are lost,
+ * so every listener is notified of the gap after it: https://www.postgresql.org/docs/current/sql-notify.html
  */
 export class Listener {
   readonly #url: string;
@@ -26,12 +26,12 @@ export class Listener {
     this.#log = log;
   }
 
-  /** Whether notifications arrive at present. */
+  /** Whether the connection receives notifications now. */
   get connected(): boolean {
     return this.#connected;
   }
 
-  /** To be called before `run`. `onGap` is told whenever notifications may have been missed. */
+  /** Call it before `run`. `onGap` is called whenever notifications may have been missed. */
   on(channel: string, receive: Receive, onGap: () => void): void {
     this.#receivers.set(channel, [...(this.#receivers.get(channel) ?? []), receive]);
     this.#gaps.push(onGap);
@@ -47,7 +47,7 @@ export class Listener {
       } catch (err) {
         if (!signal.aborted) this.#log.warn({ err }, 'notifications interrupted');
       }
-      // Told of the gap at its end: until then nothing better is to be had, and what is remembered is good for as long as it says.
+      // Reported at the end of the gap. Until then no newer answers are available, and cached answers are valid for their lifetime.
       this.#connected = false;
       const pause = backoffMs(backoff, failures + 1) * (0.5 + Math.random() / 2);
       if (!signal.aborted) await delay(pause, undefined, { signal }).catch(() => {});
@@ -75,7 +75,7 @@ export class Listener {
     try {
       await connection.connect();
       for (const channel of this.#receivers.keys()) await connection.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
-      // What was sent between the last session and this one.
+      // Notifications between the last session and this one are lost.
       this.#tellGap();
       this.#connected = true;
       onConnected();

@@ -9,19 +9,19 @@ import { migrations } from './migrations/index.ts';
 import type { Tables } from './tables/tables.ts';
 
 export interface StoreOptions {
-  /** Connection URL of a database of the control plane's own, whose role owns it. */
+  /** Connection URL of the control plane's own database. Its role owns the database. */
   readonly url: string;
   readonly log: Logger;
   /** Most connections of this replica. */
   readonly connections: number;
 }
 
-/** Longest a statement may take, in milliseconds: what takes longer is given up, and the request is answered 503. */
+/** Time limit of a statement, in milliseconds. A request with a longer statement is answered with 503. */
 const statementTimeoutMs = 5_000;
 
 /**
- * What the control plane keeps in PostgreSQL: memberships, audit, idempotency keys. Kubernetes holds all else. Nothing here is needed to
- * start: until the database answers, requests that need it are answered 503.
+ * The control plane's data in PostgreSQL: memberships, audit and idempotency keys. All other data is in Kubernetes. The control plane starts
+ * without the database. Requests that need the database are answered with 503 until it answers.
  */
 export class Store {
   readonly db: Kysely<Tables>;
@@ -45,21 +45,21 @@ export class Store {
       allowExitOnIdle: true,
       application_name: 'tenantry-control-plane',
     });
-    // An idle connection that the server ends is replaced at the next query; without a listener it would end the process.
+    // The pool replaces an idle connection that the server has closed. Without this listener the error would end the process.
     pool.on('error', () => {});
-    // So is one that is ended between two statements of a transaction: the next statement fails, and that is enough.
+    // The same holds for a connection that is closed within a transaction. Its next statement fails.
     pool.on('connect', (connection) => connection.on('error', () => {}));
     this.db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
     this.listener = new Listener(url, log);
     this.#log = log;
   }
 
-  /** Whether the tables are there. */
+  /** Whether the tables exist. */
   get migrated(): boolean {
     return this.#migrated;
   }
 
-  /** Resolves when the tables are there, or when `signal` aborts. */
+  /** Resolves when the tables exist or `signal` aborts. */
   async untilMigrated(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     const aborted = Promise.withResolvers<void>();
@@ -69,7 +69,7 @@ export class Store {
     signal.removeEventListener('abort', stop);
   }
 
-  /** Makes the tables, as often as it takes, then listens until `signal` aborts. */
+  /** Creates the tables, with any number of attempts, then listens until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
     for (let failures = 0; !this.#migrated && !signal.aborted; failures++) {
       try {
@@ -77,7 +77,7 @@ export class Store {
         this.#migrated = true;
         this.#migration.resolve();
       } catch (err) {
-        if (failures % 20 === 0) this.#log.warn({ err }, 'database of the control plane not ready');
+        if (failures % 20 === 0) this.#log.warn({ err }, 'database of the control plane is not ready');
         await delay(backoffMs({ firstMs: 250, maxMs: 5_000 }, failures + 1), undefined, { signal }).catch(() => {});
       }
     }
@@ -92,12 +92,12 @@ export class Store {
     const migrator = new Migrator({
       db: this.db,
       provider: { getMigrations: async () => migrations },
-      // Parts of the control plane add theirs independently of each other.
+      // Migrations of different features may be released in any order.
       allowUnorderedMigrations: true,
     });
     const { error } = await migrator.migrateToLatest();
     if (error !== undefined) throw error;
-    // Whoever logs in to the server for another database, such as a tenant, has no business here.
+    // Other roles of the server, such as those of tenants, must not connect to this database.
     await sql`DO $$ BEGIN EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database()); END $$`.execute(this.db);
   }
 }

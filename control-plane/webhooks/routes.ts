@@ -7,13 +7,15 @@ import { operation } from '../http/operation.ts';
 import type { Mirror } from '../memberships/mirror.ts';
 import type { ProviderEvent } from '../memberships/news.ts';
 
-/** How old a signature may be, in milliseconds: WorkOS signs each delivery anew. */
+/** Largest age of a signature, in milliseconds. WorkOS signs each delivery separately. */
 const toleranceMs = 180_000;
-/** How far the clock of WorkOS may be ahead of ours, in milliseconds. */
+/** Largest lead of WorkOS's clock over ours, in milliseconds. */
 const aheadMs = 30_000;
 
 const outcome = z.object({
-  outcome: z.enum(['applied', 'known']).describe('known: this event had arrived before; nothing was done.'),
+  outcome: z
+    .enum(['applied', 'known'])
+    .describe('applied: the event was applied. known: the event had arrived before, or it concerns an organization that is not mirrored.'),
 });
 const signature = z.looseObject({
   'workos-signature': z.string().max(1000).optional().describe('`t=<milliseconds>, v1=<HMAC-SHA256 of time and body>`.'),
@@ -21,14 +23,14 @@ const signature = z.looseObject({
 
 export interface WebhookParts {
   readonly webhooks: Pick<WorkOS['webhooks'], 'constructEvent'>;
-  /** Secret of the endpoint; undefined where none is configured, and everything is refused. */
+  /** Secret of the endpoint. Undefined when none is configured; all webhooks are refused then. */
   readonly secret: string | undefined;
   readonly mirror: Pick<Mirror, 'apply'>;
 }
 
-/** `POST /webhooks/workos`: changes of memberships as WorkOS tells them. The Events API tells the same, some seconds later. */
+/** `POST /webhooks/workos`: receives changes of memberships. The Events API has the same events some seconds later. */
 export function webhookRoutes(server: FastifyInstance, { webhooks, secret, mirror }: WebhookParts): void {
-  // The signature is over the bytes as they came, so the body is parsed only after it was checked.
+  // The signature covers the received bytes, so the body is parsed after the check.
   server.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
@@ -40,7 +42,7 @@ export function webhookRoutes(server: FastifyInstance, { webhooks, secret, mirro
           operationId: 'receiveWebhook',
           tags: ['webhooks'],
           summary: 'Receive an event of WorkOS',
-          description: 'For WorkOS alone. The body is an event as https://workos.com/docs/events describes it.',
+          description: 'Only WorkOS calls this. The body is an event: https://workos.com/docs/events.',
           headers: signature,
           response: { 200: outcome },
           problems: ['webhook-refused', 'route-not-found', 'store-unavailable'],
@@ -58,7 +60,7 @@ export function webhookRoutes(server: FastifyInstance, { webhooks, secret, mirro
   });
 }
 
-/** @throws Problem `webhook-refused` (400), which does not say what of the signature was wrong. */
+/** @throws Problem `webhook-refused` (400), which does not name the fault of the signature. */
 async function verified(
   webhooks: WebhookParts['webhooks'],
   sigHeader: string | undefined,
@@ -76,7 +78,7 @@ async function verified(
   }
 }
 
-/** Whether the signature names a time that is a number and neither old nor to come: the SDK lets every time pass that is not old. */
+/** Whether the time of the signature is a number and neither too old nor in the future. The SDK refuses only old times. */
 export function isSignedInTime(header: string, nowMs: number): boolean {
   const time = /^t=(\d{1,15}),/.exec(header)?.[1];
   return time !== undefined && Number(time) >= nowMs - toleranceMs && Number(time) <= nowMs + aheadMs;
@@ -86,7 +88,7 @@ async function apply(mirror: WebhookParts['mirror'], event: ProviderEvent): Prom
   try {
     return await mirror.apply(event);
   } catch (error) {
-    // Signed, but not in a shape that is known: the Events API will bring it, too, and have the memberships listed.
+    // The event is signed but has an unknown form. The Events API has it too, and the poll then lists the memberships again.
     if (error instanceof ZodError) throw refused(error);
     throw error;
   }

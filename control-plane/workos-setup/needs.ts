@@ -1,7 +1,7 @@
 import type { Permission } from '../identity/admins.ts';
 import { mirroredEvents } from '../memberships/news.ts';
 
-/** A permission of administrators, as it is made at WorkOS. */
+/** A permission of administrators at WorkOS. */
 export interface NeededPermission {
   readonly slug: Permission;
   readonly name: string;
@@ -13,7 +13,7 @@ export interface NeededRole {
   readonly permissions: readonly Permission[];
 }
 
-/** Permissions and roles of a WorkOS environment that Tenantry works with; docs/guides/workos.md shows them as a table. */
+/** Permissions and roles that Tenantry needs in a WorkOS environment. docs/guides/workos.md has them as a table. */
 export const neededPermissions: readonly NeededPermission[] = [
   { slug: 'tenants:read', name: 'Read tenants' },
   { slug: 'tenants:write', name: 'Create and change tenants' },

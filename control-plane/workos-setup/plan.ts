@@ -1,20 +1,20 @@
 import type { NeededPermission, NeededRole } from './needs.ts';
 
-/** What one thing of the environment is like. */
+/** The state of one part of the environment. */
 export interface WorkosFinding {
   /** Such as `permission tenants:read`, `role viewer`, `webhook endpoint`. */
   readonly item: string;
   /**
-   * `missing`: setup can make it. `manual`: only a person can, in the dashboard. `unknown`: WorkOS lets nobody look; setup makes sure of it.
-   * `created` and `changed` are what setup has just done.
+   * `missing`: setup can create it. `manual`: only a person can create it, in the dashboard. `unknown`: WorkOS's API does not show it, and setup
+   * makes sure of it. `created` and `changed`: setup has just done this.
    */
   readonly state: 'ok' | 'created' | 'changed' | 'missing' | 'manual' | 'unknown';
   readonly detail: string;
-  /** What to do, where somebody has to. */
+  /** The remedy, if a person has to act. */
   readonly remedy?: string;
 }
 
-/** A change at WorkOS that the API can make. */
+/** A change that WorkOS's API can make. */
 export type WorkosStep =
   | { readonly kind: 'create-permission'; readonly permission: NeededPermission }
   | { readonly kind: 'create-role'; readonly role: NeededRole }
@@ -23,7 +23,7 @@ export type WorkosStep =
   | { readonly kind: 'create-webhook'; readonly url: string; readonly events: readonly string[] }
   | { readonly kind: 'change-webhook'; readonly id: string; readonly events: readonly string[] };
 
-/** What the environment has. */
+/** The parts of the environment that exist. */
 export interface WorkosEnvironment {
   readonly permissions: readonly string[];
   readonly roles: readonly { readonly slug: string; readonly permissions: readonly string[] }[];
@@ -35,7 +35,7 @@ export interface WorkosEnvironment {
   }[];
   /** Whether the environment has keys for the client ID. */
   readonly clientKnown: boolean;
-  /** Metadata of the AuthKit domain; undefined where none is served. */
+  /** Metadata of the AuthKit domain; undefined when it serves none. */
   readonly metadata: AuthorizationServer | undefined;
 }
 
@@ -56,7 +56,7 @@ export interface WorkosWanted {
   readonly oauthIssuer: string;
 }
 
-/** One thing of the environment, and the steps that put it right. */
+/** One part of the environment, and the steps that correct it. */
 export interface WorkosItem {
   readonly finding: WorkosFinding;
   readonly steps: readonly WorkosStep[];
@@ -73,7 +73,7 @@ const missing = (item: string, detail: string, steps: readonly WorkosStep[]): Wo
   steps,
 });
 
-/** Compares what the environment has with what Tenantry needs. What is there beyond that is nobody's business here: nothing is taken away. */
+/** Compares the environment with the needs of Tenantry. Other parts of the environment are never removed. */
 export function planWorkos(has: WorkosEnvironment, wanted: WorkosWanted): WorkosItem[] {
   return [
     has.clientKnown
@@ -109,15 +109,15 @@ function roleItem(role: NeededRole, has: WorkosEnvironment): WorkosItem {
 
 function redirectItem(uri: string): WorkosItem {
   const detail = "WorkOS's API does not list redirect URIs.";
-  const remedy = `Run: tenantry workos setup, or see that ${uri} is at WorkOS Dashboard > Redirects`;
+  const remedy = `Run: tenantry workos setup, or add ${uri} at WorkOS Dashboard > Redirects`;
   return { finding: { item: `redirect URI ${uri}`, state: 'unknown', detail, remedy }, steps: [{ kind: 'add-redirect-uri', uri }] };
 }
 
 function webhookItem(has: WorkosEnvironment, { webhookUrl: url, events }: WorkosWanted): WorkosItem {
   const item = 'webhook endpoint';
-  if (url === undefined) return ok(item, 'None is wanted: the Events API is read every five seconds.');
+  if (url === undefined) return ok(item, 'Not needed: the Events API is read every five seconds.');
   const found = has.webhooks.find((one) => one.url === url);
-  if (found === undefined) return missing(item, `There is none for ${url}.`, [{ kind: 'create-webhook', url, events }]);
+  if (found === undefined) return missing(item, `No endpoint has the URL ${url}.`, [{ kind: 'create-webhook', url, events }]);
   const lacking = events.filter((event) => !found.events.includes(event));
   if (lacking.length === 0 && found.enabled) return ok(item, 'Exists with its events.');
   const detail = lacking.length === 0 ? 'It is disabled.' : `Lacks ${lacking.join(', ')}${found.enabled ? '' : ', and is disabled'}.`;
@@ -131,7 +131,7 @@ function registrationItems(metadata: AuthorizationServer | undefined, oauthIssue
     return [manual(domain, `${oauthIssuer} serves no metadata of an authorization server.`, remedy)];
   }
   if (metadata.issuer !== oauthIssuer) {
-    return [manual(domain, `It calls itself ${metadata.issuer}.`, `Set TENANTRY_OAUTH_ISSUER=${metadata.issuer}`)];
+    return [manual(domain, `Its issuer is ${metadata.issuer}.`, `Set TENANTRY_OAUTH_ISSUER=${metadata.issuer}`)];
   }
   const where = 'WorkOS Dashboard > Connect > Configuration';
   return [
@@ -143,10 +143,10 @@ function registrationItems(metadata: AuthorizationServer | undefined, oauthIssue
   ];
 }
 
-/** Not needed beside CIMD, which MCP's authorization prefers since 2025-11-25: whoever leaves it off has fewer strangers' clients. */
+/** Not needed beside CIMD, which MCP's authorization prefers since 2025-11-25. Leaving it off keeps unknown clients out. */
 function registrationItem({ cimd, dcr }: AuthorizationServer, where: string): WorkosItem {
   const item = 'Dynamic Client Registration';
   if (dcr) return ok(item, 'Enabled.');
-  if (cimd) return ok(item, 'Disabled: clients that know no Client ID Metadata Documents have to be registered beforehand.');
+  if (cimd) return ok(item, 'Disabled: clients without Client ID Metadata Documents must be registered beforehand.');
   return manual(item, 'Disabled too: only clients that were registered beforehand can sign in.', `Enable CIMD, or DCR, at ${where}.`);
 }

@@ -12,24 +12,24 @@ export interface WorkosSetupOptions {
   readonly clientId: string;
   /** Origin of the API. */
   readonly apiUrl: string;
-  /** The AuthKit domain, as TENANTRY_OAUTH_ISSUER has it. */
+  /** The AuthKit domain, the value of TENANTRY_OAUTH_ISSUER. */
   readonly oauthIssuer: string;
-  /** Where sign-ins of the installation's own applications lead back to. */
+  /** Redirect URIs of the installation's own applications. */
   readonly redirectUris: readonly string[];
-  /** `https://<control plane>/webhooks/workos`; undefined where WorkOS cannot reach it. */
+  /** `https://<control plane>/webhooks/workos`; undefined when WorkOS cannot reach the control plane. */
   readonly webhookUrl: string | undefined;
   readonly signal: AbortSignal;
 }
 
-/** Compares the environment with what Tenantry needs and changes nothing. @throws ProviderUnavailable */
+/** Compares the environment with the needs of Tenantry. It changes nothing. @throws ProviderUnavailable */
 export async function checkWorkos(options: WorkosSetupOptions): Promise<WorkosFinding[]> {
   const { items } = await look(options);
   return items.map(({ finding }) => finding);
 }
 
 /**
- * Makes what is missing and can be made by the API; a second run finds nothing to do.
- * @returns the secret of a webhook endpoint made now, for WORKOS_WEBHOOK_SECRET.
+ * Creates missing parts as far as the API can. A second run finds nothing to do.
+ * @returns the secret of a new webhook endpoint, for WORKOS_WEBHOOK_SECRET.
  * @throws ProviderUnavailable
  */
 export async function setupWorkos(options: WorkosSetupOptions): Promise<{ findings: WorkosFinding[]; webhookSecret?: string }> {
@@ -87,7 +87,7 @@ const serverMetadata = z.object({
   client_id_metadata_document_supported: z.boolean().optional(),
 });
 
-/** RFC 8414, and what of it clients look at to learn how they may register. */
+/** Metadata of RFC 8414 with the fields about the registration of clients. */
 async function metadataOf(issuer: string, signal: AbortSignal): Promise<AuthorizationServer | undefined> {
   const answer = await get(new URL(`${issuer}/.well-known/oauth-authorization-server`), signal).catch(() => undefined);
   if (answer === undefined || !answer.ok) return undefined;
@@ -128,14 +128,14 @@ async function take(connection: WorkosConnection, step: WorkosStep): Promise<Don
       await write('giving a role a permission', (sdk) =>
         sdk.authorization.addEnvironmentRolePermission(step.role, { permissionSlug: step.permission }),
       );
-      return { state: 'changed', detail: 'Has the permissions it lacked.' };
+      return { state: 'changed', detail: 'Added the missing permissions.' };
     case 'add-redirect-uri':
       return write('adding a redirect URI', async (sdk) => {
         try {
           await sdk.post('/user_management/redirect_uris', { uri: step.uri });
           return { state: 'created', detail: 'Added.' };
         } catch (error) {
-          // The only refusal of a URI that is one: https://workos.com/docs/reference/authkit/redirect-uri
+          // The only refusal of a valid URI: https://workos.com/docs/reference/authkit/redirect-uri
           if (statusOf(error) === 422 && /already exists/i.test(String(error))) return { state: 'ok', detail: 'Exists.' };
           throw error;
         }
@@ -151,13 +151,14 @@ async function take(connection: WorkosConnection, step: WorkosStep): Promise<Don
       await write('changing a webhook endpoint', (sdk) =>
         sdk.webhooks.updateWebhookEndpoint({ id: step.id, events: eventNames(step.events), status: 'enabled' }),
       );
-      return { state: 'changed', detail: 'Enabled, with the events it lacked.' };
+      return { state: 'changed', detail: 'Enabled, with all needed events.' };
   }
 }
 
 type EventNames = Parameters<WorkOS['webhooks']['createWebhookEndpoint']>[0]['events'];
 
-/** Names from WorkOS's own list, or from an endpoint that has them already. */
+/** Event names from our list of needs, or from an existing endpoint. */
+
 function eventNames(events: readonly string[]): EventNames {
   return events as unknown as EventNames;
 }

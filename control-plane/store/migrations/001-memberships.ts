@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
-/** The mirror of WorkOS's memberships: control-plane/memberships/. */
+/** The membership mirror: control-plane/memberships/. */
 export const memberships: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
     await db.schema

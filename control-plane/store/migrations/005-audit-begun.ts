@@ -1,14 +1,14 @@
 import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
-/** Who was signed in as somebody else; chains that the platform's chain tells the beginning of. */
+/** Adds impersonators to records, and the beginnings of chains to the platform's chain. */
 export const auditBegun: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
     await db.schema.alterTable('audit_records').addColumn('impersonator', 'text').execute();
-    // What is signed is asked of the signed heads themselves.
+    // The signed heads themselves show up to where a chain is signed.
     await db.schema.alterTable('audit_heads').dropColumn('signed_sequence').execute();
     await sql`CREATE INDEX audit_records_begun ON audit_records (chain, received) WHERE kind = 'chain'`.execute(db);
-    // Whoever begins a month of another chain locks it after that: it must not be made by two at once.
+    // The beginning of a month of another chain locks this row, so it must exist before.
     await sql`INSERT INTO audit_chains (chain, received) VALUES ('platform', to_timestamp(0)) ON CONFLICT DO NOTHING`.execute(db);
   },
 };

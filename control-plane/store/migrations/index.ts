@@ -6,7 +6,7 @@ import { apiKeyUsage } from './004-api-key-usage.ts';
 import { auditBegun } from './005-audit-begun.ts';
 import { auditMonths } from './006-audit-months.ts';
 
-/** Every change of the schema, by name. One that was released never changes again. */
+/** All migrations of the schema, by name. A released migration never changes. */
 export const migrations: Readonly<Record<string, Migration>> = {
   '001-memberships': memberships,
   '002-audit': audit,

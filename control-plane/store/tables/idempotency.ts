@@ -1,6 +1,6 @@
 import type { Generated, JSONColumnType } from 'kysely';
 
-/** An answer as it is stored and given again. */
+/** A stored answer, which repetitions get. */
 export interface StoredAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -8,14 +8,14 @@ export interface StoredAnswer {
 }
 
 export interface IdempotencyTables {
-  /** Requests with an Idempotency-Key, by caller and key, for a day. */
+  /** Requests with an Idempotency-Key, by caller and key. They are kept for a day. */
   idempotency_keys: {
     caller: string;
     key: string;
     request_hash: string;
-    /** The attempt that answers, or has answered. */
+    /** The attempt with the claim or the answer. */
     attempt: string;
-    /** Until when nobody else may try. */
+    /** Expiry of the claim. Other attempts may take over after it. */
     locked_until: Date;
     answer: JSONColumnType<StoredAnswer> | null;
     created_at: Generated<Date>;

@@ -1,4 +1,4 @@
-/** Tables of the mirror. Times are those of the database's clock, but for `updated_at`, `event_at` and `since`, which are WorkOS's. */
+/** Tables of the mirror. Times are from the database's clock, except `updated_at`, `event_at` and `since`, which are from WorkOS. */
 export interface MembershipTables {
   readonly memberships: {
     readonly id: string;
@@ -7,36 +7,36 @@ export interface MembershipTables {
     /** Slugs; the primary role is the first. */
     readonly roles: string[];
     readonly status: MembershipStatus;
-    /** When WorkOS last changed it: older news never overwrites newer. */
+    /** Time of the last change at WorkOS. An older record never overwrites a newer one. */
     readonly updated_at: Date;
-    /** When this row was last confirmed by news or a listing. */
+    /** Time when an event or a listing last confirmed this row. */
     readonly seen_at: Date;
   };
   /** Organizations whose memberships are mirrored. */
   readonly member_organizations: {
     readonly id: string;
-    /** When the last complete listing began; null before the first. */
+    /** Beginning of the last complete listing; null before the first. */
     readonly synced_at: Date | null;
-    /** A replica lists it until then at the latest. */
+    /** Expiry of the lock of the replica that lists the organization. */
     readonly syncing_until: Date | null;
   };
-  /** Users and organizations that were deleted at WorkOS, which never uses an identifier again. */
+  /** Users and organizations that were deleted at WorkOS. WorkOS never uses an identifier again. */
   readonly removed_identities: { readonly id: string; readonly removed_at: Date };
-  /** Events that have been applied. */
+  /** Applied events. */
   readonly membership_events: { readonly id: string; readonly processed_at: Date };
-  /** How far the Events API has been read. */
+  /** Positions in the Events API. */
   readonly membership_cursors: {
     readonly name: string;
     readonly event_id: string | null;
     readonly event_at: Date | null;
-    /** Where to begin without an event to continue after. */
+    /** Time to start from without an event to continue after. */
     readonly since: Date;
-    /** When the last poll that reached the end began. */
+    /** Beginning of the last poll that read all events. */
     readonly polled_at: Date | null;
   };
-  /** Requests that may still be sent to WorkOS, by all replicas together. */
+  /** Remaining requests to WorkOS of all replicas together. */
   readonly read_budgets: { readonly name: string; readonly tokens: number; readonly refilled_at: Date };
 }
 
-/** As at WorkOS; `deleted` is ours, and final. */
+/** Status at WorkOS. `deleted` is our own value, and it is final. */
 export type MembershipStatus = 'active' | 'inactive' | 'pending' | 'deleted';
