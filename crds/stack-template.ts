@@ -178,7 +178,7 @@ export const stackTemplateSpec = z
       .meta(rules.listMap('name')),
     publicApi: z.boolean().optional().describe('Whether the REST API is published beside the MCP endpoint, under /api.'),
   })
-  .describe('What every tenant of this template receives.');
+  .describe('The contents that every tenant of this template receives.');
 
 export type StackTemplateSpec = z.infer<typeof stackTemplateSpec>;
 export type TemplateContainer = StackTemplateSpec['containers'][number];

@@ -265,7 +265,7 @@ export const tenantSpec = z
       .default('retain')
       .describe('What deleting the Tenant does to its data. retain keeps the database; pods and namespace always go.'),
   })
-  .describe('What the tenant should be.')
+  .describe('The wanted state of the tenant.')
   .meta(
     rules.cel(
       {
@@ -404,7 +404,7 @@ export const tenantStatus = z
       .optional()
       .describe('Written by the control plane.'),
   })
-  .describe('What the tenant is.');
+  .describe('The present state of the tenant.');
 
 /** What deleting the tenant does to its database. */
 export function dataPolicyOf(spec: TenantSpec): 'retain' | 'delete' {

@@ -883,7 +883,7 @@ export interface components {
              */
             expiresAt?: string;
         };
-        /** @description What every tenant of this template receives. */
+        /** @description The contents that every tenant of this template receives. */
         TemplateSpecInput: {
             /** @description Name shown to people. */
             displayName?: string;
@@ -1152,7 +1152,7 @@ export interface components {
             /** @description Id of the request, which is also in X-Request-Id and in the logs. */
             requestId: string;
         };
-        /** @description What the tenant should be. */
+        /** @description The wanted state of the tenant. */
         TenantSpec: {
             /** @description Name shown to people and to LLM clients; the object's name when left out. */
             displayName?: string;
@@ -1282,7 +1282,7 @@ export interface components {
              */
             deletionPolicy: "retain" | "delete";
         };
-        /** @description What the tenant is. */
+        /** @description The present state of the tenant. */
         TenantStatus: {
             /**
              * @description The conditions in one word, for people.
@@ -1610,7 +1610,7 @@ export interface components {
             /** @description Tags of the API's operations that belong to the service. */
             tags: string[];
         };
-        /** @description What every tenant of this template receives. */
+        /** @description The contents that every tenant of this template receives. */
         TemplateSpec: {
             /** @description Name shown to people. */
             displayName?: string;

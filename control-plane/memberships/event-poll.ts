@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { Counter, type Registry } from 'prom-client';
 import type { Store } from '../store/store.ts';
 import type { Mirror } from './mirror.ts';
-import { mirroredEvents, organizationOf } from './news.ts';
+import { mirroredEvents, organizationOf } from './provider-events.ts';
 import { type EventPage, type MembershipSource, type Position, PositionLost } from './source.ts';
 
 /** Minutes of events that are read again without an event to continue after. Clocks differ, and WorkOS may list events late. */

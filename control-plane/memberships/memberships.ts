@@ -5,8 +5,8 @@ import type { Store } from '../store/store.ts';
 import { Answers } from './answers.ts';
 import { channel, readPayload } from './changed.ts';
 import type { Finding, Mirror } from './mirror.ts';
-import type { MembershipRecord } from './news.ts';
 import type { OrganizationListing } from './organization-listing.ts';
+import type { MembershipRecord } from './provider-events.ts';
 import { isListingDue } from './resync-period.ts';
 import type { MembershipSource } from './source.ts';
 

@@ -3,7 +3,7 @@ import { ZodError } from 'zod';
 import type { Store } from '../store/store.ts';
 import type { Tables } from '../store/tables/tables.ts';
 import { type Changed, channel, payloadOf } from './changed.ts';
-import { type MembershipRecord, type News, newsOf, organizationOf, type ProviderEvent } from './news.ts';
+import { changeOf, type MembershipChange, type MembershipRecord, organizationOf, type ProviderEvent } from './provider-events.ts';
 import { listingMs } from './resync-period.ts';
 
 /** The mirror's data about one user in one organization. */
@@ -21,7 +21,7 @@ export interface Finding {
 interface Identified {
   /** Of the event. */
   readonly id: string;
-  readonly news: News | undefined;
+  readonly change: MembershipChange | undefined;
   /** The listings that an unknown event makes invalid: of one organization, or of all. */
   readonly doubt?: { readonly organizationId: string | undefined };
 }
@@ -94,8 +94,8 @@ export class Mirror {
 
   /** Applies an event once. @returns false for an event that was applied before or concerns an unmirrored organization. @throws ZodError for an unknown form. */
   async apply(event: ProviderEvent): Promise<boolean> {
-    const news = newsOf(event);
-    return (await this.#applyOnce([{ id: event.id, news }])).size > 0;
+    const change = changeOf(event);
+    return (await this.#applyOnce([{ id: event.id, change }])).size > 0;
   }
 
   /**
@@ -106,11 +106,11 @@ export class Mirror {
     const misunderstood = new Map<string, Misunderstood>();
     const all = events.map((event): Identified => {
       try {
-        return { id: event.id, news: newsOf(event) };
+        return { id: event.id, change: changeOf(event) };
       } catch (error) {
         if (!(error instanceof ZodError)) throw error;
         misunderstood.set(event.id, { event, error });
-        return { id: event.id, news: undefined, doubt: { organizationId: organizationOf(event) } };
+        return { id: event.id, change: undefined, doubt: { organizationId: organizationOf(event) } };
       }
     });
     const fresh = await this.#applyOnce(all);
@@ -149,10 +149,10 @@ export class Mirror {
         .execute();
       const fresh = new Set(first.map(({ id }) => id));
       const applied = events.filter(({ id }) => fresh.has(id));
-      const news = applied.flatMap((event) => event.news ?? []);
-      const records = latestOf(news.flatMap((one) => (one.kind === 'membership' ? [one.record] : [])));
+      const changes = applied.flatMap((event) => event.change ?? []);
+      const records = latestOf(changes.flatMap((one) => (one.kind === 'membership' ? [one.record] : [])));
       if (records.length > 0) await this.#upsert(transaction, records, undefined);
-      for (const one of news) {
+      for (const one of changes) {
         if (one.kind === 'user-removed') await this.#remove(transaction, one.userId, { userId: one.userId });
         else if (one.kind === 'organization-removed') {
           await this.#remove(transaction, one.organizationId, { organizationId: one.organizationId });
@@ -199,7 +199,7 @@ export class Mirror {
 
   /** Leaves out changes in organizations that are not mirrored. An organization is mirrored from the beginning of its first listing. */
   async #ofMirrored(transaction: Transaction<Tables>, events: readonly Identified[]): Promise<readonly Identified[]> {
-    const spokenOf = events.flatMap(({ news }) => (news?.kind === 'membership' ? [news.record.organizationId] : []));
+    const spokenOf = events.flatMap(({ change }) => (change?.kind === 'membership' ? [change.record.organizationId] : []));
     if (spokenOf.length === 0) return events;
     const rows = await transaction
       .selectFrom('member_organizations')
@@ -207,7 +207,7 @@ export class Mirror {
       .where('id', 'in', [...new Set(spokenOf)])
       .execute();
     const mirrored = new Set(rows.map(({ id }) => id));
-    return events.filter(({ news }) => news?.kind !== 'membership' || mirrored.has(news.record.organizationId));
+    return events.filter(({ change }) => change?.kind !== 'membership' || mirrored.has(change.record.organizationId));
   }
 
   /**

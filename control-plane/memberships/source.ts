@@ -1,7 +1,7 @@
 import { NotFoundException, type WorkOS } from '@workos-inc/node';
 import { z } from 'zod';
 import { ProviderUnavailable, type WorkosConnection } from '../identity/workos-connection.ts';
-import { eventOf, type MembershipRecord, mirroredEvents, type ProviderEvent, recordOf } from './news.ts';
+import { eventOf, type MembershipRecord, mirroredEvents, type ProviderEvent, recordOf } from './provider-events.ts';
 import type { ReadBudget } from './read-budget.ts';
 
 /** Position in the list of events: after an event, or from a time on. */

@@ -5,7 +5,7 @@ import { ZodError, z } from 'zod';
 import { Problem } from '../../problems/problem.ts';
 import { operation } from '../http/operation.ts';
 import type { Mirror } from '../memberships/mirror.ts';
-import type { ProviderEvent } from '../memberships/news.ts';
+import type { ProviderEvent } from '../memberships/provider-events.ts';
 
 /** Largest age of a signature, in milliseconds. WorkOS signs each delivery separately. */
 const toleranceMs = 180_000;

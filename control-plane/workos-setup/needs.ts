@@ -1,5 +1,5 @@
 import type { Permission } from '../identity/admins.ts';
-import { mirroredEvents } from '../memberships/news.ts';
+import { mirroredEvents } from '../memberships/provider-events.ts';
 
 /** A permission of administrators at WorkOS. */
 export interface NeededPermission {

@@ -6,7 +6,17 @@ import { expect, test } from 'vitest';
 const root = resolve(import.meta.dirname, '../..');
 
 /** Folders and files whose prose has been edited. Each new one belongs here from its first commit. */
-const edited = ['audit', 'cli/commands/audit', 'control-plane', 'docs/reference/audit.md', 'kube', 'images', 'problems', 'CONTRIBUTING.md'];
+const edited = [
+  'audit',
+  'cli/commands/audit',
+  'control-plane',
+  'docs/reference/admin-api.md',
+  'docs/reference/audit.md',
+  'kube',
+  'images',
+  'problems',
+  'CONTRIBUTING.md',
+];
 
 /** Phrases that make a reader read a sentence twice, and what to write instead. */
 const phrases: readonly { readonly pattern: RegExp; readonly instead: string }[] = [

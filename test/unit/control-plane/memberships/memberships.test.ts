@@ -3,7 +3,7 @@ import { CircuitBreaker } from '../../../../control-plane/concurrency/circuit-br
 import { Answers } from '../../../../control-plane/memberships/answers.ts';
 import { payloadOf, readPayload } from '../../../../control-plane/memberships/changed.ts';
 import { membershipTuning } from '../../../../control-plane/memberships/create.ts';
-import { eventOf, newsOf, organizationOf } from '../../../../control-plane/memberships/news.ts';
+import { changeOf, eventOf, organizationOf } from '../../../../control-plane/memberships/provider-events.ts';
 import { isListingDue, listingMs } from '../../../../control-plane/memberships/resync-period.ts';
 import { accessOf, type ToolAccessByRole } from '../../../../control-plane/pods/tool-access.ts';
 import { memberMs } from '../../../../templates/runtime/mcp/memberships.ts';
@@ -166,26 +166,26 @@ describe('access to tools', () => {
   });
 });
 
-describe('news', () => {
+describe('change', () => {
   const data = { id: 'om_1', userId: 'user_1', organizationId: 'org_1', status: 'active', updatedAt: '2026-01-01T00:00:00.000Z' };
   const event = (name: string, of: unknown) => ({ id: 'event_1', event: name, createdAt: '2026-01-02T00:00:00.000Z', data: of });
 
   test('of a membership carries every role, the primary one first', () => {
     const roles = { role: { slug: 'member' }, roles: [{ slug: 'viewer' }, { slug: 'member' }] };
-    const news = newsOf(event('organization_membership.updated', { ...data, ...roles }));
-    expect(news).toMatchObject({ kind: 'membership', record: { roles: ['member', 'viewer'], status: 'active' } });
+    const change = changeOf(event('organization_membership.updated', { ...data, ...roles }));
+    expect(change).toMatchObject({ kind: 'membership', record: { roles: ['member', 'viewer'], status: 'active' } });
   });
 
   test('of a deletion needs no role, and is as late as the event', () => {
     const { status: _status, updatedAt: _updatedAt, ...rest } = data;
-    expect(newsOf(event('organization_membership.deleted', rest))).toMatchObject({
+    expect(changeOf(event('organization_membership.deleted', rest))).toMatchObject({
       record: { status: 'deleted', updatedAt: new Date('2026-01-02T00:00:00.000Z') },
     });
   });
 
   test('of other things is none, and a shape nobody knows is not guessed at', () => {
-    expect(newsOf(event('dsync.activated', {}))).toBeUndefined();
-    expect(() => newsOf(event('organization_membership.updated', { ...data, role: {}, status: 'paused' }))).toThrow();
+    expect(changeOf(event('dsync.activated', {}))).toBeUndefined();
+    expect(() => changeOf(event('organization_membership.updated', { ...data, role: {}, status: 'paused' }))).toThrow();
   });
 
   test('as the Events API sends it is read whatever it carries, and what is no event is none', () => {

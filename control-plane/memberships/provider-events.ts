@@ -13,7 +13,7 @@ export interface MembershipRecord {
 }
 
 /** A change of the mirror that an event causes. */
-export type News =
+export type MembershipChange =
   | { readonly kind: 'membership'; readonly record: MembershipRecord }
   | { readonly kind: 'user-removed'; readonly userId: string }
   | { readonly kind: 'organization-removed'; readonly organizationId: string };
@@ -93,7 +93,7 @@ export function recordOf(data: unknown): MembershipRecord {
 }
 
 /** The change that the event causes; undefined for an event without one. @throws ZodError for an unknown form. */
-export function newsOf({ event, data, createdAt }: ProviderEvent): News | undefined {
+export function changeOf({ event, data, createdAt }: ProviderEvent): MembershipChange | undefined {
   switch (event) {
     case 'organization_membership.created':
     case 'organization_membership.updated':
