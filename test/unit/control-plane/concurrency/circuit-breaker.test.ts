@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'vitest';
+import { CircuitBreaker } from '../../../../control-plane/concurrency/circuit-breaker.ts';
+
+/** A clock that stands until it is told. */
+function clock() {
+  let time = 0;
+  return { now: () => time, pass: (ms: number) => (time += ms) };
+}
+
+describe('a host that is down', () => {
+  const create = () => {
+    const time = clock();
+    return { ...time, breaker: new CircuitBreaker({ now: time.now, random: () => 1 }) };
+  };
+
+  test('is asked on after a failure or two', () => {
+    const { breaker } = create();
+    for (let i = 0; i < 2; i++) breaker.enter()?.failed();
+    breaker.enter()?.succeeded();
+    for (let i = 0; i < 2; i++) breaker.enter()?.failed();
+    expect(breaker.enter()).toBeDefined();
+  });
+
+  test('is asked by one at a time, after pauses that grow to five seconds', () => {
+    const { breaker, pass } = create();
+    for (let i = 0; i < 3; i++) breaker.enter()?.failed();
+    for (const pause of [500, 1_000, 2_000, 4_000, 5_000, 5_000]) {
+      pass(pause - 1);
+      expect(breaker.enter()).toBeUndefined();
+      pass(1);
+      const probe = breaker.enter();
+      expect(probe).toBeDefined();
+      expect(breaker.enter()).toBeUndefined();
+      probe?.failed();
+    }
+  });
+
+  test('that says how long it wants to be left alone is, at once, but for ten seconds at most', () => {
+    for (const [asked, pause] of [
+      [3_000, 3_000],
+      [600_000, 10_000],
+    ] as const) {
+      const { breaker, pass } = create();
+      breaker.enter()?.failed(asked);
+      pass(pause - 1);
+      expect(breaker.enter()).toBeUndefined();
+      pass(1);
+      breaker.enter()?.succeeded();
+      expect(breaker.enter()).toBeDefined();
+    }
+  });
+
+  test('that was asked by several at once is left alone for the longest of what it said', () => {
+    const { breaker, pass } = create();
+    const [one, other] = [breaker.enter(), breaker.enter()];
+    one?.failed(5_000);
+    other?.failed(1_000);
+    pass(4_999);
+    expect(breaker.enter()).toBeUndefined();
+    pass(1);
+    expect(breaker.enter()).toBeDefined();
+  });
+
+  test('is open to all once one got through', () => {
+    const { breaker, pass } = create();
+    for (let i = 0; i < 3; i++) breaker.enter()?.failed();
+    pass(500);
+    breaker.enter()?.succeeded();
+    expect([breaker.enter(), breaker.enter()].every((permit) => permit !== undefined)).toBe(true);
+  });
+});

@@ -1,0 +1,12 @@
+import { expect, test } from 'vitest';
+import { membershipTuning } from '../../../../control-plane/memberships/create.ts';
+import { memberMs } from '../../../../templates/runtime/mcp/memberships.ts';
+
+test('a member who was removed is out within a minute, whichever path failed', () => {
+  const { timing, pollMs } = membershipTuning;
+  // Evidence of this age is the oldest anything is answered from; a sidecar believes the answer for its own time.
+  expect(timing.evidenceMs + memberMs).toBeLessThanOrEqual(50_000);
+  // One poll may fail, and take its time, before answers have to do without.
+  expect(timing.evidenceMs).toBeGreaterThan(2 * pollMs + 4_000);
+  expect(timing.answerMs).toBeLessThanOrEqual(timing.evidenceMs);
+});
