@@ -117,7 +117,7 @@ test('Dynamic Client Registration may be off where clients have their metadata d
   const found = await checkWorkos(options());
   expect(found.find(({ item }) => item === 'Dynamic Client Registration')).toMatchObject({
     state: 'ok',
-    detail: expect.stringContaining('have to be registered beforehand'),
+    detail: expect.stringContaining('must be registered beforehand'),
   });
   await setRegistration({ cimd: true, dcr: true });
 });
