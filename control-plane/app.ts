@@ -129,6 +129,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     transformObject: (input) => completeDocument(jsonSchemaTransformObject(input)),
   });
   app.addHook('onRoute', namePermission);
+  app.addHook('onError', (request, _reply, error) => parts.admin.access.refused(request, error));
   adminRoutes(app, parts.admin);
   parts.audit.routes(app);
   podRoutes(app, parts.identity, parts.memberships, parts.toolAccess, parts.keys);

@@ -14,6 +14,8 @@ export class Access {
   readonly #audit: ActionLog;
   readonly #limits: RateLimits;
   readonly #known = new WeakMap<FastifyRequest, Admin>();
+  /** Actions of routes that have passed, until there is a record of them. */
+  readonly #unrecorded = new WeakMap<FastifyRequest, Action>();
 
   constructor(admins: Admins, audit: ActionLog, limits: RateLimits) {
     this.#admins = admins;
@@ -30,6 +32,7 @@ export class Access {
     const allow = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
       const admin = await this.#authenticate(request);
       this.#known.set(request, admin);
+      this.#unrecorded.set(request, action ?? 'tenants.read');
       await this.#limits.count(request, reply, `${admin.organizationId}/${admin.userId}`);
       try {
         requirePermission(admin, permission);
@@ -41,6 +44,19 @@ export class Access {
       }
     };
     return Object.assign(allow, { permission });
+  }
+
+  /**
+   * Records that an administrator of a tenant has asked for another organization's, or for one that does not exist: both are answered alike and
+   * take equally long. To be called before such an answer is sent.
+   */
+  async refused(request: FastifyRequest, error: unknown): Promise<void> {
+    const admin = this.#known.get(request);
+    const action = this.#unrecorded.get(request);
+    if (admin === undefined || admin.platform || action === undefined || codeOf(error) !== 'tenant-not-found') return;
+    const name = (request.params as { name?: string }).name ?? (request.query as { tenant?: string }).tenant;
+    const tenant = name === undefined ? {} : { tenant: { name: name.slice(0, 63) } };
+    await this.#audit.denied({ admin, action, requestId: request.id, ...tenant }, 'tenant-not-found');
   }
 
   async #authenticate(request: FastifyRequest): Promise<Admin> {
@@ -69,6 +85,7 @@ export class Access {
     work: () => Promise<T>,
     outcome: (result: T) => { readonly details?: object; readonly tenant?: Tenant } = () => ({}),
   ): Promise<T> {
+    this.#unrecorded.delete(request);
     const begun = await this.#audit.begin({ admin: this.admin(request), requestId: request.id, ...event });
     let result: T;
     try {

@@ -4,6 +4,8 @@ import type { Admin } from '../identity/admins.ts';
 
 /** The recorded actions of administrators. */
 export type Action =
+  /** Only refused attempts are recorded. */
+  | 'tenants.read'
   | 'tenants.create'
   | 'tenants.patch'
   | 'tenants.delete'
