@@ -256,7 +256,7 @@ describe('an organization made for the tenant', () => {
         const { message } = ready(tenant) ?? {};
         expect(ready(tenant)).toMatchObject({ status: 'False', reason: 'InvitationRefused' });
         expect(message).toBe(
-          'WorkOS refused to invite the first administrator (HTTP 400). Correct spec.organization.admin.email, and see that the role tenant-admin exists: tenantry workos check.',
+          'WorkOS refused to invite the first administrator (HTTP 400). Correct spec.organization.admin.email, and check that the role tenant-admin exists: tenantry workos check.',
         );
         expect(there.invitations('heidi@acme.example')).toEqual([]);
         expect(there.resources()).toEqual([url]);
