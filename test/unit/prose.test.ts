@@ -15,7 +15,11 @@ const edited = [
   'kube',
   'images',
   'problems',
+  'CHANGELOG.md',
   'CONTRIBUTING.md',
+  'README.md',
+  'docs/security.md',
+  'docs/benchmarks.md',
 ];
 
 /** Phrases that make a reader read a sentence twice, and what to write instead. */
