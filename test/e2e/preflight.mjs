@@ -3,6 +3,7 @@
  * Says at once whether this machine can run the end-to-end tests, before anything long begins: plain JavaScript without dependencies, on
  * Node 20 and later.
  */
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
@@ -36,7 +37,8 @@ export function missingPackages() {
     .filter(([, programs]) => !programs.every(inPath))
     .map(([name]) => name);
   if (cniPlugins() === undefined) missing.push('containernetworking-plugins');
-  if (!['docker', 'podman', 'buildah'].some(inPath)) missing.push('buildah');
+  // A docker client without its daemon is common, and builds nothing.
+  if (!['docker', 'podman', 'buildah'].some((engine) => inPath(engine) && works(engine))) missing.push('buildah');
   return missing;
 }
 
@@ -61,6 +63,11 @@ export function obstacles() {
   }
   if (!existsSync('/sys/fs/cgroup')) found.push('There is no /sys/fs/cgroup: mount the control groups.');
   return found;
+}
+
+/** @param {string} engine */
+function works(engine) {
+  return spawnSync(engine, ['info'], { stdio: 'ignore', timeout: 10_000 }).status === 0;
 }
 
 /** @param {string} program */
