@@ -115,7 +115,7 @@ export async function prepareControlPlane(
     now: () => new Date(),
     signal: stopping.signal,
   });
-  const pods = new PodIdentity(client, directory);
+  const pods = new PodIdentity(client, directory, limits);
   const auditPart = createAudit({
     settings: settings.audit,
     operatorAccount: settings.operatorAccount,
@@ -124,6 +124,7 @@ export async function prepareControlPlane(
     directory,
     access: admin.access,
     pods,
+    limits,
     assertLeading: beforeWrite,
     log,
     registry: metrics.registry,

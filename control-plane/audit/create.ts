@@ -6,6 +6,7 @@ import { SigningKey } from '../../audit/signing-keys.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { Access } from '../access/access.ts';
 import type { TenantDirectory } from '../cluster/tenant-directory.ts';
+import type { RateLimits } from '../http/rate-limits.ts';
 import type { PodIdentity } from '../pods/identity.ts';
 import type { Store } from '../store/store.ts';
 import { ApiKeyUsage } from './api-key-usage.ts';
@@ -45,6 +46,7 @@ export interface AuditParts {
   readonly directory: TenantDirectory;
   readonly access: Access;
   readonly pods: PodIdentity;
+  readonly limits: RateLimits;
   /** Throws once this replica no longer leads. */
   readonly assertLeading: () => void;
   readonly log: Logger;
@@ -63,11 +65,11 @@ export interface AuditPart {
 
 /** Creates the audit without reading the key or the database. */
 export function createAudit(parts: AuditParts): AuditPart {
-  const { settings, operatorAccount, store, client, directory, access, pods, assertLeading, log, registry, tuning } = parts;
+  const { settings, operatorAccount, store, client, directory, access, pods, limits, assertLeading, log, registry, tuning } = parts;
   const { db } = store;
   const ledger = new Ledger(db);
   const usage = new ApiKeyUsage(db);
-  const operator = new OperatorIdentity(client, operatorAccount);
+  const operator = new OperatorIdentity(client, operatorAccount, limits);
   const metrics = createAuditMetrics(registry);
   let key: SigningKey | undefined;
   const loaded = (): SigningKey => {

@@ -4,7 +4,6 @@ import { z } from 'zod';
 import type { Tenant } from '../../crds/tenant.ts';
 import { Problem } from '../../problems/problem.ts';
 import type { TenantDirectory } from '../cluster/tenant-directory.ts';
-import { bearerToken } from '../http/bearer.ts';
 import { operation } from '../http/operation.ts';
 import { invalid } from '../http/problem.ts';
 import { checkForm } from '../http/validation.ts';
@@ -83,7 +82,7 @@ export function auditIntakeRoutes(server: FastifyInstance, parts: AuditIntakePar
     {
       bodyLimit,
       onRequest: async (request) => {
-        const tenant = await pods.identify(bearerToken(request.headers.authorization));
+        const tenant = await pods.identify(request);
         tenants.set(request, tenant);
         refuseWhenFast(request, tenant);
       },
@@ -115,7 +114,7 @@ export function auditIntakeRoutes(server: FastifyInstance, parts: AuditIntakePar
     '/operator/v1/audit',
     {
       bodyLimit,
-      onRequest: (request) => operator.require(bearerToken(request.headers.authorization)),
+      onRequest: (request) => operator.require(request),
       validatorCompiler: () => (body: unknown) => check(operatorBatch.checked, body),
       schema: operation({
         caller: 'operator',
@@ -125,7 +124,7 @@ export function auditIntakeRoutes(server: FastifyInstance, parts: AuditIntakePar
         description: 'Rotations and reads of Secrets. The response comes after the records are stored. The same record may be sent again.',
         body: operatorBatch.documented,
         response: { 200: answer },
-        problems: [],
+        problems: ['too-many-requests'],
       }),
     },
     async (request) => {

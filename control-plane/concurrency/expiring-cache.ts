@@ -35,6 +35,12 @@ export class ExpiringCache<T> {
     return answer;
   }
 
+  /** The cached answer while it is fresh. */
+  fresh(key: string): T | undefined {
+    const entry = this.#entries.get(key);
+    return entry !== undefined && entry.until > this.#now() ? entry.value : undefined;
+  }
+
   /** The last cached answer, of any age. */
   last(key: string): T | undefined {
     return this.#entries.get(key)?.value;

@@ -13,6 +13,7 @@ type Limiter = ReturnType<FastifyRequest['server']['createRateLimit']>;
 type Outcome = Extract<Awaited<ReturnType<Limiter>>, { isAllowed: false }>;
 
 const windowMs = 60_000;
+const refusedTokens = 'from your address with tokens that are refused';
 
 /**
  * Limits the requests of each administrator, of each user of `GET /v1/auth/tenant`, and of each address that sends refused tokens. A valid
@@ -31,7 +32,14 @@ export class RateLimits {
   /** Counts a refused token. @throws Problem too-many-requests */
   async refused(request: FastifyRequest): Promise<void> {
     const outcome = await this.#address(request)(request);
-    if (!outcome.isAllowed && outcome.isExceeded) throw tooMany(outcome, 'from your address with tokens that are refused');
+    if (!outcome.isAllowed && outcome.isExceeded) throw tooMany(outcome, refusedTokens);
+  }
+
+  /** Counts a refused token of a pod or of the operator. @returns Problem too-many-requests, if there were too many from its address. */
+  async refusedPod(request: FastifyRequest): Promise<Problem | undefined> {
+    const options = { max: this.#settings.perAddress, timeWindow: windowMs, keyGenerator: sourceOf };
+    const outcome = await this.#limiter(request, 'pod', options)(request);
+    return !outcome.isAllowed && outcome.isExceeded ? tooMany(outcome, refusedTokens) : undefined;
   }
 
   /** Counts a request of an authenticated caller and sets the RateLimit headers. @throws Problem too-many-requests */
@@ -56,6 +64,9 @@ export class RateLimits {
     return made;
   }
 }
+
+/** Address of the connection. Pods call directly, and any of them could claim another address by X-Forwarded-For. */
+export const sourceOf = ({ socket }: FastifyRequest): string => socket.remoteAddress ?? '';
 
 function headersOf({ max, remaining, ttlInSeconds }: Outcome): Record<string, string> {
   return { 'ratelimit-limit': String(max), 'ratelimit-remaining': String(remaining), 'ratelimit-reset': String(ttlInSeconds) };

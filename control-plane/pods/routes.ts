@@ -2,7 +2,6 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Tenant } from '../../crds/tenant.ts';
-import { bearerToken } from '../http/bearer.ts';
 import { operation } from '../http/operation.ts';
 import type { OAuthKeys } from '../identity/oauth-keys.ts';
 import type { Memberships } from '../memberships/memberships.ts';
@@ -32,9 +31,9 @@ export function podRoutes(
   const app = server.withTypeProvider<ZodTypeProvider>();
   const tenants = new WeakMap<FastifyRequest, Tenant>();
   const onRequest = async (request: FastifyRequest) => {
-    tenants.set(request, await identity.identify(bearerToken(request.headers.authorization)));
+    tenants.set(request, await identity.identify(request));
   };
-  const route = { caller: 'pod', tags: ['pods'], problems: ['identity-provider-unavailable'] } as const;
+  const route = { caller: 'pod', tags: ['pods'], problems: ['identity-provider-unavailable', 'too-many-requests'] } as const;
 
   app.get(
     '/pods/v1/jwks',

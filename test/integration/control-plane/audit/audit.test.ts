@@ -21,6 +21,7 @@ import { type Postgres, startPostgres } from '../../../../local/postgres.ts';
 import type { WorkosStandIn } from '../../../../local/workos/start.ts';
 import { ControlPlane } from '../../../../templates/runtime/mcp/control-plane.ts';
 import { type Cluster, createNamespace, createTenant, eventually, openWorkos, podToken, startCluster } from '../cluster.ts';
+import { KubernetesProxy } from '../kubernetes-proxy.ts';
 
 const main = new URL('../../../../control-plane/main.ts', import.meta.url).pathname;
 const sender = new URL('./sender.ts', import.meta.url).pathname;
@@ -217,6 +218,48 @@ describe('a report of a sidecar', () => {
     expect(Number(after.rows[0]?.sequence)).toBe(before + 2_500);
   });
 
+  test('has each bad token reviewed once, and few of one address', async () => {
+    const kubeconfig = join(dir, 'counted.kubeconfig');
+    const proxy = await KubernetesProxy.start(cluster.kubeconfig, kubeconfig);
+    onTestFinished(() => proxy.stop());
+    let reviews = 0;
+    proxy.rule = ({ path }) => {
+      if (path.endsWith('/tokenreviews')) reviews += 1;
+      return 'passed';
+    };
+    // Proxies are believed here, and a pod could claim another address for each request.
+    const more = { KUBECONFIG: kubeconfig, TENANTRY_REFUSED_RATE_LIMIT: '10', TENANTRY_TRUSTED_PROXIES: 'loopback' };
+    const limited = await run(undefined, more);
+    onTestFinished(() => stopped(limited.child));
+    let serial = 0;
+    const ask = async (path: string, token: string): Promise<number> => {
+      const headers = {
+        authorization: `Bearer ${token}`,
+        'x-forwarded-for': `10.0.0.${++serial % 250}`,
+        'content-type': 'application/json',
+      };
+      const post = path.endsWith('/audit');
+      const response = await fetch(`${limited.url}${path}`, { headers, ...(post ? { method: 'POST', body: '{"records":[]}' } : {}) });
+      await response.body?.cancel();
+      return response.status;
+    };
+    expect(await ask('/pods/v1/members/user_1', pods.acme)).toBe(200);
+    expect(await ask('/pods/v1/members/user_1', pods.acme)).toBe(200);
+    expect(reviews).toBe(1);
+    for (let times = 0; times < 5; times += 1) expect(await ask('/pods/v1/audit', 'bad.bad.bad')).toBe(401);
+    expect(reviews).toBe(2);
+    const answers: number[] = [];
+    for (let times = 0; times < 30; times += 1) answers.push(await ask('/pods/v1/jwks', `bad.bad.bad${times}`));
+    expect(answers.filter((status) => status === 401)).toHaveLength(5);
+    expect(answers.slice(5)).toEqual(Array.from({ length: 25 }, () => 429));
+    expect(reviews).toBe(8);
+    // A good token that is known works on; the operator's path counts for itself.
+    expect(await ask('/pods/v1/members/user_1', pods.acme)).toBe(200);
+    for (let times = 0; times < 30; times += 1) answers.push(await ask('/operator/v1/audit', `bad.bad.bad${times}`));
+    expect(answers.at(-1)).toBe(429);
+    expect(reviews).toBeLessThanOrEqual(20);
+  });
+
   test('is sent again after the delay of Retry-After', async () => {
     const limited = await run(undefined, { TENANTRY_AUDIT_TENANT_LIMIT: '60' });
     onTestFinished(() => stopped(limited.child));
@@ -385,6 +428,41 @@ describe('an administrator', () => {
     expect((await get<Page>('/admin/audit?requestId=delete-1', tokens.platform)).body.items).toMatchObject([
       { action: 'tenants.delete', outcome: 'forbidden', tenant: { name: 'acme' } },
     ]);
+  });
+
+  test('is recorded when trying a tenant of another organization', async () => {
+    const token = await adminOf(acmeId, 'tenant-admin', ['tenants:read', 'tenants:write', 'tenants:delete', 'audit:read']);
+    const send = async (method: string, path: string, requestId: string): Promise<unknown> => {
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'x-request-id': requestId };
+      const body = method === 'PATCH' ? { body: '{"displayName":"Mine"}' } : {};
+      const response = await fetch(`${plane.url}${path}`, { method, headers, ...body });
+      const { requestId: _, ...rest } = (await response.json()) as Record<string, unknown>;
+      return [response.status, rest['code']];
+    };
+    const tries: [string, string, string, string][] = [
+      ['GET', '/admin/tenants/globex', 'tenants.read', 'globex'],
+      ['GET', '/admin/tenants/nowhere', 'tenants.read', 'nowhere'],
+      ['PATCH', '/admin/tenants/globex', 'tenants.patch', 'globex'],
+      ['POST', '/admin/tenants/globex/suspend', 'tenants.suspend', 'globex'],
+      ['GET', '/admin/tenants/globex/api-keys', 'tenants.read', 'globex'],
+      ['GET', '/admin/audit/verify?tenant=globex', 'tenants.read', 'globex'],
+    ];
+    for (const [index, [method, path, action, name]] of tries.entries()) {
+      expect(await send(method, path, `try-${index}`)).toEqual([404, 'tenant-not-found']);
+      const { items } = (await get<Page>(`/admin/audit?requestId=try-${index}`, tokens.platform)).body;
+      const refusals = items.filter((item) => (item as unknown as { outcome: string }).outcome === 'tenant-not-found');
+      expect(refusals).toMatchObject([
+        { action, outcome: 'tenant-not-found', tenant: { name }, chain: 'platform', organizationId: acmeId },
+      ]);
+    }
+    // Neither an administrator of the platform, who sees all, nor a tenant's own is recorded as one who tries.
+    for (const [who, path, id] of [
+      [tokens.platform, '/admin/tenants/nowhere', 'typo-1'],
+      [token, '/admin/tenants/acme', 'own-1'],
+    ] as const) {
+      await fetch(`${plane.url}${path}`, { headers: { authorization: `Bearer ${who}`, 'x-request-id': id } });
+      expect((await get<Page>(`/admin/audit?requestId=${id}`, tokens.platform)).body.items).toEqual([]);
+    }
   });
 
   test('is distinguished from a person who signed in as them', async () => {
