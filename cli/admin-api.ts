@@ -6,15 +6,15 @@ import { Failure } from './failure.ts';
 import type { Invocation } from './invocation.ts';
 import type { Patience } from './patience.ts';
 
-/** Milliseconds until an answer must have begun; what streams may go on for as long as it does. */
+/** Longest wait for the headers of an answer, in milliseconds. The limit does not apply to the body. */
 const timeoutMs = 60_000;
 
 export interface AdminApiOptions {
-  /** How an answer is fetched that may take longer than others. */
+  /** Longer timeout for requests that take minutes. */
   readonly patience?: Patience;
 }
 
-/** The Admin API of the control plane that was chosen. Requests throw a Failure where nothing answers or nobody is signed in. */
+/** The Admin API of the selected control plane. Requests throw a Failure if it does not answer or the user is not signed in. */
 export function adminApi(invocation: Invocation, { patience }: AdminApiOptions = {}): AdminApiClient {
   const connection = invocation.requireConnection();
   const { signal } = invocation.terminal;
@@ -22,7 +22,7 @@ export function adminApi(invocation: Invocation, { patience }: AdminApiOptions =
     const begun = new AbortController();
     const timer = setTimeout(() => begun.abort(new DOMException('no answer in time', 'TimeoutError')), patience?.timeoutMs ?? timeoutMs);
     try {
-      // A redirect would carry the token to wherever it leads.
+      // Following a redirect could send the token to another server.
       const init = { signal: AbortSignal.any([signal, begun.signal]), redirect: 'error' } as const;
       return await (patience === undefined ? fetch(new Request(request, init)) : patience.fetch(request, init));
     } catch (error) {
@@ -51,7 +51,7 @@ export function adminApi(invocation: Invocation, { patience }: AdminApiOptions =
       const again = connection.context === undefined ? undefined : request.clone();
       const response = await send(request);
       if (response.status !== 401 || again === undefined) return response;
-      // A session whose role has changed goes on with a token that says so.
+      // After a change of role, the session needs a token with the new role: refresh it and try once more.
       const refused = again.headers.get('authorization')?.replace(/^Bearer /, '') ?? '';
       const renewed = await invocation.token(connection, refused);
       if (renewed === undefined || renewed === refused) return response;
@@ -68,7 +68,7 @@ interface Answer<T> {
   readonly response: Response;
 }
 
-/** The body of a success. @throws Failure with what the problem document says */
+/** The body of a successful response. @throws Failure from the problem document */
 export async function bodyOf<T>(answer: Promise<Answer<T>>): Promise<T> {
   const { data, error, response } = await answer;
   if (response.ok) return data as T;
@@ -79,7 +79,7 @@ export async function bodyOf<T>(answer: Promise<Answer<T>>): Promise<T> {
 export function failureOf(response: Response, body: unknown): Failure {
   const { status } = response;
   const problem = (typeof body === 'object' && body !== null ? body : {}) as Partial<Problem>;
-  // The detail is more exact than the title. Only of a body that is not valid the title says more, because its faults follow.
+  // The detail is more exact than the title. For an invalid body the title is better, because its faults follow.
   const said = problem.code === 'invalid' ? problem.title : (problem.detail ?? problem.title);
   const message = said === undefined ? `The control plane answered with status ${status} and no problem document.` : sentence(said);
   const faults = (problem.errors ?? []).map(({ pointer, parameter, detail }) => `${pointer || parameter || '/'}  ${detail}`);
@@ -101,7 +101,7 @@ function outcomeOf(status: number): Exclude<Outcome, 'ok'> {
   return status < 500 ? 'invalid' : 'failed';
 }
 
-/** The remedy of the problem, then the command that helps. */
+/** The remedy of the problem, followed by a command that helps. */
 function remedyOf({ code = '', remedy }: Partial<Problem>, status: number, retryAfter: string | null): string | undefined {
   const known = isCode(code) ? code : status === 401 ? 'unauthenticated' : undefined;
   const entry = known === undefined ? undefined : entryOf(known);

@@ -5,7 +5,7 @@ import type { Terminal } from './terminal.ts';
 
 type Fields = Record<string, unknown>;
 
-/** One YAML or JSON document; `-` reads standard input. @throws Failure usage */
+/** Reads one YAML or JSON document; `-` is standard input. @throws Failure usage */
 export async function readDocument(terminal: Terminal, file: string): Promise<Fields> {
   const [name, text] = file === '-' ? ['standard input', await terminal.input()] : [file, contentsOf(file)];
   const documents = parseAllDocuments(text).filter((document) => document.contents !== null);
@@ -22,8 +22,8 @@ export async function readDocument(terminal: Terminal, file: string): Promise<Fi
 }
 
 /**
- * Fields as the Admin API takes them, where the document is an object of Kubernetes: name and labels of its metadata beside the fields of
- * its spec. Any other document is taken as it stands.
+ * Converts a Kubernetes object to the fields of the Admin API: name and labels from its metadata, and the fields of its spec. Any other
+ * document is returned unchanged.
  * @throws Failure usage for an object of another kind
  */
 export function fieldsOf(document: Fields, kind: 'Tenant' | 'StackTemplate'): Fields {
@@ -33,7 +33,7 @@ export function fieldsOf(document: Fields, kind: 'Tenant' | 'StackTemplate'): Fi
   return { ...(name === undefined ? {} : { name }), ...(labels === undefined ? {} : { labels }), ...((document['spec'] ?? {}) as Fields) };
 }
 
-/** `a=b` pairs. @throws Failure usage */
+/** Parses `a=b` pairs. @throws Failure usage */
 export function pairs(texts: readonly string[], option: string): Record<string, string> {
   return Object.fromEntries(
     texts.map((text) => {
@@ -44,7 +44,7 @@ export function pairs(texts: readonly string[], option: string): Record<string, 
   );
 }
 
-/** The value of a parameter as YAML reads it: 3 is a number, true a truth value, everything else a text. */
+/** Parses the value of a parameter as YAML: 3 becomes a number, true a boolean. Invalid YAML stays a string. */
 export function scalar(text: string): unknown {
   const [document] = parseAllDocuments(text);
   const value: unknown = document !== undefined && document.errors.length === 0 ? document.toJS() : text;

@@ -1,24 +1,24 @@
-/** What the process ends with. Scripts match on these: one is only ever added. */
+/** Exit codes of the process. Scripts depend on them: add codes, but do not change or remove any. */
 export const exitCodes = {
   ok: 0,
-  /** Something else went wrong. */
+  /** Any other failure. */
   failed: 1,
   /** The command or its options are wrong. */
   usage: 2,
   notFound: 3,
   /** Not signed in, or without the permission. */
   notAuthorized: 4,
-  /** It exists, or was changed meanwhile, or is in a state that does not allow it. */
+  /** The object already exists, was changed meanwhile, or its state does not allow the action. */
   conflict: 5,
-  /** Something that is needed does not answer; the same command may succeed later. */
+  /** A required server does not answer. The same command may succeed later. */
   unavailable: 6,
-  /** What was sent is not valid; every fault is listed. */
+  /** The request is not valid. The output lists every fault. */
   invalid: 7,
-  /** What was waited for did not happen in time. */
+  /** The wait timed out. */
   timedOut: 8,
-  /** The command did its work and found a fault: a broken link, a broken chain, a setting that is missing. */
+  /** The command ran and found a fault, such as a broken link, a broken chain or a missing setting. */
   faultFound: 9,
-  /** Ended by Ctrl-C. */
+  /** Ended by Ctrl-C, SIGTERM or SIGHUP. */
   interrupted: 130,
 } as const;
 

@@ -1,12 +1,12 @@
 import type { Outcome } from './exit-codes.ts';
 
-/** Why a command ends with something else than 0, in words for whoever typed it. */
+/** A failure of a command, with texts for its user. The exit code is not 0. */
 export class Failure extends Error {
   override readonly name = 'Failure';
   readonly outcome: Exclude<Outcome, 'ok'>;
   /** One line for each fault. */
   readonly details: readonly string[];
-  /** What to do. */
+  /** How to fix it. */
   readonly remedy: string | undefined;
 
   constructor(
@@ -21,7 +21,7 @@ export class Failure extends Error {
   }
 }
 
-/** A command that did its work and ends with something else than 0; all there is to say has been said. */
+/** Ends a command with an exit code other than 0 and prints no further message. */
 export class Ended extends Error {
   override readonly name = 'Ended';
   readonly outcome: Exclude<Outcome, 'ok'>;

@@ -5,12 +5,12 @@ import { type Format, Printer } from './output/printer.ts';
 import { sessionToken } from './session/session-token.ts';
 import type { Terminal } from './terminal.ts';
 
-/** One command line that was typed, and what its command works with: terminal, printer, contexts, and the control plane that was chosen. */
+/** One run of a command, with its terminal, printer, contexts and selected control plane. */
 export class Invocation {
   readonly terminal: Terminal;
   readonly printer: Printer;
   readonly contexts: Contexts;
-  /** Context that was asked for by `--context`. */
+  /** Value of `--context`. */
   readonly wanted: string | undefined;
 
   constructor(terminal: Terminal, options: { readonly output?: Format; readonly context?: string }) {
@@ -24,17 +24,17 @@ export class Invocation {
     return findLocalMode(this.terminal.folder, this.terminal.uid);
   }
 
-  /** The control plane, where one is configured. */
+  /** The selected control plane; undefined if none is configured. */
   connection(): Connection | undefined {
     return findConnection(this.#sources());
   }
 
-  /** @throws Failure usage where none is configured. */
+  /** @throws Failure usage if no control plane is configured. */
   requireConnection(): Connection {
     return requireConnection(this.#sources());
   }
 
-  /** The token for requests to a control plane, another one than `refused`; undefined where nobody is signed in there. */
+  /** The token for requests to a control plane; undefined if the user is not signed in. A `refused` token is refreshed first. */
   token(connection: Connection, refused?: string): Promise<string | undefined> {
     const { now, signal } = this.terminal;
     return sessionToken({ connection, contexts: this.contexts, now, signal, ...(refused === undefined ? {} : { refused }) });

@@ -6,12 +6,12 @@ import { run } from './program.ts';
 const interrupted = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(name, () => {
-    // A second one ends at once what does not end by itself.
+    // A second signal ends the process at once.
     if (interrupted.signal.aborted) process.exit(exitCodes.interrupted);
     interrupted.abort(new Error(name));
   });
 }
-// Whoever reads the output may stop reading: `tenantry tenants list | head -1`.
+// The reader of a pipe may close it early: `tenantry tenants list | head -1`.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;

@@ -1,15 +1,15 @@
-/** How answers are fetched that take minutes. */
+/** Fetches answers that take minutes. */
 export interface Patience {
-  /** Milliseconds until an answer must have begun. */
+  /** Longest wait for the headers of an answer, in milliseconds. */
   readonly timeoutMs: number;
-  /** `fetch` of a request without a body. */
+  /** `fetch` for requests without a body. */
   readonly fetch: (request: Request, init: RequestInit) => Promise<Response>;
 }
 
-/** A little more than the control plane takes at most to verify or export an audit: 600 s. */
+/** Slightly longer than the control plane's limit for verifying or exporting an audit, 600 s. */
 const timeoutMs = 610_000;
 
-/** Loaded when it is wanted: Node's own fetch gives up after 300 s without a header and cannot be told otherwise. */
+/** Loads undici on demand. Node's own fetch stops after 300 s without headers, and this limit cannot be changed. */
 export async function patient(): Promise<Patience> {
   const { Agent, fetch } = await import('undici');
   const dispatcher = new Agent({ headersTimeout: timeoutMs, bodyTimeout: timeoutMs });

@@ -29,7 +29,7 @@ function mayColour(stream: { isTTY?: boolean }, { NO_COLOR, TERM }: NodeJS.Proce
 async function ask(question: string, secret: boolean, signal: AbortSignal): Promise<string> {
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const reader = createInterface({ input: process.stdin, output: secret ? silent : process.stderr, terminal: true });
-  // In raw mode Ctrl-C is a character: readline tells of it instead of the signal.
+  // In raw mode Ctrl-C is a character: readline reports it, and the process gets no signal.
   reader.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
   if (secret) process.stderr.write(question);
   try {

@@ -46,7 +46,7 @@ const commands = [
   contextCommand,
 ];
 
-/** The whole command line. Help and version go to standard output, complaints to standard error. */
+/** Builds the command line. Help and version go to standard output, errors to standard error. */
 export function createProgram(terminal: Terminal): Command {
   const program = new Command('tenantry')
     .description('Tenants of a Tenantry installation: make them, look after them, find out what is wrong with one.')
@@ -60,7 +60,7 @@ export function createProgram(terminal: Terminal): Command {
   return settle(program, terminal);
 }
 
-/** Runs one command line to its end. Resolves with how it ended; never rejects. */
+/** Runs one command line and resolves with its outcome. Never rejects. */
 export async function run(terminal: Terminal, args: readonly string[]): Promise<Outcome> {
   try {
     await createProgram(terminal).parseAsync(args, { from: 'user' });
@@ -74,7 +74,7 @@ export async function run(terminal: Terminal, args: readonly string[]): Promise<
   }
 }
 
-/** Every command throws instead of ending the process, and writes where the terminal says. */
+/** Makes every command throw instead of ending the process, and write to the terminal. */
 function settle(command: Command, terminal: Terminal): Command {
   command
     .exitOverride()

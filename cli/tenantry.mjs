@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // @ts-check
 /**
- * Starts the command line on a Node that can run it. Plain JavaScript that every Node since 18 reads: the machine's own may be older than
- * the one the project brings, and what is missing has to be said by what does run.
+ * Starts the command line on a Node that can run it. This file is plain JavaScript that runs on Node 18 and later. The Node of the machine
+ * may be older than the Node that the project installs, and this file must still report what is missing.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const wanted = 24;
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-/** In a checkout the program is TypeScript with its packages beside it; an installed package has it in JavaScript with all it needs. */
+/** A checkout has the program in TypeScript with its packages beside it. An installed package has JavaScript with its dependencies. */
 const source = join(root, 'cli', 'main.ts');
 const packed = join(root, 'dist', 'command-line', 'cli', 'main.js');
 const checkout = existsSync(source) || !existsSync(packed);
@@ -25,12 +25,12 @@ function trouble(message) {
   process.exitCode = 1;
 }
 
-/** A path as a POSIX shell takes it. @param {string} path */
+/** Quotes a path for a POSIX shell. @param {string} path */
 function quoted(path) {
   return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
-/** The Node of the packages: npm puts it beside them, which may be above this one. */
+/** The Node that npm installed as a package. An installed package may find it in a parent folder. */
 function broughtNode() {
   const name = process.platform === 'win32' ? 'node.cmd' : 'node';
   for (let folder = root; ; folder = dirname(folder)) {
@@ -41,8 +41,8 @@ function broughtNode() {
 }
 
 /**
- * Where Node keeps what it has compiled, so that the next start takes a third of the time. In the user's own folder: Node believes what it
- * finds there, and its default is one in /tmp that somebody else may have made.
+ * Folder of Node's compile cache, which cuts the next start to a third of the time. The folder belongs to the user: Node trusts the
+ * contents of the cache, and another user may have made the default folder in /tmp.
  */
 const cache = join(
   process.env['XDG_CACHE_HOME']?.startsWith('/') ? process.env['XDG_CACHE_HOME'] : join(homedir(), '.cache'),
@@ -59,7 +59,7 @@ if (checkout && !existsSync(join(root, 'node_modules', 'commander'))) {
 } else if (brought !== undefined) {
   const env = { NODE_COMPILE_CACHE: cache, ...process.env };
   const child = spawn(brought, [main, ...process.argv.slice(2)], { stdio: 'inherit', env });
-  // A terminal sends Ctrl-C to both; the child decides how it ends, and this process with it.
+  // A terminal sends Ctrl-C to both processes. The child decides how it ends, and this process ends with it.
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
     process.on(signal, () => {
       if (signal !== 'SIGINT') child.kill(signal);

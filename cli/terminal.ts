@@ -1,21 +1,21 @@
-/** All that the command line touches of its process; passed in, so that nothing else asks for the environment or writes to a stream. */
+/** The command line's access to its process. It is passed in, so that other code does not read the environment or write to a stream. */
 export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** User the command runs as; undefined where users have no number. */
+  /** User id of the process; undefined on systems without user ids. */
   readonly uid: number | undefined;
-  /** Folder the command was started in. */
+  /** Working folder of the command. */
   readonly folder: string;
-  /** Aborts on Ctrl-C. */
+  /** Aborts on Ctrl-C, SIGTERM and SIGHUP. */
   readonly signal: AbortSignal;
-  /** Whether somebody can be asked: standard input and standard error are a terminal. */
+  /** Whether the user can be asked: standard input and standard error are terminals. */
   readonly interactive: boolean;
-  /** Whether each stream may have colours. */
+  /** Whether each stream supports colours. */
   readonly colours: { readonly out: boolean; readonly err: boolean };
   readonly now: () => Date;
   out(text: string): void;
   err(text: string): void;
-  /** Asks on standard error and resolves with the line that was typed; a secret one is not shown. */
+  /** Asks on standard error and resolves with the typed line. A secret line is not shown. */
   ask(question: string, options?: { readonly secret?: boolean }): Promise<string>;
-  /** All of standard input. */
+  /** Reads all of standard input. */
   input(): Promise<string>;
 }

@@ -3,7 +3,7 @@ import type { Invocation } from '../invocation.ts';
 
 export type InvocationOf = (command: Command) => Invocation;
 
-/** An action as commander calls it, with its invocation before its options and arguments. */
+/** Adapts an action to commander: passes the invocation first, then the options and arguments. */
 export function action<Options, Arguments extends readonly unknown[]>(
   invocationOf: InvocationOf,
   act: (invocation: Invocation, options: Options, ...args: Arguments) => Promise<void> | void,
@@ -14,7 +14,7 @@ export function action<Options, Arguments extends readonly unknown[]>(
   };
 }
 
-/** Examples, as `--help` shows them. */
+/** Formats examples for `--help`. */
 export function examples(...lines: string[]): string {
   return `\n${lines.length === 1 ? 'Example' : 'Examples'}:\n${lines.map((line) => `  ${line}`).join('\n')}`;
 }

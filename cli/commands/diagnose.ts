@@ -50,7 +50,7 @@ export function diagnoseCommand(program: Command, invocationOf: InvocationOf): v
       action<Options, [string]>(invocationOf, async (invocation, options, what) => {
         const { terminal, printer } = invocation;
         const token = await clientToken(invocation, options.tokenFile);
-        // The clients of Kubernetes and MCP take most of a second to load, and no other command needs them.
+        // The Kubernetes and MCP clients take most of a second to load. Other commands do not need them.
         const { prepare, Redactor, secretsOf, walk, writeBundle } = await import('../diagnose/diagnose.ts');
         const scene = await prepare(invocation, {
           what,
@@ -129,7 +129,7 @@ function addressOf(text: string | undefined): { host: string; port: number } | u
   return { host: match[1].replace(/^\[|\]$/g, ''), port: Number(match[2]) };
 }
 
-/** What this process itself must not tell on. */
+/** Secrets of this process that the output must not contain. */
 function ownSecrets(invocation: Invocation): string[] {
   const sessions = Object.values(invocation.contexts.all()).flatMap(({ session }) =>
     session === undefined ? [] : [session.accessToken, session.refreshToken],

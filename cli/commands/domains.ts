@@ -24,7 +24,7 @@ function shown(domains: readonly Domain[]): string {
   );
 }
 
-/** `tenantry domains ...`: host names of a tenant's own. */
+/** `tenantry domains ...`: custom host names of a tenant. */
 export function domainCommands(program: Command, invocationOf: InvocationOf): void {
   const domains = program.command('domains').description('Custom host names of a tenant.');
 

@@ -19,7 +19,7 @@ const tableOf = (keys: readonly ApiKey[], now: Date): string =>
     EXPIRES: ({ expiresAt }) => expiresAt?.slice(0, 10) ?? 'never',
   });
 
-/** A time, or a span from now on such as 90d or 12h; a function, because only the command knows what time it is. */
+/** Parses a time, or a span from now such as 90d or 12h. Returns a function, because only the command knows the current time. */
 function expiry(text: string): (now: Date) => string {
   const span = /^(\d{1,5})(h|d)$/.exec(text);
   if (span !== null) return (now) => new Date(now.getTime() + Number(span[1]) * (span[2] === 'd' ? 86_400_000 : 3_600_000)).toISOString();
@@ -34,7 +34,7 @@ interface CreateOptions {
   readonly expires?: (now: Date) => string;
 }
 
-/** `tenantry keys ...`: API keys, for machines. */
+/** `tenantry keys ...`: API keys for machines. */
 export function keyCommands(program: Command, invocationOf: InvocationOf): void {
   const keys = program.command('keys').description('API keys of a tenant, for machines.');
 

@@ -15,7 +15,7 @@ const tableOf = (services: readonly Service[]): string =>
     DESCRIPTION: ({ title, description }) => title ?? description ?? '',
   });
 
-/** `tenantry services ...`: the switches of a tenant's services. */
+/** `tenantry services ...`: switches a tenant's services on and off. */
 export function serviceCommands(program: Command, invocationOf: InvocationOf): void {
   const services = program.command('services').description('Switch services of a tenant on and off.');
 

@@ -75,7 +75,7 @@ export function sessionCommands(program: Command, invocationOf: InvocationOf): v
       action<object, []>(invocationOf, async (invocation) => {
         const { terminal, printer, contexts } = invocation;
         const connection = invocation.requireConnection();
-        // The token only claims; the control plane decides whether it still holds. Who may not list tenants is known all the same.
+        // The control plane decides whether the token is still valid. A 403 means that it is valid but its user may not list tenants.
         const { error, response } = await adminApi(invocation).GET('/admin/tenants', { params: { query: { limit: 1 } } });
         if (!response.ok && response.status !== 403) throw failureOf(response, error);
         const claims = decodeJwt((await invocation.token(connection)) ?? '');

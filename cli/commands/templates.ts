@@ -23,7 +23,7 @@ interface ApplyOptions extends Forcing {
   readonly dryRun?: boolean;
 }
 
-/** `tenantry templates ...`: what tenants are made of. */
+/** `tenantry templates ...`: StackTemplates and their revisions. */
 export function templateCommands(program: Command, invocationOf: InvocationOf): void {
   const templates = program.command('templates').description('What tenants are made of.');
 
@@ -66,7 +66,7 @@ export function templateCommands(program: Command, invocationOf: InvocationOf): 
           ...forced(options),
           ...(options.dryRun === true ? { dryRun: true as const } : {}),
         };
-        // The control plane names every fault of the fields, with pointers.
+        // The control plane validates the fields and reports each fault with a pointer.
         const body = spec as unknown as Template['spec'];
         const applied = await bodyOf(adminApi(invocation).PUT('/admin/templates/{name}', { params: { path: { name }, query }, body }));
         if (options.dryRun === true) invocation.printer.note('Nothing was stored: this is what it would be.');

@@ -3,28 +3,29 @@ import type { Contexts } from './contexts.ts';
 import type { LocalModeSearch } from './local-mode.ts';
 import { isSecure, secureOnly } from './secure-url.ts';
 
-/** Which control plane a command speaks to, and who told. */
+/** The control plane that a command uses, and the source of its URL. */
 export interface Connection {
-  /** Base URL, without a slash at the end. */
+  /** Base URL, without a trailing slash. */
   readonly url: string;
   readonly source: 'environment' | 'context' | 'local mode';
-  /** Name of the context whose session serves; undefined where the token comes from elsewhere. */
+  /** Name of the context whose session is used; undefined if the token comes from elsewhere. */
   readonly context: string | undefined;
-  /** A token that is given and never refreshed. */
+  /** A fixed token, which is never refreshed. */
   readonly token: string | undefined;
 }
 
 export interface ConnectionSources {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly contexts: Contexts;
-  /** Context that was asked for by `--context`. */
+  /** Value of `--context`. */
   readonly wanted: string | undefined;
   readonly localMode: () => LocalModeSearch;
 }
 
 /**
- * `--context`, then TENANTRY_URL, then the current context, then local mode. TENANTRY_TOKEN goes before a context's session, but only to a
- * URL that the user has named: never to one that a file in the folder names. A session is only ever sent to the URL it was made for.
+ * Order of precedence: `--context`, TENANTRY_URL, the current context, local mode. TENANTRY_TOKEN takes precedence over the session of a
+ * context. TENANTRY_TOKEN is sent only to a URL that the user has named, never to a URL from local mode. A session is sent only to the URL
+ * it was made for.
  */
 export function findConnection({ env, contexts, wanted, localMode }: ConnectionSources): Connection | undefined {
   const token = env['TENANTRY_TOKEN'] || undefined;
@@ -57,12 +58,12 @@ export function findConnection({ env, contexts, wanted, localMode }: ConnectionS
   return { url: base, source: 'local mode', context: given === undefined ? contextOf(contexts, base) : undefined, token: given };
 }
 
-/** Name of a context that was made for this URL. */
+/** Name of a context with this URL. */
 function contextOf(contexts: Contexts, url: string): string | undefined {
   return Object.entries(contexts.all()).find(([, context]) => context.url === url)?.[0];
 }
 
-/** @throws Failure where there is none. */
+/** @throws Failure usage if no control plane is configured. */
 export function requireConnection(sources: ConnectionSources): Connection {
   const connection = findConnection(sources);
   if (connection !== undefined) return connection;
@@ -75,7 +76,7 @@ export function requireConnection(sources: ConnectionSources): Connection {
   });
 }
 
-/** A base URL as it is compared and kept. @throws Failure usage */
+/** Normalizes a base URL for comparing and storing. @throws Failure usage */
 export function baseUrl(text: string, where: string): string {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.search !== '' || url.hash !== '') {

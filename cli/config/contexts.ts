@@ -7,7 +7,7 @@ import { Failure } from '../failure.ts';
 const session = z.object({
   accessToken: z.string(),
   refreshToken: z.string(),
-  /** Where the session is refreshed. */
+  /** Origin of WorkOS's API, where the session is refreshed. */
   workosUrl: z.string(),
   clientId: z.string(),
   email: z.string().optional(),
@@ -26,15 +26,15 @@ export type Context = Readonly<z.infer<typeof context>>;
 type File = z.infer<typeof file>;
 
 /**
- * The control planes somebody works with, and the sessions there, in one file that only its owner reads. Read anew for every question,
- * because another process may have refreshed a session.
+ * The control planes of a user and the sessions there, in one file that only its owner can read. Every call reads the file again, because
+ * another process may have refreshed a session.
  */
 export class Contexts {
   readonly path: string;
 
   constructor(env: Readonly<Record<string, string | undefined>>) {
     const base = env['XDG_CONFIG_HOME'];
-    // https://specifications.freedesktop.org/basedir-spec/latest/#variables: a relative path is to be ignored.
+    // https://specifications.freedesktop.org/basedir-spec/latest/#variables: a relative path must be ignored.
     this.path = join(base?.startsWith('/') ? base : join(env['HOME'] ?? homedir(), '.config'), 'tenantry', 'config.json');
   }
 
@@ -50,7 +50,7 @@ export class Contexts {
     return this.#read().contexts[name];
   }
 
-  /** Keeps a context and makes it the current one. */
+  /** Stores a context and makes it the current one. */
   use(name: string, context: Context): void {
     this.#change((content) => ({ current: name, contexts: { ...content.contexts, [name]: context } }));
   }
@@ -59,7 +59,7 @@ export class Contexts {
     this.#change((content) => ({ ...content, current: name }));
   }
 
-  /** Replaces the session of a context; undefined ends it. */
+  /** Replaces the session of a context; undefined removes it. */
   keepSession(name: string, next: Session | undefined): void {
     this.#change((content) => {
       const { url } = content.contexts[name] ?? {};

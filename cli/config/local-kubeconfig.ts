@@ -6,8 +6,8 @@ import { type LocalMode, strangeness } from './local-mode.ts';
 import { isLoopback } from './secure-url.ts';
 
 /**
- * All that a kubeconfig of local mode holds. Strict, because others can start programs (`exec`, `auth-provider`), send a file of the user
- * somewhere (`tokenFile`) or lead elsewhere (`proxy-url`).
+ * The only fields that clusters and users may have in a kubeconfig of local mode. Other fields are rejected: they could start programs
+ * (`exec`, `auth-provider`), send a file of the user to a server (`tokenFile`) or redirect the connection (`proxy-url`).
  */
 const kubeconfig = z.object({
   clusters: z.array(
@@ -23,7 +23,10 @@ const kubeconfig = z.object({
 
 export type LocalKubeconfig = { readonly path: string } | { readonly because: string };
 
-/** The kubeconfig of local mode, or why it is not used: it must lie in the state folder, be the user's own and only lead to this machine. */
+/**
+ * The kubeconfig of local mode, or the reason why it is not used. The file must lie in the state folder, belong to the user and point only
+ * to this machine.
+ */
 export function localKubeconfig({ kubeconfig: path, folder }: LocalMode, uid: number | undefined): LocalKubeconfig {
   const refused = (because: string): LocalKubeconfig => ({ because: `the kubeconfig of local mode is not used: ${because}` });
   if (path === undefined) return refused('there is none');

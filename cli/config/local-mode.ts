@@ -6,31 +6,31 @@ import { isLoopback } from './secure-url.ts';
 const record = z.object({
   kubeconfig: z.string().optional(),
   adminUrl: z.string(),
-  /** Of the stand-in's administrator; at a real WorkOS environment one signs in. */
+  /** Token of the stand-in's administrator; absent with a real WorkOS environment, where users sign in. */
   adminToken: z.string().optional(),
 });
 
-/** What `npm start` says of itself while it runs. */
+/** The record that `npm start` keeps in `local.json` while it runs. */
 export type LocalMode = Readonly<z.infer<typeof record>> & {
-  /** State folder that says so. */
+  /** State folder in which the record was found. */
   readonly folder: string;
 };
 
 export interface LocalModeSearch {
   readonly found: LocalMode | undefined;
-  /** Files that looked like one and are not believed, each with the reason. */
+  /** Records that are not trusted, each with the reason. */
   readonly ignored: readonly string[];
 }
 
-/** Folders in which local mode keeps its state: with the stand-in, and with a real WorkOS environment. */
+/** State folders of local mode: with the stand-in, and with a real WorkOS environment. */
 const stateFolders = ['.tenantry', '.tenantry-workos'];
 
 /**
- * Looks for local mode in `folder` and above it. Whoever can write there could name a server of their own, as in /tmp or in a repository
- * that was cloned: believed is only what the user `uid` alone can write, in a file that nobody else can read, as `npm start` makes it;
- * and only for this machine. Somebody's archive that the user unpacks can bring such a file: it can name an address of this machine, and
- * the token it brings itself.
- * @param uid undefined where users have no number: there is no local mode there.
+ * Looks for local mode in `folder` and its parent folders. Another person may be able to write there, as in /tmp or in a cloned
+ * repository, and could name their own server. A record is therefore trusted only if user `uid` alone can write its folder, user `uid`
+ * alone can read the file (as `npm start` makes it), and its URL points to this machine. An archive that the user unpacks can still
+ * contain such a file. That file can name only an address of this machine and its own token.
+ * @param uid undefined on systems without user ids, where local mode is never found
  */
 export function findLocalMode(folder: string, uid: number | undefined): LocalModeSearch {
   const ignored: string[] = [];
@@ -44,7 +44,7 @@ export function findLocalMode(folder: string, uid: number | undefined): LocalMod
   }
 }
 
-/** The record, why it is not believed, or undefined where there is none. */
+/** The record, the reason why it is not trusted, or undefined if there is none. */
 function read(folder: string, uid: number | undefined): LocalMode | string | undefined {
   let text: string;
   try {
@@ -62,7 +62,7 @@ function read(folder: string, uid: number | undefined): LocalMode | string | und
     return code === 'ENOENT' || code === 'ENOTDIR' ? undefined : `it cannot be read (${code})`;
   }
   const parsed = record.safeParse(parseJson(text));
-  // It may just be written.
+  // `npm start` may still be writing the file.
   if (!parsed.success) return undefined;
   const url = URL.parse(parsed.data.adminUrl);
   if (url === null || !/^https?:$/.test(url.protocol) || !isLoopback(url.hostname))
@@ -70,7 +70,10 @@ function read(folder: string, uid: number | undefined): LocalMode | string | und
   return { ...parsed.data, folder };
 }
 
-/** Why a file or folder may be of somebody else's making. `forbidden`: permissions that nobody but its owner may have. */
+/**
+ * Why a file or folder is not trusted as the user's own; undefined if it is trusted.
+ * @param forbidden mode bits that only the owner may have
+ */
 export function strangeness(stats: Stats, forbidden: number, uid: number | undefined): string | undefined {
   if (stats.isSymbolicLink()) return 'a symbolic link leads to it';
   if (stats.uid !== uid) return 'it belongs to another user';

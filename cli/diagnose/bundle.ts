@@ -10,7 +10,7 @@ import type { Redactor } from './redact.ts';
 import type { Scene } from './scene.ts';
 import type { Walk } from './walk.ts';
 
-/** Kinds of a tenant's namespace that a bundle shows. Of Secrets and ConfigMaps only that they are there: their contents are not read. */
+/** Kinds in a tenant's namespace that a bundle shows. Secrets and ConfigMaps are only listed: their contents are not read. */
 const shown: readonly Resource[] = [
   kinds.Deployment,
   kinds.ReplicaSet,
@@ -28,7 +28,7 @@ const shown: readonly Resource[] = [
 const namesOnly: readonly Resource[] = [kinds.Secret, kinds.ConfigMap];
 const logLines = 1000;
 
-/** Writes the walk, the objects, events and logs into one .tar.gz that only its owner can read. Every text passes the redactor. */
+/** Writes the walk, objects, events and logs to one .tar.gz that only its owner can read. The redactor filters every text. */
 export async function writeBundle(file: string, scene: Scene, walk: Walk, redactor: Redactor): Promise<void> {
   const files = new Map<string, string>();
   files.set('walk.json', `${JSON.stringify(walk, null, 2)}\n`);
@@ -103,7 +103,7 @@ function about(scene: Scene, { time }: Walk): string {
 
 const yamlOf = (value: unknown): string => stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
 
-/** Whole or not at all, and for nobody else to read. */
+/** Writes the file atomically, readable by its owner only. */
 async function keep(file: string, data: Uint8Array): Promise<void> {
   const temporary = `${file}.${process.pid}.tmp`;
   try {

@@ -1,4 +1,4 @@
-/** Why a connection or request failed, in a few words that repeat nothing of what was sent. */
+/** Why a connection or request failed, in a few words. The text repeats no part of the request. */
 export function causeOf(error: unknown): string {
   const { code } = (error as { cause?: { code?: unknown } })?.cause ?? {};
   if (isOfSystem(code)) return words(code);
@@ -9,12 +9,12 @@ export function causeOf(error: unknown): string {
   return message.split('\n')[0]?.slice(0, 200) ?? name;
 }
 
-/** Codes of Node, its TLS and undici; libraries have codes of their own, which say less than their messages. */
+/** Codes of Node, its TLS and undici. Codes of other libraries are ignored, because their messages say more. */
 function isOfSystem(code: unknown): code is string {
   return typeof code === 'string' && /^(E[A-Z_]+$|ERR_|UND_|CERT_|DEPTH_|SELF_|UNABLE_|HOSTNAME_)/.test(code);
 }
 
-/** `fetch failed` says nothing; what it wraps does. */
+/** `fetch failed` hides the cause. The innermost error names it. */
 function deepest(error: unknown): Error {
   if (!(error instanceof Error)) return new Error(String(error));
   return error.cause instanceof Error ? deepest(error.cause) : error;

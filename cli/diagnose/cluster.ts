@@ -50,9 +50,9 @@ export interface Event extends KubeObject {
 
 const timeoutMs = 10_000;
 
-/** The cluster a tenant lives in, read with somebody's kubeconfig. Nothing is changed. Every failure is a KubeError. */
+/** Read-only view of a tenant's cluster through a kubeconfig. Every failure is a KubeError. */
 export class Cluster {
-  /** API server, for people. */
+  /** URL of the API server, for messages. */
   readonly server: string;
   readonly client: KubeClient;
   readonly #transport: Transport;
@@ -65,7 +65,7 @@ export class Cluster {
     this.#signal = signal;
   }
 
-  /** @param kubeconfig path; without one the pod's own ServiceAccount. @throws Error where there is none. */
+  /** @param kubeconfig path; if undefined, the ServiceAccount of the pod is used. @throws Error if it cannot be loaded. */
   static open(kubeconfig: string | undefined, signal: AbortSignal): Cluster {
     const config = new KubeConfig();
     if (kubeconfig === undefined) config.loadFromCluster();
@@ -73,12 +73,12 @@ export class Cluster {
     return new Cluster(config, signal);
   }
 
-  /** A signal for one request. */
+  /** A signal with a timeout, for one request. */
   get deadline(): AbortSignal {
     return AbortSignal.any([this.#signal, AbortSignal.timeout(timeoutMs)]);
   }
 
-  /** Whether Tenantry's kinds are there at all. */
+  /** Whether Tenantry's kinds are installed. */
   serves(): Promise<boolean> {
     return this.#timed((signal) => this.client.serves(kinds.Tenant, { signal }));
   }
@@ -88,7 +88,7 @@ export class Cluster {
     return tenant && known(tenant);
   }
 
-  /** The tenant that has this MCP URL. */
+  /** The tenant with this MCP URL. */
   async tenantAt(url: string): Promise<KnownTenant | undefined> {
     const { items } = await this.#timed((signal) => this.client.listAll<Tenant>(kinds.Tenant, { signal }));
     const tenant = items.find(({ status }) => status?.endpoints?.mcp === url || status?.domains?.some((domain) => domain.mcp === url));
@@ -100,7 +100,7 @@ export class Cluster {
     return this.#timed((signal) => this.client.find<T>(resource, name, { namespace, signal }));
   }
 
-  /** At most 500 objects, of the tenant's namespace or of the cluster; none where the cluster does not have the kind. */
+  /** At most 500 objects of the tenant's namespace or of the cluster; empty if the cluster does not have the kind. */
   async list<T extends KubeObject>(
     resource: Resource,
     tenant?: string,
@@ -115,7 +115,7 @@ export class Cluster {
     }
   }
 
-  /** Namespace in which the operator runs; undefined where the cluster does not tell, as in local mode, where it is no pod. */
+  /** Namespace of the operator; undefined if unknown, as in local mode, where the operator is not a pod. */
   async installationNamespace(): Promise<string | undefined> {
     const labelSelector = 'app.kubernetes.io/name=tenantry,app.kubernetes.io/component=operator';
     try {
@@ -130,7 +130,7 @@ export class Cluster {
     return this.list<Pod>(kinds.Pod, tenant, { labelSelector: 'app.kubernetes.io/component=stack' });
   }
 
-  /** Latest last. */
+  /** Events of the tenant, oldest first. */
   async events(tenant: string): Promise<Event[]> {
     const [within, about] = await Promise.all([
       this.list<Event>(kinds.Event, tenant),
@@ -151,7 +151,7 @@ export class Cluster {
     return [...within, ...about].sort((a, b) => timeOf(a).localeCompare(timeOf(b)));
   }
 
-  /** The end of a container's log; empty where it has none. */
+  /** The last lines of a container's log; empty if the container has no log. */
   async log(
     tenant: string,
     pod: string,
@@ -165,7 +165,7 @@ export class Cluster {
         return (await this.#transport.stream({ method: 'GET', path, query, accept: '*/*', signal })).text();
       });
     } catch (error) {
-      // A container that has not started, or has no earlier run, has no log.
+      // A container that has not started or has no previous run has no log.
       if (error instanceof KubeError && (error.status === 400 || error.status === 404)) return '';
       throw error;
     }

@@ -1,22 +1,22 @@
 import { shellWord } from '../../control-plane/client/shell-word.ts';
 import { namespaceOf } from '../../crds/names.ts';
 
-/** A part of Tenantry that runs beside the tenants. */
+/** A component of Tenantry itself. */
 export type Part = 'operator' | 'control-plane';
 
-/** How this very installation is reached. */
+/** How commands reach this installation. */
 export interface Reach {
-  /** File that was named, or that of local mode; undefined where kubectl finds the same by itself. */
+  /** Kubeconfig from `--kubeconfig` or local mode; undefined if kubectl finds the same file by default. */
   readonly kubeconfig: string | undefined;
-  /** Context that was asked for by `--context`. */
+  /** Value of `--context`. */
   readonly context: string | undefined;
-  /** Namespace in which operator and control plane run; undefined where nobody tells. */
+  /** Namespace of the operator and control plane; undefined if unknown. */
   readonly namespace: string | undefined;
-  /** Folder of local mode's logs, where they are programs of this machine. */
+  /** Log folder of local mode, where the components are programs on this machine; else undefined. */
   readonly logs: string | undefined;
 }
 
-/** Commands that look into what is broken, for this installation: each runs as it is pasted. */
+/** Commands that investigate a fault of this installation. Each can be pasted into a shell. */
 export class Commands {
   readonly #reach: Reach;
 
@@ -34,12 +34,12 @@ export class Commands {
     return line(['tenantry', ...(context === undefined ? [] : ['--context', context]), ...args]);
   }
 
-  /** What a URL answers. */
+  /** Shows the answer of a URL. */
   fetch(url: string): string {
     return line(['curl', '--fail', '--show-error', '--max-time', '10', url]);
   }
 
-  /** Whether the parts of Tenantry run. */
+  /** Shows whether the components run. */
   parts(): string {
     const { namespace, logs } = this.#reach;
     if (logs !== undefined) return line(['ls', '-l', logs]);
@@ -47,7 +47,7 @@ export class Commands {
     return this.kubectl('get', 'pods', ...where, '--selector', 'app.kubernetes.io/name=tenantry');
   }
 
-  /** The end of a part's log; where nobody tells in which namespace it runs, what tells that. */
+  /** Shows the last lines of a component's log. If its namespace is unknown, the command lists the pods of Tenantry in all namespaces. */
   log(part: Part): string {
     const { namespace, logs } = this.#reach;
     if (logs !== undefined) return line(['tail', '-n', '50', `${logs}/${part}.log`]);
@@ -55,7 +55,7 @@ export class Commands {
     return this.kubectl('logs', '--namespace', namespace, '--selector', `app.kubernetes.io/component=${part}`, '--tail', '50');
   }
 
-  /** The end of the log of a tenant's sidecar, `mcp`. */
+  /** Shows the last lines of the log of a tenant's sidecar, `mcp`. */
   sidecarLog(tenant: string): string {
     const pods = ['--namespace', namespaceOf(tenant), '--selector', 'app.kubernetes.io/component=stack'];
     return this.kubectl('logs', ...pods, '--container', 'mcp', '--tail', '50');

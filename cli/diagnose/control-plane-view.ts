@@ -8,9 +8,9 @@ import type { ControlPlaneView, KnownTenant } from './scene.ts';
 
 export interface ControlPlaneTenant {
   readonly tenant: KnownTenant | undefined;
-  /** Why it tells nothing. */
+  /** Why the control plane did not return the tenant. */
   readonly because: string;
-  /** Whether it answered that there is no such tenant. */
+  /** Whether the control plane answered that the tenant does not exist. */
   readonly missing?: boolean;
 }
 
@@ -25,7 +25,7 @@ const representation = z.looseObject({
   status: z.looseObject({}),
 });
 
-/** What the control plane says of itself, without a token. */
+/** Public endpoints of the control plane, read without a token. */
 export function controlPlaneView(connection: Connection | undefined, signal: AbortSignal): ControlPlaneView {
   const get = (path: string): Promise<Response> =>
     fetch(`${connection?.url}${path}`, { redirect: 'error', signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) });
@@ -42,14 +42,14 @@ export function controlPlaneView(connection: Connection | undefined, signal: Abo
         return authConfig.parse(await response.json()).authorizationServer;
       } catch {
         signal.throwIfAborted();
-        // The link of the control plane tells what is wrong with it.
+        // The control plane link reports this fault.
         return undefined;
       }
     },
   };
 }
 
-/** The tenant as the control plane tells it. It being away is an answer, not a failure. */
+/** The tenant from the control plane. An unavailable control plane is a result, not a failure. */
 export async function controlPlaneTenant(
   invocation: Invocation,
   connection: Connection | undefined,
@@ -79,7 +79,7 @@ export async function controlPlaneTenant(
         createdAt,
         deletedAt,
         paused: false,
-        // Checked as far as the walk needs it to exist; the rest is optional in the type.
+        // The schema checks the fields that the walk needs. The type has the others as optional.
         spec: spec as unknown as TenantSpec,
         status: status as unknown as TenantStatus,
       },

@@ -1,4 +1,4 @@
-/** All of diagnosing, for who loads it when it is wanted. */
+/** Entry point of `tenantry diagnose`, loaded only when the command runs. */
 export { writeBundle } from './bundle.ts';
 export { prepare } from './prepare.ts';
 export { Redactor } from './redact.ts';

@@ -1,4 +1,4 @@
-/** The text with `mark` in the place of each known one. Known texts that overlap or touch within it are replaced as one. */
+/** Replaces each known text with `mark`. Known texts that overlap or touch are replaced by one `mark`. */
 export function replaceKnown(text: string, known: Iterable<string>, mark: string): string {
   const pieces: string[] = [];
   let kept = 0;
@@ -15,7 +15,7 @@ function spansOf(text: string, known: Iterable<string>): Span[] {
   const spans: Span[] = [];
   for (const one of known) {
     if (one === '') continue;
-    // From the next character on: a text may overlap itself.
+    // The search continues at the next character, because a text may overlap itself.
     for (let at = text.indexOf(one); at !== -1; at = text.indexOf(one, at + 1)) spans.push([at, at + one.length]);
   }
   return spans.sort(([a], [b]) => a - b);

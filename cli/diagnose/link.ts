@@ -1,6 +1,6 @@
 import type { Scene } from './scene.ts';
 
-/** The way from a client to a tenant's data, in the order in which a request takes it. */
+/** The links between a client and a tenant's data, in the order of a request. */
 export const linkNames = [
   'tenant',
   'dns',
@@ -16,16 +16,16 @@ export const linkNames = [
 ] as const;
 export type LinkName = (typeof linkNames)[number];
 
-/** What was found at one link. `seen` are lines for people. */
+/** The result of checking one link. `seen` holds observations for people, one a line. */
 export type Finding =
   | { readonly state: 'ok'; readonly seen: readonly string[] }
   | {
       readonly state: 'broken';
-      /** What is wrong, in one line. */
+      /** The fault in one line. */
       readonly fault: string;
-      /** What to do about it. */
+      /** How to fix the fault. */
       readonly remedy: string;
-      /** Commands that do or show it, each as it can be pasted. */
+      /** Commands that apply the remedy or show more. Each can be pasted into a shell. */
       readonly commands: readonly string[];
       readonly seen: readonly string[];
     }
@@ -33,9 +33,9 @@ export type Finding =
 
 export interface Link {
   readonly name: LinkName;
-  /** Links without which this one cannot be looked at. */
+  /** Links that must work before this one can be checked. */
   readonly needs: readonly LinkName[];
-  /** @throws KubeError where the cluster does not tell; the walk makes a finding of it. */
+  /** @throws KubeError if the cluster cannot be read; the walk turns it into a finding. */
   check(scene: Scene, outside: 'reachable' | 'unreachable'): Promise<Finding>;
 }
 

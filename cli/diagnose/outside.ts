@@ -6,14 +6,14 @@ import { causeOf } from './cause.ts';
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  /** The first 64 KiB. */
+  /** The first 64 KiB of the body. */
   readonly text: string;
 }
 
 const timeoutMs = 10_000;
 const maxBytes = 64 * 1024;
 
-/** A tenant's endpoint as its clients see it: over the network, by its URL. */
+/** A tenant's endpoint as clients see it: over the network, by its URL. */
 export class Outside {
   readonly url: URL;
   readonly dialOptions: DialOptions;
@@ -33,31 +33,31 @@ export class Outside {
     return metadataUrl(this.url.href);
   }
 
-  /** Where a connection goes: the URL's host and port, or the address that was given. */
+  /** Target of connections: the address from `dialOptions`, or the URL's host and port. */
   get target(): { readonly host: string; readonly port: number } {
     const { hostname, port, protocol } = this.url;
     return this.dialOptions.address ?? { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (protocol === 'https:' ? 443 : 80) };
   }
 
-  /** Why no token is sent there; undefined where nobody on the way can read it. */
+  /** Why a token must not be sent to the endpoint; undefined if the connection is safe. */
   get notSecret(): string | undefined {
     if (this.url.protocol === 'https:' || isLoopback(this.target.host)) return undefined;
     return 'no token is sent over plain http, where everybody on the way can read it';
   }
 
-  /** What the metadata's URL answers; asked once. @throws Error without an answer */
+  /** The answer of the metadata URL, requested once. @throws Error without an answer */
   metadata(): Promise<Answer> {
     this.#metadata ??= this.#ask(this.metadataUrl, { headers: { accept: 'application/json' } });
     return this.#metadata;
   }
 
-  /** What the endpoint answers a client without a token; asked once. @throws Error without an answer */
+  /** The endpoint's answer to a client without a token, requested once. @throws Error without an answer */
   challenge(): Promise<Answer> {
     this.#challenge ??= this.askForTools(undefined);
     return this.#challenge;
   }
 
-  /** What the endpoint answers to a token. @throws Error without an answer */
+  /** The endpoint's answer to `tools/list` with this token. @throws Error without an answer */
   async askForTools(token: string | undefined): Promise<Answer> {
     if (token !== undefined && this.notSecret !== undefined) throw new Error(this.notSecret);
     return this.#ask(this.url.href, {

@@ -1,7 +1,7 @@
 import { KubeError } from '../../kube/errors.ts';
 import { type Finding, notChecked } from './link.ts';
 
-/** What the cluster tells, or why it does not: a kubeconfig may have few rights, and an API server may go away. */
+/** Turns a KubeError into a finding. A kubeconfig may lack permissions, and an API server may become unavailable. */
 export async function asPermitted(look: () => Promise<Finding>): Promise<Finding> {
   try {
     return await look();

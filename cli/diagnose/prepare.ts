@@ -19,13 +19,13 @@ export interface Subject {
   readonly what: string;
   readonly domain: string | undefined;
   readonly kubeconfig: string | undefined;
-  /** False leaves the cluster alone. */
+  /** Whether to read the cluster. */
   readonly useCluster: boolean;
   readonly dialOptions: DialOptions;
   readonly token: string | undefined;
 }
 
-/** Finds out what can be known of the tenant, from the cluster, else from the control plane, else from its URL alone. */
+/** Gathers the facts about the tenant from the cluster, else from the control plane, else from its URL alone. */
 export async function prepare(invocation: Invocation, subject: Subject): Promise<Scene> {
   const { terminal } = invocation;
   const given = /^https?:\/\//.test(subject.what) ? endpoint(subject.what) : undefined;
@@ -107,18 +107,18 @@ function endpoint(text: string): string {
 
 interface Opened {
   readonly cluster: Cluster | undefined;
-  /** Kubeconfig that kubectl has to be told of to look into the same cluster. */
+  /** Kubeconfig that kubectl needs as `--kubeconfig` for the same cluster. */
   readonly named: string | undefined;
   readonly because: string;
 }
 
-/** `--kubeconfig`, KUBECONFIG, local mode's, ~/.kube/config, the pod's own ServiceAccount. */
+/** Order of precedence: `--kubeconfig`, KUBECONFIG, local mode, ~/.kube/config, the ServiceAccount of the pod. */
 async function openCluster(invocation: Invocation, { kubeconfig, useCluster }: Subject): Promise<Opened> {
   const { env, signal } = invocation.terminal;
   if (!useCluster) return { cluster: undefined, named: kubeconfig, because: '--no-cluster' };
   const local = kubeconfigOfLocalMode(invocation);
   const home = join(env['HOME'] ?? homedir(), '.kube', 'config');
-  // KUBECONFIG may be a list of files; the first that exists decides, as with one.
+  // KUBECONFIG may be a list of files. Only the first existing file is used.
   const named = env['KUBECONFIG']?.split(':').find((path) => path !== '' && existsSync(path));
   const own = local !== undefined && 'path' in local ? local.path : undefined;
   const path = kubeconfig ?? named ?? own ?? (existsSync(home) ? home : undefined);
@@ -147,13 +147,13 @@ async function openCluster(invocation: Invocation, { kubeconfig, useCluster }: S
   }
 }
 
-/** Where operator and control plane of local mode write their logs. */
+/** Log folder of local mode's operator and control plane. */
 function logsOfLocalMode(invocation: Invocation): string | undefined {
   const { found } = invocation.localMode();
   return found && join(found.folder, 'logs');
 }
 
-/** The kubeconfig of local mode, where it is local mode's control plane that was chosen. */
+/** The kubeconfig of local mode, if its control plane is the selected one. */
 function kubeconfigOfLocalMode(invocation: Invocation): LocalKubeconfig | undefined {
   const { found } = invocation.localMode();
   if (found === undefined || invocation.connection()?.url !== baseUrl(found.adminUrl, 'local.json')) return undefined;

@@ -1,12 +1,13 @@
 import { isSecretName, redacted } from '../../audit/secret-names.ts';
 
-/** Variables that the operator sets. Those among them that hold a secret are known by their names. */
+/** Environment variables that the operator sets. Their names show which of them hold a secret. */
 const setByOperator = /^(TENANTRY_.*|HOST|PORT|NODE_ENV|LOG_LEVEL|POD_IP|POD_NAME)$/;
 const flag = /^--?([a-z][\w.-]*)(=|$)/i;
 
 /**
- * An object of Kubernetes without what a bundle has no use for or must not show: values of environment variables that users set, texts
- * under a name that speaks of a secret, arguments that a flag of such a name gives, the copy of the object that kubectl keeps in an annotation, and managed fields.
+ * A Kubernetes object without the parts that a bundle does not need or must not show. It redacts the values of users' environment
+ * variables, texts under the name of a secret, arguments of a flag with such a name, and texts in parameters. It leaves out managed
+ * fields and kubectl's copy of the object in an annotation.
  */
 export function presentable(value: unknown, name = ''): unknown {
   if (Array.isArray(value)) return name === 'env' ? value.map(variable) : withoutArguments(value.map((item) => presentable(item, name)));
@@ -20,7 +21,7 @@ export function presentable(value: unknown, name = ''): unknown {
   return Object.fromEntries(shown);
 }
 
-/** Words of a command line without the secrets among them: `--password`, `value` or `--password=value`. */
+/** Redacts the secrets in the words of a command line: `--password`, `value` or `--password=value`. */
 function withoutArguments(words: readonly unknown[]): unknown[] {
   return words.map((word, index) => {
     if (typeof word !== 'string') return word;
@@ -30,7 +31,7 @@ function withoutArguments(words: readonly unknown[]): unknown[] {
   });
 }
 
-/** Where a word of a command line gives a secret: in the `next` word, as after `--password`, or in the `same`, as in `--password=x`. */
+/** Position of a flag's secret: the `next` word, as in `--password x`, or the `same` word, as in `--password=x`. */
 function secretInFlag(word: string): 'next' | 'same' | undefined {
   const [, name = '', separator] = flag.exec(word) ?? [];
   if (!isSecretName(name)) return undefined;
@@ -43,7 +44,7 @@ function variable(entry: unknown): unknown {
   return typeof name === 'string' && setByOperator.test(name) && !isSecretName(name) ? entry : { ...entry, value: redacted };
 }
 
-/** A tenant's parameters are of the template's making: their shape is shown, their texts are not. */
+/** Redacts the texts of a tenant's parameters and keeps their shape. The template defines the parameters, so any text may be a secret. */
 function masked(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(masked);
   if (value !== null && typeof value === 'object')

@@ -4,26 +4,26 @@ import { replaceKnown } from './known-texts.ts';
 
 const { apiKey, issuedKey, token, privateKey } = secretForms;
 
-/** What is taken out whatever it is called. Each has the part that stays in front of it as its first group, and is linear like the forms. */
+/** Forms of secrets that are redacted under any name. The first group is the prefix that stays. Each pattern runs in linear time. */
 const patterns: readonly RegExp[] = [
   ...[apiKey, token, issuedKey].map(({ source }) => new RegExp(`()${source}`, 'g')),
   new RegExp(`()${privateKey.source}-----[\\s\\S]*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|$)`, 'g'),
   // Basic and Bearer credentials.
   /(\b(?:Bearer|Basic)\s+)[A-Za-z0-9\-._~+/]{6,}=*/gi,
-  // Passwords in URLs: the last @ before the path ends them.
+  // Passwords in URLs: a password ends at the last @ before the path.
   /(:\/\/[^\s:/?#@"']*:)[^\s/"']+(?=@)/g,
 ];
 
-/** A name and what stands between it and its value, as in name=value, "name": "value" and the like. */
+/** A name and the separator before its value, as in `name=value` and `"name": "value"`. */
 const assignment = /(?<![a-z0-9_-])([a-z0-9_-]+)\\?["']?\s*[:=]\s*\\?["']?/gi;
-/** A flag and what stands between it and the next word, as in `--name value` and `["--name", "value"]`. */
+/** A flag and the separator before the next word, as in `--name value` and `["--name", "value"]`. */
 const flag = /(?<![\w.-])--?([a-z][\w.-]*)(?:\\?["'],\s*\\?["']|[ \t]+(?!-)\\?["']?)/gi;
 const assigned = /(?!\[redacted\]|(?:true|false|null)(?![\w-]))[^\s"'\\,;&})\]]{4,}/y;
 
-/** Shorter values stand in too many words to be looked for. */
+/** Minimum length of a known secret in characters. Shorter values occur in too many words. */
 const minimumLength = 6;
 
-/** Takes secrets out of texts: those it is told of, in every spelling they travel in, and whatever looks like one. */
+/** Redacts secrets in texts: known secrets in all their encodings, and every text that looks like a secret. */
 export class Redactor {
   readonly #forms = new Set<string>();
 
@@ -31,7 +31,7 @@ export class Redactor {
     this.add(secrets);
   }
 
-  /** Values that must not appear from now on. */
+  /** Adds secrets that must not appear in later texts. */
   add(secrets: Iterable<string>): void {
     for (const secret of secrets) for (const form of formsOf(secret)) if (form.length >= minimumLength) this.#forms.add(form);
   }
@@ -42,7 +42,7 @@ export class Redactor {
     return without(without(result, assignment), flag);
   }
 
-  /** The same value with every text in it redacted, keys included. */
+  /** A copy of the value with every text redacted, keys included. */
   values(value: unknown): unknown {
     if (typeof value === 'string') return this.text(value);
     if (Array.isArray(value)) return value.map((item) => this.values(item));
@@ -51,7 +51,7 @@ export class Redactor {
   }
 }
 
-/** The text without the values that stand behind a name, the first group of `place`, that speaks of a secret. */
+/** Redacts the values after the name of a secret. The first group of `place` is the name. */
 function without(text: string, place: RegExp): string {
   const pieces: string[] = [];
   let kept = 0;
@@ -72,7 +72,7 @@ function without(text: string, place: RegExp): string {
 function formsOf(secret: string): string[] {
   const whole = secret.trim();
   const parts = [whole, ...whole.split('\n').map((line) => line.trim())];
-  // Documents such as keys.json hold secrets of their own.
+  // Documents such as keys.json contain further secrets.
   const nested = textsIn(whole);
   const password = URL.parse(whole)?.password ?? '';
   return [...parts, ...nested, password, decoded(password)].flatMap((part) => [
@@ -92,7 +92,7 @@ function decoded(text: string): string {
   }
 }
 
-/** The texts of a JSON document; none where it is no such document. */
+/** Texts of 16 or more characters in a JSON document; empty if the text is not JSON. */
 function textsIn(text: string): string[] {
   if (!/^\s*[[{]/.test(text)) return [];
   const found: string[] = [];

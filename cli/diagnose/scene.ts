@@ -3,7 +3,7 @@ import type { Cluster } from './cluster.ts';
 import type { Commands } from './commands.ts';
 import type { Outside } from './outside.ts';
 
-/** A Tenant as the cluster or the control plane tells it. */
+/** A Tenant as read from the cluster or the control plane. */
 export interface KnownTenant {
   readonly name: string;
   readonly source: 'cluster' | 'control plane';
@@ -15,34 +15,34 @@ export interface KnownTenant {
   readonly status: TenantStatus;
 }
 
-/** What a walk begins with. */
+/** The input of a walk. */
 export interface Scene {
   readonly tenant: KnownTenant | undefined;
-  /** Why neither cluster nor control plane tell of the tenant. */
+  /** Why the tenant could be read neither from the cluster nor from the control plane. */
   readonly unknownBecause: string;
-  /** URL of the MCP endpoint that is looked at; undefined where the tenant has none yet. */
+  /** URL of the MCP endpoint; undefined if the tenant has none yet. */
   readonly url: string | undefined;
-  /** Custom host name the walk is about, where it is about one. */
+  /** Custom host name to diagnose, if given. */
   readonly domain: string | undefined;
   readonly cluster: Cluster | undefined;
-  /** Why the cluster is not looked into. */
+  /** Why the cluster is not read. */
   readonly noClusterBecause: string;
   /** The tenant's endpoint as clients see it; undefined without a URL. */
   readonly outside: Outside | undefined;
   readonly controlPlane: ControlPlaneView;
-  /** Commands for this installation, for remedies. */
+  /** Commands for remedies in this installation. */
   readonly commands: Commands;
-  /** Token or API key of a client of the tenant. */
+  /** Token or API key of a client of the tenant, if given. */
   readonly token: string | undefined;
   readonly now: () => Date;
   readonly signal: AbortSignal;
 }
 
 export interface ControlPlaneView {
-  /** Base URL; undefined where none is configured. */
+  /** Base URL; undefined if no control plane is configured. */
   readonly url: string | undefined;
-  /** What `/readyz` answered. @throws when nothing answers. */
+  /** The answer of `/readyz`. @throws Error without an answer */
   readonly ready: () => Promise<{ readonly status: number; readonly text: string }>;
-  /** The issuer of the tenants' users' tokens, where the control plane tells it. */
+  /** The issuer of users' tokens; undefined if the control plane does not return it. */
   readonly issuer: () => Promise<string | undefined>;
 }

@@ -7,8 +7,8 @@ interface Secret extends KubeObject {
 }
 
 /**
- * Every value of the Secrets in the tenant's namespace, so that it can be found and taken out of what is shown. They go nowhere else. None
- * where the kubeconfig may not read them: then what looks like a secret is taken out all the same.
+ * Every value of the Secrets in the tenant's namespace. The values are used only to redact them in the output. The list is empty if the
+ * Secrets cannot be read. Texts that look like a secret are redacted even then.
  */
 export async function secretsOf(cluster: Cluster, tenant: string): Promise<string[]> {
   try {

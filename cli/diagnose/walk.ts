@@ -31,16 +31,16 @@ export type Step = Finding & { readonly name: LinkName };
 export interface Walk {
   readonly tenant: string | undefined;
   readonly url: string | undefined;
-  /** When it began, RFC 3339. */
+  /** Start of the walk, RFC 3339. */
   readonly time: string;
   readonly steps: readonly Step[];
-  /** The first link that is broken; the others may be so because of it. */
+  /** The first broken link. It may be the cause of other broken links. */
   readonly firstBroken:
     | { readonly name: LinkName; readonly fault: string; readonly remedy: string; readonly commands: readonly string[] }
     | undefined;
 }
 
-/** Looks at every link that can be looked at, in order, and tells of each as soon as it is known. Nothing it finds carries a secret. */
+/** Checks every link that can be checked, in order, and passes each step to `tell` at once. Every step is redacted. */
 export async function walk(scene: Scene, redactor: Redactor, tell: (step: Step) => void): Promise<Walk> {
   const time = scene.now().toISOString();
   const steps: Step[] = [];

@@ -3,7 +3,7 @@ import { Failure } from '../failure.ts';
 import type { Terminal } from '../terminal.ts';
 import { oneLine } from './text.ts';
 
-/** Writes why a command failed: what, each fault, and what to do. */
+/** Writes why a command failed: the message, each fault and the remedy. */
 export function explain(terminal: Terminal, error: unknown): void {
   const failure = error instanceof Failure ? error : undefined;
   const label = terminal.colours.err ? styleText('red', 'error:', { validateStream: false }) : 'error:';

@@ -1,9 +1,9 @@
 import { oneLine } from './text.ts';
 
-/** Columns by their heading, each with the text of its cell. */
+/** Columns by heading, each with a function that returns the text of a cell. */
 export type Columns<Row> = Readonly<Record<string, (row: Row) => unknown>>;
 
-/** Rows under headings, columns as wide as their widest cell, two spaces between them; the last one is not padded. */
+/** Formats rows under headings. A column is as wide as its widest cell, with two spaces between columns. The last column is not padded. */
 export function table<Row>(rows: readonly Row[], columns: Columns<Row>): string {
   const headings = Object.keys(columns);
   const lines = [headings, ...rows.map((row) => headings.map((heading) => oneLine(columns[heading]?.(row))))];
@@ -19,7 +19,7 @@ export function table<Row>(rows: readonly Row[], columns: Columns<Row>): string 
     .join('');
 }
 
-/** Names and values under each other; those without a value are left out. */
+/** Formats names and values, one pair a line. Names without a value are left out. */
 export function properties(values: Readonly<Record<string, unknown>>): string {
   const shown = Object.entries(values).filter(([, value]) => value !== undefined && value !== '');
   const width = Math.max(0, ...shown.map(([name]) => widthOf(name)));
@@ -28,7 +28,7 @@ export function properties(values: Readonly<Record<string, unknown>>): string {
 
 const pad = (text: string, width: number): string => text + ' '.repeat(Math.max(0, width - widthOf(text)));
 
-/** Columns a terminal gives the text: East Asian wide characters and emoji take two, combining marks none. */
+/** Width of the text in terminal columns: East Asian wide characters and emoji take two, combining marks none. */
 function widthOf(text: string): number {
   let width = 0;
   for (const character of text.normalize('NFC')) {

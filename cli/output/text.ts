@@ -1,6 +1,6 @@
 /**
- * Text of others as one line for a terminal: names, messages and log lines come from whoever wrote them, and an escape sequence among them
- * would move the cursor or worse.
+ * Makes untrusted text safe to print as one line. Names, messages and log lines may contain escape sequences, which could move the cursor
+ * or worse.
  */
 export function oneLine(value: unknown): string {
   return String(value ?? '')
@@ -8,7 +8,7 @@ export function oneLine(value: unknown): string {
     .trim();
 }
 
-/** How long ago, as kubectl says it: 45s, 12m, 3h, 5d. */
+/** Age in the format of kubectl: 45s, 12m, 3h, 5d. */
 export function ago(time: string | undefined, now: Date): string {
   if (time === undefined) return '';
   const seconds = Math.max(0, Math.floor((now.getTime() - Date.parse(time)) / 1000));
@@ -16,7 +16,7 @@ export function ago(time: string | undefined, now: Date): string {
   return spanOf(seconds);
 }
 
-/** A number of seconds in its largest unit. */
+/** Formats a number of seconds in its largest unit. */
 export function spanOf(seconds: number): string {
   if (seconds < 120) return `${seconds}s`;
   if (seconds < 7200) return `${Math.floor(seconds / 60)}m`;

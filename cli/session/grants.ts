@@ -3,14 +3,14 @@ import { isSecureUrl, secureOnly } from '../config/secure-url.ts';
 import { causeOf } from '../diagnose/cause.ts';
 import { Failure } from '../failure.ts';
 
-/** What AuthKit needs to know of the command line; told by the control plane. */
+/** AuthKit's settings for the command line. The control plane provides them. */
 export interface AuthClient {
   readonly clientId: string;
   /** Origin of WorkOS's API. */
   readonly workosUrl: string;
 }
 
-/** A page that somebody is sent to, to sign in there. */
+/** URL of a page where the user signs in. */
 const secureUrl = z.string().refine(isSecureUrl, secureOnly);
 
 const device = z.object({
@@ -31,7 +31,7 @@ const opened = z.object({
 });
 export type OpenedSession = Readonly<z.infer<typeof opened>>;
 
-/** A refusal of AuthKit, by its OAuth error code. */
+/** AuthKit refused a grant. `code` is the OAuth error code. */
 export class GrantRefused extends Error {
   override readonly name = 'GrantRefused';
   readonly code: string;
@@ -43,18 +43,21 @@ export class GrantRefused extends Error {
 
 const timeoutMs = 30_000;
 
-/** Asks for a code that somebody confirms in a browser: RFC 8628 section 3.1. */
+/** Requests a code that the user confirms in a browser (RFC 8628 section 3.1). */
 export async function authorizeDevice({ workosUrl, clientId }: AuthClient, signal: AbortSignal): Promise<Device> {
   return understood(device, await post(`${workosUrl}/user_management/authorize/device`, { client_id: clientId }, signal));
 }
 
-/** One poll for the session of a confirmed code. @throws GrantRefused authorization_pending, slow_down, access_denied, expired_token */
+/** Polls once for the session of a confirmed code. @throws GrantRefused authorization_pending, slow_down, access_denied, expired_token */
 export async function redeemDevice({ workosUrl, clientId }: AuthClient, deviceCode: string, signal: AbortSignal): Promise<OpenedSession> {
   const body = { client_id: clientId, grant_type: 'urn:ietf:params:oauth:grant-type:device_code', device_code: deviceCode };
   return understood(opened, await post(`${workosUrl}/user_management/authenticate`, body, signal));
 }
 
-/** Exchanges a refresh token, which is good for once, for a new session; with another organization, for one there. @throws GrantRefused */
+/**
+ * Exchanges a refresh token, which works only once, for a new session. With `organizationId`, the session is for that organization.
+ * @throws GrantRefused
+ */
 export async function refresh(
   { workosUrl, clientId }: AuthClient,
   refreshToken: string,

@@ -9,7 +9,7 @@ import { type AuthClient, authorizeDevice, type Device, GrantRefused, type Opene
 
 const authConfig = z.object({ clientId: z.string().min(1), workosUrl: z.string().refine(isSecureUrl) });
 
-/** What the control plane says of signing in. @throws Failure */
+/** Reads the sign-in settings from the control plane. @throws Failure */
 export async function authClientOf(url: string, signal: AbortSignal): Promise<AuthClient> {
   const address = `${url}/v1/auth/config`;
   let response: Response;
@@ -31,14 +31,14 @@ export async function authClientOf(url: string, signal: AbortSignal): Promise<Au
 }
 
 export interface LoginOptions {
-  /** Organization to sign in to; the one that was chosen on the page when left out. */
+  /** Organization to sign in to; undefined for the one selected on the page. */
   readonly organizationId: string | undefined;
   readonly signal: AbortSignal;
-  /** Shows somebody where to confirm which code. */
+  /** Shows the user the code and the page to confirm it. */
   readonly show: (device: Device) => void;
 }
 
-/** Signs somebody in by a browser, which may be on another machine: RFC 8628. @throws Failure */
+/** Signs the user in with a browser, which may be on another machine (RFC 8628). @throws Failure */
 export async function login(client: AuthClient, { organizationId, signal, show }: LoginOptions): Promise<Session> {
   try {
     const device = await authorizeDevice(client, signal);
@@ -62,7 +62,7 @@ export async function login(client: AuthClient, { organizationId, signal, show }
   }
 }
 
-/** Polls until somebody has decided. RFC 8628 section 3.5: five seconds more after each `slow_down`. */
+/** Polls until the user has confirmed or denied. Each `slow_down` adds five seconds to the interval (RFC 8628 section 3.5). */
 async function confirmed(client: AuthClient, device: Device, signal: AbortSignal): Promise<OpenedSession> {
   const until = AbortSignal.any([signal, AbortSignal.timeout(device.expires_in * 1000)]);
   let seconds = device.interval;

@@ -4,19 +4,19 @@ import type { Contexts, Session } from '../config/contexts.ts';
 import { Failure } from '../failure.ts';
 import { GrantRefused, refresh } from './grants.ts';
 
-/** Milliseconds before its end from which on a token is replaced, so that none ends on its way. */
+/** Remaining lifetime below which a token is refreshed, in milliseconds, so that a token does not expire during a request. */
 const marginMs = 60_000;
 
 export interface TokenOptions {
   readonly connection: Connection;
   readonly contexts: Contexts;
   readonly now: () => Date;
-  /** A token that was refused just now: replaced even where it would go on for a while, as after a change of role. */
+  /** A token that was just refused. It is refreshed even if it has not expired, as after a change of role. */
   readonly refused?: string;
   readonly signal: AbortSignal;
 }
 
-/** The token for requests to the connection's control plane, refreshed where it is about to end. Undefined where there is none. */
+/** The token for requests to the connection's control plane; undefined if there is none. It is refreshed shortly before it expires. */
 export async function sessionToken({ connection, contexts, now, refused, signal }: TokenOptions): Promise<string | undefined> {
   const { token, context } = connection;
   if (token !== undefined || context === undefined) return token;
@@ -29,7 +29,7 @@ export async function sessionToken({ connection, contexts, now, refused, signal 
     return next.access_token;
   } catch (error) {
     if (!(error instanceof GrantRefused)) throw error;
-    // A refresh token is good for once: another process may have used it just now, and kept what it got.
+    // A refresh token works only once. Another process may have just used it and stored the new session.
     const present: Session | undefined = contexts.find(context)?.session;
     if (present !== undefined && present.refreshToken !== session.refreshToken) return present.accessToken;
     throw new Failure('notAuthorized', `Your session at ${connection.url} has ended: ${error.message}`, {

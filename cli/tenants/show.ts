@@ -6,7 +6,7 @@ import { conditionsOf, type TenantWithEvents } from './wait.ts';
 
 const readyOf = (tenant: Tenant): string => conditionsOf(tenant).find(({ type }) => type === 'Ready')?.status ?? 'Unknown';
 
-/** Tenants, one a line. */
+/** Formats tenants, one a line. */
 export function tenantTable(tenants: readonly Tenant[], now: Date): string {
   const columns: Columns<Tenant> = {
     NAME: ({ name }) => name,
@@ -19,7 +19,7 @@ export function tenantTable(tenants: readonly Tenant[], now: Date): string {
   return table(tenants, columns);
 }
 
-/** The number of tools, and of operations that became none. */
+/** The number of tools, and of operations that did not become a tool. */
 function toolsLine(server: Tenant['status']['server']): string | undefined {
   if (server === undefined) return undefined;
   const { tools, operations, operationsLeftOut } = server;
@@ -27,7 +27,7 @@ function toolsLine(server: Tenant['status']['server']): string | undefined {
   return `${tools}${operations === undefined ? '' : `, from ${operations} operations`}${left}`;
 }
 
-/** One tenant with all there is to say of it. */
+/** Formats one tenant with all its details. */
 export function tenantPage(tenant: Tenant | TenantWithEvents, now: Date): string {
   const { spec, status } = tenant;
   const blocks = [
@@ -78,7 +78,7 @@ export function tenantPage(tenant: Tenant | TenantWithEvents, now: Date): string
   return blocks.join('\n');
 }
 
-/** A change of one tenant in one line. */
+/** Formats a change of one tenant in one line. */
 export function changeLine(type: 'added' | 'changed' | 'deleted', tenant: Tenant, now: Date): string {
   const ready = conditionsOf(tenant).find((condition) => condition.type === 'Ready');
   const words = [

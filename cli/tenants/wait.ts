@@ -13,14 +13,13 @@ const pollMs = 1_000;
 
 export interface WaitOptions {
   readonly seconds: number;
-  /** What is waited for, in words that go on from "tenant acme ". */
+  /** Text after the tenant's name in the error message, such as "is not Ready". */
   readonly goal: string;
 }
 
 /**
- * Reads the tenant again and again until it satisfies `condition`; undefined stands for one that is gone. Each condition is told as it
- * changes. A control plane that is away for a moment is waited for, too. A tenant that is Stalled is not waited for: only a person can end
- * that.
+ * Polls the tenant until it satisfies `condition`, which gets undefined for a deleted tenant. Each change of a condition is printed.
+ * Polling continues while the control plane is unavailable. It stops when the tenant is Stalled, because only a person can resolve that.
  * @throws Failure timedOut, notFound, faultFound
  */
 export async function waitFor(
@@ -57,21 +56,21 @@ export async function waitFor(
   }
 }
 
-/** Whether the operator has taken the newest spec into account. */
+/** Whether the operator has observed the newest spec. */
 const isObserved = (tenant: TenantWithEvents | undefined): boolean => tenant?.status.observedGeneration === tenant?.generation;
 
 /**
- * Whether nothing is left to do: the spec is the newest, and no roll-out or migration is under way. By the rules of
+ * Whether the operator has observed the newest spec and no roll-out or migration is running. Follows the rules of
  * https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus
  */
 export const isSettled = (tenant: TenantWithEvents | undefined): boolean =>
   isObserved(tenant) && conditionsOf(tenant).some(({ type, status }) => type === 'Reconciling' && status === 'False');
 
-/** Whether the tenant is Ready as its spec is now, with nothing left to do. */
+/** Whether the tenant is Ready with its newest spec, settled and not Stalled. */
 export const isReady = (tenant: TenantWithEvents | undefined): boolean =>
   isTrue(conditionsOf(tenant), 'Ready') && !isTrue(conditionsOf(tenant), 'Stalled') && isSettled(tenant);
 
-/** Whether no pod of the tenant is left to stop. */
+/** Whether all pods of the tenant have stopped. */
 export const isSuspended = (tenant: TenantWithEvents | undefined): boolean =>
   isSettled(tenant) && conditionsOf(tenant).some(({ type, reason }) => type === 'WorkloadAvailable' && reason === 'Suspended');
 

@@ -8,10 +8,10 @@ import { changeLine } from './show.ts';
 
 const pollMs = 2_000;
 
-/** What of the tenants is listed, and in which order. */
+/** Which tenants are listed, and in which order. */
 export type Filter = Omit<NonNullable<paths['/admin/tenants']['get']['parameters']['query']>, 'limit' | 'cursor'>;
 
-/** All tenants of a filter, page by page. */
+/** Fetches all tenants that match a filter, page by page. */
 export async function allTenants(api: AdminApiClient, filter: Filter): Promise<Tenant[]> {
   const all: Tenant[] = [];
   let cursor: string | undefined;
@@ -24,7 +24,7 @@ export async function allTenants(api: AdminApiClient, filter: Filter): Promise<T
   return all;
 }
 
-/** Tells every change until Ctrl-C. A control plane that is away is told of once and waited for. */
+/** Prints every change until Ctrl-C. If the control plane is unavailable, it prints one note and keeps polling. */
 export async function watchTenants(invocation: Invocation, look: () => Promise<readonly Tenant[]>): Promise<void> {
   const { printer, terminal } = invocation;
   let known = new Map<string, Tenant>();

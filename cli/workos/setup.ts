@@ -3,7 +3,7 @@ import { isSecure, secureOnly } from '../config/secure-url.ts';
 import { Failure } from '../failure.ts';
 import type { Invocation } from '../invocation.ts';
 
-/** What the commands are told of the environment. */
+/** Options that describe the WorkOS environment. */
 export interface EnvironmentOptions {
   readonly clientId?: string;
   readonly oauthIssuer?: string;
@@ -16,7 +16,7 @@ interface Setup {
   readonly options: WorkosSetupOptions;
 }
 
-/** Runs `ask` with everything it needs, and tells a refusal of WorkOS from its absence. */
+/** Runs `ask` with its options. Distinguishes a refusal by WorkOS from an outage. */
 export async function asked<T>(ask: (setup: Setup) => Promise<T>, invocation: Invocation, options: EnvironmentOptions): Promise<T> {
   const { terminal } = invocation;
   const told = options.clientId === undefined || options.oauthIssuer === undefined ? await configOf(invocation) : {};
@@ -26,7 +26,7 @@ export async function asked<T>(ask: (setup: Setup) => Promise<T>, invocation: In
     throw new Failure('usage', `${clientId === undefined ? 'The client ID' : 'The AuthKit domain'} is not known.`, {
       remedy: 'Say --client-id client_... and --oauth-issuer https://<name>.authkit.app; both stand in the WorkOS Dashboard.',
     });
-  // Loaded here, because WorkOS's SDK takes a while and no other command needs it.
+  // Loaded on demand, because WorkOS's SDK is slow to load and other commands do not need it.
   const module = await import('../../control-plane/workos-setup/setup.ts');
   try {
     return await ask({
@@ -34,7 +34,7 @@ export async function asked<T>(ask: (setup: Setup) => Promise<T>, invocation: In
       options: {
         apiKey: await apiKey(invocation),
         clientId,
-        // Never from the control plane: whoever it is, it must not decide where the key is sent.
+        // Not taken from the control plane: it must not decide where the API key is sent.
         apiUrl: secureUrl(terminal.env['WORKOS_API_URL'] || 'https://api.workos.com', 'WORKOS_API_URL').origin,
         oauthIssuer: secureUrl(oauthIssuer, '--oauth-issuer').href.replace(/\/+$/, ''),
         redirectUris: options.redirectUri ?? [],
@@ -66,7 +66,7 @@ interface Told {
   readonly authorizationServer?: string;
 }
 
-/** What the control plane says, where one is configured and answers. */
+/** Settings from the control plane; empty if none is configured or it does not answer. */
 async function configOf(invocation: Invocation): Promise<Told> {
   const connection = invocation.connection();
   if (connection === undefined) return {};
@@ -83,7 +83,7 @@ async function configOf(invocation: Invocation): Promise<Told> {
   }
 }
 
-/** A URL by which nobody on the way reads or changes anything. @throws Failure usage */
+/** Parses a URL that must use https or point to this machine. @throws Failure usage */
 function secureUrl(text: string, where: string): URL {
   const url = URL.parse(text);
   if (url !== null && isSecure(url)) return url;

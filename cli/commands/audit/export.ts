@@ -53,7 +53,7 @@ export function exportCommand(audit: Command, invocationOf: InvocationOf): void 
     );
 }
 
-/** Writes a file that appears only when it is complete, and that only its owner can read. */
+/** Writes a file that only its owner can read. The file appears only when it is complete. */
 async function writeWhole(file: string, write: (target: NodeJS.WritableStream) => Promise<void>): Promise<void> {
   const temporary = `${file}.${process.pid}.tmp`;
   try {

@@ -28,7 +28,7 @@ function count(text: string): number {
   return Number(text);
 }
 
-/** Parses a time of RFC 3339 or a date, which means its midnight in UTC. */
+/** Parses an RFC 3339 time, or a date. A date means midnight in UTC. */
 function time(text: string): string {
   const at = Date.parse(text);
   if (!/^\d{4}-\d\d-\d\d/.test(text) || Number.isNaN(at))

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 
-/** Chains of a tenant, and a range of their months. */
+/** Selects the chains of a tenant and a range of months. */
 export interface Range {
   readonly tenant?: string;
   readonly from?: string;
@@ -13,6 +13,6 @@ export const ranged = (command: Command): Command =>
     .option('--from <month>', 'first month, such as 2026-11')
     .option('--to <month>', 'last month, such as 2026-12');
 
-/** The options that have a value. */
+/** Leaves out the options without a value. */
 export const given = <T extends object>(options: T): T =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;

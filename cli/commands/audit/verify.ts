@@ -13,7 +13,7 @@ import { given, type Range, ranged } from './options.ts';
 
 type Month = Schemas['AuditVerification']['months'][number];
 
-/** Milliseconds after which a note says that the verification goes on. */
+/** Delay before a note says that the verification is still running, in milliseconds. */
 const patienceMs = 5_000;
 
 const words: Readonly<Record<Verdict, string>> = {
@@ -90,7 +90,7 @@ function conclude(verdict: Verdict): void {
   if (verdict === 'nothing-checked') throw new Ended('notFound');
 }
 
-/** The scope of an export, as its first line states it. */
+/** The scope of an export, from its first line. */
 function scopeOf({ scope: { tenant, organizationId, from, to }, signed }: ExportVerdict): string {
   const whose = tenant ?? organizationId ?? 'all chains';
   return `${whose}, ${from ?? 'the first month'} to ${to ?? 'the time of the export'}${signed ? '' : ' (NOT signed)'}`;
@@ -105,7 +105,7 @@ function linesOf(file: string): AsyncIterable<string> {
   return createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY });
 }
 
-/** A list in a JSON file: the file itself, or its member `name`. */
+/** A list in a JSON file: the whole file, or its member `name`. */
 function listIn(file: string, name: string): readonly unknown[] {
   try {
     const document: unknown = JSON.parse(readFileSync(file, 'utf8'));

@@ -3,7 +3,7 @@ import type { AdminApiClient, Schemas } from '../../../control-plane/client/clie
 type AuditRecord = Schemas['AuditRecord'];
 type Actor = Pick<AuditRecord, 'actor' | 'impersonator'>;
 
-/** Names of the API keys among the actors, by key id. Keys that were revoked, and keys of deleted tenants, have none. */
+/** Names of the API keys among the actors, by key id. Revoked keys and keys of deleted tenants have no name. */
 export async function namesOfKeys(api: AdminApiClient, records: readonly AuditRecord[]): Promise<ReadonlyMap<string, string>> {
   const tenants = new Set(records.flatMap(({ actor, tenant }) => (actor.startsWith('key:') && tenant !== undefined ? [tenant.name] : [])));
   const lists = [...tenants].map(async (name) => {

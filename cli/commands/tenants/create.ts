@@ -101,6 +101,6 @@ async function newTenant({ terminal }: Invocation, options: CreateOptions, name:
     throw new Failure('usage', 'The tenant has no name.', {
       remedy: 'tenantry tenants create <name> --template <template>, or a file with one.',
     });
-  // The control plane names every fault of the fields, with pointers.
+  // The control plane validates the fields and reports each fault with a pointer.
   return fields as unknown as Schemas['NewTenant'];
 }

@@ -14,14 +14,14 @@ const phases = choicesOf<Phase>({
   Deleting: true,
 });
 
-/** What deleting a tenant does to its data. */
+/** Whether the data of a deleted tenant is kept or deleted. */
 export type DeletionPolicy = NonNullable<Tenant['spec']['deletionPolicy']>;
 export const deletionPolicies = choicesOf<DeletionPolicy>({ retain: true, delete: true });
 
-/** Gathers the values of an option that may be given several times. */
+/** Collects the values of a repeatable option. */
 export const collect = (value: string, previous: readonly string[] | undefined): string[] => [...(previous ?? []), value];
 
-/** A number of seconds, also as 90s, 5m or 1h. */
+/** Parses a duration to seconds: 90, 90s, 5m or 1h. */
 export function seconds(text: string): number {
   const match = /^(\d{1,6})(s|m|h)?$/.exec(text);
   if (match === null) throw new InvalidArgumentError('It is a time such as 90s, 5m or 1h.');
@@ -42,7 +42,7 @@ export interface Forcing {
 
 export const forcing = (command: Command): Command =>
   command.option('--force', 'take fields over that another manager owns, such as a GitOps tool');
-/** The query of a request that may take fields over. */
+/** The query that lets a request take over fields of another manager. */
 export const forced = ({ force }: Forcing): { force?: true } => (force === true ? { force } : {});
 
 export const filtering = (command: Command): Command =>

@@ -7,7 +7,7 @@ import type { KnownTenant } from '../scene.ts';
 const consequence =
   'Sidecars ask it for memberships: users are refused with 503 once the cached answers have lived out their time; API keys work on.';
 
-/** Whether the control plane is ready, and whether it has registered the tenant's URLs at WorkOS. */
+/** Checks that the control plane is ready and has registered the tenant's URLs at WorkOS. */
 export const controlPlaneLink: Link = {
   name: 'control plane',
   needs: [],

@@ -8,12 +8,12 @@ import type { KnownTenant } from '../scene.ts';
 
 const logLines = 8;
 
-/** The condition that says the database is not ready, where it says so. */
+/** The condition DatabaseReady, if it is not True. */
 export function databaseFault(tenant: KnownTenant): Condition | undefined {
   return tenant.status.conditions?.find(({ type, status }) => type === 'DatabaseReady' && status !== 'True');
 }
 
-/** Whether the tenant's database is there and migrated, as far as the operator tells; only pods and operator can reach it. */
+/** Checks that the tenant's database exists and is migrated. The status decides, because only the pods and the operator can connect. */
 export const databaseLink: Link = {
   name: 'database',
   needs: [],
@@ -34,7 +34,7 @@ export const databaseLink: Link = {
   },
 };
 
-/** Commands that show more than the condition says. */
+/** Commands that show more than the condition does. */
 function lookInto(reason: string, tenant: string, commands: Commands): string[] {
   if (reason === 'MigrationFailed')
     return [

@@ -7,7 +7,7 @@ import type { Scene } from '../scene.ts';
 
 const timeoutMs = 10_000;
 
-/** What an LLM client does: the MCP handshake, and the list of tools. */
+/** Does the MCP handshake and lists the tools, as an LLM client does. */
 export const handshakeLink: Link = {
   name: 'handshake',
   needs: ['dns', 'tcp', 'tls', 'route', 'pod'],
@@ -26,7 +26,7 @@ export const handshakeLink: Link = {
       fetch: (input, init) =>
         outside.fetch(input, {
           ...init,
-          // The token goes to this URL alone.
+          // The token is sent only to this URL.
           redirect: 'error',
           signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs), ...(init?.signal ? [init.signal] : [])]),
         }),
@@ -59,7 +59,7 @@ interface Credential {
   readonly whose: string;
 }
 
-/** The token that was given, where the endpoint accepts it; else the operator's own probe key, where the kubeconfig may read it. */
+/** The user's token if the endpoint accepts it. Otherwise the operator's probe key, if the kubeconfig may read it. */
 async function credentialOf({ token, outside, cluster, tenant }: Scene): Promise<Credential | undefined> {
   if (token !== undefined && (await outside?.askForTools(token))?.status === 200) return { token, whose: 'the token that was given' };
   if (cluster === undefined || tenant === undefined) return undefined;

@@ -6,7 +6,7 @@ export interface Metadata {
   readonly servers: readonly string[];
 }
 
-/** The RFC 9728 document, as far as clients need it; undefined where it is none. */
+/** The fields of an RFC 9728 document that clients need; undefined if the text is not one. */
 export function readMetadata(text: string): Metadata | undefined {
   try {
     const document = JSON.parse(text) as { resource?: unknown; authorization_servers?: unknown } | null;
@@ -22,7 +22,7 @@ export function readMetadata(text: string): Metadata | undefined {
 
 export const sameIssuer = (a: string, b: string): boolean => a.replace(/\/+$/, '') === b.replace(/\/+$/, '');
 
-/** Whether the metadata names this very URL and an authorization server that answers. */
+/** Checks that the metadata names this exact URL and an authorization server that answers. */
 export const metadataLink: Link = {
   name: 'metadata',
   needs: ['dns', 'tcp', 'tls', 'route', 'pod'],

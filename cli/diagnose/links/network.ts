@@ -8,11 +8,11 @@ import { broken, type Finding, type Link, notChecked, ok } from '../link.ts';
 import type { Outside } from '../outside.ts';
 
 const timeoutMs = 10_000;
-/** Days before its end from which on a certificate is worth a remark: certificate managers renew earlier. */
+/** Remaining days of a certificate below which it gets a remark. Certificate managers renew earlier. */
 const soonDays = 14;
 const noUrl = notChecked('the tenant has no URL yet; the operator sets it once the template is resolved');
 
-/** Whether the URL's host has an address. */
+/** Checks that the URL's host resolves to an address. */
 export const dnsLink: Link = {
   name: 'dns',
   needs: [],
@@ -33,7 +33,7 @@ export const dnsLink: Link = {
   },
 };
 
-/** Whether something listens there. */
+/** Checks that the address accepts TCP connections. */
 export const tcpLink: Link = {
   name: 'tcp',
   needs: ['dns'],
@@ -69,7 +69,7 @@ function reach(host: string, port: number, signal: AbortSignal): Promise<string>
   });
 }
 
-/** Whether the certificate is one that clients accept for this host. */
+/** Checks that clients accept the certificate for this host. */
 export const tlsLink: Link = {
   name: 'tls',
   needs: ['dns', 'tcp'],
@@ -91,7 +91,7 @@ export const tlsLink: Link = {
 interface Shaken {
   readonly certificate: PeerCertificate;
   readonly protocol: string | null;
-  /** Code of what a client would refuse it for; undefined when nothing. */
+  /** Error code with which a client would reject the certificate; undefined if it is accepted. */
   readonly refusal: string | undefined;
 }
 
@@ -106,7 +106,7 @@ function shake(outside: Outside, signal: AbortSignal): Promise<Shaken> {
       timeout: timeoutMs,
       ...(isIP(name) === 0 ? { servername: name } : {}),
       ...(caFile === undefined ? {} : { ca: trustedWith(caFile) }),
-      // The fault is to be told, not thrown: nothing is sent over this connection.
+      // An invalid certificate is reported, not thrown. This is safe because no data is sent over this connection.
       rejectUnauthorized: false,
     });
     addAbortSignal(signal, socket);

@@ -12,11 +12,14 @@ interface Deployment extends KubeObject {
   readonly spec?: { readonly replicas?: number };
 }
 
-/** Lines of a failing container's log that are shown. */
+/** Number of log lines shown of a failing container. */
 const logLines = 8;
 const shownEvents = 5;
 
-/** Whether a pod serves: its containers, restarts, last log lines and events; from outside, whether anybody answers behind the gateway. */
+/**
+ * Checks that a pod serves, by its containers, restarts, last log lines and events. Without the cluster, it checks whether a pod answers
+ * behind the gateway.
+ */
 export const podLink: Link = {
   name: 'pod',
   needs: [],
@@ -30,7 +33,7 @@ export const podLink: Link = {
   },
 };
 
-/** The operator's own words where it knows why the API does not serve. The containers alone show only that they run. */
+/** Replaces the fault with the operator's reason if it has one. The containers alone show only that they run. */
 function named(finding: Finding, tenant: KnownTenant): Finding {
   const failed = failedRollout(tenant);
   const workload = failed ?? tenant.status.conditions?.find(({ type, status }) => type === 'WorkloadAvailable' && status === 'False');
@@ -40,14 +43,14 @@ function named(finding: Finding, tenant: KnownTenant): Finding {
   return { ...finding, fault: `${known.reason}: ${known.message}`, remedy, seen: [finding.fault, ...finding.seen] };
 }
 
-/** The stall of a roll-out that only a person can end. A pod of the former one may serve meanwhile. */
+/** The condition Stalled of a failed roll-out, which only a person can resolve. A pod from before the roll-out may still serve. */
 function failedRollout({ status }: KnownTenant): Condition | undefined {
   return status.conditions?.find(
     ({ type, status: holds, reason }) => type === 'Stalled' && holds === 'True' && conditionOfStall(reason) === 'WorkloadAvailable',
   );
 }
 
-/** What can be told of the pod by what answers. `because`: why the cluster does not tell. */
+/** Judges the pod by the answers of the endpoint. `because` is the reason why the cluster was not read. */
 async function lookFromOutside(
   { outside, tenant, commands }: Scene,
   reachable: 'reachable' | 'unreachable',
@@ -129,7 +132,7 @@ async function logOf(cluster: Cluster, tenant: string, pod: Pod, status: Contain
     .map((line) => `${name} | ${line.slice(0, 500)}`);
 }
 
-/** What to do, and the commands for it. */
+/** The remedy and its commands. */
 function remedyOf(
   { name, state, lastState }: ContainerStatus,
   pod: Pod,

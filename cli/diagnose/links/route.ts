@@ -7,7 +7,7 @@ import { asPermitted } from '../permitted.ts';
 import type { Scene } from '../scene.ts';
 import { type HttpRoute, type Ingress, leadsTo, ofHttpRoute, ofIngress } from './routes.ts';
 
-/** Whether the gateway leads the tenant's URL to the tenant: what the cluster has for it, and what answers. */
+/** Checks that the gateway routes the tenant's URL to the tenant, by the routes in the cluster and by the answer of the URL. */
 export const routeLink: Link = {
   name: 'route',
   needs: ['dns', 'tcp', 'tls'],

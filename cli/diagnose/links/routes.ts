@@ -22,17 +22,20 @@ export interface HttpRoute extends KubeObject {
   readonly status?: { readonly parents?: readonly { readonly conditions?: readonly RouteCondition[] }[] };
 }
 
-/** A route as both kinds have it. */
+/** The common fields of Ingress and HTTPRoute. */
 export interface Route {
   readonly kind: string;
   readonly name: string;
   readonly hosts: readonly string[];
   readonly paths: readonly string[];
-  /** Why the gateway does not take it; empty where it does, or does not tell. */
+  /** Why the gateway rejects the route; empty if no reason is known. An Ingress has none. */
   readonly refusals: readonly string[];
 }
 
-/** Conditions that a gateway must set to True; there are others, some of which are better False. https://gateway-api.sigs.k8s.io/reference/spec/#routeconditiontype */
+/**
+ * Conditions that must be True. Other conditions are ignored, because for some of them False is the good state.
+ * https://gateway-api.sigs.k8s.io/reference/spec/#routeconditiontype
+ */
 const wanted: ReadonlySet<string> = new Set(['Accepted', 'ResolvedRefs']);
 
 export function ofIngress({ metadata, spec }: Ingress): Route {
@@ -61,7 +64,7 @@ export function ofHttpRoute({ metadata, spec, status }: HttpRoute): Route {
   };
 }
 
-/** Whether the route is for this URL. */
+/** Whether the route matches this URL. */
 export function leadsTo({ hosts, paths }: Route, { hostname, pathname }: URL): boolean {
   return (hosts.length === 0 || hosts.includes(hostname)) && paths.includes(pathname);
 }

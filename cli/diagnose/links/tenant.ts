@@ -3,10 +3,10 @@ import { ago } from '../../output/text.ts';
 import { broken, type Finding, type Link, notChecked, ok } from '../link.ts';
 import type { KnownTenant, Scene } from '../scene.ts';
 
-/** Seconds the operator may take before its silence means that it does not run. */
+/** Age in seconds from which a Tenant without conditions means that the operator does not run. */
 const silenceSeconds = 60;
 
-/** What the Tenant says of itself: whether anybody wants it to run, and whether the operator could begin. */
+/** Checks the Tenant object: whether it is meant to run, and whether the operator reconciles it. */
 export const tenantLink: Link = {
   name: 'tenant',
   needs: [],
@@ -38,7 +38,7 @@ function judge(tenant: KnownTenant, { now, domain, commands }: Scene): Finding {
     ]);
   }
   const stalled = conditions.find(({ type, status: holds }) => type === 'Stalled' && holds === 'True');
-  // The links of database and pod report their own faults. A pause is already among the observations and breaks nothing by itself.
+  // The database and pod links report their own faults. A pause is already in `seen` and is not a fault.
   const elsewhere =
     stalled?.reason === 'Paused' || ['DatabaseReady', 'WorkloadAvailable'].includes(conditionOfStall(stalled?.reason ?? '') ?? '');
   if (stalled !== undefined && !elsewhere)

@@ -6,7 +6,7 @@ import type { Answer, Outside } from '../outside.ts';
 import type { Scene } from '../scene.ts';
 import { readMetadata, sameIssuer } from './metadata.ts';
 
-/** Whether the endpoint asks for a token as clients expect, and what is wrong with the one that was given. */
+/** Checks that the endpoint asks for a token as clients expect, and that it accepts the user's token. */
 export const tokenLink: Link = {
   name: 'token',
   needs: ['dns', 'tcp', 'tls', 'route', 'pod'],
@@ -70,7 +70,7 @@ async function judgeToken(token: string, outside: Outside, scene: Scene): Promis
   if (claims.sub?.startsWith('client_')) return judgeMachine(claims.sub, organization, wanted, token, outside, seen);
   if (!audiences.includes(outside.url.href))
     return broken(`the token is for ${audiences.join(', ') || 'nobody'}, not for ${outside.url.href}`, again, seen);
-  // No fault: the sidecar asks for the membership, and a member of several organizations may have signed in to any of them.
+  // Not a fault: the sidecar checks the membership, and a member of several organizations may have signed in to any of them.
   if (wanted !== undefined && typeof organization === 'string' && organization !== wanted)
     seen.push(`signed in to the organization ${organization}; what counts is the membership of ${wanted}`);
   const answer = await outside.askForTools(token);
@@ -92,7 +92,7 @@ async function judgeToken(token: string, outside: Outside, scene: Scene): Promis
   return broken(`the token is refused: ${said}`, again, seen);
 }
 
-/** The token of an application: its audience is the whole WorkOS environment, so its organization and scopes decide. */
+/** Judges the token of an M2M application. Its audience is the whole WorkOS environment, so its organization and scopes decide. */
 async function judgeMachine(
   application: string,
   organization: unknown,
@@ -116,7 +116,7 @@ async function judgeMachine(
   );
 }
 
-/** What an answer says of itself, in one line. */
+/** Status and error text of an answer, in one line. */
 function saying({ status, headers, text }: Answer): string {
   const described = /error_description="([^"]*)"/.exec(headers.get('www-authenticate') ?? '')?.[1];
   if (described !== undefined) return `${status}, ${described}`;
