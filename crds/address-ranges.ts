@@ -1,8 +1,8 @@
 import { BlockList, isIP } from 'node:net';
 
 /**
- * Addresses at which clouds hand the credentials of a node to every process on it: link-local (AWS, Azure, Google, Oracle and others),
- * Alibaba, Azure's platform, Oracle's earlier one, and AWS, Google and OpenStack by IPv6, where link-local ones do the same.
+ * Addresses at which clouds give a node's credentials to every process on it: link-local (AWS, Azure, Google, Oracle and others), Alibaba,
+ * Azure's platform, an earlier address of Oracle, and the IPv6 addresses of AWS, Google and OpenStack, including link-local ones.
  */
 export const metadataRanges: readonly string[] = [
   '169.254.0.0/16',
@@ -21,7 +21,7 @@ export function isCidr(text: string): boolean {
   return version !== 0 && rest.length === 0 && /^(0|[1-9]\d{0,2})$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128);
 }
 
-/** Whether every address of `inner` is one of `outer`; both are ranges. */
+/** Whether `outer` contains every address of `inner`; both are ranges. */
 export function containsRange(outer: string, inner: string): boolean {
   const [outerAddress = '', outerBits = ''] = outer.split('/');
   const [innerAddress = '', innerBits = ''] = inner.split('/');

@@ -5,13 +5,13 @@ import type { apiVersion } from './names.ts';
 import { lineOf, type ObjectMeta, rules } from './schema.ts';
 
 /**
- * What an API key may do. `mcp:read` and `api:read` are limited to tools and requests that change nothing, `probe` to initialize,
+ * Permissions of an API key. `mcp:read` and `api:read` allow only tools and requests that change nothing. `probe` allows only initialize,
  * server/discover and tools/list.
  */
 export const apiKeyScopes = ['mcp', 'api', 'mcp:read', 'api:read', 'probe'] as const;
 export type ApiKeyScope = (typeof apiKeyScopes)[number];
 
-/** `spec` of an ApiKey: what is known of a key once it has been shown to whom it belongs. */
+/** `spec` of an ApiKey: the stored facts about a key. The key itself is shown once and not stored. */
 export const apiKeySpec = z
   .strictObject({
     displayName: lineOf(100).min(1).describe('Name for people.'),
@@ -38,24 +38,24 @@ export interface ApiKey {
   readonly spec: z.infer<typeof apiKeySpec>;
 }
 
-/** How many API keys a tenant may be given by the Admin API. */
+/** Most API keys that the Admin API creates for one tenant. */
 export const apiKeyLimit = 100;
 
-/** Name of a key's object. */
+/** Name of the ApiKey object of a key. */
 export function apiKeyName(sha256: string): string {
   return `key-${sha256.slice(0, 16)}`;
 }
 
-/** An API key as a pod knows it: never the key itself. The mounted file is a JSON array of these. */
+/** Record of an API key for a pod; never the key itself. The mounted file is a JSON array of records. */
 export interface ApiKeyRecord {
-  /** Public part of the key, which logs and lists may show. */
+  /** Public part of the key. Logs and lists may show it. */
   readonly id: string;
   /** Name for people. */
   readonly name: string;
   /** SHA-256 of the whole key, hexadecimal. */
   readonly sha256: string;
   readonly scopes: readonly ApiKeyScope[];
-  /** RFC 3339; without it the key does not expire. */
+  /** RFC 3339. Without it the key does not expire. */
   readonly expiresAt?: string;
 }
 
@@ -65,13 +65,16 @@ function random(length: number): string {
   return Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join('');
 }
 
-/** A new key, `tnt_<id:12>_<secret:32><checksum:6>`: a fixed prefix for secret scanners, 190 bits of secret, a checksum against typing errors. */
+/**
+ * Generates a key, `tnt_<id:12>_<secret:32><checksum:6>`: a fixed prefix for secret scanners, 190 bits of secret, and a checksum against
+ * typing errors.
+ */
 export function generateApiKey(): string {
   const body = `tnt_${random(12)}_${random(32)}`;
   return body + checksum(body);
 }
 
-/** The public id of a well-formed key; undefined when prefix, length or checksum is wrong. */
+/** The public id of a well-formed key; undefined if prefix, length or checksum is wrong. */
 export function apiKeyId(key: string): string | undefined {
   const match = /^(tnt_([0-9A-Za-z]{12})_[0-9A-Za-z]{32})([0-9A-Za-z]{6})$/.exec(key);
   return match?.[1] !== undefined && checksum(match[1]) === match[3] ? match[2] : undefined;

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 
-/** Reasons why an API in front of its sidecar cannot be used. They are reasons of the condition WorkloadAvailable. */
+/** Reasons why the API behind a sidecar cannot be used. They are reasons of the condition WorkloadAvailable. */
 export const apiFaultReasons = ['DocumentUnusable', 'ApiNotListening', 'ApiNotReady'] as const;
 
-/** Longest list of names in a report. The count beside it covers all. */
+/** Longest list of names in a report. The count beside the list includes all names. */
 export const reportedNames = 10;
 
 /** Text from a pod: one line of at most `length` characters, without control characters or marks that reorder text. */
@@ -21,17 +21,17 @@ const names = z
   .transform((list) => list.slice(0, reportedNames));
 
 /**
- * The sidecar's report on the API beside it, which the operator reads from the pod. A hostile pod may answer anything, so the operator takes
- * only what fits this schema.
+ * The sidecar's report on the API beside it, which the operator reads from the pod. A hostile pod may answer anything, so the operator
+ * accepts only a report that matches this schema.
  */
 export const apiReport = z.object({
-  /** Absent while the API answers, says that it is ready, and has a usable document. `seconds`: how long the fault has lasted. */
+  /** Absent while the API answers, reports that it is ready, and has a usable document. `seconds`: duration of the fault. */
   fault: z.object({ reason: z.enum(apiFaultReasons), detail: line(300), seconds: z.number().min(0).max(1e9) }).optional(),
-  /** Absent until a document was loaded. */
+  /** Absent until a document has been loaded. */
   document: z
     .object({
       operations: count,
-      /** Operations that became no tool, each with its reason. */
+      /** Operations that are not exposed as tools, each with its reason. */
       leftOut: z.object({ count, first: names }),
       /** Entries of spec.tools that match no tool, such as `deny: delete_*`. */
       unmatched: names,

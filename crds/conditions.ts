@@ -1,19 +1,20 @@
 /**
- * Condition types and reasons of a Tenant. Both are API: scripts and alerts match on them, so a reason is only ever added.
- * Meaning of status, observedGeneration and lastTransitionTime: https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md
+ * Condition types and reasons of a Tenant. Both are API: scripts and alerts match on them, so reasons are added and never renamed.
+ * Meaning of status, observedGeneration and lastTransitionTime:
+ * https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md
  */
 
-/** A reason that ends without a person. `status` is the status the condition has with it. */
+/** A reason that passes without a person. `status` is the status of the condition with this reason. */
 interface PassingReason {
   readonly status: 'True' | 'False';
   readonly description: string;
-  /** Instructions for the case that it stays. */
+  /** Instructions for the case that the reason does not pass. */
   readonly remedy?: string;
 }
 
 /**
- * A reason that only a person can end. Its own condition is False with it, and Stalled is True with the same reason: at once, or after a
- * while because it may also pass by itself.
+ * A reason that only a person can end. Its own condition is False, and Stalled is True with the same reason. Stalled follows at once, or
+ * after a while if the reason may also pass by itself.
  */
 interface StallingReason {
   readonly stalls: 'at once' | 'after a while';
@@ -26,7 +27,7 @@ export interface ConditionDefinition {
   readonly reasons: Readonly<Record<string, PassingReason | StallingReason>>;
 }
 
-/** Every condition with its reasons. Each reason is defined here and nowhere else; a reason that stalls belongs to one condition. */
+/** Every condition with its reasons. Each reason is defined only here. A reason that stalls belongs to exactly one condition. */
 export const conditions = {
   TemplateResolved: {
     description: 'The template exists and the tenant fits it.',
@@ -324,7 +325,7 @@ const stalls: ReadonlyMap<string, { readonly type: ConditionType } & StallingRea
   ),
 );
 
-/** Whether only a person can end `reason`, which may be known after a while only. */
+/** Whether only a person can end `reason`. For some reasons this is certain only after a while. */
 export function isStall(reason: string): reason is Stall {
   return stalls.has(reason);
 }
@@ -345,7 +346,7 @@ export function reasonsOf(type: ConditionType): string[] {
   return type === 'Stalled' ? [...new Set([...own, ...stalls.keys()])] : own;
 }
 
-/** Instructions for a condition that is not as it should be. */
+/** Instructions for a condition that is not in its healthy state. */
 export function remedyOf(type: ConditionType, reason: string): string | undefined {
   return definitions[type].reasons[reason]?.remedy ?? (type === 'Stalled' ? stalls.get(reason)?.remedy : undefined);
 }
@@ -357,7 +358,7 @@ export function verdict<T extends ConditionType>(type: T, reason: ConditionReaso
   return { type, status: passing ? definition.status : type === 'Stalled' ? 'True' : 'False', reason: reason as string, message };
 }
 
-/** `lastTransitionTime` is RFC 3339 in UTC and moves only when `status` changes. */
+/** `lastTransitionTime` is RFC 3339 in UTC and changes only when `status` changes. */
 export interface Condition {
   readonly type: string;
   readonly status: 'True' | 'False' | 'Unknown';
@@ -373,7 +374,7 @@ export function verdictOfStall(reason: Stall, message: string): Verdict {
   return { type, status: type === 'Stalled' ? 'True' : 'False', reason, message };
 }
 
-/** A condition as a controller decides it, before time and generation are filled in. Made by `verdict`. */
+/** A condition without time and generation, as a controller decides it. `verdict` creates it. */
 export interface Verdict {
   readonly type: ConditionType;
   readonly status: 'True' | 'False';
@@ -381,7 +382,7 @@ export interface Verdict {
   readonly message: string;
 }
 
-/** Completes `verdicts` into conditions; the time of an unchanged status is kept, so that a second pass writes nothing. */
+/** Completes `verdicts` into conditions. An unchanged status keeps its time, so that a second pass writes nothing. */
 export function mergeConditions(
   previous: readonly Condition[],
   verdicts: readonly Verdict[],
@@ -401,7 +402,10 @@ export function mergeConditions(
   });
 }
 
-/** Conditions of Kubernetes carry whole seconds; milliseconds would be cut by the API server and differ on the next comparison. */
+/**
+ * Formats a time in whole seconds, as conditions of Kubernetes have them. The API server would cut milliseconds, and the next comparison
+ * would find a difference.
+ */
 export function rfc3339(time: Date): string {
   return `${time.toISOString().slice(0, 19)}Z`;
 }

@@ -5,19 +5,19 @@ import { readQuantity } from './quantity.ts';
 import type { StackTemplateSpec } from './stack-template.ts';
 import { isOperatorVariable, type ResourceAmounts } from './tenant.ts';
 
-/** Resources of a container for which neither template nor tenant names any. */
+/** Resources of a container if neither the template nor the tenant names any. */
 export const defaultResources = {
   requests: { cpu: '10m', memory: '64Mi' },
   limits: { memory: '256Mi' },
 } as const;
 
-/** Most that a tenant may ask for where its template does not say. */
+/** Most resources that a tenant may request if its template sets no maximum. */
 export const defaultMaxResources: ResourceAmounts = { cpu: '4', memory: '8Gi', 'ephemeral-storage': '10Gi' };
 
 /**
- * Faults of a tenant's `containers`: containers the template does not have, variables the template does not leave to tenants, and
- * resources beyond its bounds. `containers` may be of any shape, because this is asked together with the check of its form. `at` is its
- * pointer in the user's document.
+ * Faults of a tenant's `containers`: containers that the template does not have, variables that the template does not leave to tenants, and
+ * resources beyond its bounds. `containers` may have any shape, because its form is checked at the same time. `at` is its pointer in the
+ * user's document.
  */
 export function containerFaults(template: StackTemplateSpec, containers: unknown, at = '/spec/containers'): Fault[] {
   const known = [...template.containers, { name: 'mcp', ...template.mcp }];
@@ -36,11 +36,14 @@ export function containerFaults(template: StackTemplateSpec, containers: unknown
 interface ContainerBounds {
   readonly resources?: StackTemplateSpec['containers'][number]['resources'];
   readonly maxResources?: ResourceAmounts | undefined;
-  /** The sidecar has none. */
+  /** Undefined for the sidecar, which leaves no variables to tenants. */
   readonly tenantEnv?: readonly string[] | undefined;
 }
 
-/** A variable can run code in a program, and each language has others of that kind: only the template can say which are harmless. */
+/**
+ * Variables that the template does not leave to tenants. A variable can run code in a program, and each language has other variables of
+ * that kind, so only the template can name the harmless ones.
+ */
 function variableFaults({ tenantEnv = [] }: ContainerBounds, env: unknown, at: string): Fault[] {
   if (!Array.isArray(env)) return [];
   const allowed = tenantEnv.filter((name) => !isOperatorVariable(name));
@@ -52,7 +55,7 @@ function variableFaults({ tenantEnv = [] }: ContainerBounds, env: unknown, at: s
   });
 }
 
-/** Amounts above the template's bounds, and requests above limits, with which Kubernetes would refuse the pods. */
+/** Amounts above the template's bounds, and requests above limits. Kubernetes would refuse the pods of the latter. */
 function resourceFaults({ resources: ofTemplate, maxResources }: ContainerBounds, chosen: unknown, at: string): Fault[] {
   const ofTenant = Object.fromEntries(entriesOf(chosen).map(([part, amounts]) => [part, Object.fromEntries(entriesOf(amounts))]));
   const max: ResourceAmounts = { ...defaultMaxResources, ...maxResources };
@@ -67,7 +70,7 @@ function resourceFaults({ resources: ofTemplate, maxResources }: ContainerBounds
       const pointer = `${at}/${part}/${escapePointer(resource)}`;
       const most = max[resource as keyof ResourceAmounts];
       if (isAbove(amount, most)) return [{ pointer, message: `${String(amount)} is above the maximum of the template, ${most}` }];
-      // Said once where the tenant names both.
+      // Reported once, at the request, if the tenant sets both.
       if (part === 'limits' && resource in (ofTenant['requests'] ?? {})) return [];
       if (!isAbove(requests[resource], limits[resource])) return [];
       return [{ pointer, message: `the request ${String(requests[resource])} is above the limit ${String(limits[resource])}` }];

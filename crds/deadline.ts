@@ -4,7 +4,7 @@ const holder: { task?: () => unknown } = {};
 const context = createContext(holder);
 const run = new Script('task()');
 
-/** Runs a synchronous `task` and ends it after `milliseconds`. @throws what the task throws, or Error when the time is over */
+/** Runs a synchronous `task` and ends it after `milliseconds`. @throws the error of the task, or Error at the time limit */
 export function within<T>(milliseconds: number, task: () => T): T {
   holder.task = task;
   try {

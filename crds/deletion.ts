@@ -6,19 +6,19 @@ export const deletionPolicies = ['retain', 'delete'] as const;
 export type DeletionPolicy = (typeof deletionPolicies)[number];
 
 /**
- * Longest time between the annotation `delete` and the deletion, in milliseconds. The choice of a deletion that failed must not decide
- * about a later deletion.
+ * Longest time between the annotation `delete` and the deletion, in milliseconds. A choice for a deletion that failed must not apply to a
+ * later deletion.
  */
 export const choiceValidMs = 60_000;
 
-/** Value of the annotation `tenantry.dev/data-on-deletion`: the choice for the deletion that is about to begin. */
+/** Value of the annotation `tenantry.dev/data-on-deletion`: the choice for the next deletion. */
 export function dataOnDeletion(policy: DeletionPolicy, now: Date): string {
   return `${policy} ${now.toISOString()}`;
 }
 
 /**
- * The policy of a deletion that has begun: the choice for this very deletion, or else the policy of the spec. The choice `retain` is valid
- * at any time, because it destroys nothing.
+ * The policy of a deletion that has begun: the choice for this deletion, or else the policy of the spec. The choice `retain` never expires,
+ * because it destroys nothing.
  */
 export function effectiveDeletionPolicyOf({ metadata, spec }: Tenant): DeletionPolicy {
   const [, choice, time = ''] = /^(retain|delete) (\S+)$/.exec(metadata.annotations?.[annotations.dataOnDeletion] ?? '') ?? [];

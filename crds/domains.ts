@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type apiVersion, tenantNameMaxLength } from './names.ts';
 import { type ObjectMeta, rules } from './schema.ts';
 
-/** `spec` of a DomainClaim, whose name is the host name: names are unique in a cluster, so only one tenant can hold it. */
+/** `spec` of a DomainClaim. The object's name is the host name. Names are unique in a cluster, so only one tenant can hold a host name. */
 export const domainClaimSpec = z
   .strictObject({
     tenant: z.string().min(1).max(tenantNameMaxLength).describe('Name of the Tenant that proved the host name to be its own.'),
@@ -20,7 +20,10 @@ export interface DomainClaim {
   readonly spec: z.infer<typeof domainClaimSpec>;
 }
 
-/** The DNS record by which a tenant proves that a host name is its own. It follows from the Tenant's UID, which no namesake gets again. */
+/**
+ * The DNS record by which a tenant proves its ownership of a host name. It is derived from the Tenant's UID, so a later namesake needs
+ * another record.
+ */
 export function domainProof(tenantUid: string, domain: string): { readonly name: string; readonly type: 'TXT'; readonly value: string } {
   const digest = createHash('sha256').update(`${tenantUid}/${domain}`).digest('hex').slice(0, 32);
   return { name: `_tenantry-challenge.${domain}`, type: 'TXT', value: `tenantry=${digest}` };

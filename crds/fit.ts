@@ -4,29 +4,29 @@ import { containerFaults } from './containers.ts';
 import { checkParameters, type Fault, schemaFaults } from './parameters.ts';
 import type { StackTemplateSpec } from './stack-template.ts';
 
-/** What a tenant chooses of its template: the fields of its `spec`, of any shape. */
+/** A tenant's choices within its template: fields of its `spec`, of any shape. */
 export interface Choices {
   readonly parameters?: unknown;
   readonly services?: unknown;
   readonly containers?: unknown;
 }
 
-/** Faults of one kind. `TemplateInvalid`: only a change of the template helps, and pointers lead into the template. */
+/** Faults of one kind. `TemplateInvalid`: only a change of the template solves them, and pointers lead into the template. */
 export interface Misfit {
   readonly reason: 'TemplateInvalid' | 'ParametersInvalid' | 'ContainersInvalid';
   readonly faults: readonly Fault[];
 }
 
 export interface Fit {
-  /** The tenant's parameters with the defaults of the template's schema; empty where they do not fit. */
+  /** The tenant's parameters with the defaults of the template's schema; empty if they do not fit. */
   readonly parameters: Readonly<Record<string, unknown>>;
-  /** Empty where the tenant fits. */
+  /** Empty if the tenant fits. */
   readonly misfits: readonly Misfit[];
 }
 
 /**
- * Whether a tenant fits its template: the one rule for the operator and the Admin API. `at` is the pointer of the tenant's fields in the
- * user's document. A field of the wrong type is left to the check of the form.
+ * Checks whether a tenant fits its template. The operator and the Admin API share this check. `at` is the pointer of the tenant's fields in
+ * the user's document. Fields of a wrong type are reported by the check of the form, not here.
  */
 export function fitTenant(template: StackTemplateSpec, choices: Choices, at: string): Fit {
   const unusable = schemaFaults(template.parameters, '/spec/parameters');

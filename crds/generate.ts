@@ -1,6 +1,7 @@
 /**
  * Writes the CustomResourceDefinitions from the zod schemas: `node crds/generate.ts`, or `--check` to only compare.
- * The result is a structural schema: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
+ * The result is a structural schema:
+ * https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
  */
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
@@ -14,7 +15,7 @@ import { tenantSpec, tenantStatus } from './tenant.ts';
 
 type Json = Record<string, unknown>;
 
-/** Keywords of JSON Schema that a structural schema does not have, or that say nothing in it. */
+/** Keywords of JSON Schema that a structural schema does not support or does not need. */
 const dropped = new Set(['$schema', 'propertyNames', 'additionalProperties', 'x-kubernetes-validations']);
 
 function structural(schema: Json): Json {

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /**
- * Writes generated files, which are committed; with `--check` on the command line it only compares, says which are stale and makes the
- * program end with 1.
+ * Writes generated files, which are committed. With `--check` on the command line it only compares, names the stale files and sets the exit
+ * code 1.
  */
 export function emit(files: ReadonlyMap<string, string>): void {
   for (const [path, text] of files) {

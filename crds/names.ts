@@ -1,4 +1,4 @@
-/** Names that everything agrees on: what a tenant may be called, and what its objects are called. */
+/** Names that all parts share: rules for tenants' names, and names of their objects. */
 
 export const group = 'tenantry.dev';
 export const version = 'v1alpha1';
@@ -7,7 +7,7 @@ export const apiVersion = `${group}/${version}`;
 export const labels = {
   /** Name of the Tenant an object belongs to. */
   tenant: `${group}/tenant`,
-  /** UID of the Tenant an object belongs to: a namesake created later owns none of it. */
+  /** UID of the Tenant an object belongs to. A later namesake has another UID and owns none of the objects. */
   tenantUid: `${group}/tenant-uid`,
   managedBy: 'app.kubernetes.io/managed-by',
   name: 'app.kubernetes.io/name',
@@ -16,15 +16,15 @@ export const labels = {
 } as const;
 
 export const annotations = {
-  /** `paused` on a Tenant: the operator writes nothing for it but the pods' file of API keys, so that a revoked key ends. */
+  /** `paused` on a Tenant: the operator writes only the pods' file of API keys, so that revoked keys stop working. */
   reconcile: `${group}/reconcile`,
-  /** A time on a Tenant: its secrets are rotated once for each new value. */
+  /** A time on a Tenant. Each new value rotates its secrets once. */
   rotate: `${group}/rotate`,
-  /** A time on a Tenant: the DNS records of its custom domains are looked up at once for each new value. */
+  /** A time on a Tenant. Each new value looks up the DNS records of its custom domains at once. */
   verifyDomains: `${group}/verify-domains`,
-  /** What becomes of a Tenant's data, and when that was said: counts for the deletion that follows, over the policy of the spec. */
+  /** The choice for a Tenant's data and the time of the choice. It overrides the policy of the spec for the deletion that follows. */
   dataOnDeletion: `${group}/data-on-deletion`,
-  /** `tenant` on a suspended Tenant: an administrator of the tenant itself has suspended it, and may resume it. */
+  /** `tenant` on a suspended Tenant: one of the tenant's own administrators has suspended it, and they may resume it. */
   suspendedBy: `${group}/suspended-by`,
 } as const;
 
@@ -42,14 +42,14 @@ export const pod = {
   sidecarContainer: 'mcp',
   apiPort: 8081,
   sidecarPort: 8001,
-  /** Audience of the projected token by which a sidecar shows the control plane who it is. */
+  /** Audience of the projected token with which a sidecar authenticates to the control plane. */
   tokenAudience: 'tenantry-control-plane',
 } as const;
 
 export const tenantNameMaxLength = 40;
-/** RFC 1123 label, starting with a letter, because it becomes a DNS label and part of object names. */
+/** RFC 1123 label that starts with a letter, because it becomes a DNS label and part of object names. */
 export const tenantNamePattern = '^[a-z]([-a-z0-9]*[a-z0-9])?$';
-/** Host names of the installation itself, which a tenant's host must never be. */
+/** Host names of the installation itself. A tenant must not take one of them. */
 export const reservedTenantNames: readonly string[] = [
   'admin',
   'api',
@@ -66,34 +66,34 @@ export function namespaceOf(tenant: string): string {
   return `tenant-${tenant}`;
 }
 
-/** The tenant a namespace is named after, if it is a tenant's namespace. */
+/** The tenant of a tenant's namespace; undefined for any other namespace. */
 export function tenantOfNamespace(namespace: string): string | undefined {
   return namespace.startsWith('tenant-') ? namespace.slice('tenant-'.length) : undefined;
 }
 
-/** PostgreSQL identifiers of a tenant's database, from its UID: at most 63 bytes, never reused by a namesake. */
+/** PostgreSQL identifiers of a tenant's database, derived from its UID. They have at most 63 bytes, and a namesake never reuses them. */
 export function databaseNames(uid: string): { database: string; owner: string; login: string } {
   const base = `tenant_${uid.replaceAll('-', '')}`;
   return { database: base, owner: `${base}_owner`, login: `${base}_a` };
 }
 
-/** The other of the two roles that log in to a tenant's database: rotation alternates them. */
+/** The other of a tenant's two login roles. Rotations alternate them. */
 export function otherLogin(login: string): string {
   return `${login.slice(0, -1)}${login.endsWith('a') ? 'b' : 'a'}`;
 }
 
 export interface Endpoints {
-  /** Streamable HTTP endpoint of the tenant's MCP server; also the audience its OAuth tokens must carry. */
+  /** Streamable HTTP endpoint of the tenant's MCP server; also the required audience of its OAuth tokens. */
   readonly mcp: string;
-  /** REST API, where the template publishes it. Its own audience. */
+  /** REST API, if the template publishes it; also the required audience of its OAuth tokens. */
   readonly api?: string;
   /** RFC 9728 protected resource metadata of `mcp`. */
   readonly metadata: string;
 }
 
-/** Where the installation's tenants are reached. */
+/** Public addresses of the installation's tenants. */
 export interface Addressing {
-  /** `https://mcp.example.com`, perhaps with a path; in host mode the domain below which each tenant has a host. */
+  /** `https://mcp.example.com`, optionally with a path. In host mode, each tenant has a host below its domain. */
   readonly baseUrl: string;
   /** `path`: `<base>/t/<tenant>/mcp`. `host`: `https://<tenant>.<base host>/mcp`. */
   readonly mode: 'path' | 'host';
@@ -108,7 +108,7 @@ export function endpointsOf(tenant: string, { baseUrl, mode }: Addressing, publi
   return { mcp, ...(publishApi ? { api: `${root}/api` } : {}), metadata: metadataUrl(mcp) };
 }
 
-/** RFC 9728 section 3.1: the well-known part goes between host and path of the resource. */
+/** URL of the metadata of a resource. The well-known part goes between its host and its path (RFC 9728 section 3.1). */
 export function metadataUrl(resource: string): string {
   const url = new URL(resource);
   return `${url.origin}/.well-known/oauth-protected-resource${url.pathname === '/' ? '' : url.pathname}`;

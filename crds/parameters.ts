@@ -6,7 +6,7 @@ import { within } from './deadline.ts';
 import { compilePattern } from './patterns.ts';
 import { faultOfText } from './schema.ts';
 
-/** Levels of objects and arrays that a document may have. Checks recurse: a deeper one would end them with an overflown stack. */
+/** Most levels of objects and arrays in a document. Checks recurse, so a deeper document would overflow the stack. */
 export const maxDepth = 64;
 
 /** Whether `value` has more than `limit` levels of objects and arrays. */
@@ -20,7 +20,7 @@ export function isDeeperThan(value: unknown, limit: number): boolean {
   }
 }
 
-/** A fault in a document a user wrote. */
+/** A fault in a user's document. */
 export interface Fault {
   /** JSON pointer (RFC 6901) to the faulty value. */
   readonly pointer: string;
@@ -29,9 +29,12 @@ export interface Fault {
 
 /** Largest `spec.parameters`, in bytes of JSON. A parameter that becomes a variable must fit into the environment of a program. */
 const maxBytes = 64 * 1024;
-/** Faults that are listed; the rest is counted. */
+/** Most faults that are listed. Further faults are only counted. */
 const maxFaults = 20;
-/** A check takes well under a millisecond. Only a schema that refers to itself in several places can make one of these bounds matter. */
+/**
+ * Time limit of a check, in milliseconds. A check takes well under a millisecond. Only a schema that refers to itself in several places can
+ * reach one of these limits.
+ */
 const deadlineMs = 1_000;
 
 type CompiledSchema = { readonly validate: ValidateFunction } | { readonly faults: readonly Fault[] };
@@ -39,7 +42,7 @@ type CompiledSchema = { readonly validate: ValidateFunction } | { readonly fault
 const compiledSchemas = new WeakMap<object, CompiledSchema>();
 const noSchema = {};
 
-/** Compiling takes milliseconds, so it is done once for each schema object that is read. Pointers of faults lead into the schema. */
+/** The compiled schema, cached for each schema object because compiling takes milliseconds. Pointers of faults lead into the schema. */
 function compiledOf(schema: Readonly<Record<string, unknown>>): CompiledSchema {
   const known = compiledSchemas.get(schema);
   if (known !== undefined) return known;
@@ -52,22 +55,24 @@ function compileSchema(schema: Readonly<Record<string, unknown>>): CompiledSchem
   if (isDeeperThan(schema, maxDepth)) return { faults: [{ pointer: '', message: `is nested deeper than ${maxDepth} levels` }] };
   const faults = patternsIn(schema, '').flatMap(patternFaults);
   if (faults.length > 0) return { faults: limited(faults, '') };
-  // `code` is for modules written to disk, which nothing here does.
+  // Ajv needs `code` only for modules that are written to disk. None are written here.
   const regExp = Object.assign((source: string) => compilePattern(source), { code: '' });
   const ajv = new Ajv2020({ allErrors: true, useDefaults: true, strict: false, logger: false, code: { regExp } });
   addFormats.default(ajv);
-  // The expression that ajv-formats has for it takes quadratic time.
+  // The regular expression of ajv-formats for `url` takes quadratic time.
   ajv.addFormat('url', (text) => /^(?:https?|ftp):/i.test(text) && URL.canParse(text));
   try {
     const validate = ajv.compile({ type: 'object', additionalProperties: false, ...schema });
-    // Its checks would end after they were asked for.
+    // The checks of an asynchronous schema end after the result is needed.
     return '$async' in validate ? { faults: [{ pointer: '/$async', message: 'is not a keyword of JSON Schema' }] } : { validate };
   } catch (error) {
     return { faults: [{ pointer: '', message: `is not a usable JSON Schema: ${(error as Error).message.slice(0, 300)}` }] };
   }
 }
 
-/** Faults of a template's parameter schema: without any, tenants can be checked against it. `at` is its pointer in the user's document. */
+/**
+ * Faults of a template's parameter schema. Without faults, tenants can be checked against it. `at` is its pointer in the user's document.
+ */
 export function schemaFaults(schema: Readonly<Record<string, unknown>> | undefined, at: string): Fault[] {
   const compiled = compiledOf(schema ?? noSchema);
   return 'faults' in compiled ? compiled.faults.map(({ pointer, message }) => ({ pointer: `${at}${pointer}`, message })) : [];
@@ -83,7 +88,7 @@ function patternFaults({ pointer, source }: PatternPlace): Fault[] {
   }
 }
 
-/** Keywords whose value maps names to schemas, and keywords whose value is data. */
+/** Keywords whose value maps names to schemas, then keywords whose value is data. */
 const schemaMaps = new Set(['properties', 'patternProperties', 'dependentSchemas', '$defs', 'definitions']);
 const dataKeywords = new Set(['const', 'enum', 'default', 'examples']);
 
@@ -111,8 +116,8 @@ export type ParameterCheck =
   | { readonly ok: false; readonly faults: readonly Fault[] };
 
 /**
- * Checks a tenant's parameters against its template's JSON Schema, which has no faults of its own, and fills in the schema's defaults.
- * A template without a schema allows no parameters. `at` is the pointer of the parameters in the user's document.
+ * Checks a tenant's parameters against its template's JSON Schema and fills in the schema's defaults. The schema itself must have no
+ * faults. A template without a schema allows no parameters. `at` is the pointer of the parameters in the user's document.
  */
 export function checkParameters(
   schema: Readonly<Record<string, unknown>> | undefined,
@@ -148,7 +153,7 @@ export function checkParameters(
   return refused(...faults);
 }
 
-/** Names and texts with control characters, which no variable and no database takes, whatever the schema says. */
+/** Names and texts with control characters. Variables and databases refuse them, even if the schema allows them. */
 function controlFaults(value: unknown, at: string): Fault[] {
   if (typeof value === 'string') {
     const message = faultOfText(value);

@@ -15,13 +15,13 @@ const factors: Readonly<Record<string, number>> = {
   Ei: 2 ** 60,
 };
 
-/** A Kubernetes quantity (`250m`, `128Mi`) as a number of cores or bytes; undefined when the text is not a quantity. */
+/** A Kubernetes quantity (`250m`, `128Mi`) as a number of cores or bytes; undefined if the text is not a quantity. */
 export function readQuantity(text: string): number | undefined {
   const match = /^([0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$/.exec(text);
   return match ? Number(match[1]) * (factors[match[2] ?? ''] ?? 1) : undefined;
 }
 
-/** Like readQuantity. @throws Error when the text is not a quantity. */
+/** Like readQuantity. @throws Error if the text is not a quantity. */
 export function parseQuantity(text: string): number {
   const value = readQuantity(text);
   if (value === undefined) throw new Error(`"${text}" is not a quantity such as 250m or 128Mi`);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** What every object of Kubernetes carries, as raw JSON: times are RFC 3339 strings. */
+/** Metadata of every Kubernetes object, as raw JSON. Times are RFC 3339 strings. */
 export interface ObjectMeta {
   readonly name: string;
   readonly namespace?: string;
@@ -25,7 +25,10 @@ export interface OwnerReference {
   readonly blockOwnerDeletion?: boolean;
 }
 
-/** Control characters. A NUL ends a variable early, PostgreSQL refuses it, and others confuse terminals. In the syntax of Go too, for the CRD. */
+/**
+ * All characters except control characters. A NUL ends a variable early and PostgreSQL refuses it; other control characters confuse
+ * terminals. The syntax is also valid in Go, for the CRD.
+ */
 const lineCharacters = '[^\\x00-\\x1f\\x7f-\\x9f]';
 const textCharacters = '[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f]';
 const linePattern = new RegExp(`^${lineCharacters}*$`);
@@ -36,10 +39,10 @@ const fewControls = 'must not have control characters other than tabs and line b
 /** One line of at most `max` characters. */
 export const lineOf = (max: number): z.ZodString => z.string().max(max).regex(linePattern, noControls);
 
-/** Text of at most `max` characters, which may have tabs and line breaks. */
+/** Text of at most `max` characters. Tabs and line breaks are allowed. */
 export const textOf = (max: number): z.ZodString => z.string().max(max).regex(textPattern, fewControls);
 
-/** The fault of a text that is no {@link textOf}, as the end of a sentence. */
+/** The fault of a text that does not match {@link textOf}, as the end of a sentence. */
 export const faultOfText = (text: string): string | undefined => (textPattern.test(text) ? undefined : fewControls);
 
 /** A Kubernetes quantity such as 250m or 128Mi. */
@@ -55,10 +58,10 @@ interface Rule {
 
 /** Extensions of a structural schema, as metadata of a zod schema; the CRD generator copies them. */
 export const rules = {
-  /** CEL rules the API server checks on every write: https://kubernetes.io/docs/reference/using-api/cel/ */
+  /** CEL rules that the API server checks on every write: https://kubernetes.io/docs/reference/using-api/cel/ */
   cel: (...validations: Rule[]) => ({ 'x-kubernetes-validations': validations }),
-  /** A list merged by key under server-side apply, so that two managers can own entries of it. */
+  /** A list that server-side apply merges by key, so that two managers can own entries of it. */
   listMap: (key: string) => ({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': [key] }),
-  /** An object of the user's own shape, which the API server does not prune. */
+  /** An object with a shape of the user's choice. The API server does not prune it. */
   preserveUnknown: { 'x-kubernetes-preserve-unknown-fields': true },
 };

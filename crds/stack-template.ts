@@ -78,7 +78,7 @@ const container = z
   })
   .describe('A container of the pod. It must run without root and with a read-only root file system.');
 
-/** `spec` of a StackTemplate as a platform admin writes it. */
+/** `spec` of a StackTemplate as a platform administrator writes it. */
 export const stackTemplateSpec = z
   .strictObject({
     displayName: lineOf(100).min(1).optional().describe('Name shown to people.'),
@@ -191,9 +191,10 @@ export interface StackTemplate {
   readonly spec: StackTemplateSpec;
 }
 
-/** Names the contents of a template: the first 10 hexadecimal digits of the SHA-256 of its spec, whatever the order of its keys. */
+/** Revision of a template's contents: the first 10 hexadecimal digits of the SHA-256 of its spec, independent of the order of its keys. */
 export function revisionOf(spec: StackTemplateSpec): string {
-  // Not canonicalJson of audit/: keys that are numbers come first here, and what stored revisions are named by must never change.
+  // canonicalJson of audit/ orders keys that are numbers differently: here they come first. The order must never change, because stored
+  // revisions are named by it.
   const text = JSON.stringify(spec, (_key, part: unknown) =>
     part !== null && typeof part === 'object' && !Array.isArray(part)
       ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
@@ -202,7 +203,7 @@ export function revisionOf(spec: StackTemplateSpec): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 10);
 }
 
-/** `spec` of a StackTemplateRevision: the contents a template once had. */
+/** `spec` of a StackTemplateRevision: one state of a template's contents. */
 export const stackTemplateRevisionSpec = z
   .strictObject({
     template: z.string().min(1).max(63).describe('Name of the StackTemplate.'),
@@ -212,7 +213,7 @@ export const stackTemplateRevisionSpec = z
   .describe('Contents of a template that never change again.')
   .meta(rules.cel({ rule: 'self.template == oldSelf.template && self.revision == oldSelf.revision', message: 'a revision is immutable' }));
 
-/** A StackTemplateRevision as the API server returns it. Its contents count only where `revisionOf` them is its revision. */
+/** A StackTemplateRevision as the API server returns it. It is valid only if `revisionOf` its contents equals its revision. */
 export interface StackTemplateRevision {
   readonly apiVersion: typeof apiVersion;
   readonly kind: 'StackTemplateRevision';
@@ -224,7 +225,7 @@ export function revisionName(template: string, revision: string): string {
   return `${template}-${revision}`;
 }
 
-/** The switches of a template as a tenant has set them. */
+/** The switches of a template with the tenant's settings. */
 export function servicesOf(template: StackTemplateSpec, chosen: Readonly<Record<string, boolean>> = {}): Record<string, boolean> {
   return Object.fromEntries((template.services ?? []).map(({ name, default: standard }) => [name, chosen[name] ?? standard ?? true]));
 }

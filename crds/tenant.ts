@@ -11,12 +11,12 @@ export const environmentName = z
   .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable: letters, digits and _, not beginning with a digit')
   .describe('Name of the environment variable.');
 
-/** Whether the operator sets the variable in every container. Neither a template nor a tenant can leave it to tenants. */
+/** Whether the operator sets the variable in every container. Templates cannot leave such a variable to tenants. */
 export function isOperatorVariable(name: string): boolean {
   return name.startsWith('TENANTRY_') || ['POD_IP', 'HOST', 'PORT', 'DATABASE_URL'].includes(name);
 }
 
-/** Amounts by the name of a resource. Fields and not a record, so that the API server too knows no other names. */
+/** Amounts by the name of a resource. Fields instead of a record, so that the API server also refuses other names. */
 export const resourceAmounts = z.strictObject({
   cpu: quantity.optional().describe('Processor time, in cores.'),
   memory: quantity.optional().describe('Memory, in bytes.'),
@@ -97,7 +97,7 @@ const egressRule = z
     }),
   );
 
-/** A host name such as mcp.acme.com: at least two labels, in lower case, no address. */
+/** A host name such as mcp.acme.com: at least two labels, in lower case. IP addresses are refused. */
 export const hostName = z
   .string()
   .max(253)
@@ -106,7 +106,7 @@ export const hostName = z
     'must be a host name such as mcp.example.com, in lower case',
   );
 
-/** A span of time as Go writes it, in hours, minutes and seconds, such as 2160h or 1h30m. */
+/** A duration in the notation of Go, in hours, minutes and seconds, such as 2160h or 1h30m. */
 export const duration = z
   .string()
   .max(20)
@@ -119,7 +119,7 @@ export function millisecondsOf(text: string): number {
   return ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
 }
 
-/** Every rotation makes new pods, and people must have time to take over a new key. */
+/** Shortest period of rotation. Every rotation makes new pods, and people need time to switch to a new key. */
 const shortestPeriodMs = millisecondsOf('1h');
 const shortestOverlapMs = millisecondsOf('5m');
 const periodRule = {
@@ -322,7 +322,10 @@ const resourceRegistration = z.strictObject({
   id: z.string().max(128).describe('Identifier of the registration at WorkOS.'),
 });
 
-/** `status` of a Tenant. The operator writes it but for `authorization` and the condition AuthorizationReady, which are the control plane's. */
+/**
+ * `status` of a Tenant. The operator writes it, except `authorization` and the condition AuthorizationReady, which the control plane
+ * writes.
+ */
 export const tenantStatus = z
   .strictObject({
     phase: z
@@ -406,12 +409,12 @@ export const tenantStatus = z
   })
   .describe('The present state of the tenant.');
 
-/** What deleting the tenant does to its database. */
+/** Effect of the tenant's deletion on its database, according to its spec. */
 export function dataPolicyOf(spec: TenantSpec): 'retain' | 'delete' {
   return spec.database?.deletionPolicy ?? spec.deletionPolicy ?? 'retain';
 }
 
-/** Rule for a tenant's name, the same in the Admin API and in the CRD. */
+/** Rule for a tenant's name, shared by the Admin API and the CRD. */
 export const tenantName = z
   .string()
   .min(1)

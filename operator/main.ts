@@ -38,7 +38,7 @@ metrics.watchAudit(audit);
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(new Error(signal)));
 
-/** Another replica may begin at any moment: nothing is finished, nothing is tidied up. */
+/** Another replica may start to lead at any moment, so running work is neither finished nor cleaned up. */
 function endAtOnce(): never {
   log.fatal('another replica leads, or the lease could not be renewed: ending at once');
   process.exit(1);
@@ -62,7 +62,7 @@ function openAudit({ auditSpoolDir: spoolDir, controlPlaneUrl, controlPlaneToken
   }
 }
 
-/** Repeats what fails only because the API server is away. */
+/** Repeats an attempt that fails only because the API server does not answer. */
 async function untilAnswered<T>(attempt: () => Promise<T>): Promise<T> {
   for (;;) {
     try {

@@ -32,7 +32,7 @@ const gateway = z
 export interface GatewayReference {
   readonly namespace: string;
   readonly name: string;
-  /** One listener of it; any that fits when left out. */
+  /** One listener of the Gateway; any that fits if left out. */
   readonly section?: string;
 }
 
@@ -74,30 +74,30 @@ function isDnsServer(text: string): boolean {
   return match !== null && isIP(match[1] ?? match[2] ?? '') !== 0 && Number(match[3] ?? 53) <= 65535;
 }
 
-/** How the tenants' public URLs are reached from inside. */
+/** Settings for reaching the tenants' public URLs from inside the cluster. */
 export const verifySettings = {
   /** `host:port` that the verification dials in place of the public host's own address. */
   TENANTRY_VERIFY_ADDRESS: address.optional(),
-  /** PEM file of further authorities the verification trusts. */
+  /** PEM file of additional authorities that the verification trusts. */
   TENANTRY_VERIFY_CA_FILE: z.string().optional(),
 };
 
-/** What the operator is told by its environment. */
+/** The environment variables of the operator. */
 const environment = z.object({
   /** Public base URL of the installation. */
   TENANTRY_BASE_URL: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).transform((url) => url.replace(/\/+$/, '')),
-  /** Where a tenant is below it: `path` for `<base>/t/<tenant>/mcp`, `host` for `https://<tenant>.<base host>/mcp`. */
+  /** Place of a tenant below the base URL: `path` for `<base>/t/<tenant>/mcp`, `host` for `https://<tenant>.<base host>/mcp`. */
   TENANTRY_ROUTE_MODE: z.enum(['path', 'host']).default('path'),
-  /** What leads there: an Ingress of each tenant, or an HTTPRoute attached to the Gateway of TENANTRY_GATEWAY. */
+  /** Kind of the tenants' routes: an Ingress of each tenant, or an HTTPRoute attached to the Gateway of TENANTRY_GATEWAY. */
   TENANTRY_ROUTE_KIND: z.enum(['ingress', 'gateway']).default('ingress'),
   TENANTRY_GATEWAY: gateway.optional(),
   TENANTRY_INGRESS_CLASS: z.string().optional(),
   /** JSON object of annotations for each tenant's Ingress. */
   TENANTRY_INGRESS_ANNOTATIONS: annotations.default({}),
   ...verifySettings,
-  /** DNS servers that are asked for the records of custom domains; those of the machine where none are named. */
+  /** DNS servers for the records of custom domains; the machine's own servers if none are named. */
   TENANTRY_DNS_SERVERS: dnsServers,
-  /** ClusterIssuer of cert-manager for the certificates of custom domains; none are asked for without one. */
+  /** ClusterIssuer of cert-manager for the certificates of custom domains. Without it no certificates are requested. */
   TENANTRY_DOMAIN_ISSUER: z.string().min(1).optional(),
   /** Image of the MCP sidecar. */
   TENANTRY_SIDECAR_IMAGE: z.string().min(1),
@@ -106,22 +106,22 @@ const environment = z.object({
   TENANTRY_OAUTH_ISSUER: z.url(),
   /** Client id of the WorkOS environment: the audience of machine-to-machine tokens. */
   TENANTRY_OAUTH_CLIENT_ID: z.string().regex(/^client_\w+$/, 'must be a client id of WorkOS, client_...'),
-  /** Where the pods reach the control plane. */
+  /** URL at which the pods reach the control plane. */
   TENANTRY_CONTROL_PLANE_URL: z.url(),
-  /** File with a token of the operator's account for the control plane, which takes its records for the audit. */
+  /** File with the token of the operator's account, for sending audit records to the control plane. */
   TENANTRY_CONTROL_PLANE_TOKEN_FILE: z.string().min(1),
-  /** Folder of this replica alone in which those records wait. */
+  /** Folder in which audit records wait. Only this replica uses it. */
   TENANTRY_AUDIT_SPOOL_DIR: z.string().min(1),
   /**
-   * PostgreSQL server for tenants' databases and nothing else, as a role that may create databases and roles: PUBLIC loses its way into
-   * the databases postgres and template1 there. Either this or the file that holds it.
+   * URL of the PostgreSQL server for tenants' databases and nothing else, with a role that may create databases and roles. PUBLIC loses its
+   * access to the databases postgres and template1 there. Set either this or the file that holds it.
    */
   TENANTRY_DATABASE_URL: z
     .string()
     .refine((text) => isDatabaseUrl(text), { error: () => databaseUrlFault })
     .optional(),
   TENANTRY_DATABASE_URL_FILE: z.string().optional(),
-  /** Addresses of that server for the network policy, where its host is a name. */
+  /** Addresses of that server for the network policy. Needed if its host is a name. */
   TENANTRY_DATABASE_CIDR: z.string().refine(isCidr, 'must be a range of addresses such as 10.0.0.5/32').optional(),
   /** Namespace of the gateway or Ingress controller that may reach the pods. */
   TENANTRY_GATEWAY_NAMESPACE: z.string().default('tenantry-system'),
@@ -137,11 +137,11 @@ const environment = z.object({
     ),
   /** Namespace of the control plane and the operator. */
   TENANTRY_SYSTEM_NAMESPACE: z.string().default('tenantry-system'),
-  /** Who the operator is, so that it can be given access to Secrets namespace by namespace. */
+  /** Account of the operator, which gets access to Secrets namespace by namespace. */
   TENANTRY_OPERATOR_SUBJECT: subject,
-  /** Seconds a pod keeps serving after it was taken out of the route. */
+  /** Seconds for which a pod keeps serving after it was removed from the route. */
   TENANTRY_DRAIN_SECONDS: z.coerce.number().int().min(0).max(60).default(5),
-  /** `<namespace>/<name>` of the Lease by which one of several replicas leads; without it there is one replica. */
+  /** `<namespace>/<name>` of the Lease that elects the leading replica. Without it there is only one replica. */
   TENANTRY_LEASE: leaseReference.optional(),
   /** Name of this replica in the Lease. */
   POD_NAME: z.string().min(1).default(hostname()),
@@ -156,7 +156,7 @@ const environment = z.object({
 
 export interface Settings {
   readonly addressing: Addressing;
-  /** The Gateway routes attach to; undefined for an Ingress. */
+  /** The Gateway that routes attach to; undefined for an Ingress. */
   readonly gateway: GatewayReference | undefined;
   readonly sidecarImage: string;
   readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
@@ -186,7 +186,7 @@ export interface Settings {
   readonly logLevel: string;
 }
 
-/** Reads the settings, or throws one error that names every fault without repeating a value. */
+/** Reads the settings. @throws one Error that names every fault and repeats no value. */
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const result = environment.safeParse(Object.fromEntries(Object.entries(env).filter(([, value]) => value !== '')));
   if (!result.success) {
@@ -238,7 +238,7 @@ function isDatabaseUrl(text: string): boolean {
   return url !== null && /^postgres(ql)?:$/.test(url.protocol) && url.hostname !== '';
 }
 
-/** The file's contents are never repeated: they hold a password. */
+/** The file's contents never appear in an error, because they hold a password. */
 function databaseUrlOf({ TENANTRY_DATABASE_URL_FILE: file, TENANTRY_DATABASE_URL: url }: z.infer<typeof environment>): string | undefined {
   if (file === undefined) return url;
   const text = readFileSync(file, 'utf8').trim();
@@ -247,7 +247,7 @@ function databaseUrlOf({ TENANTRY_DATABASE_URL_FILE: file, TENANTRY_DATABASE_URL
   return text;
 }
 
-/** What two variables say only together. */
+/** Faults of variables that contradict each other or need each other. */
 function contradictions(value: z.infer<typeof environment>): string[] {
   const faults: string[] = [];
   if (value.TENANTRY_ROUTE_KIND === 'gateway' && value.TENANTRY_GATEWAY === undefined)

@@ -1,6 +1,6 @@
 /**
- * What `helm test` runs: creates a tenant, uses it through its own public route as an LLM client does, deletes it, and exits 0 when all of
- * that went well. It leaves nothing behind, also when it fails.
+ * The program of `helm test`. It creates a tenant, uses it through its public route as an LLM client does, and deletes it. It exits 0 if
+ * all of that succeeded. It leaves nothing behind, even if it fails.
  */
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { z } from 'zod';
@@ -42,7 +42,7 @@ async function create(): Promise<Tenant> {
   return client.create<Tenant>(kinds.Tenant, { metadata: { name }, ...{ spec } }, { fieldManager: 'tenantry-smoke-test' });
 }
 
-/** What a machine with an API key does. */
+/** Uses the tenant as a machine with an API key does. */
 async function use(url: string): Promise<number> {
   const refused = await call(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' });
   await refused.body?.cancel();

@@ -1,6 +1,6 @@
 /**
- * Refuses the removal of the installation while there are Tenants: with the custom resources every one of them would go, and without the
- * operator nobody would take their databases and routes down in order. Exits 0 when there is none.
+ * Refuses the removal of the installation while Tenants exist. The removal of the custom resources would delete all of them, and without
+ * the operator their databases and routes would not be cleaned up. Exits 0 if no Tenants exist.
  */
 import type { Tenant } from '../crds/tenant.ts';
 import { KubeClient } from '../kube/client.ts';
@@ -19,7 +19,7 @@ try {
     process.exitCode = 1;
   }
 } catch (error) {
-  // Without the custom resource there are no Tenants.
+  // Without the custom resource no Tenants exist.
   if (!isNotFound(error)) {
     console.error(`Whether Tenants exist could not be told: ${(error as Error).message}`);
     process.exitCode = 1;

@@ -6,20 +6,21 @@ import { openPool, Session, withConnection, withSettings } from './session.ts';
 
 type Names = ReturnType<typeof databaseNames>;
 
-/** Connections one tenant may hold: two pods in a rolling update with five each, the migration, and room to look. */
+/** Most connections of one tenant: two pods in a rolling update with five each, the migration, and a reserve. */
 const connectionLimit = 25;
 
-/** Longest time that one call may take, in milliseconds: a worker is not held longer, whatever the server does. */
+/** Longest time of one call, in milliseconds. It bounds how long a server that hangs can hold a worker. */
 const callMs = 30_000;
 
-/** Time between two looks at the sessions that hold up a statement, in milliseconds. */
+/** Delay between two queries for the sessions that block a statement, in milliseconds. */
 const lookMs = 50;
 
 /**
- * A PostgreSQL server that holds tenants' databases. Each tenant has a database, a role that owns it and cannot log in,
- * and two roles that log in, in turn, and act as the owner, so that whatever they make belongs to the owner and survives rotation.
+ * A PostgreSQL server that holds tenants' databases. Each tenant has a database, a role that owns it and cannot log in, and two login
+ * roles. The login roles take turns and act as the owner. So everything they create belongs to the owner and survives a rotation.
  *
- * A tenant may do with its database what an owner may, such as grant something to the role of another tenant while it is being removed.
+ * A tenant has all rights of an owner on its database. It can for example grant privileges to the role of another tenant while that role is
+ * being removed.
  */
 export class DatabaseServer {
   readonly name: string;
@@ -28,7 +29,7 @@ export class DatabaseServer {
   readonly #beforeWrite: () => void;
   readonly #callMs: number;
 
-  /** `url` is that of a role which may create databases and roles. An error that `beforeWrite` throws is the failure of a change. */
+  /** `url` names a role that may create databases and roles. An error that `beforeWrite` throws fails the change. */
   constructor(name: string, url: string, beforeWrite: () => void = () => {}, limitMs = callMs) {
     this.name = name;
     this.#beforeWrite = beforeWrite;
@@ -46,7 +47,10 @@ export class DatabaseServer {
     return url.href;
   }
 
-  /** Creates what is missing of a tenant's roles and database, and sets the login's password. Does nothing where that opens the database. */
+  /**
+   * Creates the missing roles and the missing database of a tenant, and sets the login's password. Does nothing when the login already
+   * opens the database.
+   */
   async ensure(names: Names, role: string, password: string, signal: AbortSignal): Promise<void> {
     const deadline = this.#deadline(signal);
     if (await opens(this.urlOf(names, role, password), deadline)) return;
@@ -71,21 +75,21 @@ export class DatabaseServer {
     });
   }
 
-  /** Keeps the data and locks everybody out of it. */
+  /** Keeps the data and locks all logins. */
   async retain(names: Names, signal: AbortSignal): Promise<void> {
     await this.#withSession(this.#deadline(signal), async (session) => {
       for (const login of loginsOf(names)) await lock(session, login);
     });
   }
 
-  /** Ends the connections of a login role and lets nobody in by it. */
+  /** Ends the connections of a login role and disables its login. */
   async lock(login: string, signal: AbortSignal): Promise<void> {
     await this.#withSession(this.#deadline(signal), (session) => lock(session, login));
   }
 
   /**
-   * Removes database and roles, with everything the roles own or were granted elsewhere, because any tenant may grant something to the role
-   * of another. Safe to repeat.
+   * Removes the database and the roles, with everything the roles own or were granted elsewhere. Any tenant may grant privileges to the
+   * role of another. Safe to repeat.
    */
   async drop(names: Names, signal: AbortSignal): Promise<void> {
     const deadline = this.#deadline(signal);
@@ -110,7 +114,7 @@ export class DatabaseServer {
     try {
       return await work(new Session(client, deadline, this.#beforeWrite));
     } finally {
-      // The answer to a statement may still be on its way: such a connection is ended, not used again.
+      // The answer to a statement may still be on its way. Such a connection is closed, not reused.
       client.release(deadline.aborted);
     }
   }
@@ -128,7 +132,9 @@ export class DatabaseServer {
     await session.change(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`);
   }
 
-  /** Removes a role that other tenants may hold on to. The second attempt keeps them out of their databases for as long as it takes. */
+  /**
+   * Removes a role that sessions of other tenants may keep locked. The second attempt disables the logins of those tenants while it runs.
+   */
   async #dropRole(session: Session, role: string, deadline: AbortSignal): Promise<void> {
     if (!(await hasRole(session, role))) return;
     await join(session, [role]);
@@ -149,8 +155,8 @@ export class DatabaseServer {
   }
 
   /**
-   * Runs a statement in a database, and ends the sessions that it waits for. Nobody gets in between: locks are handed out in the order in
-   * which they were asked for.
+   * Runs a statement in a database, and ends the sessions that block it. No other session can overtake the statement, because PostgreSQL
+   * grants locks in the order of the requests.
    */
   async #insist(session: Session, database: string, statement: string, deadline: AbortSignal): Promise<void> {
     await this.#inDatabase(session, database, deadline, async (inside) => {
@@ -181,7 +187,7 @@ export class DatabaseServer {
     return withConnection(connection, deadline, (client) => work(new Session(client, deadline, this.#beforeWrite)));
   }
 
-  /** Takes back the transactions that were prepared for a two-phase commit: they hold their locks without a session. */
+  /** Rolls back prepared transactions of the two-phase commit. They hold their locks without a session. */
   async #rollBackPrepared(session: Session, database: string, deadline: AbortSignal): Promise<void> {
     const prepared = await session.read<{ gid: string; owner: string }>('SELECT gid, owner FROM pg_prepared_xacts WHERE database = $1', [
       database,
@@ -195,7 +201,7 @@ export class DatabaseServer {
     });
   }
 
-  /** Name of the database that the operator's own URL names. */
+  /** Name of the database in the operator's own URL. */
   get #maintenance(): string {
     return decodeURIComponent(this.#url.pathname.slice(1)) || decodeURIComponent(this.#url.username);
   }
@@ -211,7 +217,7 @@ async function lock(session: Session, login: string): Promise<void> {
   await endSessions(session, 'usename', login);
 }
 
-/** Makes the operator a member of the roles, where it is not a superuser: it may then do what they may, and end their sessions. */
+/** Makes the operator a member of the roles, unless it is a superuser. As a member it has their privileges and may end their sessions. */
 async function join(session: Session, roles: readonly string[]): Promise<void> {
   const missing = await session.read<{ rolname: string }>(
     `SELECT rolname FROM pg_roles WHERE rolname = ANY($1) AND NOT pg_has_role(current_user, oid, 'USAGE')`,
@@ -231,7 +237,7 @@ async function endSessions(session: Session, by: 'datname' | 'pid' | 'usename', 
   await session.change(`SELECT pg_terminate_backend(pid) ${others}`, [value]);
 }
 
-/** Names of the databases in which something depends on the role, or somebody holds on to it; the present one stands for all together. */
+/** Names of the databases in which an object depends on the role or a session locks it. The current database stands for shared objects. */
 async function placesOf(session: Session, role: string): Promise<string[]> {
   const rows = await session.read<{ place: string }>(
     `WITH wanted AS (SELECT oid FROM pg_roles WHERE rolname = $1),
@@ -247,7 +253,7 @@ async function placesOf(session: Session, role: string): Promise<string[]> {
   return rows.map(({ place }) => place);
 }
 
-/** Undoes what an owner can do to a database to keep everybody out. */
+/** Lets the operator into a database whose owner has closed it: forbidden or limited connections, or a revoked CONNECT privilege. */
 async function letIn(session: Session, database: string): Promise<void> {
   const name = pg.escapeIdentifier(database);
   const { owner, login } = databaseNames(database.replace(/^tenant_/, ''));
@@ -262,7 +268,7 @@ async function letIn(session: Session, database: string): Promise<void> {
   if (found?.barred) await session.change(`GRANT CONNECT ON DATABASE ${name} TO CURRENT_USER`);
 }
 
-/** The values that the server has for settings which the owner of a database has chosen others for. */
+/** The server's own values of the settings that the owner of a database has overridden. */
 async function overridden(session: Session, database: string): Promise<Record<string, string>> {
   const rows = await session.read<{ name: string; value: string }>(
     `SELECT DISTINCT name, current_setting(name) AS value
@@ -274,7 +280,10 @@ async function overridden(session: Session, database: string): Promise<Record<st
   return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
 }
 
-/** Does `work` while nobody can log in to the tenants' databases. A login that stays locked here is let in when its tenant is looked at. */
+/**
+ * Runs `work` while the logins of the tenants' databases are disabled. If a login stays disabled here, the next reconcile of its tenant
+ * enables it.
+ */
 async function withoutLogins(session: Session, databases: readonly string[], work: () => Promise<void>): Promise<void> {
   const logins = databases.flatMap((database) => loginsOf({ ...databaseNames(database.replace(/^tenant_/, '')) }));
   const open = await session.read<{ rolname: string }>('SELECT rolname FROM pg_roles WHERE rolname = ANY($1) AND rolcanlogin', [logins]);
@@ -291,7 +300,7 @@ async function withoutLogins(session: Session, databases: readonly string[], wor
   }
 }
 
-/** Keeps tenants out of databases that every role may enter: one held connection to a template would stop every CREATE DATABASE. */
+/** Keeps tenants out of databases that every role may enter. One open connection to a template would block every CREATE DATABASE. */
 async function closeTemplates(session: Session): Promise<void> {
   const rows = await session.read<{ datname: string }>(
     `SELECT datname FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba)))
@@ -303,15 +312,15 @@ async function closeTemplates(session: Session): Promise<void> {
   }
 }
 
-/** Whether the URL lets its role in. @throws when the server itself does not answer. */
+/** Whether the role of the URL can log in. @throws when the server itself does not answer. */
 async function opens(url: string, deadline: AbortSignal): Promise<boolean> {
   try {
     return await withConnection(url, deadline, async () => true);
   } catch (error) {
     const code = String((error as { code?: unknown }).code);
-    // Too many connections: the tenant uses what it has.
+    // Too many connections. The login works, so the tenant keeps it.
     if (code === '53300') return true;
-    // 28: the role is unknown or its password another; 3D000: no such database; 42501: no right to connect.
+    // 28: unknown role or wrong password; 3D000: no such database; 42501: no privilege to connect.
     if (/^(28...|3D000|42501)$/.test(code)) return false;
     throw error;
   }
@@ -328,7 +337,7 @@ function quoted(names: Names): Names {
 }
 
 /**
- * The SCRAM-SHA-256 verifier of a password, as PostgreSQL stores it, so that the password itself never reaches the server's log:
+ * The SCRAM-SHA-256 verifier of a password, as PostgreSQL stores it. With it the password itself never reaches the server's log:
  * https://www.postgresql.org/docs/current/catalog-pg-authid.html
  */
 function scramVerifier(password: string): string {

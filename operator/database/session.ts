@@ -2,8 +2,8 @@ import { Socket } from 'node:net';
 import pg from 'pg';
 
 /**
- * Settings of every session of the operator. The owner of a database may choose settings for all sessions in it, and a tenant owns its
- * database: those that could hold up or mislead the operator are fixed here. Settings of a session win over settings of a database.
+ * Settings of every session of the operator. A tenant owns its database and may choose settings for all sessions in it. The settings that
+ * could block or mislead the operator are fixed here. Settings of a session override settings of a database.
  */
 const fixedSettings: Readonly<Record<string, string>> = {
   default_transaction_read_only: 'off',
@@ -14,10 +14,10 @@ const fixedSettings: Readonly<Record<string, string>> = {
   statement_timeout: '20s',
 };
 
-/** Longest time to reach the server, in milliseconds. */
+/** Longest time to connect to the server, in milliseconds. */
 const connectMs = 5_000;
 
-/** The URL with the settings of the operator's sessions, before which come `others`. */
+/** The URL with the fixed settings. They override `others`, because they come last. */
 export function withSettings(url: URL, others: Readonly<Record<string, string>> = {}): string {
   const whole = new URL(url);
   const settings = Object.entries({ ...others, ...fixedSettings }).map(([name, value]) => `-c ${name}=${value.replace(/[\\\s]/g, '\\$&')}`);
@@ -34,17 +34,17 @@ export function openPool(url: URL): pg.Pool {
     connectionTimeoutMillis: connectMs,
     allowExitOnIdle: true,
   });
-  // An idle connection that the server ends is replaced at the next query; without a listener it would end the process.
+  // The pool replaces an idle connection that the server ended at the next query. Without a listener the error would end the process.
   pool.on('error', () => {});
   return pool;
 }
 
-/** Does `work` over a connection of its own. Never waits for a server that hangs: the connection ends with the deadline. */
+/** Runs `work` over a connection of its own. The connection ends with the deadline, even if the server hangs. */
 export async function withConnection<T>(url: string, deadline: AbortSignal, work: (client: pg.Client) => Promise<T>): Promise<T> {
   deadline.throwIfAborted();
   const socket = new Socket();
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: connectMs, keepAlive: true, stream: () => socket });
-  // A query fails when the server ends the connection; without a listener the process would end, too.
+  // A query fails when the server ends the connection. Without a listener the error would also end the process.
   client.on('error', () => {});
   const end = (): void => void socket.destroy();
   deadline.addEventListener('abort', end, { once: true });
@@ -56,7 +56,7 @@ export async function withConnection<T>(url: string, deadline: AbortSignal, work
     throw error;
   } finally {
     deadline.removeEventListener('abort', end);
-    // The server is told, but not waited for.
+    // The end of the connection is announced to the server, but not awaited.
     client.end().catch(() => {});
     socket.destroySoon();
   }
@@ -81,14 +81,14 @@ export class Session {
     return rows;
   }
 
-  /** Every change asks first whether it may still be made, because the answer may have changed since the last statement. */
+  /** Every change first checks that it is still allowed, because that may have changed since the last statement. */
   async change(statement: string, values: unknown[] = []): Promise<void> {
     this.#beforeWrite();
     await this.read(statement, values);
   }
 }
 
-/** Rejects once the deadline is over, if the answer has not come by then. */
+/** Rejects at the deadline, unless the answer arrives before it. */
 function aborted(deadline: AbortSignal, answer: Promise<unknown>): Promise<never> {
   return new Promise((_, reject) => {
     const stop = (): void => reject(deadline.reason);

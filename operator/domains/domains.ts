@@ -14,7 +14,7 @@ import { fieldManager } from '../tenant/context.ts';
 import { isInstallations } from './addressing.ts';
 import type { LookUp, Proof } from './proof.ts';
 
-/** A record that was asked for is often entered within minutes; one that is not may never be. */
+/** Delays between look-ups. Most records are entered within minutes; others are never entered. */
 const patience = { firstMs: 30_000, tries: 10, maxMs: 600_000 };
 
 export interface DomainsOptions {
@@ -25,18 +25,18 @@ export interface DomainsOptions {
   readonly lookUp: LookUp;
   readonly tenant: (name: string) => Tenant | undefined;
   readonly tenants: () => readonly Tenant[];
-  /** Told of a tenant for whose domains something came out. */
+  /** Called with the name of a tenant when the result for one of its domains changed. */
   readonly onChange: (tenant: string) => void;
   readonly onError: (kind: string, error: unknown) => void;
 }
 
-/** Looks for the DNS records of tenants' custom domains, and claims each domain for the tenant that has proved it to be its own. */
+/** Looks up the DNS records of tenants' custom domains. Claims each domain for the tenant that has proved its ownership. */
 export class Domains {
   readonly #options: DomainsOptions;
   readonly #controller: Controller;
   readonly #claims: Reflector<DomainClaim>;
   readonly #byTenant = new Map<string, Map<string, DomainClaim>>();
-  /** By `<tenant UID>/<domain>`: what the last look said, and how often there was no proof. */
+  /** By `<tenant UID>/<domain>`: the result of the last look-up, and the number of look-ups without a proof. */
   readonly #proofs = new Map<string, { readonly proof: Proof; readonly tries: number }>();
 
   constructor(options: DomainsOptions) {
@@ -77,7 +77,7 @@ export class Domains {
     return this.#controller.run(signal);
   }
 
-  /** Has a tenant's domains looked up at once where something about them changed. */
+  /** Looks up a tenant's domains at once when the Tenant's domains or its annotation `verify-domains` changed. */
   consider(current: Tenant | undefined, previous: Tenant | undefined): void {
     const { uid, name } = (current ?? previous)?.metadata ?? { name: '' };
     const asked = (tenant: Tenant | undefined): string =>
@@ -97,7 +97,7 @@ export class Domains {
     return [...(this.#byTenant.get(tenantUid)?.values() ?? [])];
   }
 
-  /** What the last look at the DNS said; undefined before the first one of this process. */
+  /** Result of the last DNS look-up; undefined before the first one of this process. */
   proof(tenantUid: string, domain: string): Proof | undefined {
     return this.#proofs.get(`${tenantUid}/${domain}`)?.proof;
   }
@@ -128,7 +128,7 @@ export class Domains {
         await client.create(kinds.DomainClaim, claimFor(tenant, domain), { fieldManager, signal });
         log.info({ tenant: name, domain }, 'domain claimed');
       } catch (error) {
-        // Another tenant was faster; the watch tells.
+        // Another tenant was faster. The watch reports its claim.
         if (!(error instanceof KubeError) || error.reason !== 'AlreadyExists') throw error;
       }
       return patience.firstMs;
@@ -138,7 +138,7 @@ export class Domains {
   }
 }
 
-/** Owned by the Tenant, so that it goes even if somebody strips the Tenant's finalizers. */
+/** The Tenant owns the claim, so the claim is deleted even when the Tenant's finalizers were removed by hand. */
 function claimFor({ metadata: { name, uid = '' } }: Tenant, domain: string): KubeObject & { spec: DomainClaim['spec'] } {
   return {
     metadata: {

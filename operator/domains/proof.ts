@@ -1,13 +1,13 @@
 import { Resolver } from 'node:dns/promises';
 import { domainProof } from '../../crds/domains.ts';
 
-/** What a look at the DNS said. */
+/** Result of a DNS look-up. */
 export type Proof = 'proved' | 'missing' | 'other' | { readonly unanswered: string };
 
-/** Looks up the record by which a tenant proves that a host name is its own. Never rejects but with the reason of `signal`. */
+/** Looks up the record that proves a tenant's ownership of a host name. Rejects only with the reason of `signal`. */
 export type LookUp = (tenantUid: string, domain: string, signal: AbortSignal) => Promise<Proof>;
 
-/** Asks `servers` (`address:port`), or those of the machine where there are none. */
+/** Asks `servers` (`address:port`), or the machine's own DNS servers when the list is empty. */
 export function lookUpAt(servers: readonly string[]): LookUp {
   return async (tenantUid, domain, signal) => {
     const resolver = new Resolver({ timeout: 3_000, tries: 2 });
@@ -16,7 +16,7 @@ export function lookUpAt(servers: readonly string[]): LookUp {
     const cancel = (): void => resolver.cancel();
     signal.addEventListener('abort', cancel, { once: true });
     try {
-      // A text longer than 255 bytes comes in pieces.
+      // A text longer than 255 bytes arrives in pieces.
       const texts = (await resolver.resolveTxt(name)).map((pieces) => pieces.join(''));
       return texts.some((text) => text.trim() === value) ? 'proved' : 'other';
     } catch (error) {

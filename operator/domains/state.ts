@@ -12,10 +12,10 @@ export interface KnownDomains {
   readonly proof: (tenantUid: string, domain: string) => Proof | undefined;
 }
 
-/** How far the route of a domain is. */
+/** State of the route of a domain. */
 export type RouteOf = (domain: string) => RouteState | undefined;
 
-/** How far each of a tenant's custom domains is. Pure. */
+/** State of each custom domain of a tenant. Pure. */
 export function domainsOf(
   tenant: Tenant,
   known: KnownDomains,
@@ -41,7 +41,7 @@ export function domainsOf(
     }
     const before = tenant.status?.domains?.find((entry) => entry.domain === domain && entry.state === 'Pending');
     const proof = known.proof(uid, domain);
-    // What was said before a restart holds until there is something new to say.
+    // After a restart the former message stays until the first look-up.
     return { domain, state: 'Pending', record, message: proof === undefined && before ? before.message : pending(proof) };
   });
 }

@@ -5,23 +5,23 @@ import type { Tenant } from '../../crds/tenant.ts';
 import type { KubeObject, Resource } from '../../kube/resources.ts';
 import type { Settings } from '../settings.ts';
 
-/** All that a tenant's objects are rendered from. Rendering reads nothing else. */
+/** Complete input of the rendering of a tenant's objects. */
 export interface Blueprint {
   readonly tenant: Tenant;
   /** UID of the tenant. */
   readonly uid: string;
   readonly template: Pick<StackTemplate, 'spec'>;
   readonly revision: string;
-  /** Checked against the template's schema, with its defaults. */
+  /** Checked against the template's schema, with its defaults filled in. */
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly endpoints: Endpoints;
   /** Origins of the custom domains that serve, such as https://mcp.acme.com. */
   readonly domains: readonly string[];
   /** Whether the pod gets a database. */
   readonly database: boolean;
-  /** Where in their Secret the template's secrets are, by name. */
+  /** Keys of the template's secrets in their Secret, by name of the secret. */
   readonly generatedKeys: Readonly<Record<string, string>>;
-  /** Changes when a Secret that the pod reads at start was replaced. */
+  /** Changes when a Secret that the pod reads at start is replaced. */
   readonly secretsFingerprint: string;
   readonly settings: Settings;
 }
@@ -36,9 +36,9 @@ export interface Child {
 export const secretNames = {
   /** DATABASE_URL of the pod. */
   database: 'tenantry-database',
-  /** Secrets the template asks for, by name. */
+  /** Secrets that the template declares, by name. */
   generated: 'tenantry-generated',
-  /** API keys in the clear, for the customer and for the operator's probe; mounted nowhere. */
+  /** API keys in clear text, for the customer and for the operator's probe. No pod mounts it. */
   credentials: 'tenantry-credentials',
   /** Hashes of the API keys, mounted in the sidecar. */
   apiKeys: 'tenantry-api-keys',
@@ -55,7 +55,7 @@ export function labelsOf(tenant: Tenant, component?: string): Record<string, str
   };
 }
 
-/** Labels a Service or policy selects the serving pods by. They never change, because a Deployment's selector cannot. */
+/** Labels by which a Service or policy selects the serving pods. They never change, because the selector of a Deployment is immutable. */
 export function selectorOf(tenant: Tenant): Record<string, string> {
   return { [labels.tenant]: tenant.metadata.name, [labels.component]: 'stack' };
 }
@@ -73,7 +73,7 @@ export function child(tenant: Tenant, resource: Resource, name: string, body: ob
   };
 }
 
-/** The child with annotations of its own. */
+/** The child with additional annotations. */
 export function annotated(child: Child, annotations: Readonly<Record<string, string>>): Child {
   if (Object.keys(annotations).length === 0) return child;
   return { ...child, object: { ...child.object, metadata: { ...child.object.metadata, annotations } } };

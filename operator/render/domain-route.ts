@@ -4,12 +4,14 @@ import { endpointsAt } from '../domains/addressing.ts';
 import { annotated, type Blueprint, type Child, child } from './blueprint.ts';
 import { httpRouteSpec, ingressRule } from './route.ts';
 
-/** Name of a custom domain's route: a host name may be longer than what refers to it. */
+/**
+ * Name of a custom domain's route. It is a hash, because a host name may be longer than an object's name may be in references to the route.
+ */
 export function domainRouteName(domain: string): string {
   return `domain-${createHash('sha256').update(domain).digest('hex').slice(0, 10)}`;
 }
 
-/** A route of its own for each custom domain, so that its certificate comes and goes with it. */
+/** One route for each custom domain, so that its certificate is created and removed with the domain. */
 export function renderDomainRoutes(blueprint: Blueprint): Child[] {
   return blueprint.domains.map((origin) => {
     const endpoints = endpointsAt(origin, blueprint.endpoints.api !== undefined);

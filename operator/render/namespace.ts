@@ -7,7 +7,7 @@ import type { Settings } from '../settings.ts';
 import { type Blueprint, type Child, child, labelsOf } from './blueprint.ts';
 import { containersOf, type RenderedContainer } from './pod.ts';
 
-/** The namespace itself. Owned by the Tenant, so that it goes even if somebody strips the Tenant's finalizers. */
+/** The namespace itself. The Tenant owns it, so it is deleted even when the Tenant's finalizers were removed by hand. */
 export function renderNamespace(tenant: Tenant): Child {
   return {
     resource: kinds.Namespace,
@@ -27,7 +27,7 @@ export function renderNamespace(tenant: Tenant): Child {
   };
 }
 
-/** Lets the operator at the Secrets of this namespace: it has no access to Secrets anywhere else. */
+/** Gives the operator access to the Secrets of this namespace. It has access to no other Secrets. */
 export function renderSecretsAccess(tenant: Tenant, settings: Settings): Child {
   return child(tenant, kinds.RoleBinding, 'tenantry-operator', {
     roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'tenantry-tenant-secrets' },
@@ -35,12 +35,12 @@ export function renderSecretsAccess(tenant: Tenant, settings: Settings): Child {
   });
 }
 
-/** Account of the pods. It has no permissions and no token is mounted but the sidecar's for the control plane. */
+/** Account of the pods. It has no permissions. The only mounted token is the sidecar's token for the control plane. */
 export function renderServiceAccount(blueprint: Blueprint): Child {
   return child(blueprint.tenant, kinds.ServiceAccount, pod.serviceAccount, { automountServiceAccountToken: false });
 }
 
-/** Room for twice the pods, as a rolling update needs, and for the migration. */
+/** Quota for twice the pods, which a rolling update needs, and for the migration. */
 export function renderQuota(blueprint: Blueprint): Child {
   const { tenant } = blueprint;
   const all = containersOf(blueprint);
@@ -62,7 +62,7 @@ export function renderQuota(blueprint: Blueprint): Child {
   });
 }
 
-/** What a container gets that names no resources of its own. */
+/** Defaults for a container that names no resources. */
 export function renderLimits(blueprint: Blueprint): Child {
   return child(blueprint.tenant, kinds.LimitRange, 'tenantry', {
     spec: {

@@ -8,10 +8,10 @@ import { type Blueprint, type Child, child } from './blueprint.ts';
 const named = (namespace: string): object => ({ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } } });
 const tcp = (port: number): object => ({ protocol: 'TCP', port });
 
-/** Port of the pod by which cert-manager shows an authority that it answers for a host: https://cert-manager.io/docs/configuration/acme/http01/ */
+/** Port of cert-manager's solver pod for the HTTP-01 challenge: https://cert-manager.io/docs/configuration/acme/http01/ */
 const solverPort = 8089;
 
-/** Nothing may reach the pods or be reached by them but what is opened here. */
+/** Denies all traffic to and from the pods except the traffic listed here. */
 export function renderNetworkPolicy(blueprint: Blueprint): Child {
   const { settings, tenant } = blueprint;
   const callers = [...new Set([settings.gatewayNamespace, settings.systemNamespace, ...settings.metricsNamespaces])];
@@ -19,7 +19,7 @@ export function renderNetworkPolicy(blueprint: Blueprint): Child {
     spec: {
       podSelector: {},
       policyTypes: ['Ingress', 'Egress'],
-      // The gateway for traffic, the others for metrics, which the same port serves.
+      // The gateway sends the traffic. The other namespaces read the metrics, which the same port serves.
       ingress: [
         { from: callers.map(named), ports: [tcp(pod.sidecarPort)] },
         ...(settings.domainIssuer !== undefined && blueprint.domains.length > 0
@@ -43,12 +43,15 @@ export function renderNetworkPolicy(blueprint: Blueprint): Child {
   });
 }
 
-/** The API server refuses an opening to metadata of a cloud; a Tenant that was there before opens nothing by it. */
+/**
+ * False for an opening to the metadata addresses of a cloud. The API server refuses such an opening today, but an older Tenant may still
+ * have one.
+ */
 function isOpen({ cidr }: { readonly cidr?: string | undefined }): boolean {
   return cidr === undefined || !metadataRanges.some((range) => containsRange(range, cidr));
 }
 
-/** Where clouds serve the credentials of a node, whatever opening contains it. */
+/** The opening without the addresses at which clouds serve the credentials of a node. */
 function blockOf(cidr: string): { cidr: string; except?: string[] } {
   const inside = metadataRanges.filter((range) => containsRange(cidr, range));
   return { cidr, ...(inside.length > 0 ? { except: inside } : {}) };
@@ -57,7 +60,7 @@ function blockOf(cidr: string): { cidr: string; except?: string[] } {
 function databaseEgress({ settings }: Blueprint): object[] {
   if (settings.databaseUrl === undefined) return [];
   const cidr = databaseCidrOf(settings);
-  // A policy cannot name a host: without its addresses only the port can be pinned.
+  // A policy cannot name a host. Without the addresses of the server only the port can be restricted.
   const to =
     cidr === undefined
       ? [{ namespaceSelector: {} }, ...['0.0.0.0/0', '::/0'].map((all) => ({ ipBlock: blockOf(all) }))]
@@ -65,7 +68,7 @@ function databaseEgress({ settings }: Blueprint): object[] {
   return [{ to, ports: [tcp(portOf(settings.databaseUrl))] }];
 }
 
-/** Addresses of the tenants' PostgreSQL server, where they are known. */
+/** Addresses of the tenants' PostgreSQL server, if they are known. */
 export function databaseCidrOf({ databaseUrl, databaseCidr }: Pick<Settings, 'databaseUrl' | 'databaseCidr'>): string | undefined {
   if (databaseUrl === undefined || databaseCidr !== undefined) return databaseCidr;
   const host = new URL(databaseUrl).hostname.replace(/^\[|\]$/g, '');

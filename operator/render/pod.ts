@@ -7,7 +7,7 @@ import { type Blueprint, labelsOf, secretNames, selectorOf } from './blueprint.t
 type Variable = { readonly name: string; readonly value?: string; readonly valueFrom?: object };
 type Amounts = Readonly<Record<string, string>>;
 
-/** A container as the Pod has it. */
+/** A container in the form that the Pod has. */
 export interface RenderedContainer {
   readonly name: string;
   readonly env: readonly Variable[];
@@ -23,10 +23,10 @@ const paths = {
   spool: '/var/spool/tenantry',
 } as const;
 
-/** Tells of a pod with which Secrets it was made. */
+/** Annotation of a pod with the fingerprint of the Secrets that it was made with. */
 export const secretsAnnotation = 'tenantry.dev/secrets';
 
-/** Names the revision of the template that a pod was made with. */
+/** Annotation of a pod with the revision of the template that it was made with. */
 export const revisionAnnotation = 'tenantry.dev/revision';
 
 const jwksFile = `${paths.assertion}/jwks.json`;
@@ -46,7 +46,7 @@ export function containersOf(blueprint: Blueprint): RenderedContainer[] {
   return [...blueprint.template.spec.containers.map((container) => renderContainer(blueprint, container)), renderSidecar(blueprint)];
 }
 
-/** The pod of a tenant: `api` and its like start first and stop last, as native sidecars of `mcp`. */
+/** The pod of a tenant. `api` and the other containers of the template are native sidecars of `mcp`: they start first and stop last. */
 export function renderPodTemplate(blueprint: Blueprint): object {
   const containers = containersOf(blueprint);
   const mode = upstreamModeOf(blueprint);
@@ -62,7 +62,7 @@ export function renderPodTemplate(blueprint: Blueprint): object {
       containers: containers.slice(-1),
       volumes: [
         { name: 'tmp', emptyDir: { sizeLimit: '64Mi' } },
-        // Outlives a restart of the sidecar: what it has recorded and not yet sent must not be lost with the process.
+        // Outlives a restart of the sidecar, so that recorded audit events which are not sent yet survive the process.
         { name: 'spool', emptyDir: { sizeLimit: '64Mi' } },
         { name: 'api-keys', secret: { secretName: secretNames.apiKeys } },
         {
@@ -116,7 +116,7 @@ function podDefaults(): object {
   return {
     serviceAccountName: pod.serviceAccount,
     automountServiceAccountToken: false,
-    // Service variables would put the names of all Services of the namespace into the environment.
+    // Service variables would add the names of all Services in the namespace to the environment.
     enableServiceLinks: false,
     securityContext: {
       runAsNonRoot: true,
@@ -162,7 +162,7 @@ function renderContainer(blueprint: Blueprint, container: TemplateContainer): Re
     resources: resourcesOf(container.resources, override?.resources),
     securityContext,
     ...(isApi ? { ports: [{ name: 'api', containerPort: pod.apiPort }] } : {}),
-    // No startup probe: Kubernetes would start the sidecar only after it, and nobody could say why the API does not start.
+    // A startup probe would delay the start of the sidecar, which reports why the API does not start.
     ...(readyPath ? { readinessProbe: probe(pod.apiPort, readyPath, { periodSeconds: 2, failureThreshold: 5 }) } : {}),
     ...(container.livePath
       ? { livenessProbe: { ...probe(pod.apiPort, container.livePath, { periodSeconds: 10, failureThreshold: 3 }), initialDelaySeconds } }
@@ -174,10 +174,10 @@ function renderContainer(blueprint: Blueprint, container: TemplateContainer): Re
   };
 }
 
-/** Delay before a container's liveness counts. With the failures it takes, a container has two minutes to start. */
+/** Delay before the first liveness probe. Together with the allowed failures it gives a container two minutes to start. */
 const initialDelaySeconds = 90;
 
-/** Path that the container answers with 200 when it can serve; undefined where it has none. */
+/** Path that the container answers with 200 when it can serve; undefined if it has none. */
 function readyPathOf({ name, readyPath }: TemplateContainer): string | undefined {
   return readyPath ?? (name === pod.apiContainer ? '/readyz' : undefined);
 }
@@ -226,7 +226,7 @@ function renderSidecar(blueprint: Blueprint): RenderedContainer {
     startupProbe: probe(pod.sidecarPort, '/healthz', { periodSeconds: 1, failureThreshold: 60 }),
     readinessProbe: probe(pod.sidecarPort, '/readyz', { periodSeconds: 2, failureThreshold: 2 }),
     livenessProbe: probe(pod.sidecarPort, '/healthz', { periodSeconds: 10, failureThreshold: 3 }),
-    // Endpoints are withdrawn while the process still serves, so that no request meets a closed port.
+    // The process serves until its endpoints are withdrawn, so that no request meets a closed port.
     ...(settings.drainSeconds > 0 ? { lifecycle: { preStop: { sleep: { seconds: settings.drainSeconds } } } } : {}),
     volumeMounts: [
       { name: 'tmp', mountPath: '/tmp' },
@@ -239,7 +239,7 @@ function renderSidecar(blueprint: Blueprint): RenderedContainer {
   };
 }
 
-/** The switches as every container of the pod learns of them; nothing where the template has none. */
+/** Variable with the switches, for every container of the pod; none if the template has no switches. */
 function switches({ template, tenant }: Blueprint): Variable[] {
   const value = jsonOf(servicesOf(template.spec, tenant.spec.services));
   return value === undefined ? [] : [{ name: 'TENANTRY_SERVICES', value }];
@@ -250,7 +250,7 @@ function tagsOf(template: StackTemplateSpec): Record<string, readonly string[]> 
   return Object.fromEntries((template.services ?? []).map(({ name, tags }) => [name, tags ?? [name]]));
 }
 
-/** Undefined for an empty object: a variable that says nothing would only make new pods of old ones. */
+/** Undefined for an empty object. An empty variable would cause a roll-out without need. */
 function jsonOf(value: object): string | undefined {
   return Object.keys(value).length === 0 ? undefined : literal(JSON.stringify(value));
 }
@@ -259,7 +259,7 @@ function templateVariables(blueprint: Blueprint, container: TemplateContainer): 
   return (container.env ?? []).flatMap((variable): Variable[] => {
     if (variable.secret !== undefined)
       return [secretVariable(variable.name, secretNames.generated, generatedKey(blueprint, variable.secret))];
-    // Whoever writes a template may refer to other variables; a parameter may not.
+    // The author of a template may refer to other variables. A parameter must not.
     if (variable.parameter === undefined) return [{ name: variable.name, value: variable.value ?? '' }];
     const bound = atPointer(blueprint.parameters, variable.parameter);
     if (bound === undefined || bound === null) return [];
@@ -268,12 +268,11 @@ function templateVariables(blueprint: Blueprint, container: TemplateContainer): 
 }
 
 /**
- * A value that came from outside is no place for `$(NAME)`, which Kubernetes would expand to another variable, secrets included. Every dollar
- * is escaped, not only those before a parenthesis: Kubernetes reads `$$` as one dollar wherever it stands, so that `$$$(NAME)` is a dollar
- * and a reference.
+ * Escapes a value from outside. Kubernetes would expand `$(NAME)` in it to another variable, secrets included. Every dollar is escaped, not
+ * only a dollar before a parenthesis: Kubernetes reads `$$` as one dollar everywhere, so `$$$(NAME)` is a dollar and a reference.
  */
 function literal(text: string): string {
-  // As a function, because `$$` in a replacement string means one dollar.
+  // A function, because `$$` in a replacement string means one dollar.
   return text.replaceAll('$', () => '$$');
 }
 

@@ -6,13 +6,13 @@ import { annotated, type Blueprint, type Child, child } from './blueprint.ts';
 
 interface PublicPath {
   readonly path: string;
-  /** Whether what lies below it is meant too. */
+  /** Whether the paths below it are included. */
   readonly below: boolean;
 }
 
 /**
- * The paths that lead to the sidecar, which serves them as they stand, because an Ingress cannot rewrite. Nothing else of the
- * sidecar is public: its metrics and probes listen on the same port.
+ * The paths that lead to the sidecar. The sidecar serves them unchanged, because an Ingress cannot rewrite. No other path of the sidecar is
+ * public: its metrics and probes use the same port.
  */
 export function publicPaths({ mcp, api, metadata }: Endpoints): PublicPath[] {
   const exact = (url: string): PublicPath => ({ path: new URL(url).pathname, below: false });
@@ -23,7 +23,7 @@ export function publicPaths({ mcp, api, metadata }: Endpoints): PublicPath[] {
   ];
 }
 
-/** The tenant's route: an HTTPRoute where the installation has a Gateway, else an Ingress. */
+/** The tenant's route: an HTTPRoute if the installation has a Gateway, else an Ingress. */
 export function renderRoute(blueprint: Blueprint): Child {
   return blueprint.settings.gateway === undefined ? renderIngress(blueprint) : renderHttpRoute(blueprint, blueprint.settings.gateway);
 }
@@ -35,7 +35,7 @@ function renderIngress({ tenant, settings, endpoints }: Blueprint): Child {
   const ingress = child(tenant, kinds.Ingress, 'stack', {
     spec: {
       ...(ingressClass === undefined ? {} : { ingressClassName: ingressClass }),
-      // Without the name of a Secret the controller's own certificate serves: one for all tenants of the domain.
+      // Without the name of a Secret the Ingress controller uses its own certificate: one for all tenants of the domain.
       ...(protocol === 'https:' && host !== undefined ? { tls: [{ hosts: [host] }] } : {}),
       rules: [ingressRule(endpoints, host)],
     },
@@ -43,7 +43,7 @@ function renderIngress({ tenant, settings, endpoints }: Blueprint): Child {
   return annotated(ingress, ingressAnnotations);
 }
 
-/** The rule of an Ingress that leads to the endpoints; for any host without `host`. */
+/** The Ingress rule for the endpoints. It matches any host when `host` is undefined. */
 export function ingressRule(endpoints: Endpoints, host: string | undefined): object {
   const backend = { service: { name: 'stack', port: { name: 'mcp' } } };
   return {
@@ -70,7 +70,7 @@ export function httpRouteSpec({ namespace, name, section }: GatewayReference, en
   };
 }
 
-/** Rules cannot be made for an address, and `localhost` is one in other words: such a route is for any host. */
+/** Host of the route; undefined matches any host. A rule cannot name an IP address, and `localhost` stands for one. */
 function hostOf({ mcp }: Endpoints): string | undefined {
   const { hostname } = new URL(mcp);
   return isIP(hostname.replace(/^\[|\]$/g, '')) !== 0 || hostname === 'localhost' ? undefined : hostname;

@@ -5,9 +5,9 @@ import { renderNetworkPolicy } from './network.ts';
 import { renderRoute } from './route.ts';
 import { renderDeployment, renderMigration, renderService } from './workload.ts';
 
-/** All objects of a tenant but its Secrets, in the order in which they are applied. */
+/** All objects of a tenant except its Secrets, in the order in which they are applied. */
 export interface Rendered {
-  /** What must be there before anything runs. */
+  /** Objects that must exist before anything runs. */
   readonly foundation: readonly Child[];
   /** Must have succeeded before the workload is applied. */
   readonly migration: Child | undefined;

@@ -6,8 +6,8 @@ import { type Blueprint, type Child, child, selectorOf } from './blueprint.ts';
 import { renderMigrationPod, renderPodTemplate } from './pod.ts';
 
 /**
- * The migration, whose name carries the hash of everything it runs with: another template revision is another Job,
- * and a Job that has succeeded need never run again. Undefined where there is nothing to migrate.
+ * The migration Job. Its name carries the hash of everything it runs with, so another template revision gets another Job and a Job that has
+ * succeeded never runs again. Undefined if the template has no migration or the tenant no database.
  */
 export function renderMigration(blueprint: Blueprint): Child | undefined {
   if (!blueprint.database || !blueprint.template.spec.database?.migration) return undefined;

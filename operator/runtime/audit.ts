@@ -5,7 +5,7 @@ import { Outbox } from '../../audit/outbox.ts';
 import { newRecordId, type OperatorRecord, type RecordedTenant } from '../../audit/record.ts';
 
 export interface OperatorAuditOptions {
-  /** Folder of this process alone that outlives it. */
+  /** Folder that only this process uses and that outlives it. */
   readonly spoolDir: string;
   readonly controlPlaneUrl: string;
   /** File with the operator's ServiceAccount token. The kubelet replaces it every few minutes, so it is read before each use. */
@@ -17,7 +17,10 @@ export interface OperatorAuditOptions {
 
 const timeoutMs = 10_000;
 
-/** The operator's audit records: on disk when the method returns, at the control plane within a second or once it is back. */
+/**
+ * The operator's audit records. A record is on disk when the method returns. It is at the control plane within a second, or as soon as the
+ * control plane answers again.
+ */
 export class OperatorAudit {
   readonly #options: OperatorAuditOptions;
   readonly #outbox: Outbox<OperatorRecord>;
@@ -30,17 +33,17 @@ export class OperatorAudit {
     this.#outbox = new Outbox({ dir, log, now, send: (records, signal) => this.#send(records, signal) });
   }
 
-  /** Bytes that wait on disk. */
+  /** Bytes of the records on disk that wait to be sent. */
   get bytes(): number {
     return this.#outbox.bytes;
   }
 
-  /** Records that the control plane refused. They are in the spool's folder as dead letters. */
+  /** Number of records that the control plane refused. They are in the spool's folder as dead letters. */
   get refused(): number {
     return this.#outbox.refused;
   }
 
-  /** Records that the disk had no room for. They are in the log alone. */
+  /** Number of records that did not fit on the disk. They are only in the log. */
   get lost(): number {
     return this.#lost;
   }
@@ -48,13 +51,13 @@ export class OperatorAudit {
   /**
    * Records that secrets of a tenant were replaced.
    * @param secrets Names of Secrets, or of keys in them as `<secret>/<key>`; never values.
-   * @param cause The reason: `request`, `schedule`, `lost`, or another word.
+   * @param cause Reason for the replacement: `request`, `schedule`, `lost`, or another word.
    */
   rotated(tenant: RecordedTenant, secrets: readonly string[], cause: string, outcome = 'ok'): void {
     this.#append({ kind: 'rotation', ...this.#common(tenant), secrets, cause, outcome });
   }
 
-  /** Records that secrets of a tenant were read: once for each read and purpose, or once a tenant in a pass over all tenants. */
+  /** Records that secrets of a tenant were read: once for each read and purpose, or once for each tenant in a pass over all tenants. */
   secretsRead(tenant: RecordedTenant, secrets: readonly string[], purpose: string, outcome = 'ok'): void {
     this.#append({ kind: 'secret-read', ...this.#common(tenant), secrets, purpose, outcome });
   }
@@ -64,7 +67,10 @@ export class OperatorAudit {
     return this.#outbox.run(signal);
   }
 
-  /** Sends the rest until the deadline. Call it after `run` has ended. The next process on this folder sends the remaining records. */
+  /**
+   * Sends the remaining records until the deadline. Call it after `run` has ended. The next process on this folder sends the records that
+   * are left.
+   */
   async close(deadline: AbortSignal): Promise<void> {
     await this.#outbox.drain(deadline);
     await this.#outbox.close();
@@ -75,7 +81,7 @@ export class OperatorAudit {
     return { id: newRecordId(now), time: new Date(now).toISOString(), tenant: { name, uid } };
   }
 
-  /** The operator goes on without a working disk: the record is then in the log alone. */
+  /** The operator continues without a working disk. The record is then only in the log. */
   #append(record: OperatorRecord): void {
     try {
       this.#outbox.append(record);

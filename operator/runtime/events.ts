@@ -7,8 +7,8 @@ import type { EventReason } from './event-reasons.ts';
 const repeatAfterMs = 10 * 60_000;
 
 /**
- * Tells people what happened to a Tenant (`kubectl describe tn`). The same thing is told once in ten minutes.
- * Events are hints: one that cannot be written is dropped.
+ * Records Events on a Tenant (`kubectl describe tn`). The same Event is recorded at most once in ten minutes. Events are hints: an Event
+ * that cannot be written is dropped.
  */
 export class EventRecorder {
   readonly #client: KubeClient;

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 
-/** Serves /healthz, /readyz and /metrics. Resolves once it listens. */
+/** Serves /healthz, /readyz and /metrics. Resolves as soon as it listens. */
 export async function serveHealth(
   host: string,
   port: number,

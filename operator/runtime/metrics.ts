@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { OperatorAudit } from './audit.ts';
 
-/** Metrics of the process and of tenants; those of the control loop are in kube/controller.ts. */
+/** Metrics of the process and of tenants. The metrics of the control loop are in kube/controller.ts. */
 export function createMetrics() {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -21,7 +21,7 @@ export function createMetrics() {
       buckets: [1, 2, 3, 5, 8, 13, 21, 34, 60, 120, 300, 600],
       registers,
     }),
-    /** Records for the audit that are not at the control plane. */
+    /** Metrics of the audit records that have not reached the control plane. */
     watchAudit(audit: Pick<OperatorAudit, 'bytes' | 'refused' | 'lost'>) {
       new Gauge({
         name: 'tenantry_operator_audit_spool_bytes',

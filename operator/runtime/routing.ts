@@ -4,8 +4,8 @@ import type { Settings } from '../settings.ts';
 import { childKinds, routeKinds } from '../tenant/plan.ts';
 
 /**
- * The kinds of children this cluster has: HTTPRoutes come with the Gateway API, which need not be there.
- * @throws Error that tells what to do where the settings ask for a kind that is missing.
+ * The kinds of children that this cluster has. HTTPRoutes exist only if the Gateway API is installed.
+ * @throws Error with the remedy when the settings need a missing kind.
  */
 export async function watchedKinds(client: KubeClient, settings: Settings, signal: AbortSignal): Promise<Resource[]> {
   const served = await Promise.all(routeKinds.map(async (kind) => ((await client.serves(kind, { signal })) ? [kind] : [])));

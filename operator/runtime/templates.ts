@@ -8,8 +8,8 @@ import { type KubeObject, kinds } from '../../kube/resources.ts';
 import { fieldManager } from '../tenant/context.ts';
 
 /**
- * Applies the StackTemplates that came with the installation. One that the API server refuses is told of and left out: it must not
- * keep the others, and the tenants, from being served.
+ * Applies the StackTemplates that came with the installation. A template that the API server refuses is logged and skipped, so that the
+ * other templates and the tenants are still served.
  */
 export async function applyTemplates(folder: string, client: KubeClient, log: Logger, signal: AbortSignal): Promise<void> {
   for (const template of readTemplates(folder)) {

@@ -11,14 +11,14 @@ import type { SecretStore } from './stored-secret.ts';
 
 export type RotationStep = 'finish' | 'retire';
 
-/** What a rotation is ready for once the pods are `rolled`: all of them were made with the Secrets as they are. */
+/** The next step of a rotation. `rolled`: all pods were made with the present Secrets. */
 export function rotationStep({ rotation, retireAt }: SecretsState, rolled: boolean, now: Date): RotationStep | undefined {
   if (!rolled) return undefined;
   if (rotation.current) return 'finish';
   return retireAt !== undefined && retireAt <= now.getTime() ? 'retire' : undefined;
 }
 
-/** Lets the next login in, then gives it to the pods. @throws what the server's driver throws. */
+/** Enables the next login on the server, then gives it to the pods. @throws what the server's driver throws. */
 export async function switchLogin(tenant: Tenant, server: DatabaseServer, store: SecretStore, signal: AbortSignal): Promise<void> {
   const [credentials, database] = await Promise.all([store.read(secretNames.credentials), store.read(secretNames.database)]);
   const staged = stagedLogin(database, tenant);
@@ -29,8 +29,8 @@ export async function switchLogin(tenant: Tenant, server: DatabaseServer, store:
 }
 
 /**
- * The next keys become the keys. Resolves with whether there were any. `tell` is called before, because nobody would tell of it after this if
- * the operator ended in between.
+ * Promotes the next keys. Resolves with whether there were any. `tell` is called before the write: if the operator ended right after the
+ * write, the promotion would otherwise stay unrecorded.
  */
 export async function finish(tenant: Tenant, store: SecretStore, now: Date, tell: () => void): Promise<boolean> {
   const credentials = await store.read(secretNames.credentials);
@@ -41,7 +41,7 @@ export async function finish(tenant: Tenant, store: SecretStore, now: Date, tell
   return true;
 }
 
-/** Ends what was replaced: values are removed and the login is locked. */
+/** Removes the replaced values and locks the replaced login. */
 export async function retire(
   tenant: Tenant,
   server: DatabaseServer | undefined,

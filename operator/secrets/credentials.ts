@@ -5,13 +5,16 @@ import type { Tenant } from '../../crds/tenant.ts';
 import { annotate, dueRotation, overlapOf, type Rotation, rotationOf } from './rotation.ts';
 import type { SecretContents, StoredSecret } from './stored-secret.ts';
 
-/** Keys of the Secret that holds the API keys in the clear. */
+/** Keys of the Secret that holds the API keys in clear text, for the next keys of a rotation. */
 const next = { apiKey: 'apiKey.next', probeKey: 'probeKey.next' } as const;
 
-/** Keys of the last twenty rotations: an annotation has room for so many times as many, and rotations may be asked for one after the other. */
+/**
+ * Most replaced keys that are remembered: those of the last twenty rotations. Rotations may be requested one after the other, and an
+ * annotation has room for many times as many keys.
+ */
 const keptRetired = 40;
 
-/** The keys every tenant has, and a rotation that is under way or due. Pure but for the randomness of new keys. */
+/** The keys that every tenant has, and a rotation that is under way or due. Pure except for the randomness of new keys. */
 export function wantedCredentials(found: StoredSecret | undefined, tenant: Tenant, now: Date): SecretContents {
   const values = found?.values ?? {};
   const rotation = rotationOf(found);
@@ -32,7 +35,7 @@ export function wantedCredentials(found: StoredSecret | undefined, tenant: Tenan
   };
 }
 
-/** What the pods should know of these keys: the present ones, the next, and those that still are valid. */
+/** Records of these keys for the pods: the present keys, the next keys, and replaced keys that are still valid. */
 export function recordsOf(secret: StoredSecret, tenant: Tenant): ApiKeyRecord[] {
   const { values } = secret;
   const { retired = [] } = rotationOf(secret);
@@ -43,7 +46,7 @@ export function recordsOf(secret: StoredSecret, tenant: Tenant): ApiKeyRecord[] 
   ];
 }
 
-/** The next keys become the keys. */
+/** Contents of the Secret after the next keys have replaced the present ones; undefined without next keys. */
 export function promoted(secret: StoredSecret, tenant: Tenant, now: Date): SecretContents | undefined {
   const { current, request, retired = [], ...rest } = rotationOf(secret);
   const { values } = secret;
@@ -70,7 +73,7 @@ export function promoted(secret: StoredSecret, tenant: Tenant, now: Date): Secre
   };
 }
 
-/** Forgets the keys that have expired. */
+/** Removes the expired keys. */
 export function forgotten(secret: StoredSecret, tenant: Tenant, now: Date): SecretContents {
   const { retired = [], ...rest } = rotationOf(secret);
   const left = unexpired(retired, tenant, now);

@@ -6,8 +6,8 @@ import type { SecretContents, StoredSecret, Values } from './stored-secret.ts';
 type Wanted = NonNullable<StackTemplateSpec['secrets']>;
 
 /**
- * The secrets a template asks for. A rotation adds a new key to each, `<name>.<rotation>`, for new pods to use, and leaves the old one to the
- * pods that were made with it: a mounted file that changed under a running pod would differ from what its API was started with.
+ * The secrets that a template declares. A rotation adds a new key to each, `<name>.<rotation>`, for new pods. The old key stays for the
+ * pods that were made with it: if a mounted file changed under a running pod, it would differ from the value its API was started with.
  */
 export function wantedSecrets(found: StoredSecret | undefined, wanted: Wanted, { current }: Rotation): SecretContents {
   const values = found?.values ?? {};
@@ -29,7 +29,7 @@ export function wantedSecrets(found: StoredSecret | undefined, wanted: Wanted, {
   };
 }
 
-/** Where in the Secret each of the template's secrets is, by its name. */
+/** Keys of the template's secrets in the Secret, by name of the secret. */
 export function keysOf(found: StoredSecret | undefined, wanted: Wanted): Values {
   const { id } = markOf(found);
   return Object.fromEntries(
@@ -40,7 +40,7 @@ export function keysOf(found: StoredSecret | undefined, wanted: Wanted): Values 
   );
 }
 
-/** Without the values that were replaced. */
+/** The contents without the replaced values. */
 export function withoutPrevious(found: StoredSecret): SecretContents {
   const { previous, ...mark } = markOf(found);
   if (!previous) return { values: {} };

@@ -2,9 +2,8 @@ import { type ApiKey, type ApiKeyRecord, apiKeyName } from '../../crds/api-keys.
 import { labels } from '../../crds/names.ts';
 
 /**
- * The keys among `found` that count for the tenant whose namespace was made at `since`, in the order of their names. One that is named
- * otherwise than its hash says was not made as keys are made; one that is older than the namespace, or labelled as another tenant's,
- * was a namesake's.
+ * The valid keys among `found` for a tenant whose namespace was created at `since`, ordered by name. A key is invalid if its name does not
+ * match its hash. A key that is older than the namespace, or carries the label of another tenant, belonged to a namesake.
  */
 export function validKeys(found: readonly ApiKey[], uid: string, since: string): ApiKey[] {
   return found
@@ -14,12 +13,12 @@ export function validKeys(found: readonly ApiKey[], uid: string, since: string):
     .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
 }
 
-/** Bytes of the records of ApiKeys that a file may hold: a Secret takes 1 MiB, and the generated keys are in it too. */
+/** Most bytes of ApiKey records in the file. A Secret holds 1 MiB, and the generated keys need some of it. */
 export const keyFileBytes = 960 * 1024;
 
 /**
- * As many of the keys as fit into the file, in the same order. Where not all do, those that are still valid come first, and then the oldest: a
- * key that works is not driven out by a new one.
+ * The keys that fit into the file, in the same order. If not all fit, keys that are still valid take precedence, and then the oldest, so
+ * that a new key never displaces a working one.
  */
 export function fittingKeys(keys: readonly ApiKey[], now: Date, bytes: number = keyFileBytes): ApiKey[] {
   const expired = ({ spec }: ApiKey): number => (spec.expiresAt !== undefined && Date.parse(spec.expiresAt) <= now.getTime() ? 1 : 0);
@@ -35,7 +34,7 @@ export function fittingKeys(keys: readonly ApiKey[], now: Date, bytes: number = 
   return keys.filter((key) => kept.has(key));
 }
 
-/** What the pods know of a key. */
+/** Record of a key for the pods. */
 export function recordOfObject({ spec }: ApiKey): ApiKeyRecord {
   const { keyId: id, displayName: name, sha256, scopes, expiresAt } = spec;
   return { id, name, sha256, scopes, ...(expiresAt === undefined ? {} : { expiresAt }) };

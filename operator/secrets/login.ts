@@ -14,8 +14,8 @@ export interface Login {
 const next = { username: 'next.username', password: 'next.password' } as const;
 
 /**
- * The login of a tenant's pods, and in a rotation the next one, as the other of the tenant's two roles. The next one is only noted here: the
- * server has to take it before the pods are given it.
+ * The login of a tenant's pods, and during a rotation also the next login. The next login is the other of the tenant's two roles. It is
+ * only stored here: the server must accept it before the pods get it.
  */
 export function wantedLogin(
   found: StoredSecret | undefined,
@@ -26,7 +26,7 @@ export function wantedLogin(
   const values = found?.values ?? {};
   const { username, password } = loginOf(found, tenant) ?? { username: namesOf(tenant).login, password: fresh() };
   const staged = found && current && markOf(found).id !== current.id;
-  // Of a Secret that was lost nobody knows which of the two roles it named.
+  // A lost Secret leaves unknown which of the two roles it named, so the other role counts as replaced.
   const annotations = !found && tenant.status?.server ? annotate({ previous: [otherLogin(username)] }) : {};
   return {
     values: {
@@ -44,15 +44,15 @@ export function loginOf(found: StoredSecret | undefined, tenant: Tenant): Login 
   return { username: [login, otherLogin(login)].includes(username) ? username : login, password };
 }
 
-/** The login that waits for the server to take it. */
+/** The next login, which the server has not accepted yet. */
 export function stagedLogin(found: StoredSecret | undefined, tenant: Tenant): Login | undefined {
   const [username, password] = [found?.values[next.username], found?.values[next.password]];
   const present = loginOf(found, tenant);
-  // Never the role the pods use: its password is not to be changed under them.
+  // The next login is never the role that the pods use, because a new password would lock them out.
   return present && password !== undefined && username === otherLogin(present.username) ? { username, password } : undefined;
 }
 
-/** The pods are given the next login, which the server has taken. */
+/** Contents of the Secret that give the pods the next login. The server has accepted it. */
 export function switched(found: StoredSecret, tenant: Tenant, server: DatabaseServer, { current }: Rotation): SecretContents | undefined {
   const [present, staged] = [loginOf(found, tenant), stagedLogin(found, tenant)];
   if (!present || !staged || !current) return undefined;
@@ -62,7 +62,7 @@ export function switched(found: StoredSecret, tenant: Tenant, server: DatabaseSe
   };
 }
 
-/** Logins that the pods do not use any more and that still let in. */
+/** Replaced logins that are still enabled. */
 export function previousLogins(found: StoredSecret | undefined, tenant: Tenant): string[] {
   const unused = otherLogin(loginOf(found, tenant)?.username ?? namesOf(tenant).login);
   return (markOf(found).previous ?? []).filter((login) => login === unused);

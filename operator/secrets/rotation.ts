@@ -14,22 +14,22 @@ import type { StoredSecret, Values } from './stored-secret.ts';
  *  5. retired: after the overlap the old values are removed and the old login is locked.
  */
 export interface Rotation {
-  /** Of the last one that was finished. */
+  /** Id of the last finished rotation. */
   readonly id?: string;
-  /** When that was. */
+  /** Time when the last rotation was finished. */
   readonly last?: string;
   /** The last request that was carried out. */
   readonly request?: string;
   readonly current?: { readonly id: string; readonly began: string; readonly request?: string };
-  /** Keys that were replaced, and when. */
+  /** Replaced keys, each with the time of its replacement. */
   readonly retired?: readonly { readonly record: ApiKeyRecord; readonly since: string }[];
 }
 
-/** What a Secret that takes part in rotations says of itself. */
+/** State of a rotation in a Secret that takes part in it. */
 export interface Mark {
-  /** Rotation its values are of. */
+  /** Rotation that made the values. */
   readonly id?: string;
-  /** What is still valid of the one before: keys of a Secret, or a login role. */
+  /** Values of the rotation before that are still valid: keys of a Secret, or a login role. */
   readonly previous?: readonly string[];
 }
 
@@ -52,20 +52,20 @@ function read<T extends object>(found: Values | undefined): Partial<T> {
     const state: unknown = JSON.parse(found?.[rotationAnnotation] ?? '{}');
     return state !== null && typeof state === 'object' ? state : {};
   } catch {
-    // Somebody wrote over it: what is not known to be replaced is taken as it is.
+    // The annotation was overwritten. Without it, the present values count as current.
     return {};
   }
 }
 
-/** A Secret that was lost takes its history with it; the status still has what matters of it. */
+/** A lost Secret takes its history with it. The status still has the last rotation and the last request. */
 function historyOf(tenant: Tenant, rotation: Rotation): { last: string | undefined; request: string | undefined } {
   const told = tenant.status?.secrets;
   return { last: rotation.last ?? told?.lastRotation, request: rotation.request ?? told?.rotationRequest };
 }
 
-/** Whether a rotation should begin now. Undefined when not; else with the request that asks for it, if it is not the time that does. */
+/** The rotation that should begin now; undefined if none is due. It names the request for it, or no request if the period has ended. */
 export function dueRotation(tenant: Tenant, rotation: Rotation, now: Date): { readonly request?: string } | undefined {
-  // What has never served is rotated by nobody's wish: it has just been made.
+  // The secrets of a tenant that has never served are new and need no rotation.
   if (rotation.current || tenant.status?.server === undefined) return undefined;
   const request = tenant.metadata.annotations?.[annotations.rotate]?.slice(0, 64);
   if (request && request !== historyOf(tenant, rotation).request) return { request };
@@ -73,10 +73,13 @@ export function dueRotation(tenant: Tenant, rotation: Rotation, now: Date): { re
   return next !== undefined && next <= now.getTime() ? {} : undefined;
 }
 
-/** Share of the period by which rotations are spread, so that tenants that were made together are not all rolled at the same moment. */
+/** Share of the period over which rotations are spread, so that tenants created together do not all roll out at the same moment. */
 const spread = 0.05;
 
-/** When the timer asks for a rotation, in milliseconds since the epoch: when the period ends or a little before. Undefined where it is zero. */
+/**
+ * Time of the next scheduled rotation, in milliseconds since the epoch: the end of the period or a little before. Undefined if the period
+ * is zero.
+ */
 export function nextRotation(tenant: Tenant, rotation: Rotation): number | undefined {
   const period = millisecondsOf(tenant.spec.secrets?.rotationPeriod ?? '2160h');
   const since = historyOf(tenant, rotation).last ?? tenant.metadata.creationTimestamp;
@@ -89,7 +92,7 @@ export function overlapOf(tenant: Tenant): number {
   return millisecondsOf(tenant.spec.secrets?.overlap ?? '24h');
 }
 
-/** What the status says of rotation. */
+/** Part of the status about rotation. */
 export function rotationStatus(tenant: Tenant, rotation: Rotation): TenantStatus['secrets'] {
   const { last, request } = historyOf(tenant, rotation);
   const next = nextRotation(tenant, rotation);

@@ -11,28 +11,28 @@ import { type Login, loginOf, previousLogins, stagedLogin, wantedLogin } from '.
 import { markOf, overlapOf, type Rotation, rotationOf } from './rotation.ts';
 import type { SecretContents, SecretStore, StoredSecret, Values } from './stored-secret.ts';
 
-/** What the operator has to know of a tenant's Secrets. */
+/** State of a tenant's Secrets. */
 export interface SecretsState {
   /**
-   * Digest of the Secrets that pods read at their start, and of the rotation they are of: it changes when one of them does. They are random, so
-   * it gives nothing away.
+   * Digest of the Secrets that pods read at start, and of their rotation. It changes when one of them changes. The values are random, so
+   * the digest discloses nothing about them.
    */
   readonly fingerprint: string;
   readonly probeKey: string;
   /** Login of the pods; undefined without a database. */
   readonly login: Login | undefined;
-  /** A login that the database's server must take before the pods are given it. */
+  /** A login that the database's server must accept before the pods get it. */
   readonly staged: Login | undefined;
-  /** Where in their Secret the template's secrets are, by name. */
+  /** Keys of the template's secrets in their Secret, by name of the secret. */
   readonly generatedKeys: Values;
   readonly rotation: Rotation;
-  /** Versions of the Secrets by name: as long as they are the same, so is all of this. */
+  /** Versions of the Secrets by name. While they are the same, this whole state is the same. */
   readonly versions: Values;
-  /** When what was replaced stops being valid, in milliseconds since the epoch; undefined when nothing is left of it. */
+  /** Time when the replaced values stop being valid, in milliseconds since the epoch; undefined when none are left. */
   readonly retireAt: number | undefined;
-  /** Names the state of the file of keys where it was written in this pass: mounted copies of it are old. */
+  /** Version of the file of keys if it was written in this pass, which makes mounted copies stale; else undefined. */
   readonly keysWritten: string | undefined;
-  /** Names of the Secrets that had to be created in this pass. */
+  /** Names of the Secrets that were created in this pass. */
   readonly created: readonly string[];
 }
 
@@ -40,14 +40,14 @@ export interface SecretsWanted {
   readonly tenant: Tenant;
   readonly template: StackTemplateSpec;
   readonly server: DatabaseServer | undefined;
-  /** The tenant's keys besides those that are generated here. */
+  /** The tenant's keys in addition to the keys generated here. */
   readonly keys: readonly ApiKeyRecord[];
   readonly now: Date;
 }
 
 /**
- * Sees to it that a tenant's Secrets exist, and begins a rotation that is due. A Secret is created once and never rendered again: what is in
- * it stays until it is rotated or lost, and a lost one gets new values.
+ * Creates the missing Secrets of a tenant and begins a rotation that is due. A Secret is created once and never rendered again. Its values
+ * stay until they are rotated or lost; a lost Secret gets new values.
  */
 export async function ensureSecrets({ tenant, template, server, keys, now }: SecretsWanted, store: SecretStore): Promise<SecretsState> {
   const created: string[] = [];
@@ -89,7 +89,7 @@ export async function ensureSecrets({ tenant, template, server, keys, now }: Sec
   };
 }
 
-/** Writes the pods' file of keys where it does not say yet what it should: the generated keys, and `keys`. */
+/** Writes the pods' file of keys if it differs from the wanted one: the generated keys, and `keys`. */
 export function settleKeyFile(
   credentials: StoredSecret | undefined,
   file: StoredSecret | undefined,
@@ -101,7 +101,7 @@ export function settleKeyFile(
   return store.settle(secretNames.apiKeys, file, { values: { 'keys.json': JSON.stringify(records) } });
 }
 
-/** A rotation makes new pods even where it changes nothing they read at their start: a new pod surely knows the next keys. */
+/** A rotation makes new pods even if it changes no value that they read at start, because a new pod is sure to know the next keys. */
 function fingerprintOf(rotation: Rotation, generated: StoredSecret | undefined, keys: Values, database: StoredSecret | undefined): string {
   const id = rotation.current?.id ?? rotation.id;
   const { url, username, password } = database?.values ?? {};

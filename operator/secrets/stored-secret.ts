@@ -6,7 +6,7 @@ import { labelsOf } from '../render/blueprint.ts';
 
 export type Values = Readonly<Record<string, string>>;
 
-/** A Secret as the operator reads it: its values decoded. */
+/** A Secret as the operator reads it, with decoded values. */
 export interface StoredSecret {
   readonly name: string;
   readonly resourceVersion: string | undefined;
@@ -14,7 +14,7 @@ export interface StoredSecret {
   readonly annotations: Values;
 }
 
-/** What a Secret should say; null for what should not be there. What is not named stays. */
+/** Wanted contents of a Secret. A value of null removes the key. Keys that are not named stay. */
 export interface SecretContents {
   readonly values: Readonly<Record<string, string | null>>;
   readonly annotations?: Readonly<Record<string, string | null>>;
@@ -24,7 +24,7 @@ interface SecretObject extends KubeObject {
   readonly data?: Values;
 }
 
-/** The Secrets of one tenant. Each change is one request, and fails as a conflict where somebody else was faster. */
+/** The Secrets of one tenant. Each change is one request. It fails with a conflict if the Secret has changed since it was read. */
 export class SecretStore {
   readonly #client: KubeClient;
   readonly #tenant: Tenant;
@@ -43,7 +43,7 @@ export class SecretStore {
     return found && storedOf(found);
   }
 
-  /** Whether the Secrets still are of these versions, by name. Nothing of what they hold is read for it. */
+  /** Whether the Secrets still have these versions, by name. The values are not read. */
   async areStill(versions: Values): Promise<boolean> {
     const options = { namespace: this.#namespace, metadataOnly: true, signal: this.#signal };
     const found = await Promise.all(
@@ -55,12 +55,12 @@ export class SecretStore {
     return found.every((same) => same);
   }
 
-  /** Names of the Secrets that were read by this. */
+  /** Names of the Secrets that this store has read. */
   get wereRead(): string[] {
     return [...this.#read];
   }
 
-  /** Writes `wanted` where `found` does not say it yet; creates the Secret where there was none. */
+  /** Writes `wanted` if `found` differs from it. Creates the Secret if it is missing. */
   async settle(name: string, found: StoredSecret | undefined, wanted: SecretContents): Promise<StoredSecret> {
     if (!found) return this.#create(name, wanted);
     const values = differences(found.values, wanted.values);

@@ -3,11 +3,11 @@ import type { StackTemplate, StackTemplateRevision, StackTemplateSpec } from '..
 import type { Tenant } from '../../crds/tenant.ts';
 import type { Blocked } from '../tenant/status.ts';
 
-/** What there is of templates. */
+/** The templates in the cluster and their revisions. */
 export interface Templates {
-  /** The template with its contents of now. */
+  /** The template with its present contents. */
   readonly newest: (template: string) => StackTemplate | undefined;
-  /** Its revisions, the latest first. */
+  /** Its revisions, latest first. */
   readonly of: (template: string) => readonly StackTemplateRevision[];
 }
 
@@ -16,7 +16,7 @@ export interface Resolved {
   readonly parameters: Readonly<Record<string, unknown>>;
 }
 
-/** The contents a tenant runs: those of the revision it names, else the newest. Or what does not fit, with what to do. */
+/** The contents that a tenant runs: those of the revision it names, else the newest. If they cannot be used, the fault and its remedy. */
 export function resolveTemplate(tenant: Tenant, templates: Templates): Blocked | Resolved {
   const { name, revision } = tenant.spec.template;
   const template = revision === undefined ? templates.newest(name)?.spec : pinned(templates.of(name), revision);

@@ -9,13 +9,13 @@ import { Reflector } from '../../kube/reflector.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
 import { fieldManager } from '../tenant/context.ts';
 
-/** Revisions of a template that are kept though no tenant runs them. */
+/** Number of revisions of a template that are kept even if no tenant runs them. */
 const kept = 10;
 const sweepMs = 10 * 60_000;
 
 /**
- * Keeps a StackTemplateRevision of all contents a StackTemplate is seen with, so that a tenant can stay with them, and the last ones of those
- * that no tenant runs.
+ * Stores each state of a StackTemplate as a StackTemplateRevision, so that a tenant can stay with it. Of the revisions that no tenant runs,
+ * only the latest are kept.
  */
 export class TemplateRevisions {
   readonly #client: KubeClient;
@@ -30,7 +30,7 @@ export class TemplateRevisions {
     registry: Registry;
     log: Logger;
     tenants: () => readonly Tenant[];
-    /** Told of a template whose contents or revisions changed. */
+    /** Called with the name of a template when its contents or revisions changed. */
     onChange: (template: string) => void;
     onError: (kind: string, error: unknown) => void;
   }) {
@@ -80,12 +80,12 @@ export class TemplateRevisions {
     return this.#controller.run(signal);
   }
 
-  /** The template with its contents of now. */
+  /** The template with its present contents. */
   newest(template: string): StackTemplate | undefined {
     return this.#templates.get(template);
   }
 
-  /** Revisions of a template, the latest first. One that somebody changed is none. */
+  /** Revisions of a template, latest first. A revision whose contents were changed is left out. */
   of(template: string): StackTemplateRevision[] {
     return this.#revisions
       .list()
@@ -115,7 +115,7 @@ export class TemplateRevisions {
 
   async #create(name: string, spec: StackTemplateRevision['spec'], signal: AbortSignal): Promise<void> {
     const object: KubeObject & { spec: object } = { metadata: { name }, spec };
-    // One that somebody changed stands in the way of what it was.
+    // A changed revision occupies the name of the original, so it is deleted first.
     const changed = this.#revisions.get(name)?.metadata.uid;
     if (changed !== undefined) await this.#client.delete(kinds.StackTemplateRevision, name, { uid: changed, signal });
     try {
@@ -126,7 +126,10 @@ export class TemplateRevisions {
   }
 }
 
-/** The latest first. Times have whole seconds; the version of what never changes is that of its creation. */
+/**
+ * Sorts the latest first. Times have whole seconds, so the resource version decides between equal times. A revision never changes, so its
+ * version is that of its creation.
+ */
 function byAge({ metadata: a }: StackTemplateRevision, { metadata: b }: StackTemplateRevision): number {
   const seconds = Date.parse(b.creationTimestamp ?? '') - Date.parse(a.creationTimestamp ?? '');
   return seconds || Number(BigInt(b.resourceVersion ?? '0') - BigInt(a.resourceVersion ?? '0'));

@@ -8,11 +8,13 @@ import type { PodObject } from './workload.ts';
 
 const selector = `${labels.managedBy}=tenantry`;
 
-/** Watches everything the operator made, and knows which tenant each object belongs to. */
+/** Watches all objects that the operator created, and knows the tenant of each object. */
 export class Children {
   readonly #byTenant = new Map<string, Map<string, Live>>();
   readonly #pods = new Map<string, Map<string, PodObject>>();
-  /** UIDs of objects the watch told gone: the answer of a write may come later than the end of what it made. */
+  /**
+   * UIDs of objects whose deletion the watch has reported. The answer to a write may arrive after the deletion of the object it created.
+   */
   readonly #gone = new Set<string>();
   readonly #reflectors: Reflector<KubeObject>[];
 
@@ -80,7 +82,7 @@ export class Children {
     return [...(this.#pods.get(tenant)?.values() ?? [])];
   }
 
-  /** Takes over what a write returned, so that the next pass does not act on what the watch has not told yet. */
+  /** Stores the object that a write returned, so that the next pass does not act on an older state from the watch. */
   learn(tenant: string, resource: Resource, object: KubeObject): void {
     if (this.#gone.has(object.metadata.uid ?? '')) return;
     put(this.#byTenant, tenant, `${resource.kind}/${keyOf(object)}`, { resource, object: slim(object) }, ofLive);
@@ -88,13 +90,13 @@ export class Children {
 
   #bury(uid: string): void {
     this.#gone.add(uid);
-    // Answers come within seconds: the oldest need not be remembered.
+    // Answers arrive within seconds, so the oldest UID can be forgotten.
     const [oldest] = this.#gone;
     if (this.#gone.size > 10_000 && oldest !== undefined) this.#gone.delete(oldest);
   }
 }
 
-/** By namespace, not by label, so that a label somebody removes is missed too. */
+/** Decides by namespace, not by label, so that a removed label is noticed too. */
 function tenantOf(object: KubeObject | undefined): string | undefined {
   return object && tenantOfNamespace(object.metadata.namespace ?? object.metadata.name);
 }
@@ -111,7 +113,7 @@ function put<V>(
   const entries = store.get(tenant) ?? new Map<string, V>();
   const known = entries.get(key);
   if (value === undefined) entries.delete(key);
-  // A watch may still tell what was before a write whose answer is already known.
+  // The watch may still report a state older than a write whose answer is already known.
   else if (known === undefined || !isOlder(metadata(value), metadata(known))) entries.set(key, value);
   if (entries.size === 0) store.delete(tenant);
   else store.set(tenant, entries);
@@ -122,7 +124,7 @@ function slim<T extends KubeObject>(object: T): T {
   return { ...object, metadata };
 }
 
-/** Of a pod only what says why it does not start, where it is, and what it was made with. */
+/** Keeps only the parts of a pod that show why it does not start, its address, and the Secrets and revision it was made with. */
 function slimPod(pod: PodObject): PodObject {
   const { phase, podIP, conditions, containerStatuses, initContainerStatuses } = pod.status ?? {};
   const { name, namespace, uid, resourceVersion, labels: own, annotations, creationTimestamp, deletionTimestamp } = pod.metadata;

@@ -18,22 +18,22 @@ import type { PodReports } from './pod-reports.ts';
 import type { Verification } from './status.ts';
 
 export const fieldManager = 'tenantry-operator';
-/** How often what is not watched is looked at, in milliseconds, before it is jittered. */
+/** Interval of the checks of unwatched objects, in milliseconds, before jitter. */
 export const sweepMs = 5 * 60_000;
 
-/** What a pass over one tenant works with. */
+/** Dependencies of a reconcile of one tenant. */
 export interface Context {
   readonly client: KubeClient;
   readonly settings: Settings;
   readonly children: Children;
-  /** Takes over a Tenant that a write returned. */
+  /** Stores a Tenant that a write returned. */
   readonly learn: (tenant: Tenant) => void;
   readonly templates: Templates;
-  /** ApiKeys in the namespace of a tenant, whoever made them. */
+  /** All ApiKeys in the namespace of a tenant, by any creator. */
   readonly apiKeys: (tenant: string) => readonly ApiKey[];
   readonly domains: Pick<Domains, 'claim' | 'claimsOf' | 'proof'>;
   readonly database: DatabaseServer | undefined;
-  /** For the tenants' public URLs. */
+  /** The fetch for the tenants' public URLs. */
   readonly publicFetch: typeof globalThis.fetch;
   readonly podReports: Pick<PodReports, 'latest' | 'dueIn' | 'read'>;
   readonly events: EventRecorder;
@@ -45,26 +45,26 @@ export interface Context {
   readonly random: () => number;
 }
 
-/** What is remembered between passes to spare requests, each for minutes only. Losing it costs requests, never correctness. */
+/** Results that are kept between passes to save requests, each for minutes only. Losing them costs requests, never correctness. */
 export interface Memory {
-  /** By Tenant UID: the Secrets as last seen; `contents` tells what they were made for. */
+  /** By Tenant UID: the Secrets as last seen. `contents` identifies the inputs they were made for. */
   readonly secrets: Map<string, { readonly state: SecretsState; readonly until: number; readonly contents: string }>;
-  /** By Tenant UID: digest of the API keys that the file of keys was last seen to have. */
+  /** By Tenant UID: digest of the API keys that were last seen in the file of keys. */
   readonly keys: Map<string, string>;
-  /** By Tenant UID: the password that let the tenant's role in when it was last tried. */
+  /** By Tenant UID: the password with which the tenant's role last logged in. */
   readonly databases: Map<string, { readonly password: string; readonly until: number }>;
-  /** By Tenant UID: since when, in milliseconds, the API server has refused something for want of rights. */
+  /** By Tenant UID: time in milliseconds since which the API server has refused a request for lack of permissions. */
   readonly refused: Map<string, number>;
   /** UIDs of the Tenants whose handshake is under way. */
   readonly verifying: Set<string>;
-  /** By Tenant UID: what was last verified, and until when that holds. */
+  /** By Tenant UID: the last verification, and how long it is valid. */
   readonly verified: Map<
     string,
     { readonly fingerprint: string; readonly until: number; readonly failures: number; readonly verification: Verification }
   >;
 }
 
-/** Milliseconds until the tenant wants another pass though nothing changed; undefined when events alone will do. */
+/** Milliseconds until the next pass even if nothing changes; undefined if events alone suffice. */
 export type Again = number | undefined;
 
 /** Applies the status unless the Tenant already has it. */
@@ -87,12 +87,12 @@ export async function writeStatus(
   for (const type of ['Ready', 'Stalled'] as const) {
     const before = tenant.status?.conditions?.find((condition) => condition.type === type);
     const after = status.conditions?.find((condition) => condition.type === type);
-    // A tenant that stalls for another reason than before is news, too.
+    // A new reason of a stall is also a change.
     const same = before?.status === after?.status && (type !== 'Stalled' || before?.reason === after?.reason);
     if (!after || same) continue;
     if (type === 'Ready' && after.status === 'True') await events.record(tenant, 'Normal', 'Ready', after.message);
     else if (type === 'Ready' && before?.status === 'True') {
-      // What somebody asked for is no cause for alarm.
+      // A state that was requested is not a warning.
       const asked = after.reason === 'Deleting' || after.reason === 'Suspended';
       await events.record(tenant, asked ? 'Normal' : 'Warning', 'NotReady', after.message);
     } else if (type === 'Stalled' && after.status === 'True')
@@ -107,7 +107,10 @@ function sameKeys(live: unknown, wanted: unknown): boolean {
   return keys.every((key) => sameKeys((live as Record<string, unknown>)[key], (wanted as Record<string, unknown>)[key]));
 }
 
-/** Whether a field we once wrote and no longer write is still there; only ours are compared. */
+/**
+ * Whether the status has exactly the fields that the operator writes now. A field that it no longer writes makes a difference; fields of
+ * others are ignored.
+ */
 function sameShape(live: TenantStatus | undefined, wanted: TenantStatus): boolean {
   const optional = ['endpoints', 'template', 'database', 'server', 'secrets', 'domains'] as const;
   return optional.every((field) => sameKeys(live?.[field], wanted[field]));

@@ -19,7 +19,7 @@ import type { Context } from './context.ts';
 import { PodReports } from './pod-reports.ts';
 import { reconcile } from './reconcile.ts';
 
-/** Watches Tenants, templates and everything made from them, and reconciles each tenant that something happened to. */
+/** Watches Tenants, templates and their children, and reconciles each tenant that is affected by a change. */
 export class TenantController {
   readonly #metrics: Metrics;
   readonly #controller: Controller;
@@ -28,7 +28,7 @@ export class TenantController {
   readonly #domains: Domains;
   readonly #apiKeys: ApiKeys;
   readonly #children: Children;
-  /** Tenants as our own writes returned them, which the watch may not have told yet. */
+  /** Tenants as the operator's own writes returned them. The watch may not have reported them yet. */
   readonly #written = new Map<string, Tenant>();
   readonly #context: Context;
   readonly #log: Logger;
@@ -120,12 +120,12 @@ export class TenantController {
     return [this.#tenants, this.#templates, this.#domains, this.#apiKeys, this.#children];
   }
 
-  /** Fills the caches, waits for `leading`, then works until `signal` aborts, and ends once the reconciles under way are through. */
+  /** Fills the caches, waits for `leading`, then works until `signal` aborts. Ends after the running reconciles are done. */
   async run(signal: AbortSignal, leading: () => Promise<void>): Promise<void> {
-    // The workers start when all caches are filled: what is missing from half a cache looks deleted.
+    // The workers start only when all caches are filled, because an object missing from a partly filled cache looks deleted.
     await Promise.all(this.#caches.map((cache) => cache.start(signal)));
     this.#log.info({ tenants: this.#tenants.list().length }, 'caches are filled');
-    // A replica that stands by keeps its caches filled, so that it can take over at once.
+    // A standby replica keeps its caches filled, so that it can take over at once.
     await leading();
     await Promise.all([this.#controller, this.#templates, this.#domains].map((worker) => worker.run(signal)));
   }
@@ -160,7 +160,7 @@ export class TenantController {
   }
 }
 
-/** Our own status writes come back through the watch; only what others changed asks for another pass. */
+/** The operator's own status writes come back through the watch. Only changes by others need another pass. */
 function concernsUs(current: Tenant, previous: Tenant): boolean {
   const relevant = (tenant: Tenant): string => {
     const authorization = tenant.status?.conditions?.find((condition) => condition.type === 'AuthorizationReady');

@@ -9,7 +9,7 @@ import { SecretStore } from '../secrets/stored-secret.ts';
 import { type Context, sweepMs } from './context.ts';
 import { type Findings, wasReady } from './status.ts';
 
-/** Sees to it that the tenant's logins open its database, and that the pods get the next one once the server has taken it. */
+/** Ensures that the tenant's logins open its database. Gives the pods the next login once the server has accepted it. */
 export async function ensureDatabase(
   tenant: Tenant,
   secrets: SecretsState,
@@ -23,7 +23,7 @@ export async function ensureDatabase(
   const placed = { server: server.name, name: names.database };
   const { memory, now, random } = context;
   const known = memory.databases.get(uid);
-  // A pod that does not serve may be locked out of its database, so the memory is not trusted then.
+  // A pod that does not serve may be locked out of its database, so the cached result is not used then.
   const serves = isTrue(tenant.status?.conditions, 'WorkloadAvailable') || !wasReady(tenant);
   const { username, password } = secrets.login;
   const trusted = serves && known?.password === password && known.until > now().getTime();

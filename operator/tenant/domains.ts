@@ -6,9 +6,9 @@ import type { Context } from './context.ts';
 import { routeKinds } from './plan.ts';
 
 /**
- * Gives up the domains a tenant has claimed and does not name any more; all of them once it is being deleted. The route goes first, and the
- * registration of the URLs as OAuth resources, which the control plane removes: another tenant that gets the domain would meet the one, and have
- * its own registration removed for the other's.
+ * Releases the domains that a tenant has claimed and no longer names; all of them when it is being deleted. The route is deleted first.
+ * Then the control plane removes the registration of the URLs as OAuth resources. Otherwise the next tenant of the domain would meet the
+ * old route, and would lose its own registration when the old one is removed.
  * @returns the domains that wait for the control plane.
  */
 export async function releaseDomains(tenant: Tenant, { client, children, domains, log }: Context, signal: AbortSignal): Promise<string[]> {
@@ -32,7 +32,10 @@ export async function releaseDomains(tenant: Tenant, { client, children, domains
   return waiting;
 }
 
-/** Whether a URL of the domain is recorded as an OAuth resource of the tenant's. Nothing is once the control plane has let a deleted one go. */
+/**
+ * Whether a URL of the domain is recorded as an OAuth resource of the tenant. Always false once the control plane has removed its finalizer
+ * from a deleted tenant.
+ */
 function isRegistered({ metadata, status }: Tenant, domain: string): boolean {
   if (metadata.deletionTimestamp !== undefined && !metadata.finalizers?.includes(finalizers.authorization)) return false;
   return status?.authorization?.resources?.some(({ url }) => URL.parse(url)?.hostname === domain) ?? false;

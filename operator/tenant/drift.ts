@@ -4,20 +4,20 @@ import { readQuantity } from '../../crds/quantity.ts';
 import type { KubeObject } from '../../kube/resources.ts';
 import type { Child } from '../render/blueprint.ts';
 
-/** Carries the hash of what was applied last: a key removed from the plan shows only there. */
+/** Holds the hash of the last applied state. A key that was removed from the plan shows only in this hash. */
 const appliedAnnotation = 'tenantry.dev/applied';
 
-/** Tells what was applied last to a live object; undefined where nothing was. */
+/** Hash of the state that was last applied to a live object; undefined if none was. */
 export const appliedTo = (live: KubeObject | undefined): string | undefined => live?.metadata.annotations?.[appliedAnnotation];
 
-/** The child as it is sent to the API server. */
+/** The child in the form that is sent to the API server. */
 export function marked(child: Child): KubeObject {
   const { metadata } = child.object;
   const hash = createHash('sha256').update(canonicalJson(child.object)).digest('hex').slice(0, 16);
   return { ...child.object, metadata: { ...metadata, annotations: { ...metadata.annotations, [appliedAnnotation]: hash } } };
 }
 
-/** Whether `live` has everything that `wanted` says. What others added to it does not matter; defaults of the API server neither. */
+/** Whether `live` has every value of `wanted`. Additions by others and defaults of the API server are ignored. */
 export function covers(live: unknown, wanted: unknown, path: readonly string[] = []): boolean {
   if (wanted === undefined) return true;
   if (Array.isArray(wanted)) return coversList(live, wanted, path);
@@ -35,7 +35,7 @@ function coversList(live: unknown, wanted: readonly unknown[], path: readonly st
   if (!Array.isArray(live)) return false;
   const key = mergeKeys.find((candidate) => wanted.length > 0 && wanted.every((element) => typeof keyed(element, candidate) === 'string'));
   if (key === undefined) return live.length === wanted.length && wanted.every((element, index) => covers(live[index], element, path));
-  // Lists of named things are merged by name under server-side apply: an injected container or another's condition is not ours to remove.
+  // Server-side apply merges lists of named elements by name. An injected container or another manager's condition must stay.
   return wanted.every((element) =>
     covers(
       live.find((candidate) => keyed(candidate, key) === keyed(element, key)),
@@ -45,7 +45,7 @@ function coversList(live: unknown, wanted: readonly unknown[], path: readonly st
   );
 }
 
-/** Fields by which the lists we apply are merged. */
+/** Fields by which the applied lists are merged. */
 const mergeKeys = ['name', 'type'] as const;
 
 function keyed(element: unknown, key: (typeof mergeKeys)[number]): unknown {
@@ -54,7 +54,7 @@ function keyed(element: unknown, key: (typeof mergeKeys)[number]): unknown {
 
 const quantityFields = new Set(['requests', 'limits', 'hard', 'default', 'defaultRequest', 'sizeLimit']);
 
-/** The API server writes quantities its own way: 1000m becomes 1. */
+/** Compares as quantities, because the API server normalizes them: 1000m becomes 1. */
 function sameQuantity(live: unknown, wanted: unknown, path: readonly string[]): boolean {
   if (typeof live !== 'string' || typeof wanted !== 'string' || !path.some((part) => quantityFields.has(part))) return false;
   const value = readQuantity(live);

@@ -8,14 +8,14 @@ import { releaseDomains } from './domains.ts';
 import { deletingStatus } from './status.ts';
 
 /**
- * Takes a deleted tenant apart: namespace first, because running pods would write into what is being removed, then the database.
- * The finalizer goes last, and only when everything else succeeded.
+ * Cleans up a deleted tenant. The namespace goes first, because running pods could write to the database during its removal. The finalizer
+ * goes last, and only after all other steps have succeeded.
  */
 export async function finalize(tenant: Tenant, context: Context, signal: AbortSignal): Promise<Again> {
   if (!tenant.metadata.finalizers?.includes(finalizers.operator)) return undefined;
   if (!(await namespaceIsGone(tenant, context, signal))) {
     await writeStatus(tenant, deletingStatus(tenant, 'the namespace', undefined, context.now), context, signal);
-    // The watch tells when it is gone; this is for a namespace whose deletion hangs.
+    // The watch reports the end of the namespace. The delay covers a namespace whose deletion hangs.
     return 30_000;
   }
   const held = await releaseDomains(tenant, context, signal);
@@ -26,20 +26,20 @@ export async function finalize(tenant: Tenant, context: Context, signal: AbortSi
   }
   if (held.length > 0) {
     await writeStatus(tenant, deletingStatus(tenant, `the OAuth resources of ${held.join(', ')}`, undefined, context.now), context, signal);
-    // The control plane's finalizer goes with them, which the watch tells.
+    // The control plane's finalizer is removed with them. The watch reports that.
     return undefined;
   }
   await removeFinalizer(tenant, context, signal);
   return undefined;
 }
 
-/** Takes the pods down, then the namespace. Resolves with whether nothing of it is left. */
+/** Removes the pods, then the namespace. Resolves with whether both are gone. */
 async function namespaceIsGone(tenant: Tenant, context: Context, signal: AbortSignal): Promise<boolean> {
   const { client, children } = context;
   const name = namespaceOf(tenant.metadata.name);
   const cached = children.find(tenant.metadata.name, kinds.Namespace, undefined, name);
   const live = cached ?? (await client.find<KubeObject>(kinds.Namespace, name, { signal }));
-  // A namespace that is not ours is not ours to delete.
+  // A namespace of another owner must stay.
   if (!live || live.metadata.labels?.[labels.tenantUid] !== tenant.metadata.uid) return true;
   const { uid, deletionTimestamp } = live.metadata;
   if (deletionTimestamp !== undefined) return false;
@@ -47,7 +47,10 @@ async function namespaceIsGone(tenant: Tenant, context: Context, signal: AbortSi
   return false;
 }
 
-/** A namespace whose pods still end makes its controller wait for half their grace period; without pods it goes at once. */
+/**
+ * Removes the pods before the namespace. If pods are still ending, the namespace controller waits for half their grace period; without pods
+ * it deletes the namespace at once.
+ */
 async function podsAreGone(tenant: Tenant, { client, children }: Context, signal: AbortSignal): Promise<boolean> {
   const { name } = tenant.metadata;
   const owners = children.of(name).filter(({ resource }) => resource === kinds.Deployment || resource === kinds.Job);
@@ -58,7 +61,7 @@ async function podsAreGone(tenant: Tenant, { client, children }: Context, signal
   return owners.length === 0 && children.podsOf(name).length === 0;
 }
 
-/** Removes or locks the database. Returns what went wrong, for a person to read. */
+/** Removes or locks the database. Returns a message for people if that failed. */
 async function settleData(tenant: Tenant, { database, events, log }: Context, signal: AbortSignal): Promise<string | undefined> {
   const recorded = tenant.status?.database;
   if (!database) {

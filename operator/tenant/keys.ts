@@ -14,12 +14,12 @@ import type { KeysProblem } from './status.ts';
 
 const keysAnnotation = 'tenantry.dev/keys';
 
-/** What a tenant's file of keys should say beside the generated keys. */
+/** Wanted records of a tenant's file of keys, in addition to the generated keys. */
 export interface WantedKeys {
   readonly records: readonly ApiKeyRecord[];
   /** Equal digests mean equal files, while the generated keys are the same. */
   readonly digest: string;
-  /** Of how many keys there is no record, because there is no room. */
+  /** Number of keys that are left out for lack of room. */
   readonly leftOut: number;
 }
 
@@ -28,7 +28,7 @@ export function wantedKeys(tenant: Tenant, namespace: KubeObject, { apiKeys, now
   const valid = validKeys(apiKeys(name), uid, namespace.metadata.creationTimestamp ?? '');
   const fitting = fittingKeys(valid, now());
   const records = fitting.map(recordOfObject);
-  // The generated keys that were replaced end when the overlap says.
+  // The overlap decides when replaced generated keys expire.
   const digest = createHash('sha256')
     .update(canonicalJson([records, overlapOf(tenant)]))
     .digest('base64url');
@@ -36,8 +36,8 @@ export function wantedKeys(tenant: Tenant, namespace: KubeObject, { apiKeys, now
 }
 
 /**
- * Sees to it that the file of keys says what it should, whatever holds the tenant up: a key that was revoked must not work on because the
- * template is missing or somebody has paused the tenant. Nothing is done where the pass has written the file, or where there is no namespace yet.
+ * Keeps the file of keys up to date, even if the tenant is blocked. A revoked key must stop working although the template is missing or the
+ * tenant is paused. Does nothing if this pass has already written the file, or if the namespace does not exist yet.
  */
 export async function keepKeys(tenant: Tenant, context: Context, signal: AbortSignal): Promise<KeysProblem | undefined> {
   const { client, children, memory, audit } = context;
@@ -50,7 +50,7 @@ export async function keepKeys(tenant: Tenant, context: Context, signal: AbortSi
   const store = new SecretStore(client, tenant, signal);
   const [credentials, file] = await Promise.all([store.read(secretNames.credentials), store.read(secretNames.apiKeys)]);
   if (store.wereRead.length > 0) audit.secretsRead({ name, uid }, store.wereRead, 'sweep');
-  // Without either no pod has run yet: the Secrets are made when one can.
+  // If both Secrets are missing, no pod has run yet. They are created before the first pod.
   if (credentials || file) {
     const written = await settleKeyFile(credentials, file, tenant, records, store);
     if (written.resourceVersion !== file?.resourceVersion) await nudgePods(tenant, written.resourceVersion ?? '', context, signal);
@@ -65,8 +65,8 @@ function tooMany(leftOut: number, all: number): KeysProblem {
 }
 
 /**
- * Has the kubelets look at the pods of the tenant, and so at the file of keys, at once: by themselves they do once a minute or later, and a
- * revoked key would work as long.
+ * Makes the kubelets sync the tenant's pods, and so the file of keys, at once. By themselves they sync once a minute or later, and a
+ * revoked key would work until then.
  */
 export async function nudgePods(
   { metadata: { name } }: Tenant,
@@ -85,7 +85,7 @@ export async function nudgePods(
           { metadata: { uid: metadata.uid, annotations: { [keysAnnotation]: keys } } },
           { namespace, signal },
         )
-        // It is gone, or its kubelet will look by itself.
+        // The pod is gone, or its kubelet syncs later by itself.
         .catch((error: unknown) => log.debug({ tenant: name, err: error }, 'pod not nudged')),
     ),
   );

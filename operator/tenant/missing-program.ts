@@ -1,14 +1,14 @@
 import type { ContainerStatus } from './workload.ts';
 
-/** Reasons of a container whose program could not be started, by the container runtimes. */
+/** Reasons that container runtimes give for a program that could not be started. */
 const notStarted = /^(StartError|ContainerCannotRun|RunContainerError|CreateContainerError)$/;
-/** Words of containerd, CRI-O and the local node for a program that is not in the image, or may not be executed there. */
+/** Messages of containerd, CRI-O and the local node for a program that is not in the image or is not executable. */
 const missing =
   /executable file .*not found|\bexec\b.*(no such file|permission denied|format error|not a directory)|cannot start .*no such program/i;
-/** Exit codes of a shell for a command that it does not find or may not run. */
+/** Exit codes of a shell for a command that it cannot find or execute. */
 const shellCodes: ReadonlySet<number> = new Set([126, 127]);
 
-/** Says that the container's program is missing, with the remedy; undefined for every other state. */
+/** Message that the container's program is missing, with the remedy; undefined for every other state. */
 export function missingProgram({ name, state, lastState }: ContainerStatus): string | undefined {
   if (state?.running !== undefined) return undefined;
   const ended = state?.terminated ?? lastState?.terminated;
@@ -21,7 +21,7 @@ export function missingProgram({ name, state, lastState }: ContainerStatus): str
   return undefined;
 }
 
-/** The end of the message says what is missing; runtimes put their own calls before it. */
+/** The end of the message names the missing program. Runtimes put their own calls before it. */
 function oneLine(message: string): string {
   return message
     .replaceAll(/\s+/g, ' ')

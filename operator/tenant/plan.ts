@@ -8,7 +8,7 @@ export type Action =
   | { readonly verb: 'apply'; readonly resource: Resource; readonly object: KubeObject }
   | { readonly verb: 'delete'; readonly resource: Resource; readonly object: KubeObject };
 
-/** A live object and where it is served. */
+/** A live object and its resource. */
 export interface Live {
   readonly resource: Resource;
   readonly object: KubeObject;
@@ -17,9 +17,9 @@ export interface Live {
 export type MigrationState = 'none' | 'absent' | 'running' | 'succeeded' | 'failed';
 
 /**
- * What to do so that `live` becomes `rendered`. Pure, and empty once nothing is left to do: applying its actions and planning
- * again yields nothing. The workload waits until the migration has succeeded. A route of the former kind goes once the new one is
- * `routed`, so that one of them always leads to the tenant.
+ * The actions that turn `live` into `rendered`. Pure. After the actions are applied, the next plan is empty. The workload waits until the
+ * migration has succeeded. A route of the former kind is deleted once the new route is `routed`, so that one of them always leads to the
+ * tenant.
  */
 export function plan(
   rendered: Rendered,
@@ -35,7 +35,7 @@ export function plan(
     if (!covers(byKey.get(identify(child)), object)) actions.push({ verb: 'apply', resource: child.resource, object });
   };
   rendered.foundation.forEach(applyWhereNeeded);
-  // A Job cannot be changed: its name stands for its contents, so its presence is enough.
+  // A Job is immutable. Its name stands for its contents, so only its presence is checked.
   if (rendered.migration && migration === 'absent') actions.push({ verb: 'apply', ...withMark(rendered.migration) });
   const unwanted = prunable(rendered, live, uid);
   const isRoute = ({ resource }: Action): boolean => routeKinds.includes(resource);
@@ -77,8 +77,8 @@ function identify({ resource, object }: { resource: Resource; object: KubeObject
 }
 
 /**
- * Kinds of children that are watched and pruned, besides those of routes. Secrets are not among them: they are created once and read
- * only where needed.
+ * Kinds of children that are watched and pruned, in addition to the route kinds. Secrets are not included: they are created once and read
+ * only when needed.
  */
 export const childKinds: readonly Resource[] = [
   kinds.Namespace,
@@ -92,5 +92,5 @@ export const childKinds: readonly Resource[] = [
   kinds.Deployment,
 ];
 
-/** What a route may be. An installation that changed from one to the other has the former pruned. */
+/** Possible kinds of a route. If an installation changes from one to the other, the routes of the former kind are pruned. */
 export const routeKinds: readonly Resource[] = [kinds.Ingress, kinds.HTTPRoute];

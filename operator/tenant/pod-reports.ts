@@ -4,22 +4,22 @@ import { pod as podNames } from '../../crds/names.ts';
 import { bounded } from './bounded-response.ts';
 import type { PodObject } from './workload.ts';
 
-/** How long a pod has to get ready before its sidecar is asked at all: the pods of most tenants are ready by then. */
+/** Time that a pod gets to become ready before its sidecar is asked for a report, in milliseconds. Most pods are ready by then. */
 const patienceMs = 2_000;
-/** Time between two reports of one pod. A pod that stays wrong is asked less often. */
+/** Time between two reports of one pod, in milliseconds. A pod that stays unready is asked less often. */
 const intervalMs = { young: 2_000, old: 10_000, youngForMs: 120_000 };
-/** How long a pod may take to answer. */
+/** Longest time for the answer of a pod, in milliseconds. */
 const timeoutMs = 1_000;
-/** Largest answer that is read, in bytes. */
+/** Largest answer that is accepted, in bytes. */
 const answerLimit = 32 * 1024;
-/** Most reports that are read at once. Others wait for the next pass. */
+/** Most reports that are read at the same time. Others wait for the next pass. */
 const readingLimit = 32;
-/** How long a pod that nobody asks about is remembered. */
+/** Time after which an entry is removed if its report was not requested, in milliseconds. */
 const forgetMs = 10 * 60_000;
 
 export interface PodReportsOptions {
   readonly fetch: typeof globalThis.fetch;
-  /** Called when a pod of the tenant reports something else than before. */
+  /** Called with the tenant when the report of one of its pods has changed. */
   readonly onNews: (tenant: string) => void;
   /** Milliseconds on a clock that never goes back. */
   readonly now: () => number;
@@ -34,8 +34,9 @@ interface Entry {
 }
 
 /**
- * The reports of sidecars whose pods are not ready. They are read beside the reconciles, so that a pod that does not answer holds no worker.
- * The address of a pod comes from Kubernetes, and the pods of a tenant from the tenant's own namespace, so no pod speaks for another tenant.
+ * Reports of the sidecars whose pods are not ready. They are read outside the reconciles, so that a pod that does not answer holds no
+ * worker. The address of a pod comes from Kubernetes, and the pods of a tenant come from its own namespace, so no pod can report for
+ * another tenant.
  */
 export class PodReports {
   readonly #options: PodReportsOptions;
@@ -46,7 +47,7 @@ export class PodReports {
     this.#options = options;
   }
 
-  /** The newest report of the pod, if any. The next one is asked for when it is due. */
+  /** The newest report of the pod, if any. Requests the next report when it is due. */
   latest(tenant: string, pod: PodObject): ApiReport | undefined {
     const now = this.#options.now();
     const uid = pod.metadata.uid ?? '';
@@ -58,7 +59,7 @@ export class PodReports {
     return entry.report;
   }
 
-  /** Milliseconds until the pod should be looked at again; undefined for a pod that cannot report. */
+  /** Milliseconds until the next report of the pod is due; undefined for a pod that cannot report. */
   dueIn(pod: PodObject): number | undefined {
     const entry = this.#entries.get(pod.metadata.uid ?? '');
     if (entry === undefined || !canReport(pod)) return undefined;
@@ -66,7 +67,7 @@ export class PodReports {
     return Math.max(200, entry.since + patienceMs - now, entry.readAt + interval(now - entry.since) - now);
   }
 
-  /** One report, straight from the pod; undefined when the pod does not answer, or not with a report. */
+  /** One report, directly from the pod; undefined if the pod does not answer or the answer is not a report. */
   async read({ status }: PodObject): Promise<ApiReport | undefined> {
     const address = status?.podIP;
     if (address === undefined) return undefined;
@@ -79,7 +80,7 @@ export class PodReports {
       const answer: unknown = await bounded(response, { bytes: answerLimit }).json();
       return response.status === 200 ? apiReport.safeParse(answer).data : undefined;
     } catch {
-      // The pod may be gone, still starting, or hostile. Its own state in Kubernetes then has to do.
+      // The pod may be gone, still starting, or hostile. Its state in Kubernetes must then suffice.
       return undefined;
     }
   }
@@ -103,10 +104,10 @@ export class PodReports {
   }
 }
 
-/** Time goes on in every report and is no news. */
+/** The report without the time, which differs in every report and is not a change. */
 const withoutTime = (report: ApiReport | undefined): unknown => ({ ...report, fault: { ...report?.fault, seconds: 0 } });
 
-/** Whether the sidecar of the pod runs, and so can say something. */
+/** Whether the sidecar of the pod runs, so that it can report. */
 function canReport({ metadata, status }: PodObject): boolean {
   const sidecar = status?.containerStatuses?.find(({ name }) => name === podNames.sidecarContainer);
   return metadata.deletionTimestamp === undefined && status?.podIP !== undefined && sidecar?.state?.running !== undefined;

@@ -26,12 +26,12 @@ import { keepSuspended } from './suspension.ts';
 import { currentVerification } from './verification.ts';
 import { unreadyPods, type WorkloadState, workloadState } from './workload.ts';
 
-/** How often a tenant is looked after that served and does not. */
+/** Time until the next pass over a tenant that has served and does not serve now, in milliseconds. */
 const recoveryMs = 10_000;
-/** How long a refusal for want of rights is only retried. */
+/** Time for which a refusal for lack of permissions is only retried, in milliseconds. */
 const refusalGraceMs = 15_000;
 
-/** One pass over a tenant: observe, plan, apply, report. */
+/** One reconcile of a tenant: observe, plan, apply, report. */
 export async function reconcile(tenant: Tenant, context: Context, signal: AbortSignal): Promise<Again> {
   if (tenant.metadata.deletionTimestamp !== undefined) return finalize(tenant, context, signal);
   let known = keep(tenant, context);
@@ -62,7 +62,7 @@ async function paused(tenant: Tenant, context: Context): Promise<Outcome> {
   return { findings: { ...keep(tenant, context), blocked: { reason: 'Paused', message } }, again: undefined };
 }
 
-/** Keeps the file of keys, and says in words for the status why that failed. */
+/** Keeps the file of keys up to date. If that fails, returns the problem for the status. */
 async function keysKept(
   tenant: Tenant,
   context: Context,
@@ -71,21 +71,24 @@ async function keysKept(
   try {
     return { problem: await keepKeys(tenant, context, signal) };
   } catch (error) {
-    // What a newer state of the objects will mend is tried again at once, and without the API server nobody can be told.
+    // A retry solves stale reads. While the API server does not answer, the status cannot be written.
     if (!(error instanceof KubeError) || error.stale || error.status === 0 || mayPass(error, tenant, context)) return { error };
     const message = `The pods' file of API keys could not be written, so revoked keys may work on: ${error.message}`;
     return { problem: { reason: 'KeysNotWritten', message }, error };
   }
 }
 
-/** No retry will mend what the API server refuses: a person has to be told. */
+/** Retries cannot solve a refusal by the API server, so the status asks a person to act. */
 function refusalOf(error: unknown, tenant: Tenant, context: Context): Blocked | undefined {
   if (!(error instanceof KubeError) || error.retryable || error.stale || mayPass(error, tenant, context)) return undefined;
   const message = `The Kubernetes API refused an object: ${error.message}. Correct the tenant or its template.`;
   return { reason: 'ApplyRefused', message };
 }
 
-/** For some seconds after its start an API server refuses what it later grants: it has not read its roles yet. */
+/**
+ * Whether the refusal may pass by itself. In the first seconds after its start an API server has not read its roles yet and refuses
+ * permitted requests.
+ */
 function mayPass(error: KubeError, { metadata }: Tenant, { memory, now }: Context): boolean {
   if (!isForbidden(error)) return false;
   const { uid = '' } = metadata;
@@ -99,7 +102,7 @@ interface Outcome {
   readonly again: Again;
 }
 
-/** `learned` is told of each finding as it comes, for when a later step throws. */
+/** Calls `learned` with each finding at once, so that findings survive an error in a later step. */
 async function advance(tenant: Tenant, context: Context, signal: AbortSignal, learned: (findings: Findings) => void): Promise<Outcome> {
   const { settings, children } = context;
   const { name, uid = '' } = tenant.metadata;
@@ -138,7 +141,7 @@ async function advance(tenant: Tenant, context: Context, signal: AbortSignal, le
     return { findings: { ...base, secrets: true, databaseProblem: database }, again: 5_000 };
   }
 
-  // The server has taken the next login by now.
+  // The server has accepted the next login by now.
   if (secrets.staged) secrets = await currentSecrets(tenant, template.spec, namespace, server, context, signal);
   learned({ database: database.placed });
   const blueprint: Blueprint = {
@@ -182,7 +185,7 @@ function workloadOf({ metadata: { name }, status }: Tenant, { children, podRepor
   return workloadState(deployment, children.podsOf(name), (pod) => podReports.latest(name, pod), status?.template?.revision);
 }
 
-/** Milliseconds until a pod that is not ready should be asked again why. */
+/** Milliseconds until the next report of an unready pod is due. */
 function reportDue(tenant: string, { settled }: WorkloadState, { children, podReports }: Context): Again {
   if (settled) return undefined;
   const due = unreadyPods(children.podsOf(tenant)).map((pod) => podReports.dueIn(pod) ?? Number.POSITIVE_INFINITY);
@@ -190,7 +193,7 @@ function reportDue(tenant: string, { settled }: WorkloadState, { children, podRe
   return Number.isFinite(next) ? next : undefined;
 }
 
-/** What stays true of a tenant that the operator cannot get on with. */
+/** Findings that stay valid while the operator cannot proceed with a tenant. */
 function keep(tenant: Tenant, context: Context): Findings {
   const { children } = context;
   const { name } = tenant.metadata;
@@ -215,7 +218,7 @@ async function ensureNamespace(tenant: Tenant, context: Context, signal: AbortSi
   const { name, uid } = tenant.metadata;
   const wanted = renderNamespace(tenant);
   const cached = children.find(name, kinds.Namespace, undefined, namespaceOf(name));
-  // One that is not ours carries none of our labels, so the cache does not show it.
+  // A namespace of another owner has no label of the operator, so the cache does not contain it.
   const live = cached ?? (await client.find<KubeObject>(kinds.Namespace, namespaceOf(name), { signal }));
   if (live && live.metadata.labels?.[labels.tenantUid] !== uid) {
     return {

@@ -1,7 +1,7 @@
 import { type KubeObject, kinds } from '../../kube/resources.ts';
 import type { Settings } from '../settings.ts';
 
-/** How far a tenant's route is: an Ingress says nothing of itself, an HTTPRoute is accepted or refused by the Gateway. */
+/** State of a tenant's route. An Ingress does not report its state; the Gateway accepts or refuses an HTTPRoute. */
 export type RouteState = 'routed' | { readonly waiting: string } | { readonly refused: string };
 
 interface RouteCondition {
@@ -32,7 +32,7 @@ export function routeState(route: KubeObject | undefined, { gateway }: Settings)
   const conditions = parents
     .filter(({ parentRef }) => parentRef.name === gateway.name && parentRef.namespace === gateway.namespace)
     .flatMap((parent) => parent.conditions ?? [])
-    // What was said of a former state of the route says nothing of this one.
+    // Conditions of an older generation of the route do not apply to this one.
     .filter(({ observedGeneration }) => (observedGeneration ?? Number.POSITIVE_INFINITY) >= (route.metadata.generation ?? 0));
   const refusal = conditions.find(({ type, status }) => ['Accepted', 'ResolvedRefs'].includes(type) && status === 'False');
   if (refusal) {

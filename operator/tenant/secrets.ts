@@ -14,7 +14,7 @@ import { nudgePods, wantedKeys } from './keys.ts';
 import { hadSecrets } from './status.ts';
 import { isRolled, type WorkloadState } from './workload.ts';
 
-/** A tenant's Secrets as they are, looked at every few minutes and whenever something about them changed. */
+/** The present state of a tenant's Secrets. They are read every few minutes and after each change of their inputs. */
 export async function currentSecrets(
   tenant: Tenant,
   template: StackTemplateSpec,
@@ -67,7 +67,7 @@ export async function currentSecrets(
   return state;
 }
 
-/** Finishes a rotation once all pods have its secrets, and ends what it replaced once the overlap is over. */
+/** Finishes a rotation once all pods have its secrets. Removes the replaced secrets once the overlap is over. */
 export async function advanceRotation(
   tenant: Tenant,
   secrets: SecretsState,
@@ -106,11 +106,11 @@ export async function advanceRotation(
   }
   audit.secretsRead(audited, store.wereRead, 'rotation');
   memory.secrets.delete(uid);
-  // The file of keys and the status follow.
+  // The next pass updates the file of keys and the status.
   return 1;
 }
 
-/** Names of what a rotation replaces. */
+/** Names of the secrets that a rotation replaces. */
 function replacedBy({ generatedKeys, login }: SecretsState): string[] {
   return [
     ...['apiKey', 'probeKey'].map((key) => `${secretNames.credentials}/${key}`),
@@ -119,7 +119,7 @@ function replacedBy({ generatedKeys, login }: SecretsState): string[] {
   ];
 }
 
-/** Retries while the rights given by the RoleBinding a moment ago spread to the API server's authorizer. */
+/** Retries until the authorizer of the API server knows the permissions of a new RoleBinding. */
 async function whenAccessible<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
   for (let tries = 0; ; tries++) {
     try {
@@ -132,7 +132,7 @@ async function whenAccessible<T>(attempt: () => Promise<T>, signal: AbortSignal)
   }
 }
 
-/** Rights that were given a moment ago, as to a new namespace, take time to take effect. */
+/** Whether permissions are missing. New permissions, such as those to a new namespace, take a moment to become effective. */
 export function isForbidden(error: unknown): boolean {
   return error instanceof KubeError && error.status === 403;
 }

@@ -4,7 +4,7 @@ import type { TenantStatus } from '../../crds/tenant.ts';
 type Server = NonNullable<TenantStatus['server']>;
 type Reported = Pick<Server, 'operations' | 'operationsLeftOut' | 'unmatchedTools'>;
 
-/** The part of `status.server` that comes from the sidecar's report. Lists that would be empty are left out. */
+/** The part of `status.server` that comes from the sidecar's report. Empty lists are left out. */
 export function reportedOf(report: ApiReport | undefined): Reported {
   if (report?.document === undefined) return {};
   const { operations, leftOut, unmatched } = report.document;
@@ -15,7 +15,7 @@ export function reportedOf(report: ApiReport | undefined): Reported {
   };
 }
 
-/** Sentences on tools that people may miss, each with its remedy. */
+/** Sentences about tools that people may miss, each with its remedy. */
 export function toolNotices({ tools, operations, operationsLeftOut, unmatchedTools }: Server): string[] {
   const notices: string[] = [];
   if (operations === 0) notices.push("The API's OpenAPI document has no operation, so there is no tool. Add operations under its paths.");

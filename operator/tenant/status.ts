@@ -19,13 +19,13 @@ import { toolNotices } from './server-report.ts';
 import type { VerifiedServer } from './verify.ts';
 import type { WorkloadState } from './workload.ts';
 
-/** A reason why only a person can help, with what to do. */
+/** A reason that only a person can end, with the remedy. */
 export interface Blocked {
   readonly reason: Stall;
   readonly message: string;
 }
 
-/** Why keys that were revoked may work on, or keys that were made do not work. */
+/** Reason why revoked keys may still work, or new keys may not work yet. */
 export interface KeysProblem {
   readonly reason: ConditionReason<'SecretsReady'>;
   readonly message: string;
@@ -40,14 +40,14 @@ export type Verification =
       readonly message: string;
     };
 
-/** What a reconcile learned of a tenant. What it did not come to is left out and reads as pending. */
+/** Findings of a reconcile. A step that was not reached has no entry and is shown as pending. */
 export interface Findings {
   readonly revision?: string;
   readonly endpoints?: Endpoints;
   readonly blocked?: Blocked;
   readonly secrets?: boolean;
   readonly keysProblem?: KeysProblem | undefined;
-  /** Where the database is; `none` where the tenant has none. */
+  /** Server and name of the database; `none` if the tenant has none. */
   readonly database?: { readonly server: string; readonly name: string } | 'none';
   readonly databaseProblem?: { readonly reason: ConditionReason<'DatabaseReady'>; readonly message: string };
   readonly migration?: MigrationState;
@@ -86,7 +86,7 @@ export function statusOf(tenant: Tenant, findings: Findings, now: () => Date): T
 
 function decide(tenant: Tenant, findings: Findings): Verdict[] {
   const suspended = tenant.spec.suspended === true;
-  // A stall shows in the condition it is defined for, too.
+  // A stall is also shown in the condition that it is defined for.
   const stall = findings.blocked && verdictOfStall(findings.blocked.reason, findings.blocked.message);
   const parts: Verdict[] = [
     templateVerdict(tenant),
@@ -118,12 +118,14 @@ function decide(tenant: Tenant, findings: Findings): Verdict[] {
   ];
 }
 
-/** What holds a tenant up and may pass by itself or not. Nobody can tell, so the tenant is not stalled, but people should read it. */
+/** A problem that may or may not pass by itself. The tenant is therefore not stalled, but the message is shown to people. */
 function troubleOf({ workload, route }: Findings): string | undefined {
   return workload?.problem?.message ?? (typeof route === 'object' && 'refused' in route ? route.refused : undefined);
 }
 
-/** The first condition with a reason that only a person can end. The control plane's comes first: without it nobody can sign in. */
+/**
+ * The first condition with a reason that only a person can end. The control plane's condition comes first, because sign-in depends on it.
+ */
 function stalledBy(tenant: Tenant, parts: readonly Verdict[]): Blocked | undefined {
   const authorization = (tenant.status?.conditions ?? []).filter(({ type }) => type === 'AuthorizationReady');
   for (const { reason, message } of [...authorization, ...parts]) if (stallsAtOnce(reason)) return { reason, message };
@@ -193,7 +195,7 @@ function verifiedVerdict(tenant: Tenant, { verification, blocked, endpoints }: F
   if (suspended) return verdict(type, 'Suspended', 'A suspended tenant is not verified.');
   if (verification?.state === 'failed') return verdict(type, verification.reason, verification.message);
   const before = tenant.status?.conditions?.find((condition) => condition.type === type);
-  // What was verified was another URL if the tenant's has changed since.
+  // If the tenant's URL has changed, the verification was of another URL.
   const moved = endpoints !== undefined && endpoints.mcp !== tenant.status?.endpoints?.mcp;
   const held = before?.status === 'True' && !moved && (verification === undefined || blocked !== undefined);
   if (verification?.state === 'succeeded' || held) {
@@ -204,7 +206,7 @@ function verifiedVerdict(tenant: Tenant, { verification, blocked, endpoints }: F
   return verdict(type, 'Pending', 'The MCP handshake through the public route has not been tried yet.');
 }
 
-/** Before the first success everything must hold; afterwards only the tenant's own workload counts. */
+/** Before the first success all parts must be ready. Afterwards only the tenant's own workload counts. */
 function readyVerdict(
   tenant: Tenant,
   parts: readonly Verdict[],
@@ -219,7 +221,7 @@ function readyVerdict(
   const trouble = [troubleOf(findings) ?? []].flat();
   const available = findings.workload?.available ?? isTrue(tenant.status?.conditions, 'WorkloadAvailable');
   if (wasReady(tenant)) {
-    // It is the message that lists of tenants show.
+    // Lists of tenants show this message.
     const but = blocked?.message ?? findings.keysProblem?.message ?? withoutTools;
     return available
       ? verdict(type, 'Ready', servesBut(blocked, but))
@@ -238,25 +240,25 @@ function servesBut(blocked: Blocked | undefined, but: string | undefined): strin
   return failed ? `The tenant serves, but its new pods do not: ${but}` : `The tenant serves as it is. ${but}`;
 }
 
-/** The handshake is recorded only once everything else holds, so its record says that the tenant was ready once. */
+/** Whether the tenant was ever ready. The handshake is recorded only after all other parts are ready, so its record is the proof. */
 export function wasReady(tenant: Tenant): boolean {
   return tenant.status?.server !== undefined;
 }
 
-/** Whether the tenant's Secrets existed when they were last looked at. */
+/** Whether the tenant's Secrets existed at the last check. */
 export function hadSecrets(tenant: Tenant): boolean {
   const condition = tenant.status?.conditions?.find(({ type }) => type === 'SecretsReady');
   return condition !== undefined && condition.reason !== 'Pending';
 }
 
-/** Pods of the former kind serve until the new ones do. */
+/** Whether a roll-out is under way. The old pods serve until the new pods do. */
 function isRollingOut({ workload }: Findings): boolean {
   return workload?.settled === false && workload.available;
 }
 
 /**
- * The names of what is missing. The control plane's part is named only when nothing else is missing: naming it earlier would cost a write
- * when it comes.
+ * The names of the missing parts. The control plane's part is named only if it is the last missing part. Naming it earlier would cost a
+ * write of the status when it becomes ready.
  */
 function waitingFor(tenant: Tenant, parts: readonly Verdict[], findings: Findings): string[] {
   const missing: string[] = parts.filter((verdict) => verdict.status !== 'True').map((verdict) => verdict.type);
@@ -275,7 +277,7 @@ function phaseOf(tenant: Tenant, conditions: readonly Condition[]): NonNullable<
   return wasReady(tenant) ? 'Degraded' : 'Provisioning';
 }
 
-/** Status of a tenant that is being deleted. `problem` says why the clean-up does not get on. */
+/** Status of a tenant that is being deleted. `problem` says why the clean-up does not proceed. */
 export function deletingStatus(tenant: Tenant, waiting: string, problem: string | undefined, now: () => Date): TenantStatus {
   const verdicts: Verdict[] = [
     verdict('Ready', 'Deleting', `The tenant is being deleted; waiting for: ${waiting}.`),
@@ -285,7 +287,7 @@ export function deletingStatus(tenant: Tenant, waiting: string, problem: string 
       : verdict('Stalled', 'CleanupFailed', problem),
   ];
   const { authorization: _theirs, conditions = [], ...rest } = tenant.status ?? {};
-  // What the parts are is not said any more: they are being taken down.
+  // The conditions of the parts are left out, because the parts are being removed.
   const decided = mergeConditions(conditions, verdicts, tenant.metadata.generation ?? 0, now);
   return { ...rest, phase: 'Deleting', observedGeneration: tenant.metadata.generation, conditions: decided };
 }

@@ -4,8 +4,8 @@ import { type KubeObject, kinds } from '../../kube/resources.ts';
 import { type Context, fieldManager } from './context.ts';
 
 /**
- * Stops the pods of a suspended tenant, whatever holds the tenant up: who suspends one counts on it, also where the template is missing, the
- * migration fails or the database is away. Nothing is done where the pass has stopped them.
+ * Stops the pods of a suspended tenant, even if the tenant is blocked. A suspension must take effect although the template is missing, the
+ * migration fails or the database does not answer. Does nothing if this pass has already stopped them.
  */
 export async function keepSuspended(tenant: Tenant, { client, children, log }: Context, signal: AbortSignal): Promise<void> {
   if (tenant.spec.suspended !== true) return;

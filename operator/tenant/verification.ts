@@ -11,12 +11,12 @@ import { readyPod } from './workload.ts';
 
 const verifyEveryMs = 60 * 60_000;
 const verifyRetry = { firstMs: 250, maxMs: 30_000 };
-/** How long a tenant waits for its turn, before it is jittered. */
+/** Delay of a verification that has to wait for its turn, in milliseconds, before jitter. */
 const deferMs = 10_000;
 
 /**
- * Verifies after a change of route or secret or of what the pods are made of, after a failure, and else once an hour. Never before all else
- * holds. `applied` names what the pods are made of.
+ * Verifies after a change of the route, the probe key or the pods, after a failure, and otherwise once an hour. Runs only after all other
+ * parts are ready. `applied` identifies the state that the pods were made from.
  */
 export async function currentVerification(
   tenant: Tenant,
@@ -35,8 +35,8 @@ export async function currentVerification(
   const known = memory.verified.get(uid);
   const time = now().getTime();
   if (known?.fingerprint === fingerprint && known.until > time) return { verification: known.verification, again: known.until - time };
-  // A gateway that hangs would hold every worker for as long as a handshake may take, and with them whatever else a tenant wants: a key revoked,
-  // a suspension. Half of them stay free of it: a tenant that serves can wait.
+  // A gateway that hangs holds each worker for the whole time limit of a handshake. Tenants could then not be reconciled otherwise, for
+  // example to revoke a key or to suspend. So handshakes of tenants that already serve take at most half of the workers.
   if (wasReady(tenant) && memory.verifying.size >= settings.workers / 2) {
     const verification = known?.fingerprint === fingerprint ? { verification: known.verification } : {};
     return { ...verification, again: deferMs * (0.5 + random()) };
@@ -51,7 +51,7 @@ export async function currentVerification(
     handshake.state === 'succeeded' ? { ...handshake, server: { ...handshake.server, ...reportedOf(report) } } : handshake;
   const succeeded = verification.state === 'succeeded';
   const failures = succeeded ? 0 : (known?.fingerprint === fingerprint ? known.failures : 0) + 1;
-  // A route that has just been made answers within moments; one that fails for long is asked less and less often.
+  // A new route answers within moments. A route that keeps failing is verified less and less often.
   const again = succeeded ? verifyEveryMs * (0.9 + 0.2 * random()) : backoffMs(verifyRetry, failures);
   memory.verified.set(uid, { fingerprint, verification, failures, until: time + again });
   if (!succeeded) log.info({ tenant: tenant.metadata.name, again, verification }, 'not verified');

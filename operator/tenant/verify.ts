@@ -4,12 +4,12 @@ import type { TenantStatus } from '../../crds/tenant.ts';
 import { bounded } from './bounded-response.ts';
 import type { Verification } from './status.ts';
 
-/** The tenant's MCP server as the status shows it: by its own words, and by its sidecar's report. */
+/** The tenant's MCP server as the status shows it: from its own answers and from its sidecar's report. */
 export type VerifiedServer = NonNullable<TenantStatus['server']>;
 
 export interface VerifyOptions {
   readonly endpoints: Endpoints;
-  /** Issuer the metadata must name. */
+  /** Issuer that the metadata must name. */
   readonly oauthIssuer: string;
   /** API key of scope `probe`. */
   readonly probeKey: string;
@@ -26,12 +26,15 @@ class Failure extends Error {
 }
 
 const timeoutMs = 5_000;
-/** Most bytes of all answers together: a tenant's API decides how long its list of tools is, and the operator works for all tenants. */
+/**
+ * Most bytes of all answers together. The tenant's API decides the length of its list of tools, and the operator shares its memory among
+ * all tenants.
+ */
 const mostBytes = 8 * 1024 * 1024;
 
 /**
- * Does what an LLM client does, through the tenant's own public route: reads the metadata, meets the 401 challenge, then makes
- * the MCP handshake and lists the tools.
+ * Acts as an LLM client through the tenant's public route. It reads the metadata, gets the 401 challenge, makes the MCP handshake and lists
+ * the tools.
  */
 export async function verify(options: VerifyOptions): Promise<Verification> {
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(3 * timeoutMs)]);
@@ -90,7 +93,7 @@ async function handshake({ endpoints, probeKey }: VerifyOptions, call: typeof gl
     const { tools } = await client.listTools(undefined, { timeout: timeoutMs });
     const server = client.getServerVersion();
     const versions = client.getDiscoverResult()?.supportedVersions ?? [client.getNegotiatedProtocolVersion() ?? 'unknown'];
-    // What a server says of itself may be of any length; the status takes so much.
+    // Name and version come from the server and may be of any length, so they are cut to the limits of the status.
     return {
       name: (server?.name ?? 'unknown').slice(0, 200),
       version: (server?.version ?? 'unknown').slice(0, 100),
@@ -109,7 +112,7 @@ const tooLong = (url: string): string =>
 
 const withoutSlash = (url: unknown): string => String(url).replace(/\/$/, '');
 
-/** One line that never repeats what was sent. */
+/** Cause of the error in one line. It never repeats what was sent. */
 function causeOf(error: unknown): string {
   const cause = (error as { cause?: { code?: unknown } })?.cause?.code;
   if (typeof cause === 'string') return cause;

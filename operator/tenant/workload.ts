@@ -56,9 +56,9 @@ export interface PodObject extends KubeObject {
 }
 
 export interface WorkloadState {
-  /** At least one pod serves. */
+  /** Whether at least one pod serves. */
   readonly available: boolean;
-  /** Every pod runs what was applied last. */
+  /** Whether every pod runs the last applied state. */
   readonly settled: boolean;
   readonly problem?: WorkloadProblem;
 }
@@ -70,13 +70,13 @@ export interface WorkloadProblem {
   readonly stalls: boolean;
 }
 
-/** Failed pulls that no retry mends. */
+/** Reasons of failed pulls that no retry solves. */
 const hopeless = new Set(['ErrImageNeverPull', 'InvalidImageName']);
 const pullReasons = new Set(['ErrImagePull', 'ImagePullBackOff', 'ErrImageNeverPull', 'InvalidImageName']);
 
 /**
- * The state of a tenant's Deployment, its pods and the reports of their sidecars together.
- * @param reportOf Asked for pods that are not ready.
+ * The combined state of a tenant's Deployment, its pods and the reports of their sidecars.
+ * @param reportOf Called for pods that are not ready.
  * @param servedRevision Revision of the template that has served before.
  */
 export function workloadState(
@@ -104,7 +104,7 @@ function isOfDeployment({ metadata }: PodObject): boolean {
   return metadata.labels?.[templateHash] !== undefined;
 }
 
-/** The pods without those of former roll-outs, whose faults may be mended already. */
+/** The pods of the newest roll-out. Faults of older pods may be solved already. */
 function newest(pods: readonly PodObject[]): PodObject[] {
   const time = ({ metadata }: PodObject): number => Date.parse(metadata.creationTimestamp ?? '') || 0;
   const last = Math.max(0, ...pods.filter(isOfDeployment).map(time));
@@ -115,8 +115,8 @@ function newest(pods: readonly PodObject[]): PodObject[] {
 }
 
 /**
- * Whether no pod is left that was made with other Secrets than those of `fingerprint`, and those that should run do. One that has ended, as an
- * evicted one, runs no more, and its object may stay for weeks.
+ * Whether all pods that run have the Secrets of `fingerprint` and the wanted pods are settled. Ended pods, such as evicted ones, are
+ * ignored, because their objects may stay for weeks.
  */
 export function isRolled({ settled }: WorkloadState, pods: readonly PodObject[], fingerprint: string, suspended: boolean): boolean {
   const ended = ({ status }: PodObject): boolean => status?.phase === 'Failed' || status?.phase === 'Succeeded';
@@ -125,7 +125,7 @@ export function isRolled({ settled }: WorkloadState, pods: readonly PodObject[],
   return current && (suspended ? serving.length === 0 : settled);
 }
 
-/** Pods of the stack whose sidecar may say why they are not ready. */
+/** Unready pods of the stack. Their sidecars may report the cause. */
 export function unreadyPods(pods: readonly PodObject[]): PodObject[] {
   return stackPods(pods).filter((pod) => !isReady(pod));
 }
@@ -199,7 +199,7 @@ function problemOf(pods: readonly PodObject[]): WorkloadProblem | undefined {
   return undefined;
 }
 
-/** Pods that the API server does not even accept: a quota, Pod Security, an admission policy of the cluster. */
+/** The API server refuses the pods: a quota, Pod Security, or an admission policy of the cluster. */
 function refusalOf(conditions: readonly PodCondition[] | undefined): WorkloadProblem | undefined {
   const failure = conditions?.find(({ type, status }) => type === 'ReplicaFailure' && status === 'True');
   return (
@@ -219,8 +219,8 @@ function overdueOf(conditions: readonly PodCondition[] | undefined): WorkloadPro
 const shortRunMs = 10 * 60_000;
 
 /**
- * A container that waits for its next start, or runs again after two crashes and is not ready yet: without the latter the state would change
- * with each attempt.
+ * Whether the container waits for its next start, or runs again after two crashes and is not ready yet. Without the second case the state
+ * would change with each attempt.
  */
 function crashLoops({ ready, restartCount = 0, state, lastState }: ContainerStatus): boolean {
   if (state?.waiting?.reason === 'CrashLoopBackOff') return true;
