@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { writePrivate } from './files.ts';
 
-/** The key that signs the heads of the audit's chains; made once. */
+/** Creates the key that signs the heads of the audit chains, unless the file exists. */
 export function ensureAuditKey(file: string): void {
   if (existsSync(file)) return;
   const { privateKey } = generateKeyPairSync('ed25519');

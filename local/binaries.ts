@@ -10,7 +10,7 @@ export interface Binaries {
   readonly kubectl: string;
 }
 
-/** Paths of what makes a real single node cluster, beside the packages of the distribution (containerd, runc, CNI plugins). */
+/** Paths of the programs of a real single node cluster. The distribution's packages (containerd, runc, CNI plugins) come on top. */
 export interface ClusterBinaries extends Binaries {
   readonly scheduler: string;
   readonly kubelet: string;
@@ -50,8 +50,8 @@ export function findBinaries(env: NodeJS.ProcessEnv = process.env): Binaries {
 }
 
 /**
- * Finds the programs of a real single node cluster, those of `findBinaries` among them, where `local/setup/setup.mjs --cluster` has put
- * them. Each program is statically linked, so that an image of nothing but the program works.
+ * Finds the programs of a real single node cluster, including those of `findBinaries`, where `local/setup/setup.mjs --cluster` has put
+ * them. Each program is statically linked, so an image that holds only the program works.
  * @throws Error that says how to get them.
  */
 export function findClusterBinaries(env: NodeJS.ProcessEnv = process.env): ClusterBinaries {

@@ -3,16 +3,16 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } fr
 import { join } from 'node:path';
 
 /**
- * Compiles programs into a folder that every user may read and only this one may write, for programs that other users run. Each program is
- * started once without settings: it loads its modules, reports what is missing, and Node writes the compiled form as it ends.
- * @param programs arguments of Node, one list a program.
+ * Compiles programs that other users run. Every user may read the folder; only this user may write to it. Each program is started once
+ * without settings: it loads its modules and reports the missing settings, and Node writes the compiled form when the program ends.
+ * @param programs arguments of Node, one list per program.
  */
 export async function compilePrograms(folder: string, programs: readonly (readonly string[])[], cwd: string): Promise<void> {
   removeLinks(folder);
   mkdirSync(folder, { recursive: true, mode: 0o755 });
   const env = { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE: folder };
   for (const args of programs) {
-    // A program that fails here fails again in its pod, where its message is seen.
+    // A program that fails here fails again in its pod, and the pod's log shows the message.
     await new Promise<void>((ended) => execFile(process.execPath, [...args], { cwd, env }, () => ended()));
   }
   for (const version of readdirSync(folder)) {
@@ -22,8 +22,8 @@ export async function compilePrograms(folder: string, programs: readonly (readon
 }
 
 /**
- * Lets programs of another user find what this user compiled. Node looks in a folder whose name ends with the number of its user, because it
- * trusts what it reads; the other user gets a link, and cannot write behind it.
+ * Lets programs of another user find the code that this user compiled. Node trusts the compiled code, so it looks in a folder whose name
+ * ends with the id of its own user. The other user gets a link to this user's folder and cannot write to it.
  */
 export function shareCompiled(folder: string, uid: number): void {
   const own = `-${process.getuid?.()}`;

@@ -10,11 +10,11 @@ export interface Installation {
   /** Namespace of the operator's Lease. */
   readonly namespace: string;
   readonly addressing: Addressing;
-  /** Host of the Admin API, where it has one. */
+  /** Host of the Admin API, if it has one. */
   readonly adminHost?: string;
 }
 
-/** The admission policies that confine the operator, with the parts that differ between installations filled in, as the chart does. */
+/** Renders the admission policies that confine the operator. Fills in the parts that differ between installations, as the chart does. */
 export function confinementOf({ account, namespace, addressing, adminHost = '' }: Installation): KubeObject[] {
   const base = new URL(addressing.baseUrl);
   const parts: Readonly<Record<string, string>> = {

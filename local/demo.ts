@@ -18,13 +18,13 @@ export interface DemoTenant {
   readonly role: string;
 }
 
-/** The two customers that local mode shows: of two organizations, so that one can be seen refusing the other's token. */
+/** The two tenants of local mode. They belong to two organizations, so that the tour can show one refusing the other's token. */
 export const demoTenants: readonly DemoTenant[] = [
   { name: 'acme', displayName: 'Acme', organization: 'Acme Inc.', email: 'ada@acme.example', role: 'tenant-admin' },
   { name: 'globex', displayName: 'Globex', organization: 'Globex Corporation', email: 'grace@globex.example', role: 'member' },
 ];
 
-/** The platform's administrator, and somebody who may only look. */
+/** Accounts of the platform: an administrator, and a user with read-only access. */
 const adminEmail = 'admin@tenantry.example';
 const viewer = { email: 'vera@acme.example', tenant: 'acme' } as const;
 
@@ -34,7 +34,7 @@ export interface Demo {
   readonly organizationIds: Readonly<Record<string, string>>;
 }
 
-/** Creates what is missing of the demo organizations, accounts and memberships. */
+/** Creates the demo organizations, accounts and memberships that do not exist yet. */
 export async function seed(workos: WorkosStandIn): Promise<Demo> {
   const organizationIds: Record<string, string> = {};
   const member = async (

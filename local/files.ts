@@ -1,18 +1,18 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, renameSync, statSync, writeFileSync, writeSync } from 'node:fs';
 
-/** Writes a file that only its owner can read, whole or not at all. */
+/** Writes a file atomically. Only its owner can read it. */
 export function writePrivate(file: string, text: string): void {
   const temporary = `${file}.${process.pid}.tmp`;
   writeFileSync(temporary, text, { mode: 0o600 });
   renameSync(temporary, file);
 }
 
-/** Opens a log for appending. Children write into it directly, so that their output neither passes through nor waits for this process. */
+/** Opens a log for appending. Child processes write to it directly, so their output does not depend on this process. */
 export function openLog(file: string): number {
   return openSync(file, 'a', 0o600);
 }
 
-/** The end of a file as text, from a line's beginning; empty when there is none. */
+/** Returns the end of a file as text, starting at the beginning of a line. Empty when the file does not exist. */
 export function tailOf(file: string, maxBytes: number): string {
   let handle: number;
   try {
@@ -32,8 +32,8 @@ export function tailOf(file: string, maxBytes: number): string {
 }
 
 /**
- * Keeps the last quarter of a log that has grown beyond `maxBytes`. The writers hold it open for appending, so it is shortened in
- * place; lines written in that very moment may be lost.
+ * Keeps the last quarter of a log that has grown beyond `maxBytes`. The writers hold the file open for appending, so it is shortened in
+ * place. Lines written at the same moment may be lost.
  */
 export function trimLog(file: string, maxBytes: number): void {
   try {

@@ -3,17 +3,17 @@ import { join } from 'node:path';
 import { identify, isRunning, type ProcessIdentity } from './proc.ts';
 import { ProcessRecords } from './records.ts';
 
-/** A state folder that this process alone uses until it releases it. */
+/** A state folder that only this process uses until it releases the folder. */
 export interface ClaimedFolder {
   readonly records: ProcessRecords;
-  /** How many processes of a killed run were ended. */
+  /** Number of processes of a killed run that were ended. */
   readonly orphans: number;
   release(): void;
 }
 
 /**
- * Makes `dir` if needed, refuses it while another run uses it, and ends the processes a killed run left in it.
- * @throws Error that names the other run.
+ * Claims `dir` for this process: creates it if needed, and ends the processes that a killed run left behind.
+ * @throws Error that names the other run, when another run uses the folder.
  */
 export async function claimFolder(dir: string, mode = 0o700): Promise<ClaimedFolder> {
   mkdirSync(dir, { recursive: true, mode });

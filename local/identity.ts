@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { platformOrganization } from './demo.ts';
 import type { WorkosStandIn } from './workos/start.ts';
 
-/** A WorkOS environment, as operator and control plane are told of it. */
+/** A WorkOS environment, as the operator and the control plane are configured for it. */
 export interface Identity {
   /** Origin of the API. */
   readonly apiUrl: string;
@@ -14,7 +14,7 @@ export interface Identity {
   readonly adminIssuer: string;
   /** Organization of the platform's administrators. */
   readonly platformOrganizationId: string;
-  /** Secret of the webhook endpoint; undefined where nothing can call this machine. */
+  /** Secret of the webhook endpoint. Undefined when WorkOS cannot reach this machine. */
   readonly webhookSecret: string | undefined;
 }
 
@@ -36,7 +36,7 @@ const variables = z.object({
     .regex(/^org_/, 'must be an organization, org_...'),
 });
 
-/** The environment that the process's variables name. @throws Error with a line for each that is missing or wrong; it repeats no value. */
+/** Reads the WorkOS environment from environment variables. @throws Error with a line for each missing or invalid one, without its value. */
 export function identityOf(environment: Readonly<Record<string, string | undefined>>): Identity {
   const parsed = variables.safeParse(environment);
   if (!parsed.success) {
@@ -56,7 +56,7 @@ export function identityOf(environment: Readonly<Record<string, string | undefin
   };
 }
 
-/** Events that the control plane wants to be told of. */
+/** Events that the control plane subscribes to. */
 const webhookEvents = [
   'organization_membership.created',
   'organization_membership.updated',
@@ -65,7 +65,7 @@ const webhookEvents = [
   'organization.deleted',
 ];
 
-/** The stand-in as an environment: with an organization of administrators, and a webhook endpoint for the control plane. */
+/** Prepares the stand-in as an environment: an organization of administrators, and a webhook endpoint for the control plane. */
 export async function identityOfStandIn(workos: WorkosStandIn, controlPlaneUrl: string): Promise<Identity> {
   const { apiUrl, apiKey, clientId, issuer, adminIssuer } = workos;
   const url = `${controlPlaneUrl}/webhooks/workos`;
@@ -109,7 +109,7 @@ export async function registeredResources({ apiUrl, apiKey }: Identity): Promise
   return all;
 }
 
-/** Takes back what an installation that is no more has registered for itself. */
+/** Removes the OAuth resource that a removed installation had registered for itself. */
 export async function removeResource(identity: Identity, uri: string): Promise<void> {
   for (const { id } of (await registeredResources(identity)).filter((resource) => resource.uri === uri)) {
     const headers = { authorization: `Bearer ${identity.apiKey}` };

@@ -15,33 +15,33 @@ import { type Log, type Supervised, supervise } from './process.ts';
 const loopback = '127.0.0.1';
 const serviceRange = '10.96.0.0/16';
 const serviceIssuer = 'https://kubernetes.default.svc.cluster.local';
-/** Who asks the node agent for logs; the node agent answers nobody else. */
+/** Name of the client that reads logs from the node agent. The node agent refuses every other client. */
 export const kubeletClientName = 'kube-apiserver-kubelet-client';
 
 export interface KubernetesOptions {
-  /** State folder: certificates, ports, data and logs. Kept from one start to the next. */
+  /** State folder: certificates, ports, data and logs. It survives restarts. */
   readonly dir: string;
-  /** False gives up durability for speed, for data that is thrown away. Default true. */
+  /** False trades durability for speed, for temporary data. Default true. */
   readonly fsync?: boolean;
   readonly log: Log;
   readonly signal?: AbortSignal;
   readonly binaries?: Binaries;
-  /** For a cluster with real nodes; without it, the pods are local processes (see local/node). */
+  /** Set for a cluster with real nodes. When left out, the pods are local processes (see local/node). */
   readonly nodes?: RealNodes;
 }
 
 export interface RealNodes {
-  /** Where nodes and pods reach the API server: an address of this machine that is not loopback. */
+  /** Address at which nodes and pods reach the API server. It belongs to this machine and is not loopback. */
   readonly address: string;
-  /** Addresses of pods; each node is given a part of it. */
+  /** Address range of pods. Each node gets a part of it. */
   readonly podRange: string;
 }
 
-/** What the node agent's own server needs to be reachable by the API server and by nobody else. */
+/** Settings that let only the API server reach the node agent's server. */
 export interface NodeServing extends CertificateFiles {
   /** Authority of client certificates. */
   readonly clientCaFile: string;
-  /** Common name a client must have. */
+  /** Common name that a client certificate must have. */
   readonly clientName: string;
 }
 
@@ -55,9 +55,9 @@ export interface Kubernetes {
 
 /**
  * Starts a real Kubernetes control plane: etcd, kube-apiserver and kube-controller-manager, without a scheduler and without nodes
- * (see local/node). Takes about 8 s; resolves when namespaces get their ServiceAccounts.
- * Unless there are real nodes it is on loopback, and the controllers of EndpointSlices are off, because those objects refuse the
- * loopback addresses that local pods have.
+ * (see local/node). Takes about 8 s. Resolves when namespaces get their ServiceAccounts.
+ * Without real nodes it listens on loopback and runs no EndpointSlice controllers, because EndpointSlices refuse the loopback addresses
+ * of local pods.
  * @throws Error with the end of the failing program's log.
  */
 export async function startKubernetes(options: KubernetesOptions): Promise<Kubernetes> {
@@ -114,7 +114,7 @@ export async function startKubernetes(options: KubernetesOptions): Promise<Kuber
 
 type Pki = Awaited<ReturnType<typeof issueCertificates>>;
 
-/** etcd has an authority of its own: whoever holds a certificate of it may read every Secret. */
+/** etcd has its own certificate authority, because every certificate that it issues gives access to all Secrets. */
 async function issueCertificates(folder: string, address: string) {
   const [cluster, etcd] = await Promise.all([Authority.open(folder, 'ca'), Authority.open(folder, 'etcd-ca')]);
   const here = { addresses: [loopback], names: ['localhost'] };
@@ -206,7 +206,7 @@ function apiServerArguments(port: number, etcdUrl: string, pki: Pki, nodes: Real
     '--authorization-mode=Node,RBAC',
     '--anonymous-auth=false',
     '--allow-privileged=true',
-    // Without real nodes it would write an EndpointSlice with the loopback address, which is refused.
+    // Without real nodes the reconciler would write an EndpointSlice with the loopback address, which the API server refuses.
     ...(nodes ? ['--enable-admission-plugins=NodeRestriction'] : ['--endpoint-reconciler-type=none']),
     '--profiling=false',
   ];
@@ -224,7 +224,7 @@ function controllerManagerArguments(kubeconfig: string, pki: Pki, nodes: RealNod
     `--cluster-signing-cert-file=${pki.cluster.certFile}`,
     `--cluster-signing-key-file=${pki.cluster.keyFile}`,
     '--leader-elect=false',
-    // No server at all: nobody asks it anything.
+    // 0 turns the server off. It has no clients.
     '--secure-port=0',
     '--kube-api-qps=200',
     '--kube-api-burst=400',
@@ -232,7 +232,7 @@ function controllerManagerArguments(kubeconfig: string, pki: Pki, nodes: RealNod
   ];
 }
 
-/** Whether an HTTPS server of `authority` answers 200. */
+/** Tells whether an HTTPS server with a certificate of `authority` answers 200. */
 function answers(url: string, authority: Authority, client: Certificate, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     const asking = request(
@@ -249,12 +249,12 @@ function answers(url: string, authority: Authority, client: Certificate, signal:
   });
 }
 
-/** The node agent's rights, then the sign that the controllers work. */
+/** Gives the node agent its rights, then waits until the controllers work. */
 async function bootstrap(kubeconfig: string, nodes: RealNodes | undefined, signal: AbortSignal | undefined): Promise<void> {
   const client = KubeClient.fromConfig({ kubeconfig, userAgent: 'tenantry-local' });
   const deadline = AbortSignal.timeout(60_000);
   try {
-    // Real nodes have a role of Kubernetes' own.
+    // Real nodes use Kubernetes' built-in role.
     if (nodes === undefined) {
       await client.apply(kinds.ClusterRole, nodeRole, { fieldManager: 'tenantry-local' });
       await client.apply(kinds.ClusterRoleBinding, nodeRoleBinding, { fieldManager: 'tenantry-local' });

@@ -5,7 +5,7 @@ import { type KubeObject, kinds } from '../kube/resources.ts';
 import { registeredResources } from './identity.ts';
 import type { Stack } from './stack.ts';
 
-/** What is still there of a tenant that should be gone: one line each, none when nothing is left. */
+/** Lists the remains of a deleted tenant, one line each. Empty when everything is gone. */
 export async function leftovers(stack: Pick<Stack, 'client' | 'postgres' | 'identity'>, tenant: Tenant): Promise<string[]> {
   const { name, uid = '' } = tenant.metadata;
   const found: string[] = [];

@@ -1,6 +1,6 @@
 import type { Client } from '@modelcontextprotocol/client';
 
-/** Asks an MCP endpoint for its tools with nothing but fetch, to see how it answers a bearer. */
+/** Lists the tools of an MCP endpoint with plain fetch, to see how it answers a bearer token. */
 export function askForTools(url: string, token?: string): Promise<Response> {
   return fetch(url, {
     method: 'POST',
@@ -13,7 +13,7 @@ export function askForTools(url: string, token?: string): Promise<Response> {
   });
 }
 
-/** Calls a tool. @returns its structured result. @throws Error with what the tool said when it failed. */
+/** Calls a tool. @returns its structured result. @throws Error with the tool's message when the tool fails. */
 export async function callTool(client: Client, name: string, args: Record<string, unknown>): Promise<Record<string, unknown>> {
   const result = await client.callTool({ name, arguments: args });
   if (result.isError) throw new Error(`${name} failed: ${JSON.stringify(result.content)}`);

@@ -16,7 +16,7 @@ export interface OperatorTokenOptions {
   readonly signal: AbortSignal;
 }
 
-/** Keeps a token of the operator's ServiceAccount for the control plane in a file, as the kubelet does on a cluster. Resolves when it is there. */
+/** Keeps a ServiceAccount token of the operator in a file for the control plane, as the kubelet does. Resolves when the file is written. */
 export async function keepOperatorToken(options: OperatorTokenOptions): Promise<void> {
   const { log, signal } = options;
   await write(options);

@@ -1,4 +1,4 @@
-// @peculiar/x509 needs it before anything else of its own is loaded.
+// @peculiar/x509 requires this module to be loaded first.
 import 'reflect-metadata';
 import { randomBytes, webcrypto } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
@@ -18,7 +18,7 @@ export interface Certificate {
   readonly key: string;
 }
 
-/** A certificate and its private key as files, the key's readable by its owner alone. */
+/** A certificate and its private key as files. Only the owner can read the key file. */
 export interface CertificateFiles {
   readonly certFile: string;
   readonly keyFile: string;
@@ -34,7 +34,7 @@ export interface Subject {
   readonly names?: readonly string[];
 }
 
-/** A certificate authority whose key stays in its folder. Leaves are issued anew at every start and hold a year, the authority ten. */
+/** A certificate authority with its key in a folder. It is valid for ten years. Its certificates are reissued at every start for one year. */
 export class Authority {
   readonly #certificate: x509.X509Certificate;
   readonly #key: CryptoKey;
@@ -124,7 +124,7 @@ export class Authority {
   }
 }
 
-/** The key pair that signs ServiceAccount tokens; kept, or every token issued before would be void. */
+/** Opens the key pair that signs ServiceAccount tokens. It is kept between starts, so that earlier tokens stay valid. */
 export async function openServiceAccountKey(folder: string): Promise<{ keyFile: string; publicFile: string }> {
   const keyFile = join(folder, 'service-account.key');
   const publicFile = join(folder, 'service-account.pub');
@@ -136,7 +136,7 @@ export async function openServiceAccountKey(folder: string): Promise<{ keyFile: 
   return { keyFile, publicFile };
 }
 
-/** A kubeconfig that carries everything in itself, so that it can be copied. */
+/** A self-contained kubeconfig: certificates and key are embedded, so the file can be copied. */
 export function kubeconfigOf(server: string, authority: Authority, user: string, client: Certificate): string {
   const base64 = (text: string) => Buffer.from(text).toString('base64');
   return stringify({
@@ -163,7 +163,7 @@ function serial(): string {
     .replace(/^[89a-f]/, '1');
 }
 
-/** Begins a little in the past, because clocks differ. */
+/** Validity of a certificate. It begins slightly in the past, because clocks differ. */
 function validity(days: number): { notBefore: Date; notAfter: Date } {
   return { notBefore: new Date(Date.now() - 5 * 60_000), notAfter: new Date(Date.now() + days * day) };
 }

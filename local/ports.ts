@@ -4,8 +4,8 @@ import { createServer } from 'node:net';
 import { writePrivate } from './files.ts';
 
 /**
- * Ports by name, kept in `file` so that addresses stay true from one start to the next. A kept port that another program has taken is
- * replaced, and its name is in `moved`.
+ * Returns ports by name. `file` keeps them, so that addresses stay the same after a restart. A port that another program has taken since
+ * is replaced, and its name is listed in `moved`.
  */
 export async function keepPorts<Name extends string>(
   file: string,
@@ -38,7 +38,7 @@ function read(file: string): Partial<Record<string, number>> {
   }
 }
 
-/** Listens for a moment; resolves with the port, or rejects with the reason (EADDRINUSE, EACCES, EADDRNOTAVAIL). */
+/** Listens briefly on the port. Resolves with the port, or rejects with the reason (EADDRINUSE, EACCES, EADDRNOTAVAIL). */
 export function tryListen(port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
@@ -50,20 +50,20 @@ export function tryListen(port: number, host: string): Promise<number> {
   });
 }
 
-/** URLs say localhost, which clients may take for ::1 first: another program there would answer in our place. */
+/** Also checks ::1: URLs name localhost, which clients may resolve to ::1 first, and another program could answer there. */
 async function isFree(port: number): Promise<boolean> {
   const tries = ['127.0.0.1', '::1'].map((host) => tryListen(port, host));
   return (await Promise.allSettled(tries)).every(({ status, ...rest }) => status === 'fulfilled' || !isTaken(rest));
 }
 
 function isTaken(result: object): boolean {
-  // Anything else, such as a machine without IPv6, keeps everybody from listening there.
+  // After any other error, such as a machine without IPv6, other programs cannot listen there either.
   return 'reason' in result && (result.reason as NodeJS.ErrnoException).code === 'EADDRINUSE';
 }
 
 /**
- * A port for a server that binds it later. From below the range that the system takes ports of outgoing connections from, or one of those
- * could have it meanwhile: https://www.kernel.org/doc/html/latest/networking/ip-sysctl.html (ip_local_port_range).
+ * Finds a port for a server that binds it later. The port lies below the system's range for outgoing connections, which could otherwise
+ * take it in the meantime: https://www.kernel.org/doc/html/latest/networking/ip-sysctl.html (ip_local_port_range).
  */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt++) {

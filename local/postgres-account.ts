@@ -1,18 +1,19 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-/** How a PostgreSQL program is started so that it does not run as root, which it refuses. */
+/** The account that runs a PostgreSQL program. PostgreSQL refuses to run as root. */
 export interface PostgresAccount {
-  /** Put before the program. */
+  /** Command and arguments to put before the program. */
   readonly prefix: readonly string[];
-  /** User of the process and of its files; left out for our own user. */
+  /** User of the process and of its files. Left out for the current user. */
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 /**
- * An ordinary user runs it as itself. Root runs it as the account `postgres` or `nobody`; where that account cannot get at the
- * programs or the folder, as in a checkout below /root, as root in a user namespace that calls root by the account's number.
- * @throws Error that says what to do.
+ * Chooses the account for PostgreSQL. An ordinary user runs it under its own account. Root runs it as `postgres` or `nobody`. When that
+ * account has no access to the programs or the folder, such as in a checkout below /root, root runs it in a user namespace that maps
+ * root to the account's id.
+ * @throws Error that names the remedy.
  */
 export function choosePostgresAccount(program: string, folder: string): PostgresAccount {
   if (process.getuid?.() !== 0) return { prefix: [] };
@@ -35,7 +36,7 @@ function findAccount(names: readonly string[]): { uid: number; gid: number } | u
     .split('\n')
     .map((line) => line.split(':'));
   for (const name of names) {
-    // initdb wants an account that exists.
+    // initdb requires an account that exists.
     const entry = accounts.find(([account]) => account === name);
     if (entry !== undefined) return { uid: Number(entry[2]), gid: Number(entry[3]) };
   }

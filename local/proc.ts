@@ -1,8 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
 /**
- * A process that cannot be mistaken for a later one with the same number: Linux hands out process numbers again, but not twice in
- * the same clock tick, and not across a boot.
+ * Identifies a process beyond its pid. Linux reuses pids, but not within the same clock tick, and the boot id differs after a reboot.
  */
 export interface ProcessIdentity {
   readonly pid: number;
@@ -18,7 +17,7 @@ interface Stat {
   readonly startTicks: number;
 }
 
-/** https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html; the name in parentheses may itself hold spaces and parentheses. */
+/** https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html; the name in parentheses may itself contain spaces and parentheses. */
 function statOf(pid: number): Stat | undefined {
   let text: string;
   try {
@@ -34,22 +33,22 @@ export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }
 
-/** The identity of a running process; undefined when there is none of that number. */
+/** Returns the identity of a running process. Undefined when the pid is unused. */
 export function identify(pid: number): ProcessIdentity | undefined {
   const stat = statOf(pid);
   return stat === undefined ? undefined : { pid, startTicks: stat.startTicks, boot: bootId() };
 }
 
-/** Whether that very process still runs. A zombie does not. */
+/** Tells whether exactly this process still runs. A zombie does not count as running. */
 export function isRunning(process: ProcessIdentity): boolean {
   const stat = statOf(process.pid);
   return stat !== undefined && stat.state !== 'Z' && stat.startTicks === process.startTicks && bootId() === process.boot;
 }
 
 /**
- * `leader` and what it has started, as far as it runs: the members of the session it opened, and, for those that opened a session of
- * their own, every later process that has inherited `marker`, a `NAME=value` which no other process has in its environment.
- * The number of a session is not handed out again while it has members.
+ * Lists the running processes of `leader`: the leader and all members of its session. A descendant may open its own session, so every
+ * later process that inherited `marker` is listed too. The marker is a `NAME=value` that only the leader and its descendants have in
+ * their environment. Linux does not reuse a session id while the session has members.
  */
 export function familyOf(leader: ProcessIdentity, marker?: string): number[] {
   if (bootId() !== leader.boot) return [];
@@ -59,7 +58,7 @@ export function familyOf(leader: ProcessIdentity, marker?: string): number[] {
     if (!Number.isInteger(pid)) continue;
     const stat = statOf(pid);
     if (stat === undefined || stat.state === 'Z' || stat.startTicks < leader.startTicks) continue;
-    // The number of the leader with another start is a stranger's, and so is its session.
+    // The leader's pid with another start time belongs to an unrelated process, and so does its session.
     if (pid === leader.pid && stat.startTicks !== leader.startTicks) return members.filter((member) => hasMarker(member, marker));
     if (stat.session === leader.pid || hasMarker(pid, marker)) members.push(pid);
   }
@@ -75,7 +74,7 @@ function hasMarker(pid: number, marker: string | undefined): boolean {
   }
 }
 
-/** Sends `signal` to one process; a process that is gone already is no error. */
+/** Sends `signal` to one process. Ignores a process that has already ended. */
 export function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
@@ -84,7 +83,7 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Ends what a process left behind, as the end of a container's first process ends the container. */
+/** Kills the remaining processes of `leader`, as the end of a container's first process ends the container. */
 export function killFamily(leader: ProcessIdentity, marker?: string): void {
   for (const pid of familyOf(leader, marker)) signalProcess(pid, 'SIGKILL');
 }

@@ -9,7 +9,7 @@ import type { Ending, ProcessRecords } from './records.ts';
 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
 
-/** What to run. The environment is exactly `env`: nothing of this process's own leaks into it. */
+/** A program to run. Its environment is exactly `env` and inherits nothing from this process. */
 export interface Program extends Ending {
   readonly command: string;
   readonly args: readonly string[];
@@ -22,24 +22,24 @@ export interface Program extends Ending {
 }
 
 export interface Exit {
-  /** As a shell reports it: 128 + n after signal n. */
+  /** Exit code as a shell reports it: 128 + n after signal n. */
   readonly code: number;
   readonly signal: NodeJS.Signals | undefined;
 }
 
-/** A longer timer would fire at once. */
+/** Longest delay of a timer, in milliseconds. Node fires a longer one at once. */
 export const longestDelayMs = 2 ** 31 - 1;
 
-/** A child process in a session of its own, recorded until it and everything it started have ended. */
+/** A child process in its own session. It stays recorded until it and all its descendants have ended. */
 export interface Child {
   readonly identity: ProcessIdentity;
   readonly exited: Promise<Exit>;
   kill(signal: NodeJS.Signals): void;
-  /** Asks with the program's stop signal, or `signal`; kills it and all it started after `graceMs`, and resolves when it is over. */
+  /** Sends the program's stop signal, or `signal`. Kills it and its descendants after `graceMs`. Resolves when all have ended. */
   stop(graceMs: number, signal?: NodeJS.Signals): Promise<Exit>;
 }
 
-/** Starts a program. @throws Error when it cannot be started at all; it says which program and why. */
+/** Starts a program. @throws Error that names the program and the cause when it cannot be started. */
 export async function startChild(program: Program, records: ProcessRecords): Promise<Child> {
   const child = spawnInto(openLog(program.logFile), program);
   const exit = new Promise<Exit>((resolve) => {
@@ -85,7 +85,7 @@ function spawnInto(output: number, program: Program): ChildProcess {
   const { uid, gid } = program;
   try {
     return spawn(program.command, [...program.args], {
-      // A session of its own: Ctrl-C in our terminal is not its business, and what it starts can be found.
+      // Its own session keeps Ctrl-C in the terminal away from it and makes its descendants findable.
       detached: true,
       stdio: ['ignore', output, output],
       env: program.env,
@@ -129,7 +129,7 @@ export interface SuperviseOptions extends Program {
   readonly name: string;
   readonly records: ProcessRecords;
   readonly log: Log;
-  /** Asked again and again after each start until it says true. Without it, a started process is ready. */
+  /** Polled after each start until it returns true. When left out, a started process counts as ready. */
   readonly ready?: (signal: AbortSignal) => Promise<boolean>;
   readonly readyTimeoutMs?: number;
   readonly stopTimeoutMs?: number;
@@ -141,14 +141,14 @@ export interface SuperviseOptions extends Program {
 
 export interface Supervised {
   readonly pid: number | undefined;
-  /** Ends the process and its restarts; resolves when nothing of it runs any more. */
+  /** Ends the process and its restarts. Resolves when the process and its descendants have ended. */
   stop(): Promise<void>;
 }
 
 /**
- * Keeps a process running until it is stopped: when it ends by itself it is started again, with growing pauses. Resolves when the
+ * Keeps a process running until it is stopped. A process that ends by itself is restarted after a growing delay. Resolves when the
  * process is ready for the first time.
- * @throws Error with the end of its log when it ends, or is not ready in time, before it was ready once.
+ * @throws Error with the end of its log when it ends or times out before it was ready once.
  */
 export async function supervise(options: SuperviseOptions): Promise<Supervised> {
   const { name, log, records, logFile } = options;
@@ -203,7 +203,7 @@ export async function supervise(options: SuperviseOptions): Promise<Supervised> 
   };
 }
 
-/** Why the process did not get ready; undefined when it did. */
+/** Waits for readiness. Resolves with the reason when the process did not become ready, else with undefined. */
 async function untilReady(child: Child, options: SuperviseOptions): Promise<string | undefined> {
   const { ready, readyTimeoutMs = 60_000 } = options;
   if (ready === undefined) return undefined;

@@ -4,19 +4,19 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { writePrivate } from './files.ts';
 import { familyOf, isRunning, killFamily, type ProcessIdentity, signalProcess } from './proc.ts';
 
-/** How a process is ended, and how what it started is found. */
+/** How to stop a process and find its descendants. */
 export interface Ending {
-  /** What asks it to end; SIGTERM when left out. */
+  /** Signal that asks it to end. SIGTERM when left out. */
   readonly stopSignal?: NodeJS.Signals | undefined;
-  /** A `NAME=value` that only it and what it starts have in their environment. */
+  /** A `NAME=value` that only the process and its descendants have in their environment. */
   readonly marker?: string | undefined;
 }
 
 type Recorded = ProcessIdentity & Ending;
 
 /**
- * The processes a run has started, one small file each. A run that is killed cannot end its children; the next one finds them here
- * and ends them, and nothing else: number, start time and boot must match.
+ * Records the processes that a run has started, one small file each. A killed run cannot end its children, so the next run finds them
+ * here and ends them. It ends only processes whose pid, start time and boot id match.
  */
 export class ProcessRecords {
   readonly #folder: string;
@@ -35,7 +35,7 @@ export class ProcessRecords {
     rmSync(this.#file(process.pid), { force: true });
   }
 
-  /** Ends what an earlier run left: asks first, and kills after `graceMs`. Resolves with how many processes there were. */
+  /** Ends the processes of an earlier run: stop signal first, SIGKILL after `graceMs`. Resolves with their number. */
   async endOrphans(graceMs = 5_000): Promise<number> {
     const leaders = this.#read();
     const orphans = leaders.filter((leader) => familyOf(leader, leader.marker).length > 0);
@@ -55,7 +55,7 @@ export class ProcessRecords {
         try {
           return [JSON.parse(readFileSync(join(this.#folder, name), 'utf8')) as Recorded];
         } catch {
-          // A file cut short by a crash names nobody.
+          // A file that a crash cut short identifies no process.
           rmSync(join(this.#folder, name), { force: true });
           return [];
         }

@@ -18,18 +18,18 @@ export interface Deployment extends KubeObject {
   };
 }
 
-/** The addresses of a run, which pods learn when they start. */
+/** The addresses of a run. Pods read them when they start. */
 export interface Addresses {
   readonly routerUrl: string;
   readonly issuer: string;
 }
 
-/** Whether the status is of this start: after the router's port has moved it is an earlier one's until the operator has seen that. */
+/** Tells whether the status has this start's address. After the router's port has changed, the status is stale until the operator updates it. */
 export function isAt(tenant: Tenant | undefined, routerUrl: string): boolean {
   return tenant?.status?.endpoints?.mcp.startsWith(`${routerUrl}/`) === true;
 }
 
-/** Resolves when all pods of the tenant run with these addresses. After an address has moved, pods of an earlier start serve for a while. */
+/** Resolves when all pods of the tenant run with these addresses. After an address has changed, older pods keep serving for a while. */
 export async function rolledOut(client: KubeClient, tenant: string, addresses: Addresses, signal: AbortSignal): Promise<void> {
   for (;;) {
     const { items } = await client.list<Deployment>(kinds.Deployment, { namespace: namespaceOf(tenant), signal });

@@ -23,7 +23,7 @@ export interface RouterOptions {
 export interface Router {
   readonly port: number;
   readonly url: string;
-  /** Class of the Ingresses it serves. */
+  /** Class of the Ingresses that the router serves. */
   readonly ingressClass: string;
   stop(): Promise<void>;
 }
@@ -31,8 +31,8 @@ export interface Router {
 const attempts = 3;
 
 /**
- * An ingress controller for local pods: serves the Ingresses of class `tenantry-local`, or of none, over plain HTTP.
- * Paths arrive at the pod as they came. Resolves when it listens and knows all routes.
+ * Starts an ingress controller for local pods. It serves Ingresses of class `tenantry-local`, or without a class, over plain HTTP.
+ * Pods receive paths unchanged. Resolves when it listens and knows all routes.
  * @throws Error when the port is taken.
  */
 export async function startRouter(options: RouterOptions): Promise<Router> {
@@ -72,7 +72,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
 
   const agent = new Agent({ keepAlive: true, maxFreeSockets: 16 });
   const turns = new Map<string, number>();
-  /** Ready pods of a backend, each time beginning with the next one. */
+  /** Ready pods of a backend, round-robin: each call begins with the next one. */
   const inTurn = (backend: Backend): Endpoint[] => {
     const key = `${backend.namespace}/${backend.service}`;
     const endpoints = endpointsOf(backend, services.get(key), podsOf.get(backend.namespace)?.values() ?? []);
@@ -114,7 +114,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
       response.destroy();
     });
   });
-  // Uploads and streams may take as long as they like.
+  // Uploads and streams have no time limit.
   server.requestTimeout = 0;
 
   const stop = async () => {
@@ -143,7 +143,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   return { port, url: `http://localhost:${port}`, ingressClass: ingressClassName, stop };
 }
 
-/** An id that a client sent is kept when it is harmless in logs. */
+/** Keeps a client's request id when it is safe to log. */
 function requestIdOf(request: IncomingMessage): string {
   const sent = request.headers['x-request-id'];
   return typeof sent === 'string' && /^[A-Za-z0-9._-]{1,128}$/.test(sent) ? sent : randomUUID();

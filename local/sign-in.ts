@@ -10,10 +10,10 @@ import {
 } from '@modelcontextprotocol/client';
 import { signInByScript } from './workos/sign-in-by-script.ts';
 
-/** Where a desktop client listens for its code; nothing has to listen there, because the redirect is read, not followed. */
+/** Redirect URI of a desktop client. No server listens there, because the redirect is read and not followed. */
 const redirectUrl = 'http://127.0.0.1:41999/callback';
 
-/** The OAuth half of an MCP client as a desktop client has it, with its memory in this process. */
+/** OAuth provider of an MCP client, like that of a desktop client. It keeps its data in this process. */
 class MemoryProvider implements OAuthClientProvider {
   readonly redirectUrl = redirectUrl;
   readonly clientMetadata: OAuthClientMetadata = {
@@ -64,8 +64,8 @@ export interface Session {
 }
 
 /**
- * Connects to an MCP endpoint as a person at a desktop client would: meets the 401, reads the metadata, registers, signs in by
- * authorization code with PKCE, and opens the session. The official client does all of it but typing the password.
+ * Connects to an MCP endpoint as a user of a desktop client does: gets the 401, reads the metadata, registers, signs in by
+ * authorization code with PKCE, and opens the session. The official client does everything except entering the password.
  */
 export async function signIn(mcpUrl: string, account: { email: string; password: string }): Promise<Session> {
   const provider = new MemoryProvider();

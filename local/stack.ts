@@ -22,7 +22,7 @@ import { startWorkos, type WorkosOptions, type WorkosStandIn } from './workos/st
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const fieldManager = 'tenantry-local';
-/** Image of the tenants' programs, as templates name it. The node agent runs it from this checkout. */
+/** Image of the tenants' programs, as templates name it. The node agent runs the programs from this checkout. */
 const tenantImage = 'tenantry/tenant';
 const systemNamespace = 'tenantry-system';
 const operatorAccount = { namespace: systemNamespace, account: 'tenantry-operator' } as const;
@@ -30,27 +30,27 @@ const operatorAccount = { namespace: systemNamespace, account: 'tenantry-operato
 export interface StackOptions {
   /** State folder: all data, certificates, ports and logs. */
   readonly dir: string;
-  /** False gives up durability for speed, for data that is thrown away. */
+  /** False trades durability for speed, for temporary data. */
   readonly fsync?: boolean;
   readonly log: Log;
   /** WorkOS environment to use; the stand-in when undefined. */
   readonly identity: Identity | undefined;
-  /** DNS servers (`address:port`) that are asked for the records of custom domains; those of the machine when left out. */
+  /** DNS servers (`address:port`) that resolve the records of custom domains. The machine's servers when left out. */
   readonly dnsServers?: readonly string[];
   /** Called when a part begins to start. */
   readonly onPart?: (part: string) => void;
-  /** Called when an address that an earlier start used is taken by another program, with the sentence for the user. */
+  /** Called with a sentence for the user when another program has taken an address of an earlier start. */
   readonly onMoved?: (notice: string) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Tenantry on this machine: everything as it ships but the container runtime, the gateway and WorkOS. */
+/** Tenantry on this machine, as it ships except for the container runtime, the gateway and WorkOS. */
 export interface Stack {
   readonly kubernetes: Kubernetes;
   readonly postgres: Postgres;
   /** The WorkOS environment in use. */
   readonly identity: Identity;
-  /** The stand-in; undefined where a real environment is used. */
+  /** The stand-in. Undefined with a real environment. */
   readonly workos: WorkosStandIn | undefined;
   /** Client with the rights of a cluster admin. */
   readonly client: KubeClient;
@@ -67,7 +67,7 @@ export interface Stack {
   stop(): Promise<void>;
 }
 
-/** What of a run scripts may want to know, in its state folder. */
+/** Path of the file that describes a run to scripts. It is in the state folder. */
 export function descriptionFile(dir: string): string {
   return join(dir, 'local.json');
 }
@@ -89,10 +89,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   };
   try {
     const folder = await claimFolder(dir);
-    // PostgreSQL and the pods run as other users: they must be able to pass through to their own folders.
+    // PostgreSQL and the pods run as other users, which must be able to traverse this folder to reach their own.
     chmodSync(dir, 0o711);
     stops.push(() => folder.release());
-    // It describes tenants that are ready: not before, not afterwards, and never those of another run.
+    // The file describes ready tenants of this run. An earlier run's file is removed now, and this run's file at the stop.
     const description = descriptionFile(dir);
     rmSync(description, { force: true });
     stops.push(() => rmSync(description, { force: true }));
@@ -178,10 +178,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           TENANTRY_DATABASE_URL: postgres.url,
           TENANTRY_INGRESS_CLASS: 'tenantry-local',
           TENANTRY_DNS_SERVERS: (options.dnsServers ?? []).join(','),
-          // The router drops a pod the moment it begins to end.
+          // The router drops a pod as soon as the pod begins to terminate.
           TENANTRY_DRAIN_SECONDS: '0',
           TENANTRY_LEASE: `${systemNamespace}/tenantry-operator`,
-          // One name for all runs: the next start takes over at once from one that was killed.
+          // The same name for all runs lets the next start take over the Lease of a killed run at once.
           POD_NAME: 'local',
         },
       }),
@@ -208,7 +208,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           TENANTRY_OPERATOR_ACCOUNT: `${operatorAccount.namespace}/${operatorAccount.account}`,
           TENANTRY_BASE_URL: routerUrl,
           TENANTRY_ADMIN_URL: `http://localhost:${ports.controlPlane}`,
-          // Tests and benchmarks call as one administrator.
+          // Tests and benchmarks make all calls as one administrator.
           TENANTRY_ADMIN_RATE_LIMIT: '1000000',
           TENANTRY_REFUSED_RATE_LIMIT: '1000000',
           TENANTRY_LEASE: `${systemNamespace}/tenantry-control-plane`,
@@ -308,7 +308,7 @@ async function standIn(options: WorkosOptions): Promise<WorkosStandIn & Stoppabl
   return Object.assign(workos, { stop: () => workos.close() });
 }
 
-/** The stand-in of a stack that was started with it. @throws where a real environment is used. */
+/** Returns the stand-in of a stack. @throws Error when the stack uses a real environment. */
 export function standing(workos: WorkosStandIn | undefined): WorkosStandIn {
   if (workos === undefined) throw new Error('this stack uses a real WorkOS environment');
   return workos;
@@ -316,7 +316,7 @@ export function standing(workos: WorkosStandIn | undefined): WorkosStandIn {
 
 type Stoppable = { stop(): Promise<void> };
 
-/** Awaits parts that start side by side. Each is noted for stopping, so that none outlives the failure of another. */
+/** Awaits parts that start in parallel. Registers each for stopping, so that none keeps running when another fails. */
 async function allOrNone<T extends readonly Promise<Stoppable | undefined>[]>(
   stops: (() => Promise<void> | void)[],
   parts: T,
@@ -330,12 +330,12 @@ async function allOrNone<T extends readonly Promise<Stoppable | undefined>[]>(
   };
 }
 
-/** Parts with a state folder, and processes, of their own. */
+/** Parts that have their own state folder and processes. */
 const parts = ['kubernetes', 'postgres', 'node'] as const;
 
 /**
- * Forgets everything an earlier start kept. The processes of one that was killed are ended first: their records go with the folder.
- * @throws Error that names the run which still uses the folder.
+ * Deletes all state of earlier starts. Ends the processes of a killed run first, because their records are deleted with the folder.
+ * @throws Error that names the run that still uses the folder.
  */
 export async function forget(dir: string): Promise<void> {
   for (const folder of [dir, ...parts.map((part) => join(dir, part))]) if (existsSync(folder)) (await claimFolder(folder)).release();

@@ -1,6 +1,9 @@
 /**
- * `npm start`: Tenantry on this machine, with two tenants made by the calls an admin makes and shown to work.
- * Options: `--workos` uses the WorkOS environment that WORKOS_API_KEY and its like name, in place of the stand-in; `--once` does the same in a folder of its own, deletes the tenants and exits; `--fresh` forgets what earlier starts kept.
+ * `npm start`: runs Tenantry on this machine, creates two tenants through the Admin API, and shows that they work.
+ * Options:
+ * `--workos` uses a real WorkOS environment in place of the stand-in; WORKOS_API_KEY and the related variables name it.
+ * `--once` runs in a temporary folder, deletes the tenants and exits.
+ * `--fresh` deletes the state of earlier starts.
  */
 import { existsSync, mkdtempSync, statfsSync } from 'node:fs';
 import { freemem, tmpdir } from 'node:os';
@@ -31,11 +34,11 @@ const done = (line: string): void => say(`${seconds()}  ✓ ${line}`);
 /** Clients whose requests come from their vendor's servers, not from this machine. */
 const cannotReachLocalhost =
   'claude.ai on the web and on phones, ChatGPT connectors: they call from their vendors’ servers and need a public URL';
-/** A shell command that works from every folder: sets the variable KEY to the API key of the first tenant. */
+/** Shell command that sets KEY to the API key of the first tenant. It works in every folder. */
 const keyFrom = (description: string): string =>
   `KEY=$(node -p 'JSON.parse(fs.readFileSync(process.argv[1])).tenants[0].apiKey' ${shellWord(description)})`;
 
-/** A real environment knows none of the stand-in's organizations, so it has tenants of its own. */
+/** State folders. A real environment has its own tenants, because the stand-in's organizations do not exist there. */
 const stateFolders = { standIn: resolve('.tenantry'), workos: resolve('.tenantry-workos') } as const;
 const readyTimeoutMs = 120_000;
 
@@ -50,7 +53,7 @@ function options(): { once: boolean; fresh: boolean; identity: Identity | undefi
   }
 }
 
-/** Says what is there, and stops here with a remedy when something is missing. */
+/** Reports the requirements that are met, and stops with a remedy when one is missing. */
 function preflight(): void {
   if (process.platform !== 'linux')
     throw new Error('the local cluster runs on Linux only; on Windows use WSL2, on a Mac a Linux machine or container');
@@ -63,7 +66,7 @@ function preflight(): void {
   );
 }
 
-/** Creates a tenant as an admin does, unless an earlier start has, and shows its conditions until it is Ready. */
+/** Creates a tenant through the Admin API, unless an earlier start has, and shows its conditions until it is Ready. */
 async function make(
   stack: Stack,
   admin: AdminApiClient,
@@ -107,7 +110,7 @@ async function make(
   return { tenant, apiKey: Buffer.from(secret.data.apiKey, 'base64').toString('utf8') };
 }
 
-/** Deletes the tenants as an admin does, and proves that nothing is left. */
+/** Deletes the tenants through the Admin API, and proves that nothing is left. */
 async function unmake(stack: Stack, admin: AdminApiClient, made: readonly TenantWithKey[], signal: AbortSignal): Promise<void> {
   for (const { tenant } of made)
     dataOf(await admin.DELETE('/admin/tenants/{name}', { params: { path: { name: tenant.metadata.name }, query: { data: 'delete' } } }));
@@ -145,7 +148,7 @@ function explain(stack: Stack, made: readonly TenantWithKey[]): void {
   say(`\nFor scripts: ${descriptionFile(stateFolders.standIn)}    Logs: ${stack.logs}`);
 }
 
-/** Shows two tenants of the stand-in's organizations. @returns what scripts may want to know, and how to take the tenants away again. */
+/** Shows two tenants of the stand-in's organizations. @returns the description for scripts, and a function that deletes the tenants. */
 async function showDemo(stack: Stack, signal: AbortSignal): Promise<Show> {
   const demo = await seed(standing(stack.workos));
   const admin = adminApiClient({ baseUrl: stack.adminUrl, token: () => demo.adminToken });
@@ -164,7 +167,7 @@ async function showDemo(stack: Stack, signal: AbortSignal): Promise<Show> {
   };
 }
 
-/** Shows what can be shown of a real environment in which nobody has signed in. */
+/** Shows the parts of a real environment that need no signed-in user. */
 async function showWorkos(stack: Stack, signal: AbortSignal): Promise<Show> {
   const made = await showWithoutSignIn(stack, done, signal);
   return {
@@ -229,7 +232,7 @@ async function main(signal: AbortSignal): Promise<number> {
   } finally {
     if (signal.aborted) say('\nStopping ...');
     await stack?.stop();
-    // The control plane's own URL, which nothing will answer at any more. The stand-in has gone with the stack.
+    // The resource is the control plane's own URL, which no longer answers. The stand-in has ended with the stack.
     if (once && identity !== undefined && stack !== undefined) await removeResource(identity, stack.adminUrl);
     if (once) await forget(dir);
   }

@@ -6,10 +6,10 @@ import { writePrivate } from './files.ts';
 const usual = { database: 'tenantry', role: 'tenantry_control_plane' } as const;
 
 /**
- * Creates the control plane's own database, and a role that owns it and nothing else, unless they are there.
+ * Creates the control plane's database, and a role that owns only this database, unless they exist.
  * @param serverUrl URL of a superuser.
- * @param passwordFile where the role's password is kept.
- * @param names of database and role, for a server that several control planes share.
+ * @param passwordFile file that keeps the role's password.
+ * @param names names of database and role, for a server that several control planes share.
  * @returns the URL for the control plane, password included: never log it.
  */
 export async function ensureStoreDatabase(

@@ -3,10 +3,10 @@ import { type DemoTenant, demoPassword } from './demo.ts';
 import { askForTools, callTool } from './mcp-requests.ts';
 import { signIn } from './sign-in.ts';
 
-/** Told what is about to be shown, then how it came out. */
+/** Called with each step of the tour and its outcome. */
 export type Tell = (step: string, outcome: string) => void;
 
-/** A tenant that was shown to work, with the token its user signed in for. */
+/** A tenant that passed the tour, and the token of its signed-in user. */
 export interface Shown {
   readonly accessToken: string;
 }
@@ -17,8 +17,8 @@ interface Step {
 }
 
 /**
- * Shows with the official MCP client that the first tenant works and the second keeps the first one's user out.
- * @throws Error that names the step which did not come out as it must.
+ * Shows with the official MCP client that the first tenant works and that the second refuses the first tenant's user.
+ * @throws Error that names the failed step.
  */
 export async function tour(first: Step, second: Step, tell: Tell): Promise<Shown[]> {
   const { mcp, metadata } = endpointsOf(first.tenant);

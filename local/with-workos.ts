@@ -8,12 +8,12 @@ import { isAt, rolledOut } from './rollout.ts';
 import { connectWithToken } from './sign-in.ts';
 import type { Stack } from './stack.ts';
 
-/** The command line by its path, which works from every folder; npx would ask a registry for it outside of this one. */
+/** Path of the command line, which works in every folder. Outside this checkout, npx would ask a registry for it. */
 const tenantry = shellWord(fileURLToPath(new URL('../cli/tenantry.mjs', import.meta.url)));
 const name = 'acme';
 const timeoutMs = 120_000;
 
-/** Told what was done, and how it came out. */
+/** Called with the outcome of each step. */
 export type Tell = (outcome: string) => void;
 
 export interface TenantWithKey {
@@ -22,8 +22,8 @@ export interface TenantWithKey {
 }
 
 /**
- * With a real WorkOS environment nobody is signed in here, and nothing is created there unasked: one tenant is made as by kubectl, without an
- * organization, and its tools are listed with its API key.
+ * Shows a tenant in a real WorkOS environment without a signed-in user. Creates one tenant without an organization, as with kubectl, and
+ * lists its tools with its API key. It creates nothing at WorkOS that was not requested.
  */
 export async function showWithoutSignIn(stack: Stack, tell: Tell, signal: AbortSignal): Promise<TenantWithKey> {
   const spec = { displayName: 'Acme', template: { name: 'toolbridge' }, deletionPolicy: 'delete' };
@@ -50,7 +50,7 @@ export async function showWithoutSignIn(stack: Stack, tell: Tell, signal: AbortS
   return { tenant, apiKey };
 }
 
-/** Deletes the tenant again, and proves that nothing of it is left here or at WorkOS. */
+/** Deletes the tenant, and proves that nothing of it is left on this machine or at WorkOS. */
 export async function removeAgain(stack: Stack, { tenant }: TenantWithKey, tell: Tell, signal: AbortSignal): Promise<void> {
   await stack.client.delete(kinds.Tenant, name, { signal });
   await untilTenant(stack.client, name, (current) => current === undefined, { timeoutMs, signal });
@@ -59,7 +59,7 @@ export async function removeAgain(stack: Stack, { tenant }: TenantWithKey, tell:
   tell(`${name} is deleted: no pod, namespace, database, role or OAuth resource is left`);
 }
 
-/** What to do next, for people. */
+/** Instructions for the next steps. */
 export function nextSteps({ adminUrl, identity }: Stack): string[] {
   return [
     'Does the environment have what Tenantry needs? The first tells, the second makes what is missing (with the same variables set):',

@@ -12,10 +12,10 @@ export interface ActionTarget {
   readonly exec: (command: readonly string[], signal: AbortSignal) => Promise<number>;
 }
 
-/** Undefined for success, else why not; never anything that the program answered. */
+/** Undefined for success, else the reason. The reason never contains the program's answer. */
 export type Failure = string | undefined;
 
-/** Performs what a probe or hook asks for, for at most `timeoutMs`. Does not reject. */
+/** Performs the action of a probe or hook within `timeoutMs`. Does not reject. */
 export async function perform(action: Action, target: ActionTarget, timeoutMs: number, signal: AbortSignal): Promise<Failure> {
   const timeout = AbortSignal.timeout(timeoutMs);
   const either = AbortSignal.any([timeout, signal]);
@@ -52,7 +52,7 @@ function get(spec: NonNullable<Action['httpGet']>, target: ActionTarget, signal:
   const headers: Record<string, string> = { host: `${host}:${port}`, accept: '*/*', connection: 'close', 'user-agent': 'kube-probe/1.34' };
   for (const { name, value } of spec.httpHeaders ?? []) headers[name.toLowerCase()] = value;
   return new Promise((resolve, reject) => {
-    // A pod's own certificate is not checked, as the kubelet does not.
+    // Like the kubelet, the agent does not verify a pod's certificate.
     const options = { host, port, path: spec.path ?? '/', headers, agent: false, signal, ...(https ? { rejectUnauthorized: false } : {}) };
     const asking = (https ? httpsRequest : httpRequest)(options, (response) => {
       response.resume();

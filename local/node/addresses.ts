@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { tryListen } from '../ports.ts';
 
-/** Addresses from 127.1.0.0 to 127.254.255.255; nobody else is likely to use them. */
+/** Addresses from 127.1.0.0 to 127.254.255.255. Other programs rarely use them. */
 const first = 0x7f_01_00_00;
 const last = 0x7f_fe_ff_ff;
 
@@ -14,21 +14,21 @@ export function parseAddress(address: string): number {
 }
 
 /**
- * Gives each pod a loopback address of its own, so that all can listen on the same ports; all of 127/8 answers on Linux. The next
- * address follows the one given last, so one that was freed stays unused for long, and clients with an old one do not meet strangers.
+ * Gives each pod its own loopback address, so that all pods can listen on the same ports. On Linux all of 127/8 is loopback. Addresses
+ * are assigned in order, so a freed address stays unused for long, and a client with an old address does not reach another pod.
  */
 export class Addresses {
   readonly #used = new Set<number>();
   #next: number;
 
-  /** Starts somewhere, because other checkouts on this machine do too. */
+  /** Starts at a random address, because other checkouts on this machine use the same range. */
   constructor(start = randomInt(first, last + 1)) {
     this.#next = start;
   }
 
   /**
-   * An address on which all `ports` are free.
-   * @throws Error that names the port which another program holds on every address.
+   * Takes an address on which all `ports` are free.
+   * @throws Error that names the port that another program uses on every address.
    */
   async take(ports: readonly number[]): Promise<string> {
     let reason = '';

@@ -19,28 +19,28 @@ import { hostIp, offerOfThisMachine, registerNode, renewLease, watchNode } from 
 import { isPending, schedule } from './scheduler.ts';
 
 const tickMs = 10_000;
-/** Longer than a program needs that ends properly, shorter than anybody wants to wait after Ctrl-C. */
+/** Grace period at shutdown, in milliseconds. Long enough for a clean exit, and short enough for a user who waits after Ctrl-C. */
 const shutdownGraceMs = 5_000;
 
 export interface NodeAgentOptions {
   readonly client: KubeClient;
-  /** State folder. With root, every folder above it must be traversable by everybody, or pods run as root. */
+  /** State folder. When root runs the agent, all users must be able to traverse every parent folder. Otherwise pods run as root. */
   readonly dir: string;
   readonly images: LocalImages;
   /** `nodeServing` of startKubernetes. */
   readonly serving: NodeServing;
   readonly log: Log;
-  /** For every container, under everything the pod says. */
+  /** Environment for every container. The pod's own variables take precedence. */
   readonly extraEnv?: Readonly<Record<string, string>>;
 }
 
 export interface NodeAgent {
-  /** Ends all processes of pods; their objects stay for the next start. */
+  /** Ends all processes of pods. The Pod objects stay for the next start. */
   stop(): Promise<void>;
 }
 
 /**
- * Makes this machine a node whose pods are local processes, and binds pods to it. See PodRunner for what a pod may ask for.
+ * Makes this machine a node that runs pods as local processes, and binds pods to it. PodRunner documents the supported features.
  * Resolves when the node is registered and every pod of an earlier run is taken over.
  */
 export async function startNodeAgent(options: NodeAgentOptions): Promise<NodeAgent> {
@@ -152,7 +152,7 @@ function isPath(word: string): boolean {
   return word.startsWith('/');
 }
 
-/** Folders of pods that were deleted while no agent ran, and what is left of the volumes of the others. */
+/** Removes the folders of pods that were deleted while no agent ran, and the leftover volumes of the other pods. */
 function removeStrangers(podsFolder: string, pods: readonly Pod[]): void {
   const known = new Set(pods.map(podFolderName));
   for (const entry of readdirSync(podsFolder)) {

@@ -1,20 +1,20 @@
 import { chownSync, existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** Who a pod's processes run as; undefined for the agent's own user. */
+/** User and group of a pod's processes. Undefined for the agent's own user. */
 export type Owner = { readonly uid: number; readonly gid: number } | undefined;
 
 export interface FileContent {
   readonly content: Buffer;
-  /** Permission bits; those of group and others are dropped, for the owner alone shall read. */
+  /** Permission bits. Those of group and others are dropped, so that only the owner can read. */
   readonly mode: number;
 }
 
 const link = '..data';
 
 /**
- * A folder whose files change all at once, in the kubelet's way: the files are links through `..data`, and an update writes a new
- * folder and renames that one link. Programs that watch mounted Secrets rely on it:
+ * A folder whose files change atomically, as with the kubelet: the files are links through `..data`, and an update writes a new folder
+ * and replaces that link. Programs that watch mounted Secrets rely on this:
  * https://pkg.go.dev/k8s.io/kubernetes/pkg/volume/util#AtomicWriter
  */
 export class AtomicFolder {
@@ -29,7 +29,7 @@ export class AtomicFolder {
     makeFolder(path, owner);
   }
 
-  /** Paths are relative to the folder. Writes nothing when nothing differs. */
+  /** Paths are relative to the folder. Unchanged files are not rewritten. */
   write(files: ReadonlyMap<string, FileContent>): boolean {
     if (this.#current !== undefined && isEqual(this.#current, files)) return false;
     const name = `..${Date.now()}.${this.#generation++}`;

@@ -11,17 +11,17 @@ import type { Container, ContainerState, ContainerStatus, Probe, RestartPolicy, 
 import { runProbe } from './prober.ts';
 import { RestartPause } from './restart-pause.ts';
 
-/** The image means nothing here, and waiting will not change that until the pod changes. */
+/** The node agent does not know the image. Retrying is useless until the pod changes. */
 export class UnknownImageError extends Error {
   override readonly name = 'UnknownImageError';
 }
 
-/** What a container needs of its pod. */
+/** The parts of a pod that a container needs. */
 export interface ContainerHost {
   readonly podIp: string;
   readonly graceMs: number;
   readonly records: ProcessRecords;
-  /** Program of a container, environment resolved. @throws MissingReferenceError, UnknownImageError */
+  /** Returns the program of a container with its resolved environment. @throws MissingReferenceError, UnknownImageError */
   readonly programOf: (container: Container) => Promise<Program>;
   /** Resolves when an object the pod refers to has changed. */
   readonly referencesChanged: (signal: AbortSignal) => Promise<void>;
@@ -29,16 +29,16 @@ export interface ContainerHost {
   readonly event: (type: 'Normal' | 'Warning', reason: string, message: string) => void;
 }
 
-/** What an earlier run of the agent knew of the container; `restartCount` counts the start to come. */
+/** State of the container from an earlier run of the agent. `restartCount` includes the upcoming start. */
 export interface ContainerHistory {
   readonly restartCount: number;
   readonly lastState: ContainerState;
 }
 
-/** Time a container gets between SIGTERM and SIGKILL even when its preStop hook has used up the grace period. */
+/** Minimum time between SIGTERM and SIGKILL, even when the preStop hook has used up the grace period. */
 const minimumStopMs = 2_000;
 
-/** Runs one container of a pod as a process, again and again as its restart policy says, and knows its status. */
+/** Runs one container of a pod as a process, restarts it by its restart policy, and tracks its status. */
 export class ContainerRunner {
   readonly spec: Container;
   readonly #host: ContainerHost;
@@ -64,7 +64,7 @@ export class ContainerRunner {
     this.#lastState = history?.lastState ?? {};
   }
 
-  /** Resolves with true when it runs and its startup probe has succeeded, with false when it ended for good before. */
+  /** Resolves with true when it runs and its startup probe has succeeded, or with false when it ended for good before that. */
   get started(): Promise<boolean> {
     return this.#firstStart.promise;
   }
@@ -110,13 +110,13 @@ export class ContainerRunner {
     }
   }
 
-  /** Ends the container for good: preStop hook, SIGTERM, and SIGKILL when `graceMs` are over. */
+  /** Ends the container for good: preStop hook, SIGTERM, and SIGKILL after `graceMs`. */
   stop(graceMs: number, options: { preStop: boolean } = { preStop: true }): Promise<void> {
     this.#stopped ??= this.#stop(graceMs, options.preStop);
     return this.#stopped;
   }
 
-  /** SIGKILL at once, for a grace period that was cut short. */
+  /** Sends SIGKILL at once, when the grace period was cut short. */
   async kill(): Promise<void> {
     this.#stopping.abort();
     await this.#child?.stop(0, 'SIGKILL');
@@ -141,7 +141,7 @@ export class ContainerRunner {
     await child.stop(Math.max(Math.min(graceMs, minimumStopMs), deadline - Date.now()));
   }
 
-  /** One life of the process; undefined when it was stopped before it began. */
+  /** Runs the process once. Undefined when it was stopped before the start. */
   async #runOnce(signal: AbortSignal): Promise<Terminated | undefined> {
     const program = await this.#resolve(signal);
     if (program === undefined || signal.aborted) return undefined;
@@ -170,12 +170,12 @@ export class ContainerRunner {
     return this.#terminatedOf(exit, startedAt, child, program);
   }
 
-  /** The program, once everything it refers to exists. */
+  /** Waits until all referenced objects exist, then returns the program. */
   async #resolve(signal: AbortSignal): Promise<Program | undefined> {
     for (let attempt = 0; !signal.aborted; attempt++) {
       const changed = new AbortController();
       const either = AbortSignal.any([signal, changed.signal]);
-      // Asked for before the look-up, or a change during it would be lost.
+      // Subscribes before the look-up, so that a change during the look-up is not lost.
       const change = this.#host.referencesChanged(either);
       try {
         return await this.#host.programOf(this.spec);
@@ -188,7 +188,7 @@ export class ContainerRunner {
         } else {
           this.#set({ waiting: { reason: 'CreateContainerConfigError', message } });
           this.#host.event('Warning', 'Failed', `Error: ${message}`);
-          // A missing object announces itself; anything else, such as an API server that is away, does not.
+          // The watch reports a missing object once it is created. Other errors, such as an unreachable API server, need a retry.
           const retryMs = error instanceof MissingReferenceError ? 60_000 : backoffMs({ firstMs: 500, maxMs: 30_000 }, attempt + 1);
           await Promise.race([change, delay(retryMs, undefined, { signal: either, ref: false }).catch(() => {})]);
         }
@@ -207,7 +207,7 @@ export class ContainerRunner {
       this.#host.event('Warning', 'BackOff', `Back-off restarting failed container ${this.spec.name}`);
       await delay(pauseMs, undefined, { signal }).catch(() => {});
     }
-    // A container stopped while waiting has ended the way it ended last.
+    // A container that was stopped while waiting keeps its last terminated state.
     if (signal.aborted) this.#set({ terminated });
   }
 
@@ -266,7 +266,7 @@ export class ContainerRunner {
       exec: async (command, signal) => {
         const [first, ...args] = command;
         if (this.#program === undefined || first === undefined) return 127;
-        // Without the marker, or the end of this command would end what the container has started meanwhile.
+        // Without the marker. With it, the end of this command would also end processes that the container has started.
         const program = { ...this.#program, command: first, args, logFile: '/dev/null', marker: undefined };
         const child = await startChild(program, this.#host.records);
         const onAbort = () => void child.stop(0, 'SIGKILL');
@@ -313,7 +313,7 @@ function idOf(child: Child): string {
   return `process://${child.identity.pid}-${child.identity.startTicks}`;
 }
 
-/** Keeps the log of the life before, for `kubectl logs --previous`. */
+/** Keeps the log of the previous run, for `kubectl logs --previous`. */
 function keepPrevious(logFile: string): void {
   if (existsSync(logFile)) renameSync(logFile, previousLog(logFile));
 }

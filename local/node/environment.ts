@@ -6,26 +6,26 @@ export type ObjectData = ReadonlyMap<string, Buffer>;
 
 export type DataKind = 'Secret' | 'ConfigMap';
 
-/** Reads a Secret or ConfigMap of the pod's namespace; undefined when there is none. */
+/** Reads a Secret or ConfigMap of the pod's namespace. Undefined when it does not exist. */
 export type ReadData = (kind: DataKind, name: string) => Promise<ObjectData | undefined>;
 
-/** Something a pod refers to does not exist yet. Kubernetes waits for it, and so does the agent. */
+/** An object that a pod refers to does not exist yet. Like Kubernetes, the agent waits for it. */
 export class MissingReferenceError extends Error {
   override readonly name = 'MissingReferenceError';
 }
 
-/** What the downward API says beyond the object itself. */
+/** Values of the downward API that are not in the Pod object. */
 export interface PodFacts {
   readonly pod: Pod;
   readonly podIp: string;
   readonly hostIp: string;
   readonly nodeName: string;
-  /** Stands in for limits that are not set. */
+  /** Replaces limits that are not set. */
   readonly capacity: Readonly<Record<string, string>>;
 }
 
 /**
- * Environment of a container as the pod says it, in order, with `$(VAR)` expanded: https://kubernetes.io/docs/tasks/inject-data-application/
+ * Returns the environment of a container in the pod's order, with `$(VAR)` expanded: https://kubernetes.io/docs/tasks/inject-data-application/
  * @throws MissingReferenceError
  */
 export async function environmentOf(container: Container, facts: PodFacts, read: ReadData): Promise<Record<string, string>> {
@@ -64,7 +64,7 @@ export function missing(kind: DataKind, name: string, key?: string): MissingRefe
   return new MissingReferenceError(key === undefined ? `${what} "${name}" not found` : `couldn't find key ${key} in ${what} "${name}"`);
 }
 
-/** `$(NAME)` becomes the variable's value, `$$` becomes `$`, an unknown name stays as it is. */
+/** Replaces `$(NAME)` by the variable's value and `$$` by `$`. An unknown name stays unchanged. */
 export function expand(text: string, env: Readonly<Record<string, string>>): string {
   return text.replace(/\$\$|\$\(([^)]*)\)/g, (whole, name: string | undefined) => {
     if (name === undefined) return '$';
@@ -72,7 +72,7 @@ export function expand(text: string, env: Readonly<Record<string, string>>): str
   });
 }
 
-/** A field of the downward API. @throws Error for a path that Kubernetes does not offer either. */
+/** Returns a field of the downward API. @throws Error for a path that Kubernetes does not support. */
 export function fieldOf(facts: PodFacts, path: string): string {
   const { metadata, spec } = facts.pod;
   const entry = /^metadata\.(labels|annotations)\['([^']*)'\]$/.exec(path);
@@ -110,7 +110,7 @@ function formatMap(map: Readonly<Record<string, string>> | undefined): string {
     .join('\n');
 }
 
-/** A limit or request, rounded up in units of the divisor; the node's capacity where no limit is set, as on a real node. */
+/** Returns a limit or request, rounded up in units of the divisor. Without a limit it is the node's capacity, as on a real node. */
 export function resourceOf(
   facts: PodFacts,
   container: Container,

@@ -5,11 +5,11 @@ import { kinds } from '../../kube/resources.ts';
 import type { Log } from '../process.ts';
 import type { Pod } from './pod.ts';
 
-/** The same event of a pod is written again only after this long, so that a pod in trouble does not flood the API server. */
+/** Minimum interval between two equal events of a pod, in milliseconds. It keeps a failing pod from flooding the API server. */
 const quietMs = 60_000;
 const remembered = 2_000;
 
-/** Events of pods, as `kubectl describe pod` shows them. Nothing waits for them, and one that cannot be written is dropped. */
+/** Writes the events of pods that `kubectl describe pod` shows. Callers do not wait for them, and a failed write is dropped. */
 export class PodEvents {
   readonly #client: KubeClient;
   readonly #nodeName: string;

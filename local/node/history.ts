@@ -2,8 +2,8 @@ import type { ContainerHistory } from './container.ts';
 import type { ContainerState, ContainerStatus, Pod } from './pod.ts';
 
 /**
- * What the API server remembers of a container from an earlier run of the agent. Its process was ended with that run, so the start to
- * come is a restart. Undefined when it never ran.
+ * Returns a container's state from an earlier run of the agent, read from the pod's status. The process ended with that run, so the
+ * upcoming start is a restart. Undefined when the container never ran.
  */
 export function historyOf(pod: Pod, container: string, now: string): ContainerHistory | undefined {
   const before = statusOf(pod, container);
@@ -12,8 +12,8 @@ export function historyOf(pod: Pod, container: string, now: string): ContainerHi
 }
 
 /**
- * Statuses of a pod that may not run again: its restart policy is Never, and a container of it ran when the agent stopped. Undefined
- * for every other pod.
+ * Returns the statuses of a pod that must not run again: its restart policy is Never, and one of its containers ran when the agent
+ * stopped. Undefined for every other pod.
  */
 export function lostStatuses(pod: Pod, now: string): ContainerStatus[] | undefined {
   if (pod.spec.restartPolicy !== 'Never') return undefined;

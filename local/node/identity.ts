@@ -3,18 +3,18 @@ import type { Log } from '../process.ts';
 import { parseAddress } from './addresses.ts';
 import type { Owner } from './atomic-folder.ts';
 
-/** Gives the user a pod's processes run as, by the pod's address. */
+/** Returns the user of a pod's processes, by the pod's address. */
 export type OwnerOf = (podIp: string) => Owner;
 
-/** Far above the users of any machine; with 24 bits of address it stays below 2^31. */
+/** First uid of pods, far above the users of a machine. With 24 address bits added it stays below 2^31. */
 const firstUid = 0x2000_0000;
-/** For a user namespace that has only 65,536 users: then all pods share one. */
+/** Shared uid of all pods in a user namespace that has only 65,536 users. */
 const sharedUid = 65_532;
 
 /**
- * An ordinary user's pods run as that user. Run as root, each pod gets an unprivileged user of its own that no account has, so that
- * tenants can read neither each other's files nor each other's environment: runAsUser is mapped, as in a user namespace.
- * Where such a user could not read the programs, pods run as root, and one log line says so.
+ * Chooses the users of pods. An ordinary user's pods run as that user. Under root, each pod gets its own unprivileged uid without an
+ * account, so that tenants cannot read each other's files or environment. runAsUser is mapped to it, as in a user namespace.
+ * When such a user could not read the programs, pods run as root, and a log line reports it.
  */
 export function chooseOwner(options: { readable: readonly string[]; traversable: string; log: Log }): OwnerOf {
   if (process.getuid?.() !== 0) return () => undefined;
@@ -40,7 +40,7 @@ const check =
   'for (const [path, mode] of [[folder, constants.X_OK], ...files.map((file) => [file, constants.R_OK])])' +
   ' try { accessSync(path, mode) } catch { console.log(path); process.exit(1) }';
 
-/** The first path that the user cannot get at; undefined when it can get at all of them. */
+/** Returns the first path that the user cannot access. Undefined when all are accessible. */
 function inaccessible(uid: number, files: readonly string[], folder: string): string | undefined {
   const result = spawnSync(process.execPath, ['-e', check, folder, ...files], { uid, gid: uid, env: {}, cwd: '/', encoding: 'utf8' });
   if (result.status === 0) return undefined;

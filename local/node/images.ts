@@ -1,8 +1,8 @@
 import type { Container } from './pod.ts';
 
-/** What an image means on a node that has no containers. */
+/** The local program that replaces an image on a node without containers. */
 export interface LocalImage {
-  /** Program and first arguments, as an image's ENTRYPOINT; paths of this machine. */
+  /** Program and first arguments, like an image's ENTRYPOINT. Paths are those of this machine. */
   readonly entrypoint: readonly string[];
   readonly workingDir?: string;
   readonly env?: Readonly<Record<string, string>>;
@@ -10,20 +10,20 @@ export interface LocalImage {
   readonly compiled?: string;
 }
 
-/** By image reference without tag and digest. */
+/** Local programs by image reference without tag and digest. */
 export type LocalImages = Readonly<Record<string, LocalImage>>;
 
 /** Repository of an image reference: `ghcr.io/acme/api:1.2@sha256:…` is `ghcr.io/acme/api`. */
 export function repositoryOf(reference: string): string {
   const untagged = reference.split('@')[0] ?? '';
   const colon = untagged.lastIndexOf(':');
-  // A colon before a slash is a registry's port.
+  // A colon before a slash belongs to the registry's port.
   return colon > untagged.lastIndexOf('/') ? untagged.slice(0, colon) : untagged;
 }
 
 /**
- * What to run for a container. A container with a `command` runs that command from this machine whatever its image: this is how
- * people bring their own API to the local cluster. Undefined when there is neither.
+ * Returns the program of a container. A container with a `command` runs that command on this machine and ignores its image. Users bring
+ * their own API to the local cluster this way. Undefined without a command and a known image.
  */
 export function entryOf(container: Container, images: LocalImages): LocalImage | undefined {
   const name = repositoryOf(container.image);

@@ -14,9 +14,9 @@ export interface ContainerLog {
 export type FindLog = (namespace: string, pod: string, container: string) => ContainerLog | undefined;
 
 /**
- * The part of a kubelet's server that `kubectl logs` needs: `GET /containerLogs/<namespace>/<pod>/<container>` with follow, tailLines,
- * limitBytes and previous. Lines carry no times of their own, so sinceTime and timestamps have no effect.
- * Only the API server's own client certificate is let in, which has checked who asks.
+ * Serves the part of the kubelet's API that `kubectl logs` needs: `GET /containerLogs/<namespace>/<pod>/<container>` with follow,
+ * tailLines, limitBytes and previous. Log lines have no timestamps, so sinceTime and timestamps have no effect.
+ * Accepts only the API server's client certificate. The API server has already authorized the request.
  */
 export async function startLogServer(serving: NodeServing, find: FindLog): Promise<{ port: number; stop(): Promise<void> }> {
   const server = createServer(
@@ -37,7 +37,7 @@ export async function startLogServer(serving: NodeServing, find: FindLog): Promi
       try {
         serve(request, response, find);
       } catch (error) {
-        // A malformed path, or a log that was removed in this moment.
+        // A malformed path, or a log that was just removed.
         if (response.headersSent) response.destroy();
         else refuse(response, 400, error instanceof Error ? error.message : 'cannot be served');
       }
@@ -95,7 +95,7 @@ function serve(request: IncomingMessage, response: ServerResponse, find: FindLog
   }
 }
 
-/** Sends what is there and what comes, until the container ends or the reader leaves. */
+/** Sends existing and new output until the container ends or the reader disconnects. */
 function follow(file: string, begin: number, log: ContainerLog, response: ServerResponse): void {
   let position = begin;
   let reading = false;
@@ -106,7 +106,7 @@ function follow(file: string, begin: number, log: ContainerLog, response: Server
       return;
     }
     const size = sizeOf(file);
-    // Shortened: go on with what was kept.
+    // The log was shortened. Continue with the kept part.
     if (size < position) position = 0;
     if (size > position) {
       reading = true;
@@ -125,7 +125,7 @@ function follow(file: string, begin: number, log: ContainerLog, response: Server
   };
   const watcher = watch(file, read);
   watcher.on('error', () => response.destroy());
-  // The end of a process does not touch its log.
+  // The end of a process does not change its log, so the state is polled.
   const checking = setInterval(read, 1_000);
   response.once('close', () => {
     watcher.close();

@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs';
 import { join, normalize } from 'node:path';
 import type { Container } from './pod.ts';
 
-/** A mount of a container and the folder or file of this machine that stands for it. */
+/** A mount of a container, and the local folder or file that replaces it. */
 export interface Mount {
   readonly mountPath: string;
   readonly target: string;
 }
 
-/** The mounts of a container, longest path first. `folderOf` gives the folder of a volume. */
+/** Returns the mounts of a container, longest path first. `folderOf` returns the folder of a volume. */
 export function mountsOf(container: Container, folderOf: (volume: string) => string): Mount[] {
   return (container.volumeMounts ?? [])
     .map((mount) => ({
@@ -19,20 +19,20 @@ export function mountsOf(container: Container, folderOf: (volume: string) => str
 }
 
 /**
- * A process has no mounts of its own, so values that start with a mount path are rewritten to the real folder: a container with a
- * volume on /etc/app gets CONFIG=/etc/app/x.json as CONFIG=<state folder>/…/x.json, and an argument --config=/etc/app/x.json
- * likewise. A path that the program has built in is out of reach.
+ * Rewrites a value that starts with a mount path to the real folder, because a local process has no mounts. With a volume on /etc/app,
+ * CONFIG=/etc/app/x.json becomes CONFIG=<state folder>/…/x.json, and the argument --config=/etc/app/x.json is rewritten likewise. Paths
+ * that are built into the program cannot be rewritten.
  */
 export function rewriteValue(value: string, mounts: readonly Mount[]): string {
   for (const { mountPath, target } of mounts) {
     if (value === mountPath) return target;
-    // A file of this machine below the same path, such as a checkout in /tmp, is meant itself.
+    // An existing local file below the same path, such as a checkout in /tmp, is kept.
     if (value.startsWith(`${mountPath}/`) && !existsSync(value)) return join(target, value.slice(mountPath.length));
   }
   return value;
 }
 
-/** An argument may carry its path behind an option's name. */
+/** Rewrites an argument. Its path may follow an option's name. */
 export function rewriteArgument(argument: string, mounts: readonly Mount[]): string {
   const option = /^(--?[A-Za-z][-A-Za-z0-9_.]*=)(\/.*)$/s.exec(argument);
   return option?.[1] !== undefined && option[2] !== undefined

@@ -3,7 +3,7 @@ import { longestDelayMs } from '../process.ts';
 import { type ContainerHistory, type ContainerHost, ContainerRunner } from './container.ts';
 import { type Container, type ContainerStatus, isSidecar, type PodSpec, type RestartPolicy } from './pod.ts';
 
-/** How a pod came to its end. */
+/** Result of a finished pod. */
 export interface Outcome {
   readonly phase: 'Succeeded' | 'Failed';
   readonly reason?: string;
@@ -11,8 +11,8 @@ export interface Outcome {
 }
 
 /**
- * Runs the containers of a pod in Kubernetes' order: init containers one after the other, sidecars among them staying, then all main
- * containers; and ends them in the opposite one.
+ * Runs the containers of a pod in Kubernetes' order: first the init containers one by one, then all main containers. Sidecars among the
+ * init containers keep running. The containers are ended in reverse order.
  */
 export class PodContainers {
   readonly #spec: PodSpec;
@@ -30,12 +30,12 @@ export class PodContainers {
     this.#historyOf = historyOf;
   }
 
-  /** Every init container has succeeded and every sidecar has started. */
+  /** True when every init container has succeeded and every sidecar has started. */
   get initialized(): boolean {
     return this.#initialized;
   }
 
-  /** Status of a container; undefined while it is not its turn yet. */
+  /** Status of a container. Undefined before its turn. */
   statusOf(container: string): ContainerStatus | undefined {
     return this.#runners.get(container)?.status;
   }
@@ -44,20 +44,20 @@ export class PodContainers {
     return this.#runners.get(container)?.isRunning ?? false;
   }
 
-  /** Resolves with the outcome when the pod has come to its end by itself; with undefined when it was ended. */
+  /** Resolves with the outcome when the pod finished by itself, or with undefined when it was ended. */
   run(): Promise<Outcome | undefined> {
     const running = this.#run();
     this.#running = running.catch(() => {});
     return running;
   }
 
-  /** Ends what runs, main containers first, then sidecars in reverse order, all within one grace period. */
+  /** Ends the running containers within one grace period: main containers first, then sidecars in reverse order. */
   end(graceMs: number, preStop: boolean): Promise<void> {
     this.#ended ??= this.#end(graceMs, preStop);
     return this.#ended;
   }
 
-  /** Kills what still runs after `graceMs`: for a grace period that was cut short. */
+  /** Kills the remaining containers after `graceMs`, when the grace period was cut short. */
   async hasten(graceMs: number): Promise<void> {
     const over = new AbortController();
     void this.end(graceMs, false).then(() => over.abort());
@@ -66,7 +66,7 @@ export class PodContainers {
     await this.#ended;
   }
 
-  /** The outcome by exit codes; a container that never ran has not succeeded. */
+  /** Outcome by exit codes. A container that never ran counts as failed. */
   get outcome(): Outcome {
     const succeeded = this.#spec.containers.every(({ name }) => this.statusOf(name)?.state.terminated?.exitCode === 0);
     return { phase: succeeded ? 'Succeeded' : 'Failed' };

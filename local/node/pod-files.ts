@@ -6,7 +6,7 @@ import type { Owner } from './atomic-folder.ts';
 import type { DataKind, PodFacts } from './environment.ts';
 import { PodVolumes, type VolumeSources } from './volumes.ts';
 
-/** The folder of one pod: logs, temporary folders, and volumes that follow what they show. */
+/** The folder of one pod: logs, temporary folders, and volumes that follow their sources. */
 export class PodFiles {
   readonly #folder: string;
   readonly #log: Log;
@@ -31,31 +31,31 @@ export class PodFiles {
     return join(this.#folder, 'volumes', name);
   }
 
-  /** Makes the volumes; may be called again after it failed. @throws MissingReferenceError, KubeError, or Error for an impossible volume. */
+  /** Creates the volumes. May be called again after a failure. @throws MissingReferenceError, KubeError, or Error for an impossible volume. */
   async prepare(facts: PodFacts, owner: Owner, sources: VolumeSources): Promise<void> {
     if (this.#volumes === undefined) {
       mkdirSync(this.#folder, { recursive: true, mode: 0o711 });
-      // An earlier run may have left them; its logs are kept.
+      // Removes leftovers of an earlier run, but keeps its logs.
       for (const part of ['volumes', 'tmp']) rmSync(join(this.#folder, part), { recursive: true, force: true });
       this.#volumes = new PodVolumes({ facts, folder: join(this.#folder, 'volumes'), owner, sources });
     }
     await this.#volumes.prepare();
   }
 
-  /** An object has changed: what shows it is written again, at the next tick if not now. */
+  /** Rewrites the volumes that show the changed object. After a failure, the next tick retries. */
   referenceChanged(kind: DataKind, name: string): void {
     if (this.#volumes === undefined) return;
     this.#pending.set(`${kind}/${name}`, { kind, name });
     this.#refresh();
   }
 
-  /** Regular work: tokens that are about to expire, refreshes that failed. */
+  /** Periodic work: replaces tokens that are about to expire, and retries failed refreshes. */
   tick(): void {
     this.#refresh();
     this.#onVolumes((volumes) => volumes.refreshTokens());
   }
 
-  /** Secrets stay no longer on disk than a program may read them. */
+  /** Removes the volumes, so that Secrets stay on disk only while a program needs them. */
   dropVolumes(): void {
     this.#volumes?.remove();
     this.#volumes = undefined;
@@ -74,14 +74,14 @@ export class PodFiles {
         try {
           await volumes.refresh(kind, name);
         } catch (error) {
-          // Deleted: what was mounted stays. Anything else: once more at the next tick.
+          // The volume of a deleted object stays. Errors of the API are retried at the next tick.
           if (error instanceof KubeError) this.#pending.set(key, { kind, name });
         }
       }
     });
   }
 
-  /** One change of the volumes at a time. */
+  /** Serializes changes of the volumes. */
   #onVolumes(work: (volumes: PodVolumes) => Promise<void>): void {
     this.#work = this.#work.then(async () => {
       if (this.#volumes === undefined) return;

@@ -18,8 +18,8 @@ import { download, enumerate, hostsOf, isPublished, probe, publishers } from './
  */
 
 /**
- * The folder of a set of programs: KUBEBUILDER_ASSETS, the cache, or the cache after downloads or, in a closed network and for what
- * nobody publishes, builds with Go. @param {Options} options @returns {Promise<string>}
+ * Returns the folder of a set of programs: KUBEBUILDER_ASSETS, or the cache. Fills the cache with downloads when needed. Programs that
+ * are not published, and all programs in a closed network, are built with Go. @param {Options} options @returns {Promise<string>}
  */
 export async function provideBinaries(options) {
   const { env, progress, set } = options;
@@ -44,7 +44,7 @@ export async function provideBinaries(options) {
 /** @param {string} folder @param {Options} options */
 async function fill(folder, options) {
   const { env, progress, set, from = publishers } = options;
-  // What an interrupted run has left; nobody else is here.
+  // Removes the files of an interrupted run. The lock keeps other processes out.
   for (const name of readdirSync(folder)) if (name.startsWith('.')) rmSync(join(folder, name), { recursive: true, force: true });
   const missing = set.names.filter((name) => !existsSync(join(folder, name)));
   if (missing.length === 0) return;
@@ -53,7 +53,7 @@ async function fill(folder, options) {
   const fetched = closed === undefined ? missing.filter(isPublished) : [];
   const built = missing.filter((name) => !fetched.includes(name));
   const whyBuild = closed === undefined ? `nobody publishes ${enumerate(built)} as files` : `they cannot be downloaded here (${closed})`;
-  // Asked before the first download, so that nobody waits for half of them in vain.
+  // Checked before the first download, so that a missing Go shows before a long wait.
   if (built.length > 0) {
     const reach = `let this machine reach ${hostsOf(built)} (a proxy is taken from HTTPS_PROXY),`;
     await checkGo(env, { names: built, set, whyBuild, remedies: built.every(isPublished) ? [reach] : [] });
@@ -83,7 +83,7 @@ async function whyClosed(names, options) {
   }
 }
 
-/** A program appears whole or not at all. @param {string} folder @param {string} name @param {(target: string) => Promise<void>} make */
+/** Puts a program in place atomically. @param {string} folder @param {string} name @param {(target: string) => Promise<void>} make */
 async function place(folder, name, make) {
   const temporary = join(folder, `.${name}.${process.pid}.new`);
   try {

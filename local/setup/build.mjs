@@ -9,11 +9,11 @@ import { Trouble } from './progress.mjs';
 /**
  * @typedef {object} Build
  * @property {string} folder in local/binaries
- * @property {string} module the program's package; for files, the module
+ * @property {string} module package of the program, or module of the files
  * @property {string} flags for the linker
- * @property {string} duration of a first build, from 4 free cores to 2 busy ones
- * @property {{of: readonly string[], except?: readonly string[]}} [files] instead of building, what is in these folders of the module
- * @property {{what: string, minor: number}} [needs] a Go later than the one for Kubernetes, as its go.mod says
+ * @property {string} duration of a first build, as a range: on 4 free cores, and on 2 busy cores
+ * @property {{of: readonly string[], except?: readonly string[]}} [files] folders of the module to copy instead of building
+ * @property {{what: string, minor: number}} [needs] a later Go than Kubernetes requires, according to its go.mod
  */
 
 const forKubernetes = { what: `Kubernetes ${kubernetesVersion}`, minor: 24 };
@@ -28,7 +28,7 @@ const builds = {
   'kube-scheduler': kubernetes('kube-scheduler', '10 s'),
   'kube-proxy': kubernetes('kube-proxy', '20 s'),
   pause: { folder: 'pause', module: '.', flags: `-s -w ${set('main.version', pauseVersion)}`, duration: '1 s' },
-  // Traefik's module pins the version that it is made for.
+  // Traefik's module pins the Gateway API version that it supports.
   'gateway-api': files('traefik', 'sigs.k8s.io/gateway-api', { of: ['config/crd/standard'] }),
   helm: {
     folder: 'helm',
@@ -38,7 +38,7 @@ const builds = {
       set('helm.sh/helm/v3/internal/version.version', helmVersion),
       set('helm.sh/helm/v3/internal/version.metadata', ''),
       set('helm.sh/helm/v3/internal/version.gitTreeState', 'clean'),
-      // The Kubernetes that `helm template` and `helm lint` take for granted: as in its releases, that of its client-go.
+      // The Kubernetes version that `helm template` and `helm lint` assume. As in Helm's releases, it is the version of its client-go.
       ...['pkg/chartutil', 'pkg/lint/rules'].map((at) => set(`helm.sh/helm/v3/${at}.k8sVersionMinor`, '36')),
     ].join(' '),
     duration: '1 to 2 min',
@@ -56,7 +56,7 @@ const builds = {
   'cilium-crds': files('cilium', 'github.com/cilium/cilium', {
     of: ['pkg/k8s/apis/cilium.io/client/crds/v2', 'pkg/k8s/apis/cilium.io/client/crds/v2alpha1'],
   }),
-  // Under the name that the agent looks for in its --lib-dir.
+  // The agent looks for this name in its --lib-dir.
   bpf: files('cilium', 'github.com/cilium/cilium', { of: ['bpf'], except: ['bpf/tests', 'bpf/complexity-tests'] }),
 };
 
@@ -96,7 +96,7 @@ export function buildDurations(names) {
 }
 
 /**
- * Throws Trouble where there is no Go that can make these.
+ * Checks for a Go that can build these programs. Throws Trouble when none is found.
  * @param {NodeJS.ProcessEnv} env @param {{names: readonly string[], set: import('./locate.mjs').BinarySet, whyBuild: string, remedies: readonly string[]}} options
  */
 export async function checkGo(env, { names, set, whyBuild, remedies }) {
@@ -112,7 +112,7 @@ export async function checkGo(env, { names, set, whyBuild, remedies }) {
   }
   const match = /^go(\d+)\.(\d+)/.exec(version);
   const tooOld = match !== null && match[1] === '1' && Number(match[2]) < needs.minor;
-  // Since Go 1.21 an older Go fetches the one it needs, unless told not to.
+  // Since Go 1.21, an older Go downloads the toolchain it needs, unless GOTOOLCHAIN=local.
   const fetches = match !== null && Number(match[2]) >= 21 && env.GOTOOLCHAIN !== 'local';
   if (tooOld && !fetches) {
     throw new Trouble(
@@ -133,7 +133,7 @@ function ownFolder(set) {
 }
 
 /**
- * Makes one program from the modules that local/binaries pins.
+ * Builds one program from the modules that local/binaries pins.
  * @param {string} name @param {string} target
  * @param {{root: string, env: NodeJS.ProcessEnv, arch?: string}} options
  */
@@ -159,7 +159,7 @@ export async function buildBinary(name, target, { root, env, arch = process.arch
 }
 
 /**
- * Go's module cache is read-only; a copy need not be.
+ * Copies files of a module and makes them writable, because Go's module cache is read-only.
  * @param {string} module its folder @param {string} path in it @param {string} target @param {readonly string[]} except
  */
 function copyFiles(module, path, target, except) {
@@ -188,7 +188,7 @@ function remedyOf(output) {
 
 /**
  * @param {string[]} args @param {{cwd: string, env: NodeJS.ProcessEnv}} options
- * @returns {Promise<{code: number, stdout: string, stderr: string}>} the end of what it said
+ * @returns {Promise<{code: number, stdout: string, stderr: string}>} the ends of stdout and stderr
  */
 function run(args, options) {
   return new Promise((resolve) => {

@@ -1,5 +1,5 @@
 // @ts-check
-/** Makes the program that is started with `--import` of this file keep its compiled form for the next start. */
+/** Keeps the compiled form of a program for its next start. Load this file with `--import`. */
 import module from 'node:module';
 import { compileCache } from './locate.mjs';
 

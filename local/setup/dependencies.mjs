@@ -8,7 +8,7 @@ import { withLock } from './lock.mjs';
 import { follow, Trouble } from './progress.mjs';
 
 /**
- * Installs from the lockfile where node_modules is missing or stale.
+ * Installs from the lockfile when node_modules is missing or stale.
  * @param {{root: string, env: NodeJS.ProcessEnv, progress: import('./progress.mjs').Progress}} options
  */
 export async function provideDependencies({ root, env, progress }) {
@@ -35,7 +35,7 @@ export async function provideDependencies({ root, env, progress }) {
 }
 
 /**
- * A cache that cannot be written must not keep npm from installing.
+ * Runs `work` under the lock, or without it when the cache is not writable, so that npm can install in any case.
  * @param {string} lock @param {(pid: number, released: Promise<void>) => Promise<void>} onWait @param {() => Promise<void>} work
  */
 async function lockedOrPlain(lock, onWait, work) {
@@ -54,7 +54,7 @@ async function lockedOrPlain(lock, onWait, work) {
 
 /** @param {string} root @param {NodeJS.ProcessEnv} env @returns {Promise<{code: number, output: string}>} */
 function runNpm(root, env) {
-  // The npm that called us, or the one in PATH when the script was started by hand or by another package manager.
+  // The npm that runs this script, or the npm in PATH when it was started by hand or by another package manager.
   const [command, ...first] = env.npm_execpath?.endsWith('npm-cli.js') ? [process.execPath, env.npm_execpath] : ['npm'];
   const args = [...first, 'ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=warn'];
   return new Promise((resolve) => {
@@ -73,7 +73,7 @@ function runNpm(root, env) {
 /** @param {string} output */
 function npmTrouble(output) {
   const lines = output.split('\n').filter((line) => line.trim() !== '');
-  // npm says first what is wrong, then how it is used in general.
+  // npm prints the errors first, then general usage.
   const errors = lines.filter((line) => /^npm (error|ERR!) ./.test(line));
   const message = `npm ci failed:\n${(errors.length > 0 ? errors : lines).slice(0, 12).join('\n')}`;
   if (/EUSAGE/.test(output)) {

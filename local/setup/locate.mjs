@@ -10,25 +10,25 @@ export const helmVersion = 'v3.21.4';
 export const corednsVersion = 'v1.12.4';
 export const traefikVersion = 'v3.6.0';
 export const ciliumVersion = 'v1.15.19';
-/** The version that Traefik is made for. */
+/** The Gateway API version that Traefik supports. */
 export const gatewayApiVersion = 'v1.4.0';
-/** Our own, in local/binaries/pause. */
+/** Version of the program in local/binaries/pause. */
 export const pauseVersion = 'v1.0.0';
 
 /**
- * Programs that are provided together, in a folder of their own whose name carries their versions: a new version is a new folder.
+ * Programs that are provided together in one folder. Its name contains their versions, so a new version gets a new folder.
  * @typedef {object} BinarySet
- * @property {string} purpose what needs them
- * @property {string} versions for people
+ * @property {string} purpose feature that needs them
+ * @property {string} versions as shown to users
  * @property {string} folder
- * @property {readonly string[]} names in the order in which they are made
- * @property {string} downloads about how much, for people
- * @property {number} bytes of room that they take, with some to spare
- * @property {string} goCaches what Go takes to build all of them, for people
+ * @property {readonly string[]} names in build order
+ * @property {string} downloads approximate size, as shown to users
+ * @property {number} bytes required disk space, with a margin
+ * @property {string} goCaches disk space that Go needs to build all of them, as shown to users
  * @property {string} command that provides them
  */
 
-/** The programs of a Kubernetes control plane, and kubectl: all that `npm start` and `npm test` need. @type {BinarySet} */
+/** The programs of a Kubernetes control plane, and kubectl. `npm start` and `npm test` need only these. @type {BinarySet} */
 export const localSet = {
   purpose: 'The local cluster',
   versions: `Kubernetes ${kubernetesVersion}, etcd ${etcdVersion}`,
@@ -40,7 +40,7 @@ export const localSet = {
   command: 'node local/setup/setup.mjs',
 };
 
-/** What a node, its network and its entrance need besides, and helm; `gateway-api`, `cilium-crds` and `bpf` are folders. @type {BinarySet} */
+/** Additional programs for a node, its network and its gateway, and helm. `gateway-api`, `cilium-crds` and `bpf` are folders. @type {BinarySet} */
 export const clusterSet = {
   purpose: 'A real single node cluster',
   versions: `Kubernetes ${kubernetesVersion}, helm ${helmVersion}, CoreDNS ${corednsVersion}, Traefik ${traefikVersion}, Cilium ${ciliumVersion}`,
@@ -58,23 +58,23 @@ export const clusterSet = {
   command: 'node local/setup/setup.mjs --cluster',
 };
 
-/** As Go and the download sites call it. */
+/** Architectures by Node's names, with the names that Go and the download sites use. */
 export const architectures = { x64: 'amd64', arm64: 'arm64' };
 
-/** One cache for all checkouts of this user. @param {NodeJS.ProcessEnv} env */
+/** Returns the cache folder, which all checkouts of this user share. @param {NodeJS.ProcessEnv} env */
 export function cacheFolder(env) {
   return env.TENANTRY_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'tenantry');
 }
 
 /**
- * Where Node keeps the compiled form of the programs, which halves the CPU time of each start. Only this user may write it: Node runs what
- * it finds there. @param {NodeJS.ProcessEnv} env
+ * Returns the folder of Node's compile cache, which halves the CPU time of each start. Only this user may write to it, because Node runs
+ * the code in it. @param {NodeJS.ProcessEnv} env
  */
 export function compileCache(env) {
   return join(cacheFolder(env), 'node');
 }
 
-/** Where the programs of exactly these versions are kept. @param {NodeJS.ProcessEnv} env @param {BinarySet} set @param {string} arch */
+/** Returns the cache folder for exactly these versions of the programs. @param {NodeJS.ProcessEnv} env @param {BinarySet} set @param {string} arch */
 export function binariesFolder(env, set, arch = process.arch) {
   return join(cacheFolder(env), `${set.folder}-linux-${arch}`);
 }
@@ -92,7 +92,7 @@ export function holdsBinaries(folder, set) {
 }
 
 /**
- * The folder that holds all of a set: KUBEBUILDER_ASSETS, then the cache.
+ * Returns the folder that contains the whole set. Looks in KUBEBUILDER_ASSETS, then in the cache.
  * @param {NodeJS.ProcessEnv} env @param {BinarySet} set @returns {string | undefined}
  */
 export function locateBinaries(env, set) {

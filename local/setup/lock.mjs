@@ -3,16 +3,16 @@ import { mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, ut
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** The holder says this often that it lives, for those who cannot see its process (another container, another machine). */
+/** Heartbeat interval of the holder, in milliseconds. It serves processes of other containers or machines, which cannot see the holder's. */
 const beatMs = 5_000;
 const silentMs = 60_000;
 
 /**
- * Runs `work` while no other process runs its own under the same lock file. The lock of a process that is gone is taken over.
+ * Runs `work` under an exclusive lock file. Takes over the lock of a process that has ended.
  * @template T
  * @param {string} file
  * @param {{onWait: (holder: number, released: Promise<void>) => Promise<void> | void, now?: () => number, pollMs?: number}} options
- *   `onWait` is called once, and ends soon after the lock has been released
+ *   `onWait` is called once; its promise must resolve soon after the lock is released
  * @param {() => Promise<T>} work
  * @returns {Promise<T>}
  */
@@ -51,7 +51,7 @@ export async function withLock(file, options, work) {
     try {
       utimesSync(file, new Date(), new Date());
     } catch {
-      // Somebody took us for dead; the rename at the end still leaves whole files.
+      // Another process considered this one dead and took the lock. The final rename still leaves complete files.
     }
   }, beatMs).unref();
   const drop = () => {
@@ -69,7 +69,7 @@ export async function withLock(file, options, work) {
 
 /** @typedef {{pid: number, start: string, space: string}} Holder */
 
-/** Number, start time and the space in which that number means something. @param {number} pid @returns {Holder} */
+/** Returns the pid, the start time, and the namespace of the pid. @param {number} pid @returns {Holder} */
 function identityOf(pid) {
   const stat = readText(`/proc/${pid}/stat`) ?? '';
   return { pid, start: stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '', space: space() };
@@ -93,7 +93,7 @@ function isStale(file, holder, now) {
   }
 }
 
-/** Removes the lock of exactly this holder: another process may have replaced it meanwhile. @param {string} file @param {Holder | undefined} holder */
+/** Removes the lock only if this holder still has it, because another process may have replaced it. @param {string} file @param {Holder | undefined} holder */
 function takeAway(file, holder) {
   const aside = `${file}.${process.pid}.stale`;
   try {
@@ -106,7 +106,7 @@ function takeAway(file, holder) {
     try {
       writeFileSync(file, readText(aside) ?? '', { flag: 'wx' });
     } catch {
-      // A third process has the lock now; the one we pushed aside finishes its own work with a rename.
+      // A third process has the lock now. The displaced process finishes its work with a rename.
     }
   }
   rmSync(aside, { force: true });

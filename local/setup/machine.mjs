@@ -8,7 +8,7 @@ const elsewhere =
   '(`kind create cluster`), into which the operator and the control plane are installed like into any other cluster.';
 
 /**
- * Says at once where the local cluster cannot run.
+ * Fails early on a machine that cannot run the local cluster.
  * @param {{platform: string, arch: string, node: string, hasGlibc: boolean}} machine
  */
 export function checkMachine(machine = thisMachine()) {
@@ -33,7 +33,7 @@ export function checkMachine(machine = thisMachine()) {
 
 function thisMachine() {
   const { platform, arch } = process;
-  // Every program for glibc names this loader; it is much faster to look for than to ask process.report.
+  // Every glibc program names this loader. This check is much faster than process.report.
   const loader = arch === 'x64' ? '/lib64/ld-linux-x86-64.so.2' : '/lib/ld-linux-aarch64.so.1';
   return { platform, arch, node: process.versions.node, hasGlibc: platform !== 'linux' || existsSync(loader) };
 }

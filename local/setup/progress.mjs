@@ -1,9 +1,9 @@
 // @ts-check
 import { readFileSync, writeFileSync } from 'node:fs';
 
-/** A failure that the user can do something about. */
+/** A failure that the user can fix. */
 export class Trouble extends Error {
-  /** @param {string} message what went wrong @param {string} remedy what to do */
+  /** @param {string} message the failure @param {string} remedy the instruction for the user */
   constructor(message, remedy) {
     super(message);
     this.name = 'Trouble';
@@ -13,13 +13,13 @@ export class Trouble extends Error {
 
 /**
  * @typedef {object} Progress
- * @property {(text: string) => void} say one line
+ * @property {(text: string) => void} say prints one line
  * @property {<T>(title: string, work: (detail: (text: string) => void) => Promise<T>) => Promise<T>} step
- *   shows that `work` goes on and how long it has taken
+ *   shows that `work` is running, and for how long
  */
 
 /**
- * Lines of progress. A terminal gets one line that counts the seconds; anything else, such as a log, a line every 15 s.
+ * Prints progress. A terminal gets one line that counts the seconds. Other outputs, such as a log, get a line every 15 s.
  * @param {NodeJS.WriteStream} stream
  * @returns {Progress}
  */
@@ -52,7 +52,7 @@ export function consoleProgress(stream) {
 }
 
 /**
- * Progress that also writes its present step to a file, for processes that wait for this one.
+ * Progress that also writes its current step to a file, for processes that wait for this one.
  * @param {Progress} progress @param {string} file @returns {Progress}
  */
 export function shared(progress, file) {
@@ -60,7 +60,7 @@ export function shared(progress, file) {
     try {
       writeFileSync(file, text);
     } catch {
-      // Those who wait see the time alone.
+      // Without the file, waiting processes show only the time.
     }
   };
   return {
@@ -77,7 +77,7 @@ export function shared(progress, file) {
 }
 
 /**
- * Shows what another process has shared, until it has released its lock.
+ * Shows the progress that another process shares, until that process releases its lock.
  * @param {Progress} progress @param {string} title @param {string} file @param {Promise<void>} released
  */
 export function follow(progress, title, file, released) {
@@ -86,7 +86,7 @@ export function follow(progress, title, file, released) {
       try {
         detail(readFileSync(file, 'utf8'));
       } catch {
-        // It has not begun a step.
+        // The other process has not begun a step.
       }
     };
     look();

@@ -5,7 +5,7 @@ import { fetchFile, fetchText } from './download.mjs';
 import { architectures, corednsVersion, etcdVersion, helmVersion, kubernetesVersion, traefikVersion } from './locate.mjs';
 import { extractFile } from './tar.mjs';
 
-/** Where the publishers keep their releases; a test names others. */
+/** Download sites of the publishers. Tests use other URLs. */
 export const publishers = {
   kubernetes: 'https://dl.k8s.io',
   etcd: 'https://github.com/etcd-io/etcd/releases/download',
@@ -17,7 +17,7 @@ export const publishers = {
 /** @typedef {typeof publishers} Publishers */
 /** @typedef {{publisher: keyof Publishers, file: string, sums: string, inside?: string}} Release URLs of the file and of its SHA-256, path in the archive */
 
-/** Undefined for what nobody publishes as a file. @param {string} name @param {Publishers} from @returns {Release | undefined} */
+/** Returns the release of a program. Undefined when it is not published as a file. @param {string} name @param {Publishers} from @returns {Release | undefined} */
 function releaseOf(name, from) {
   const arch = architectures[/** @type {'x64' | 'arm64'} */ (process.arch)];
   switch (name) {
@@ -57,7 +57,7 @@ export function isPublished(name) {
   return releaseOf(name, publishers) !== undefined;
 }
 
-/** The hosts that have these programs, for people. @param {readonly string[]} names */
+/** Lists the hosts that publish these programs, as shown to users. @param {readonly string[]} names */
 export function hostsOf(names) {
   const hosts = names.flatMap((name) => releaseOf(name, publishers)?.file ?? []).map((url) => new URL(url).hostname);
   return enumerate([...new Set(hosts)]);
@@ -69,7 +69,7 @@ export function enumerate(words) {
 }
 
 /**
- * Asks each publisher of these programs for a small file. @param {readonly string[]} names
+ * Downloads a small file from each publisher of these programs. @param {readonly string[]} names
  * @param {{env: NodeJS.ProcessEnv, from: Publishers}} options @throws UnreachableError when one cannot be reached
  */
 export async function probe(names, { env, from }) {
@@ -80,7 +80,7 @@ export async function probe(names, { env, from }) {
 }
 
 /**
- * Downloads a program and checks it.
+ * Downloads a program and checks its SHA-256.
  * @param {string} name @param {string} target
  * @param {{env: NodeJS.ProcessEnv, from: Publishers, detail: (text: string) => void}} options
  */
@@ -101,7 +101,7 @@ export async function download(name, target, { env, from, detail }) {
   }
 }
 
-/** From a checksum alone, or from the line of a list as sha256sum writes it. @param {string} text @param {string} file */
+/** Reads a checksum from a file with only the checksum, or from a list in the format of sha256sum. @param {string} text @param {string} file */
 function sumOf(text, file) {
   const lines = text.split('\n').map((line) => line.trim().split(/\s+/));
   const [sum = ''] = lines.find(([, name]) => name?.replace(/^\*/, '') === file) ?? lines.find((line) => line.length === 1) ?? [];

@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * Runs before `npm start` and `npm test` in a checkout where nothing is installed yet: plain JavaScript without dependencies, on
- * Node 20 and later. Provides node_modules and the Kubernetes binaries; says nothing when both are there.
- * `--cluster` also provides what a real single node cluster takes. `--print` prints the folders, one a line.
+ * Provides node_modules and the Kubernetes binaries. Prints nothing when both are there. It runs before `npm start` and `npm test`,
+ * possibly in a checkout without installed packages, so it is plain JavaScript without dependencies, for Node 20 and later.
+ * `--cluster` also provides the programs of a real single node cluster. `--print` prints the folders, one per line.
  */
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +17,7 @@ try {
   const print = process.argv.includes('--print');
   checkMachine();
   const options = { root, env: process.env, progress: consoleProgress(process.stderr) };
-  // Loaded only where there is something to do: this runs before every start.
+  // Loaded only when needed, because this script runs before every start.
   if (!print && staleness(root) !== undefined) await (await import('./dependencies.mjs')).provideDependencies(options);
   for (const set of process.argv.includes('--cluster') ? [localSet, clusterSet] : [localSet]) {
     const folder = locateBinaries(process.env, set) ?? (await (await import('./binaries.mjs')).provideBinaries({ ...options, set }));

@@ -3,8 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 
 /**
- * Takes one file out of a .tar.gz, by the end of its path. Enough of the format for the archives of a known publisher, and nothing is
- * written but `target`. @param {string} archive @param {string} name such as `/etcd` @param {string} target
+ * Extracts one file from a .tar.gz, found by the end of its path. Supports only the part of the format that known publishers use, and
+ * writes only `target`. @param {string} archive @param {string} name such as `/etcd` @param {string} target
  */
 export function extractFile(archive, name, target) {
   const data = gunzipSync(readFileSync(archive));
