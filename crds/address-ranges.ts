@@ -14,7 +14,7 @@ export const metadataRanges: readonly string[] = [
   'fd20:ce::254/128',
 ];
 
-/** Whether the text is a range of addresses, such as 203.0.113.0/24. */
+/** Whether the text is a range of addresses in CIDR notation, such as 203.0.113.0/24. */
 export function isCidr(text: string): boolean {
   const [address = '', bits = '', ...rest] = text.split('/');
   const version = isIP(address);

@@ -50,7 +50,7 @@ export function apiKeyName(sha256: string): string {
 export interface ApiKeyRecord {
   /** Public part of the key. Logs and lists may show it. */
   readonly id: string;
-  /** Name for people. */
+  /** Name of the key for people. */
   readonly name: string;
   /** SHA-256 of the whole key, hexadecimal. */
   readonly sha256: string;

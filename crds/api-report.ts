@@ -6,7 +6,7 @@ export const apiFaultReasons = ['DocumentUnusable', 'ApiNotListening', 'ApiNotRe
 /** Longest list of names in a report. The count beside the list includes all names. */
 export const reportedNames = 10;
 
-/** Text from a pod: one line of at most `length` characters, without control characters or marks that reorder text. */
+/** Text from a pod: one line of at most `length` characters. Control characters and marks that reorder text are refused. */
 const line = (length: number) =>
   z
     .string()

@@ -340,7 +340,7 @@ export function conditionOfStall(reason: string): ConditionType | undefined {
   return stalls.get(reason)?.type;
 }
 
-/** The reasons `type` may carry. */
+/** The possible reasons of the condition `type`. */
 export function reasonsOf(type: ConditionType): string[] {
   const own = Object.keys(definitions[type].reasons);
   return type === 'Stalled' ? [...new Set([...own, ...stalls.keys()])] : own;

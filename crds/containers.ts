@@ -55,7 +55,7 @@ function variableFaults({ tenantEnv = [] }: ContainerBounds, env: unknown, at: s
   });
 }
 
-/** Amounts above the template's bounds, and requests above limits. Kubernetes would refuse the pods of the latter. */
+/** Amounts above the template's bounds, and requests above limits. With a request above its limit, Kubernetes would refuse the pods. */
 function resourceFaults({ resources: ofTemplate, maxResources }: ContainerBounds, chosen: unknown, at: string): Fault[] {
   const ofTenant = Object.fromEntries(entriesOf(chosen).map(([part, amounts]) => [part, Object.fromEntries(entriesOf(amounts))]));
   const max: ResourceAmounts = { ...defaultMaxResources, ...maxResources };

@@ -18,9 +18,9 @@ export const labels = {
 export const annotations = {
   /** `paused` on a Tenant: the operator writes only the pods' file of API keys, so that revoked keys stop working. */
   reconcile: `${group}/reconcile`,
-  /** A time on a Tenant. Each new value rotates its secrets once. */
+  /** A time on a Tenant. For each new value the operator rotates its secrets once. */
   rotate: `${group}/rotate`,
-  /** A time on a Tenant. Each new value looks up the DNS records of its custom domains at once. */
+  /** A time on a Tenant. For each new value the operator looks up the DNS records of its custom domains at once. */
   verifyDomains: `${group}/verify-domains`,
   /** The choice for a Tenant's data and the time of the choice. It overrides the policy of the spec for the deletion that follows. */
   dataOnDeletion: `${group}/data-on-deletion`,
@@ -29,9 +29,9 @@ export const annotations = {
 } as const;
 
 export const finalizers = {
-  /** Held by the operator until namespace and database are gone. */
+  /** Finalizer that the operator removes once the namespace and the database are gone. */
   operator: `${group}/operator`,
-  /** Held by the control plane until the OAuth resources are removed. */
+  /** Finalizer that the control plane removes once the OAuth resources are removed. */
   authorization: `${group}/authorization`,
 } as const;
 
@@ -99,7 +99,7 @@ export interface Addressing {
   readonly mode: 'path' | 'host';
 }
 
-/** Public URLs of a tenant. */
+/** Public URLs of a tenant, in path or host mode. */
 export function endpointsOf(tenant: string, { baseUrl, mode }: Addressing, publishApi: boolean): Endpoints {
   const base = new URL(baseUrl);
   const root =

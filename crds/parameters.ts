@@ -33,7 +33,7 @@ const maxBytes = 64 * 1024;
 const maxFaults = 20;
 /**
  * Time limit of a check, in milliseconds. A check takes well under a millisecond. Only a schema that refers to itself in several places can
- * reach one of these limits.
+ * reach the limit.
  */
 const deadlineMs = 1_000;
 
@@ -63,7 +63,7 @@ function compileSchema(schema: Readonly<Record<string, unknown>>): CompiledSchem
   ajv.addFormat('url', (text) => /^(?:https?|ftp):/i.test(text) && URL.canParse(text));
   try {
     const validate = ajv.compile({ type: 'object', additionalProperties: false, ...schema });
-    // The checks of an asynchronous schema end after the result is needed.
+    // An asynchronous schema would give its result too late.
     return '$async' in validate ? { faults: [{ pointer: '/$async', message: 'is not a keyword of JSON Schema' }] } : { validate };
   } catch (error) {
     return { faults: [{ pointer: '', message: `is not a usable JSON Schema: ${(error as Error).message.slice(0, 300)}` }] };

@@ -1,6 +1,6 @@
 import { RE2JS } from 're2js';
 
-/** Longest pattern, in characters. */
+/** Longest source of a pattern, in characters. */
 const maxLength = 1_000;
 /** Largest compiled pattern, in instructions. Matching takes at most that many steps for each character of a text. */
 const maxInstructions = 2_500;

@@ -38,7 +38,7 @@ metrics.watchAudit(audit);
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(new Error(signal)));
 
-/** Another replica may start to lead at any moment, so running work is neither finished nor cleaned up. */
+/** Ends at once. Another replica may start to lead at any moment, so running work is neither finished nor cleaned up. */
 function endAtOnce(): never {
   log.fatal('another replica leads, or the lease could not be renewed: ending at once');
   process.exit(1);

@@ -57,7 +57,7 @@ const address = z
   })
   .refine(({ port }) => port >= 1 && port <= 65535, 'must have a port from 1 to 65535');
 
-/** Addresses with ports, separated by commas; node:dns takes no names. */
+/** Addresses with ports, separated by commas. Names are refused, because node:dns does not accept them. */
 const dnsServers = z
   .string()
   .default('')
@@ -76,7 +76,7 @@ function isDnsServer(text: string): boolean {
 
 /** Settings for reaching the tenants' public URLs from inside the cluster. */
 export const verifySettings = {
-  /** `host:port` that the verification dials in place of the public host's own address. */
+  /** `host:port` to which the verification connects instead of the public host's own address. */
   TENANTRY_VERIFY_ADDRESS: address.optional(),
   /** PEM file of additional authorities that the verification trusts. */
   TENANTRY_VERIFY_CA_FILE: z.string().optional(),
@@ -145,11 +145,11 @@ const environment = z.object({
   TENANTRY_LEASE: leaseReference.optional(),
   /** Name of this replica in the Lease. */
   POD_NAME: z.string().min(1).default(hostname()),
-  /** Folder of StackTemplates (YAML) that are applied when this replica begins to lead. */
+  /** Folder of StackTemplates (YAML). They are applied when this replica starts to lead. */
   TENANTRY_TEMPLATES_DIR: z.string().optional(),
   TENANTRY_WORKERS: z.coerce.number().int().min(1).max(100).default(10),
   HOST: z.string().default('0.0.0.0'),
-  /** Port of health and metrics. */
+  /** Port of the health checks and the metrics. */
   PORT: z.coerce.number().int().min(0).max(65535).default(8080),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });

@@ -67,7 +67,7 @@ async function remove(uid: string): Promise<void> {
   tell('deleted, nothing left');
 }
 
-/** One line for each condition that changed. */
+/** Prints one line for each condition that has changed. */
 function tellChanges(tenant: Tenant | undefined, previous: Tenant | undefined): void {
   for (const { type, status, reason } of tenant?.status?.conditions ?? []) {
     const before = previous?.status?.conditions?.find((condition) => condition.type === type);

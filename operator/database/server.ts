@@ -75,7 +75,7 @@ export class DatabaseServer {
     });
   }
 
-  /** Keeps the data and locks all logins. */
+  /** Keeps the data and locks all logins of the tenant. */
   async retain(names: Names, signal: AbortSignal): Promise<void> {
     await this.#withSession(this.#deadline(signal), async (session) => {
       for (const login of loginsOf(names)) await lock(session, login);
@@ -237,7 +237,10 @@ async function endSessions(session: Session, by: 'datname' | 'pid' | 'usename', 
   await session.change(`SELECT pg_terminate_backend(pid) ${others}`, [value]);
 }
 
-/** Names of the databases in which an object depends on the role or a session locks it. The current database stands for shared objects. */
+/**
+ * Names of the databases in which an object depends on the role, or a session or prepared transaction locks it. The current database stands
+ * for shared objects.
+ */
 async function placesOf(session: Session, role: string): Promise<string[]> {
   const rows = await session.read<{ place: string }>(
     `WITH wanted AS (SELECT oid FROM pg_roles WHERE rolname = $1),
@@ -318,7 +321,7 @@ async function opens(url: string, deadline: AbortSignal): Promise<boolean> {
     return await withConnection(url, deadline, async () => true);
   } catch (error) {
     const code = String((error as { code?: unknown }).code);
-    // Too many connections. The login works, so the tenant keeps it.
+    // Too many connections. The tenant uses those that it has.
     if (code === '53300') return true;
     // 28: unknown role or wrong password; 3D000: no such database; 42501: no privilege to connect.
     if (/^(28...|3D000|42501)$/.test(code)) return false;

@@ -34,7 +34,8 @@ export function openPool(url: URL): pg.Pool {
     connectionTimeoutMillis: connectMs,
     allowExitOnIdle: true,
   });
-  // The pool replaces an idle connection that the server ended at the next query. Without a listener the error would end the process.
+  // If the server ends an idle connection, the pool opens another one at the next query. Without a listener the error would end the
+  // process.
   pool.on('error', () => {});
   return pool;
 }

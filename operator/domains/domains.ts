@@ -14,7 +14,7 @@ import { fieldManager } from '../tenant/context.ts';
 import { isInstallations } from './addressing.ts';
 import type { LookUp, Proof } from './proof.ts';
 
-/** Delays between look-ups. Most records are entered within minutes; others are never entered. */
+/** Delays between look-ups. A record is often entered within minutes. If it is not, it may never be entered. */
 const patience = { firstMs: 30_000, tries: 10, maxMs: 600_000 };
 
 export interface DomainsOptions {

@@ -4,9 +4,7 @@ import { endpointsAt } from '../domains/addressing.ts';
 import { annotated, type Blueprint, type Child, child } from './blueprint.ts';
 import { httpRouteSpec, ingressRule } from './route.ts';
 
-/**
- * Name of a custom domain's route. It is a hash, because a host name may be longer than an object's name may be in references to the route.
- */
+/** Name of a custom domain's route. It is a hash, because a host name can be too long for references to the route. */
 export function domainRouteName(domain: string): string {
   return `domain-${createHash('sha256').update(domain).digest('hex').slice(0, 10)}`;
 }

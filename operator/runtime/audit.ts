@@ -11,7 +11,7 @@ export interface OperatorAuditOptions {
   /** File with the operator's ServiceAccount token. The kubelet replaces it every few minutes, so it is read before each use. */
   readonly tokenFile: string;
   readonly log: Logger;
-  /** Milliseconds since the epoch. */
+  /** Present time, in milliseconds since the epoch. */
   readonly now: () => number;
 }
 

@@ -3,7 +3,7 @@ interface EventDefinition {
   readonly description: string;
 }
 
-/** Reasons of the Events on a Tenant. They are API: alerts match on them, so a reason is only ever added. */
+/** Reasons of the Events on a Tenant. They are API: alerts match on them, so reasons are added and never renamed. */
 export const eventReasons = {
   Ready: { type: 'Normal', description: 'The tenant became Ready.' },
   NotReady: { type: 'Normal or Warning', description: 'The tenant is no longer Ready. Normal if somebody suspended or deleted it.' },

@@ -29,7 +29,7 @@ export class EventRecorder {
     const time = now.toISOString();
     await this.#client
       .create(kinds.Event, {
-        // Events of cluster-scoped objects live in the namespace default.
+        // Events of cluster-scoped objects belong to the namespace default.
         metadata: { name: `${tenant.metadata.name}.${randomBytes(8).toString('hex')}`, namespace: 'default' },
         ...{
           involvedObject: {

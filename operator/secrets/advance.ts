@@ -29,8 +29,8 @@ export async function switchLogin(tenant: Tenant, server: DatabaseServer, store:
 }
 
 /**
- * Promotes the next keys. Resolves with whether there were any. `tell` is called before the write: if the operator ended right after the
- * write, the promotion would otherwise stay unrecorded.
+ * Replaces the present keys by the next keys. Resolves with whether there were any. Calls `tell` before the write: if the operator ended
+ * right after the write, the replacement would stay unrecorded otherwise.
  */
 export async function finish(tenant: Tenant, store: SecretStore, now: Date, tell: () => void): Promise<boolean> {
   const credentials = await store.read(secretNames.credentials);

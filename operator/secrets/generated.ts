@@ -7,7 +7,8 @@ type Wanted = NonNullable<StackTemplateSpec['secrets']>;
 
 /**
  * The secrets that a template declares. A rotation adds a new key to each, `<name>.<rotation>`, for new pods. The old key stays for the
- * pods that were made with it: if a mounted file changed under a running pod, it would differ from the value its API was started with.
+ * pods that were made with it. A mounted file must not change under a running pod, because it would differ from the value that its API was
+ * started with.
  */
 export function wantedSecrets(found: StoredSecret | undefined, wanted: Wanted, { current }: Rotation): SecretContents {
   const values = found?.values ?? {};

@@ -3,7 +3,8 @@ import { labels } from '../../crds/names.ts';
 
 /**
  * The valid keys among `found` for a tenant whose namespace was created at `since`, ordered by name. A key is invalid if its name does not
- * match its hash. A key that is older than the namespace, or carries the label of another tenant, belonged to a namesake.
+ * match its hash. It is also invalid if it is older than the namespace or carries the label of another tenant, because it then belonged to
+ * a namesake.
  */
 export function validKeys(found: readonly ApiKey[], uid: string, since: string): ApiKey[] {
   return found

@@ -6,12 +6,12 @@ import { millisecondsOf, type Tenant, type TenantStatus } from '../../crds/tenan
 import type { StoredSecret, Values } from './stored-secret.ts';
 
 /**
- * How a rotation goes, in steps of one write each, every one of which may be the last before the operator ends:
- *  1. begun: the Secret of credentials names the rotation and holds the next keys, which the pods' file then lists beside the present ones;
- *  2. switched: Secret of generated values and Secret of the database hold new values, those of the database after its server takes them;
- *  3. rolled out: every pod was made with the new values, and has read the file of keys with the next ones in it;
- *  4. finished: the next keys become the keys, the old ones expire once the overlap is over;
- *  5. retired: after the overlap the old values are removed and the old login is locked.
+ * State of a rotation. A rotation proceeds in single writes, and the operator may end after any of them:
+ * 1. begun: the Secret of credentials names the rotation and holds the next keys. The pods' file lists them beside the present keys.
+ * 2. switched: the Secrets of generated values and of the database hold new values. The database server has accepted the new login.
+ * 3. rolled out: every pod was made with the new values, and has read the file of keys with the next keys.
+ * 4. finished: the next keys replace the present keys. The old keys expire after the overlap.
+ * 5. retired: after the overlap the old values are removed and the old login is locked.
  */
 export interface Rotation {
   /** Id of the last finished rotation. */
@@ -25,7 +25,7 @@ export interface Rotation {
   readonly retired?: readonly { readonly record: ApiKeyRecord; readonly since: string }[];
 }
 
-/** State of a rotation in a Secret that takes part in it. */
+/** Mark of a rotation in a Secret that takes part in it. */
 export interface Mark {
   /** Rotation that made the values. */
   readonly id?: string;
@@ -52,7 +52,7 @@ function read<T extends object>(found: Values | undefined): Partial<T> {
     const state: unknown = JSON.parse(found?.[rotationAnnotation] ?? '{}');
     return state !== null && typeof state === 'object' ? state : {};
   } catch {
-    // The annotation was overwritten. Without it, the present values count as current.
+    // The annotation was overwritten with text that is not JSON. The present values then count as current.
     return {};
   }
 }

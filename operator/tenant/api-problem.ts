@@ -4,7 +4,7 @@ import { remedyOf } from '../../crds/conditions.ts';
 /** Seconds for which a fault must last before the status names it. The start of a healthy API then costs no write of the status. */
 const namedAfterSeconds: Readonly<Record<ApiFaultReason, number>> = { DocumentUnusable: 2, ApiNotListening: 4, ApiNotReady: 4 };
 
-/** Seconds after which a fault counts as one that only a person can end. A slow API needs time to listen and to become ready. */
+/** Seconds after which only a person can end the fault. A slow API needs time to listen and to become ready. */
 const stallsAfterSeconds: Readonly<Record<ApiFaultReason, number>> = { DocumentUnusable: 10, ApiNotListening: 60, ApiNotReady: 60 };
 
 export interface ApiProblem {

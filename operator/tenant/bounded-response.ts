@@ -1,4 +1,4 @@
-/** The response with a body that fails as soon as it is longer than what is `left`. Several responses may share one budget. */
+/** The response with a bounded body. The body fails as soon as it is longer than `left`. Several responses may share one `left`. */
 export function bounded(response: Response, left: { bytes: number }): Response {
   if (response.body === null) return response;
   const counted = new TransformStream<Uint8Array, Uint8Array>({

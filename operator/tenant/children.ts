@@ -96,7 +96,7 @@ export class Children {
   }
 }
 
-/** Decides by namespace, not by label, so that a removed label is noticed too. */
+/** Finds the tenant by namespace, not by label, so that a removed label is noticed too. */
 function tenantOf(object: KubeObject | undefined): string | undefined {
   return object && tenantOfNamespace(object.metadata.namespace ?? object.metadata.name);
 }

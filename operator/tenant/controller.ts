@@ -120,7 +120,7 @@ export class TenantController {
     return [this.#tenants, this.#templates, this.#domains, this.#apiKeys, this.#children];
   }
 
-  /** Fills the caches, waits for `leading`, then works until `signal` aborts. Ends after the running reconciles are done. */
+  /** Fills the caches, waits for `leading`, then works until `signal` aborts. Resolves after the running reconciles have ended. */
   async run(signal: AbortSignal, leading: () => Promise<void>): Promise<void> {
     // The workers start only when all caches are filled, because an object missing from a partly filled cache looks deleted.
     await Promise.all(this.#caches.map((cache) => cache.start(signal)));

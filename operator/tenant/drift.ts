@@ -22,7 +22,7 @@ export function covers(live: unknown, wanted: unknown, path: readonly string[] =
   if (wanted === undefined) return true;
   if (Array.isArray(wanted)) return coversList(live, wanted, path);
   if (wanted !== null && typeof wanted === 'object') {
-    // The API server drops empty objects from some places.
+    // The API server drops some empty objects.
     if (live === undefined) return Object.keys(wanted).length === 0;
     if (live === null || typeof live !== 'object') return false;
     return Object.entries(wanted).every(([key, value]) => covers((live as Record<string, unknown>)[key], value, [...path, key]));

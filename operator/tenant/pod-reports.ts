@@ -21,7 +21,7 @@ export interface PodReportsOptions {
   readonly fetch: typeof globalThis.fetch;
   /** Called with the tenant when the report of one of its pods has changed. */
   readonly onNews: (tenant: string) => void;
-  /** Milliseconds on a clock that never goes back. */
+  /** Milliseconds of a monotonic clock. */
   readonly now: () => number;
 }
 

@@ -25,7 +25,7 @@ export interface Blocked {
   readonly message: string;
 }
 
-/** Reason why revoked keys may still work, or new keys may not work yet. */
+/** Reason why revoked keys may still work, or why valid keys do not work. */
 export interface KeysProblem {
   readonly reason: ConditionReason<'SecretsReady'>;
   readonly message: string;
@@ -257,8 +257,8 @@ function isRollingOut({ workload }: Findings): boolean {
 }
 
 /**
- * The names of the missing parts. The control plane's part is named only if it is the last missing part. Naming it earlier would cost a
- * write of the status when it becomes ready.
+ * The names of the missing parts. The control plane's part is named only if no other part except the verification is missing. Naming it
+ * earlier would cost a write of the status when it becomes ready.
  */
 function waitingFor(tenant: Tenant, parts: readonly Verdict[], findings: Findings): string[] {
   const missing: string[] = parts.filter((verdict) => verdict.status !== 'True').map((verdict) => verdict.type);

@@ -35,8 +35,8 @@ export async function currentVerification(
   const known = memory.verified.get(uid);
   const time = now().getTime();
   if (known?.fingerprint === fingerprint && known.until > time) return { verification: known.verification, again: known.until - time };
-  // A gateway that hangs holds each worker for the whole time limit of a handshake. Tenants could then not be reconciled otherwise, for
-  // example to revoke a key or to suspend. So handshakes of tenants that already serve take at most half of the workers.
+  // A gateway that hangs could hold all workers for the whole time limit of a handshake. Other work, such as revoking a key or suspending a
+  // tenant, would have to wait. So handshakes of tenants that already serve take at most half of the workers.
   if (wasReady(tenant) && memory.verifying.size >= settings.workers / 2) {
     const verification = known?.fingerprint === fingerprint ? { verification: known.verification } : {};
     return { ...verification, again: deferMs * (0.5 + random()) };

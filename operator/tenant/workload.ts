@@ -130,7 +130,7 @@ export function unreadyPods(pods: readonly PodObject[]): PodObject[] {
   return stackPods(pods).filter((pod) => !isReady(pod));
 }
 
-/** A pod of the stack whose containers are all ready. */
+/** A pod of the stack whose containers are all ready, if any. */
 export function readyPod(pods: readonly PodObject[]): PodObject | undefined {
   return stackPods(pods).find(isReady);
 }
@@ -215,7 +215,7 @@ function overdueOf(conditions: readonly PodCondition[] | undefined): WorkloadPro
   return { reason: 'ProgressDeadlineExceeded', message: `The new pods did not get ready in time. ${remedy}`, stalls: true };
 }
 
-/** Longest run after which the kubelet still counts the end of a container as another crash, in milliseconds. */
+/** Longest run of a container whose end the kubelet still counts as another crash, in milliseconds. */
 const shortRunMs = 10 * 60_000;
 
 /**
