@@ -27,13 +27,13 @@ import { StatusWriter } from './status-writer.ts';
 import { requestToken } from './tokens.ts';
 import type { VolumeSources } from './volumes.ts';
 
-/** What all pods of the node share. */
+/** Context that all pods of the node share. */
 export interface NodeContext {
   readonly client: KubeClient;
   readonly nodeName: string;
   readonly hostIp: string;
   readonly capacity: Readonly<Record<string, string>>;
-  /** Folder that holds one folder a pod. */
+  /** Parent folder of the pods' folders. */
   readonly podsFolder: string;
   readonly images: LocalImages;
   readonly extraEnv: Readonly<Record<string, string>>;
@@ -46,15 +46,15 @@ export interface NodeContext {
 }
 
 const maxLogBytes = 10_000_000;
-/** For pods whose object was removed by force: nobody waits for them any more. */
+/** Grace period of pods whose object was force-deleted, in milliseconds. */
 const forcedGraceMs = 2_000;
 
-/** Folder of a pod, named so that a person finds it. */
+/** Returns the folder name of a pod, readable for people. */
 export function podFolderName(pod: Pod): string {
   return `${pod.metadata.namespace}_${pod.metadata.name}_${pod.metadata.uid}`;
 }
 
-/** Runs one pod from the moment it is bound until it is gone. */
+/** Runs one pod from its binding until it is gone. */
 export class PodRunner {
   readonly #context: NodeContext;
   readonly #files: PodFiles;
@@ -62,11 +62,11 @@ export class PodRunner {
   readonly #containers: PodContainers;
   readonly #references = new EventEmitter().setMaxListeners(0);
   readonly #takenAt = rfc3339(new Date());
-  /** The pod as it was when this agent took it over. */
+  /** The pod at the time this agent took it over. */
   readonly #taken: Pod;
-  /** Aborts when nothing of the pod may start any more. */
+  /** Aborts when no container of the pod may start any more. */
   readonly #ending = new AbortController();
-  /** Aborts when the object is gone or the agent stops: nothing may be written any more. */
+  /** Aborts when the object is gone or the agent stops. All writes end then. */
   readonly #gone = new AbortController();
   #pod: Pod;
   #podIp: string | undefined;
@@ -87,7 +87,7 @@ export class PodRunner {
     this.#containers = new PodContainers(pod.spec, this.#host(), (container) => historyOf(pod, container, this.#takenAt));
   }
 
-  /** Resolves when the API server knows the pod as this agent has taken it over: nothing of an earlier run counts as ready. */
+  /** Resolves when the API server has the status of this agent, so that containers of an earlier run no longer count as ready. */
   async start(): Promise<void> {
     if (isTerminal(this.#pod)) return this.update(this.#pod);
     this.#running = this.#run().catch((error: unknown) => {
@@ -108,13 +108,13 @@ export class PodRunner {
     return this.#pod.metadata.uid ?? '';
   }
 
-  /** Log of a container; undefined when the pod has none of that name. */
+  /** Log of a container. Undefined when the pod has no container of that name. */
   logOf(container: string): { file: string; isRunning: () => boolean } | undefined {
     if (!this.#specs.some(({ name }) => name === container)) return undefined;
     return { file: this.#files.logFile(container), isRunning: () => this.#containers.isRunning(container) };
   }
 
-  /** A newer version of the object. */
+  /** Handles a newer version of the object. */
   update(pod: Pod): void {
     const before = this.#pod.metadata.deletionGracePeriodSeconds;
     this.#pod = pod;
@@ -125,13 +125,13 @@ export class PodRunner {
     else if (before !== undefined && seconds < before) void this.#containers.hasten(seconds * 1000);
   }
 
-  /** The object is gone. Resolves when its processes are too. */
+  /** Handles the removal of the object. Resolves when its processes have ended. */
   async removed(): Promise<void> {
     await this.#leave(forcedGraceMs);
     this.#cleanUp();
   }
 
-  /** The agent stops: processes end, the object stays for the next start. */
+  /** Ends the processes when the agent stops. The object stays for the next start. */
   async shutdown(graceMs: number): Promise<void> {
     await this.#leave(graceMs);
     this.#files.dropVolumes();
@@ -142,7 +142,7 @@ export class PodRunner {
     this.#files.referenceChanged(kind, name);
   }
 
-  /** Regular work: tokens that are about to expire, refreshes that failed, logs that have grown. */
+  /** Periodic work: replaces tokens that are about to expire, retries failed refreshes, and trims long logs. */
   tick(): void {
     for (const { name } of this.#specs) trimLog(this.#files.logFile(name), maxLogBytes);
     if (!this.#ending.signal.aborted) this.#files.tick();
@@ -172,7 +172,7 @@ export class PodRunner {
     this.#writer.request();
   }
 
-  /** Resolves when the pod's deadline has passed; never without one, nor after `signal`. */
+  /** Resolves when the pod's deadline has passed. Stays pending without a deadline or after `signal`. */
   #deadline(signal: AbortSignal): Promise<void> {
     const { activeDeadlineSeconds: seconds } = this.#pod.spec;
     const never = new Promise<void>(() => {});
@@ -182,7 +182,7 @@ export class PodRunner {
     return delay(Math.max(0, leftMs), undefined, { signal, ref: false }).catch(() => never);
   }
 
-  /** Address, folders and volumes; false when the pod ended before it had them. */
+  /** Prepares address, folders and volumes. Resolves with false when the pod ended first. */
   async #setUp(): Promise<boolean> {
     const { addresses, ownerOf, client, log } = this.#context;
     const { signal } = this.#ending;
@@ -243,7 +243,7 @@ export class PodRunner {
     };
   }
 
-  /** Ends the pod and then removes its object, as only the node may. */
+  /** Ends the pod and then removes its object. Only the node may do this. */
   async #delete(graceMs: number): Promise<void> {
     const { client, log } = this.#context;
     const { signal } = this.#gone;
@@ -257,14 +257,14 @@ export class PodRunner {
     }
     this.#writer.close();
     if (signal.aborted) return;
-    // First, so that a pod that is gone has left nothing.
+    // Cleans up first, so that a removed pod leaves no files.
     this.#cleanUp();
     for (let attempt = 0; !signal.aborted; attempt++) {
       try {
         await client.delete(kinds.Pod, name, { namespace, uid: this.uid, gracePeriodSeconds: 0, signal });
         break;
       } catch (error) {
-        // Conflict: a namesake with another uid, which is not ours to delete.
+        // A conflict means a pod of the same name with another uid, which must not be deleted.
         if (signal.aborted || (error instanceof KubeError && error.status === 409)) break;
         log.warn({ pod: this.name, err: error }, 'pod not deleted, trying again');
         await delay(backoffMs({ firstMs: 200, maxMs: 10_000 }, attempt + 1), undefined, { signal }).catch(() => {});
@@ -272,7 +272,7 @@ export class PodRunner {
     }
   }
 
-  /** Nothing is written any more, and what runs gets `graceMs`, also when it was ending with a longer grace period. */
+  /** Ends all writes and gives the running containers `graceMs`, even if they were ending with a longer grace period. */
   async #leave(graceMs: number): Promise<void> {
     this.#gone.abort();
     this.#writer.close();

@@ -81,7 +81,7 @@ export interface EnvFrom {
   readonly configMapRef?: { readonly name: string; readonly optional?: boolean };
 }
 
-/** What a probe or a hook does. */
+/** Action of a probe or a hook. */
 export interface Action {
   readonly httpGet?: {
     readonly path?: string;
@@ -202,7 +202,7 @@ export function isTerminal(pod: Pod): boolean {
   return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
 }
 
-/** A container's port by number or name. */
+/** Returns a container's port by number or name. */
 export function portOf(container: Container, port: number | string): number | undefined {
   if (typeof port === 'number') return port;
   return container.ports?.find((candidate) => candidate.name === port)?.containerPort;

@@ -5,23 +5,23 @@ import type { Probe } from './pod.ts';
 /** Kubernetes' defaults: https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/ */
 const defaults = { periodSeconds: 10, timeoutSeconds: 1, successThreshold: 1, failureThreshold: 3 };
 
-/** Pause between the extra attempts before the first success, and how long they go on. */
+/** Pause between the extra attempts before the first success, and their total duration. */
 const eager = { pauseMs: 200, forMs: 30_000 };
 
 export interface ProbeOptions {
   readonly probe: Probe;
   readonly target: ActionTarget;
   /**
-   * Also asks between the periods until the first success. Such an attempt counts only when it succeeds, so thresholds keep their
-   * meaning, and a pod gets ready when it is ready instead of at the next full period.
+   * Also probes between the periods until the first success. Such an attempt counts only when it succeeds, so thresholds keep their
+   * meaning. A pod becomes Ready at once instead of at the next full period.
    */
   readonly eager: boolean;
   readonly onResult: (healthy: boolean, failure: Failure) => void;
 }
 
 /**
- * Probes until `signal` aborts. `onResult` hears true once `successThreshold` attempts in a row have succeeded, and false each time
- * `failureThreshold` attempts in a row have failed.
+ * Probes until `signal` aborts. Calls `onResult` with true once `successThreshold` attempts in a row have succeeded, and with false each
+ * time `failureThreshold` attempts in a row have failed.
  */
 export async function runProbe(options: ProbeOptions, signal: AbortSignal): Promise<void> {
   const { probe, target, onResult } = options;

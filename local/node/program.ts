@@ -10,15 +10,15 @@ import { mountsOf, rewriteArgument, rewriteValue } from './mounts.ts';
 import type { Container } from './pod.ts';
 
 /**
- * The process that a container becomes. Its environment is what the pod says, plus PATH, and HOME and TMPDIR on a folder of its own;
- * nothing of the agent's own environment, which holds keys.
- * @throws MissingReferenceError when a Secret or ConfigMap does not exist yet, UnknownImageError when the image means nothing here.
+ * Returns the process of a container. Its environment is the pod's, plus PATH, and HOME and TMPDIR in its own folder. It inherits nothing
+ * from the agent's environment, which contains keys.
+ * @throws MissingReferenceError when a Secret or ConfigMap does not exist yet, UnknownImageError when the agent does not know the image.
  */
 export async function programOf(options: {
   readonly container: Container;
   readonly facts: PodFacts;
   readonly images: LocalImages;
-  /** Under everything the pod says. */
+  /** Additional environment. The pod's own variables take precedence. */
   readonly extraEnv: Readonly<Record<string, string>>;
   readonly read: ReadData;
   readonly folderOf: (volume: string) => string;
@@ -60,7 +60,7 @@ export async function programOf(options: {
     env,
     cwd: folder ?? image.workingDir ?? options.temporaryFolder,
     logFile: options.logFile,
-    // A folder of this container alone, unless the pod sets HOME itself.
+    // HOME is this container's own folder, unless the pod sets HOME itself.
     ...(env['HOME'] === options.temporaryFolder ? { marker: `HOME=${options.temporaryFolder}` } : {}),
     ...(owner === undefined ? {} : owner),
   };

@@ -10,12 +10,12 @@ interface DataObject extends KubeObject {
   readonly binaryData?: Readonly<Record<string, string>>;
 }
 
-/** Hears that a Secret or ConfigMap was created, changed or deleted. */
+/** Called when a Secret or ConfigMap was created, changed or deleted. */
 export type ReferenceListener = (kind: DataKind, namespace: string, name: string) => void;
 
 /**
- * Secrets and ConfigMaps that pods refer to. Only their metadata is watched, so that no Secret stays in memory; contents are read
- * when a container starts or when something changed.
+ * Secrets and ConfigMaps that pods refer to. Only their metadata is watched, so that no Secret stays in memory. Contents are read when a
+ * container starts or when an object has changed.
  */
 export class References {
   readonly #client: KubeClient;
@@ -46,7 +46,7 @@ export class References {
     );
   }
 
-  /** @throws KubeError; an object that does not exist is undefined. */
+  /** Undefined when the object does not exist. @throws KubeError */
   async read(kind: DataKind, namespace: string, name: string, signal: AbortSignal): Promise<ObjectData | undefined> {
     const object = await this.#client.find<DataObject>(kinds[kind], name, { namespace, signal });
     if (object === undefined) return undefined;

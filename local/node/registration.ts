@@ -12,7 +12,7 @@ const leaseSeconds = 40;
 export const nodeName = 'tenantry-local';
 export const hostIp = '127.0.0.1';
 
-/** This machine as a node. `pods` is as many as the loopback addresses and the API server can take with ease. */
+/** Describes this machine as a node. The limit `pods` is a number that the loopback addresses and the API server handle easily. */
 export function offerOfThisMachine(): NodeOffer {
   return {
     name: nodeName,
@@ -31,7 +31,7 @@ export function offerOfThisMachine(): NodeOffer {
   };
 }
 
-/** Creates or completes the Node object, and declares it ready. @throws KubeError */
+/** Creates or completes the Node object, and marks it ready. @throws KubeError */
 export async function registerNode(client: KubeClient, offer: NodeOffer, kubeletPort: number, signal: AbortSignal): Promise<void> {
   const existing = await client.find(kinds.Node, offer.name, { signal });
   if (existing === undefined) await client.create(kinds.Node, { metadata: { name: offer.name, labels: offer.labels } }, { signal });
@@ -48,7 +48,7 @@ interface Node extends KubeObject {
   readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
 }
 
-/** Says again that the node is ready whenever somebody says it is not: the controller manager does after this machine has slept. */
+/** Marks the node ready again when another client marks it not ready, as the controller manager does after this machine has slept. */
 export function watchNode(client: KubeClient, offer: NodeOffer, kubeletPort: number, log: Log, signal: AbortSignal): Promise<void> {
   const reflector = new Reflector<Node>({
     client,
@@ -105,9 +105,9 @@ function statusOf(offer: NodeOffer, kubeletPort: number) {
   };
 }
 
-/** The heartbeat: without it the controller manager declares the node dead after 40 s. @throws KubeError */
+/** Renews the node's Lease. Without this heartbeat the controller manager marks the node as unreachable after 40 s. @throws KubeError */
 export async function renewLease(client: KubeClient, offer: NodeOffer, signal: AbortSignal): Promise<void> {
-  // Six digits: MicroTime refuses three.
+  // MicroTime requires six digits.
   const renewTime = new Date().toISOString().replace('Z', '000Z');
   const spec = { holderIdentity: offer.name, leaseDurationSeconds: leaseSeconds, renewTime };
   const at = { namespace: leaseNamespace, signal };

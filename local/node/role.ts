@@ -1,11 +1,11 @@
 import type { KubeObject } from '../../kube/resources.ts';
 
-/** User of the client certificate by which node agent and router come. */
+/** User name in the client certificate of the node agent and the router. */
 export const nodeUser = 'tenantry-node';
 
 const rule = (apiGroups: string[], resources: string[], verbs: string[]) => ({ apiGroups, resources, verbs });
 
-/** What running and routing to pods needs, and nothing else: the agent also does the scheduler's and an ingress controller's work. */
+/** The least rights for running pods and routing to them. The agent also does the work of the scheduler and of an ingress controller. */
 export const nodeRole: KubeObject & { rules: unknown[] } = {
   metadata: { name: 'tenantry:local-node' },
   rules: [

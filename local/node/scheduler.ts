@@ -11,15 +11,15 @@ export interface NodeOffer {
   readonly capacity: Readonly<Record<string, string>>;
 }
 
-/** Whether the pod waits for a scheduler, and this one is it. */
+/** Tells whether the pod waits for this scheduler. */
 export function isPending(pod: Pod): boolean {
   const { nodeName, schedulerName = 'default-scheduler', schedulingGates = [] } = pod.spec;
   return !nodeName && schedulerName === 'default-scheduler' && schedulingGates.length === 0 && pod.metadata.deletionTimestamp === undefined;
 }
 
 /**
- * Why the pod can never run on this node; undefined when it can. A developer's machine is shared by intention: requests of all pods
- * together may exceed it, those of one pod may not.
+ * Returns why the pod can never run on this node. Undefined when it can. A developer's machine may be overcommitted: only the requests
+ * of a single pod must fit.
  */
 export function misfit(pod: Pod, node: NodeOffer): string | undefined {
   const wrong = Object.entries(pod.spec.nodeSelector ?? {}).filter(([key, value]) => node.labels[key] !== value);
@@ -34,7 +34,7 @@ export function misfit(pod: Pod, node: NodeOffer): string | undefined {
   return excess === undefined ? undefined : `the pod requests more ${excess} than this machine has (${node.capacity[excess] ?? 'none'})`;
 }
 
-/** Binds the pod to the node, or says in its PodScheduled condition why not. @throws KubeError that is worth another try. */
+/** Binds the pod to the node, or writes the reason to its PodScheduled condition. @throws KubeError that the caller may retry. */
 export async function schedule(client: KubeClient, pod: Pod, node: NodeOffer, signal: AbortSignal): Promise<void> {
   const { name, namespace, uid } = pod.metadata;
   const reason = misfit(pod, node);
@@ -57,7 +57,7 @@ export async function schedule(client: KubeClient, pod: Pod, node: NodeOffer, si
     const conditions = [scheduled, ...before.filter((condition) => condition.type !== 'PodScheduled')];
     await client.patch(kinds.Pod, name, { metadata: { uid }, status: { conditions } }, { namespace, subresource: 'status', signal });
   } catch (error) {
-    // Gone, or bound by somebody else meanwhile.
+    // The pod is gone, or another client has bound it in the meantime.
     if (!(error instanceof KubeError) || (error.status !== 404 && error.status !== 409)) throw error;
   }
 }

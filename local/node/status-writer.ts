@@ -7,7 +7,7 @@ import { backoffMs } from '../../net/backoff.ts';
 import type { Log } from '../process.ts';
 import type { Pod, PodStatus } from './pod.ts';
 
-/** Writes the status of one pod: one request at a time, the newest state, and only when it differs from what was written last. */
+/** Writes the newest status of one pod. Sends one request at a time, and only when the status differs from the last write. */
 export class StatusWriter {
   readonly #client: KubeClient;
   readonly #pod: Pod;
@@ -28,7 +28,7 @@ export class StatusWriter {
     this.#written = options.pod.status;
   }
 
-  /** Something changed: write soon. */
+  /** Requests a write soon, after a change. */
   request(): void {
     if (this.#over.signal.aborted) return;
     this.#dirty = true;
@@ -39,8 +39,8 @@ export class StatusWriter {
   }
 
   /**
-   * A version of the pod that was watched. When somebody else has changed whether it is ready, as the controller manager does while
-   * this machine sleeps, the truth is written again.
+   * Handles a version of the pod from the watch. When another client has changed its readiness, as the controller manager does while
+   * this machine sleeps, the actual status is written again.
    */
   observe(pod: Pod): void {
     if (this.#writing !== undefined || versionOf(pod) <= this.#version) return;
@@ -49,13 +49,13 @@ export class StatusWriter {
     this.request();
   }
 
-  /** Resolves when the state at the time of the call has been written, or never will be. */
+  /** Resolves when the status at the time of the call has been written, or when the writer has given up. */
   async flush(): Promise<void> {
     this.request();
     while (this.#writing !== undefined) await this.#writing;
   }
 
-  /** Nothing is written any more: the pod is gone, or the agent stops. */
+  /** Ends all writes, when the pod is gone or the agent stops. */
   close(): void {
     this.#over.abort();
   }
@@ -63,14 +63,14 @@ export class StatusWriter {
   async #write(): Promise<void> {
     const { signal } = this.#over;
     const { name, namespace, uid } = this.#pod.metadata;
-    // Changes of the same moment become one write.
+    // Batches simultaneous changes into one write.
     await delay(5, undefined, { signal }).catch(() => {});
     for (let attempt = 0; this.#dirty && !signal.aborted; attempt++) {
       this.#dirty = false;
       const status = this.#compute();
       if (isDeepStrictEqual(withoutNulls(status), this.#written)) return;
       try {
-        // The uid makes a namesake created meanwhile a Conflict.
+        // The uid causes a conflict when a new pod has the same name.
         const after = await this.#client.patch<Pod>(
           kinds.Pod,
           name,
@@ -90,12 +90,12 @@ export class StatusWriter {
   }
 }
 
-/** Null removes a field in a merge patch, so it does not come back. */
+/** Removes null fields. In a merge patch null deletes a field, so the API server does not return it. */
 function withoutNulls(status: PodStatus): PodStatus {
   return Object.fromEntries(Object.entries(status).filter(([, value]) => value !== null));
 }
 
-/** Since Kubernetes 1.35 officially, and with etcd always, versions are numbers that grow. */
+/** Resource versions are increasing numbers: by specification since Kubernetes 1.35, and always with etcd. */
 function versionOf(pod: Pod): bigint {
   const version = pod.metadata.resourceVersion ?? '';
   return /^[0-9]+$/.test(version) ? BigInt(version) : 0n;

@@ -2,7 +2,7 @@ import type { ContainerHistory } from './container.ts';
 import { type Container, type ContainerStatus, isSidecar, type Pod, type PodCondition, type PodStatus } from './pod.ts';
 import type { Outcome } from './pod-containers.ts';
 
-/** How far the agent is with a pod. */
+/** Progress of the agent with a pod. */
 export interface Progress {
   readonly pod: Pod;
   readonly hostIp: string;
@@ -11,15 +11,15 @@ export interface Progress {
   readonly startTime: string;
   readonly initContainers: readonly ContainerStatus[];
   readonly containers: readonly ContainerStatus[];
-  /** Every init container has succeeded and every sidecar has started. */
+  /** True when every init container has succeeded and every sidecar has started. */
   readonly initialized: boolean;
-  /** Set when nothing of the pod will run any more. */
+  /** Set when the pod has finished. */
   readonly outcome: Outcome | undefined;
 }
 
 const owned = new Set(['PodScheduled', 'PodReadyToStartContainers', 'Initialized', 'ContainersReady', 'Ready']);
 
-/** The status that the API server should show. Times of conditions whose status is unchanged are kept; conditions of others too. */
+/** Returns the wanted status of the pod. Keeps the times of unchanged conditions, and the conditions of other writers. */
 export function podStatusOf(progress: Progress, now: string): PodStatus {
   const { pod, podIp, hostIp, initContainers, containers, initialized, outcome, startTime } = progress;
   const sidecars = (pod.spec.initContainers ?? []).filter(isSidecar).map((container) => container.name);
@@ -39,7 +39,7 @@ export function podStatusOf(progress: Progress, now: string): PodStatus {
   ].map((next) => withTime(next, previous, now));
   return {
     phase: outcome?.phase ?? (initialized && containers.some(hasRun) ? 'Running' : 'Pending'),
-    // A merge patch keeps what is left out, and null removes it.
+    // A merge patch keeps a field that is left out. Null removes it.
     reason: outcome?.reason ?? null,
     message: outcome?.message ?? null,
     hostIP: hostIp,
@@ -81,7 +81,7 @@ function isInitialized(status: ContainerStatus, sidecars: readonly string[]): bo
   return sidecars.includes(status.name) ? status.started : status.state.terminated?.exitCode === 0;
 }
 
-/** Status of a container that nobody has begun to start. */
+/** Status of a container that has not been started yet. */
 export function notStarted(
   container: Container,
   waiting: { readonly reason: string; readonly message?: string },

@@ -4,7 +4,7 @@ import type { Pod } from './pod.ts';
 import type { Token } from './volumes.ts';
 
 /**
- * A token of the pod's ServiceAccount from the TokenRequest API, void as soon as the pod is gone:
+ * Requests a token of the pod's ServiceAccount from the TokenRequest API. It is invalid once the pod is gone:
  * https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/
  * @throws KubeError
  */

@@ -13,14 +13,14 @@ export interface Token {
 
 export type RequestToken = (audience: string | undefined, expirationSeconds: number) => Promise<Token>;
 
-/** Where the contents of volumes come from. */
+/** Sources of the volumes' contents. */
 export interface VolumeSources {
   readonly read: ReadData;
   readonly requestToken: RequestToken;
   readonly now: () => number;
 }
 
-/** Share of a token's life after which it is replaced: https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/ */
+/** Fraction of a token's lifetime after which it is replaced: https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/ */
 const refreshShare = 0.8;
 const dayMs = 24 * 3600 * 1000;
 
@@ -42,12 +42,12 @@ export class PodVolumes {
     this.#sources = options.sources;
   }
 
-  /** Folder of a volume; stable for the life of the pod. */
+  /** Folder of a volume. It stays the same for the life of the pod. */
   folderOf(volume: string): string {
     return join(this.#folder, volume);
   }
 
-  /** Makes every volume that a container mounts. @throws MissingReferenceError, or Error for a kind of volume that cannot be had here. */
+  /** Creates every volume that a container mounts. @throws MissingReferenceError, or Error for an unsupported kind of volume. */
   async prepare(): Promise<void> {
     mkdirSync(this.#folder, { recursive: true, mode: 0o711 });
     for (const volume of this.#mounted()) {
@@ -58,14 +58,14 @@ export class PodVolumes {
     }
   }
 
-  /** Writes anew the volumes that show this object. What a deleted object left stays, as on a real node. */
+  /** Rewrites the volumes that show this object. The files of a deleted object stay, as on a real node. */
   async refresh(kind: DataKind, name: string): Promise<void> {
     for (const volume of this.#mounted()) {
       if (sourcesOf(volume).some((source) => referenceOf(source, kind) === name)) await this.#write(volume);
     }
   }
 
-  /** Replaces the tokens that are due. */
+  /** Replaces the tokens that are due for renewal. */
   async refreshTokens(): Promise<void> {
     for (const volume of this.#mounted()) {
       const due = sourcesOf(volume).some(
@@ -151,7 +151,7 @@ export class PodVolumes {
   }
 }
 
-/** Every kind of volume but emptyDir is a projection of sources. @throws Error for what needs a container runtime or a disk. */
+/** Returns the sources of a volume. Every kind except emptyDir is a projection. @throws Error for kinds that need a container runtime or disk. */
 function sourcesOf(volume: Volume): readonly VolumeSource[] {
   if (volume.emptyDir !== undefined) return [];
   if (volume.secret) {

@@ -15,8 +15,8 @@ export interface Endpoint {
 }
 
 /**
- * Addresses of the ready pods behind a Service's port: what EndpointSlices say on other clusters, which refuse loopback addresses.
- * `pods` are those of the Service's namespace.
+ * Returns the addresses of the ready pods behind a Service's port. Other clusters read them from EndpointSlices, which refuse loopback
+ * addresses. `pods` are the pods of the Service's namespace.
  */
 export function endpointsOf(backend: Backend, service: Service | undefined, pods: Iterable<Pod>): Endpoint[] {
   const selector = Object.entries(service?.spec?.selector ?? {});

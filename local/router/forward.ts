@@ -4,7 +4,7 @@ import type { Endpoint } from './endpoints.ts';
 
 const connectTimeoutMs = 2_000;
 
-/** Nothing of the request has reached the endpoint, so it may be sent to another. */
+/** No part of the request has reached the endpoint, so it may be sent to another endpoint. */
 export class NotConnectedError extends Error {
   override readonly name = 'NotConnectedError';
 }
@@ -15,7 +15,7 @@ export interface Forwarded {
 }
 
 /**
- * Sends a request on and streams the answer back, both without buffering. Resolves when the answer has begun.
+ * Forwards a request and streams the answer back, both without buffering. Resolves when the answer has begun.
  * @throws NotConnectedError before anything was sent; Error when the endpoint broke off before it answered.
  */
 export function forward(
@@ -54,7 +54,7 @@ export function forward(
       response.off('close', leave);
       reject(connected ? error : new NotConnectedError(error.message));
     });
-    // An endpoint may answer and leave before it has read the body. The client's connection serves its next request once the rest is read.
+    // An endpoint may answer and disconnect before it has read the body. The rest is read, so that the client's connection stays usable.
     upstream.once('close', () => {
       if (!connected) return;
       request.unpipe(upstream);
@@ -65,7 +65,7 @@ export function forward(
       // An event stream's head must not wait for its first event.
       response.flushHeaders();
       answer.pipe(response);
-      // A broken answer must look broken, not complete.
+      // The client must see that the answer is incomplete.
       answer.once('error', () => response.destroy());
       answer.once('aborted', () => response.destroy());
       resolve();
@@ -79,7 +79,7 @@ function withoutClaims<T>(headers: Readonly<Record<string, T>>): Record<string, 
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !claims.has(name)));
 }
 
-/** The router is the edge: what a client says about itself in these headers is not believed. */
+/** Replaces the forwarding headers of the client. The router is the edge, so it does not trust them. */
 function forwardedHeaders(request: IncomingMessage, more: Forwarded): Record<string, string> {
   return {
     'x-forwarded-for': more.clientAddress,

@@ -12,7 +12,7 @@ export const ingressClass: KubeObject & { spec: object } = {
 
 const address = { hostname: 'localhost' };
 
-/** Writes the router's address into the Ingress, which is the sign that it is routed. Writes nothing when it is there. */
+/** Writes the router's address into the Ingress to show that it is routed, unless the address is there already. */
 export async function announce(client: KubeClient, ingress: Ingress, log: Log, signal: AbortSignal): Promise<void> {
   const shown = ingress.status?.loadBalancer?.ingress ?? [];
   if (shown.length === 1 && shown[0]?.hostname === address.hostname) return;
@@ -21,7 +21,7 @@ export async function announce(client: KubeClient, ingress: Ingress, log: Log, s
     const status = { loadBalancer: { ingress: [address] } };
     await client.patch(kinds.Ingress, name, { metadata: { uid }, status }, { namespace, subresource: 'status', signal });
   } catch (error) {
-    // Its next change brings the next attempt; a deleted one needs none.
+    // The next change of the Ingress triggers a retry. A deleted Ingress needs none.
     if (!signal.aborted) log.debug({ err: error, ingress: `${namespace}/${name}` }, 'address of ingress not written');
   }
 }

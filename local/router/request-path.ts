@@ -1,6 +1,6 @@
 /**
- * Why a request target must not be forwarded; undefined when it may be. Router and pod must read the same path: what one of them would
- * decode, merge or resolve and the other not is refused, so that nobody gets past a route's prefix by a trick of spelling.
+ * Returns why a request target must not be forwarded. Undefined when it may be. Router and pod must read the same path, so a path that
+ * only one of them might decode, merge or resolve is refused. Otherwise a differently spelled path could bypass a route's prefix.
  */
 export function refusalOf(target: string): string | undefined {
   if (!target.startsWith('/')) return 'the request target must be a path';
@@ -9,7 +9,7 @@ export function refusalOf(target: string): string | undefined {
   if (path.includes('//')) return 'the path has an empty segment';
   if (/%(?![0-9A-Fa-f]{2})/.test(path)) return 'the path has an incomplete percent-encoding';
   if (/%(2f|5c|00)/i.test(path)) return 'the path has an encoded slash, backslash or zero byte';
-  // Some servers cut path parameters (`..;a`) off before they look at the segment.
+  // Some servers remove path parameters (`..;a`) before they evaluate the segment.
   const dots = path.split('/').some((segment) => /^\.{1,2}$/.test(segment.replace(/%2e/gi, '.').replace(/(;|%3b).*$/i, '')));
   return dots ? 'the path has a dot segment' : undefined;
 }

@@ -27,21 +27,21 @@ export interface Ingress extends KubeObject {
 
 interface HostRoutes {
   readonly exact: Map<string, Backend>;
-  /** Keys are paths without a slash at the end; the root is the empty text. */
+  /** Keys are paths without a trailing slash. The root is the empty string. */
   readonly prefix: Map<string, Backend>;
 }
 
 const legacyClassAnnotation = 'kubernetes.io/ingress.class';
 
-/** Whether an Ingress is this router's: of its class, or of none. */
+/** Tells whether this router serves an Ingress: one of its class, or one without a class. */
 export function isOurs(ingress: Ingress, className: string): boolean {
   const wanted = ingress.spec?.ingressClassName ?? ingress.metadata.annotations?.[legacyClassAnnotation];
   return wanted === undefined || wanted === className;
 }
 
 /**
- * Where requests go, by Kubernetes' rules: the most specific host first, then the longest path, and Exact before Prefix. Prefixes
- * match whole path elements. Of two Ingresses that claim the same, the older one has it.
+ * Routes requests by Kubernetes' rules: the most specific host first, then the longest path, and Exact before Prefix. Prefixes match whole
+ * path elements. When two Ingresses claim the same path, the older one gets it.
  * https://kubernetes.io/docs/concepts/services-networking/ingress/#path-types
  */
 export class Routes {
@@ -52,7 +52,7 @@ export class Routes {
     for (const ingress of [...ingresses].sort(byAge)) this.#add(ingress);
   }
 
-  /** `host` is the Host header as it came, `path` the request's path without query. */
+  /** `host` is the unchanged Host header, and `path` is the request's path without the query. */
   match(host: string | undefined, path: string): Backend | undefined {
     for (const candidate of hostsOf(host)) {
       const routes = this.#hosts.get(candidate);
@@ -92,7 +92,7 @@ function matchPath(routes: HostRoutes, path: string): Backend | undefined {
   }
 }
 
-/** Names under which a host's rules may stand, most specific first: itself, the wildcard for its first label, any host. */
+/** Returns the hosts whose rules apply, most specific first: the host itself, the wildcard for its first label, and any host. */
 function hostsOf(host: string | undefined): string[] {
   const name = (host ?? '')
     .toLowerCase()

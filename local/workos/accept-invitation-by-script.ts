@@ -1,6 +1,6 @@
 /**
- * Accepts an invitation the way a person does in a browser, without one: opens the page and posts the password, which becomes that of
- * a new account or must be that of the account there is.
+ * Accepts an invitation like a user in a browser: opens the page and posts the password. A new account gets this password. For an
+ * existing account it must match.
  *
  * @param acceptInvitationUrl `accept_invitation_url` of the invitation.
  * @throws when the page refuses, such as for an invitation that was revoked or a password that is too short.

@@ -1,18 +1,18 @@
 export interface DeviceApproval {
   readonly email: string;
   readonly password: string;
-  /** Which organization a member of several signs in to. */
+  /** Organization to choose, for a member of several. */
   readonly organizationId?: string;
   /** `deny` refuses the device. */
   readonly decision?: 'allow' | 'deny';
 }
 
 /**
- * Signs in for a device the way a person does in a browser, without one: opens the page, posts the code with e-mail and password, and
- * chooses the organization where the page asks for it.
+ * Signs in for a device like a user in a browser: opens the page, posts the code with e-mail and password, and chooses the organization
+ * when the page asks for it.
  *
  * @param verificationUrl `verification_uri_complete` of the device's authorization, which carries the code.
- * @throws when a page refuses, such as for a wrong password, an expired code or an organization that is not the person's.
+ * @throws when a page refuses, such as for a wrong password, an expired code or an organization that the user does not belong to.
  */
 export async function approveDeviceByScript(
   verificationUrl: string | URL,

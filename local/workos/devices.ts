@@ -5,7 +5,7 @@ import type { Vault } from './vault.ts';
 
 export interface DeviceOptions {
   readonly expirySeconds: number;
-  /** Seconds a device must wait between two questions, at first. */
+  /** Initial polling interval of a device, in seconds. */
   readonly intervalSeconds: number;
 }
 
@@ -14,7 +14,7 @@ export interface Started {
   readonly userCode: string;
 }
 
-/** What the person has decided. */
+/** Decision of the user. */
 export type Decision =
   | { readonly outcome: 'approved'; readonly userId: string; readonly organizationId?: string | undefined }
   | { readonly outcome: 'denied' };
@@ -23,19 +23,19 @@ interface Device {
   readonly userCode: string;
   readonly decision?: Decision | undefined;
   readonly intervalSeconds: number;
-  /** When the device asked last, in milliseconds since the epoch; 0 before it has. */
+  /** Time of the device's last poll, in milliseconds since the epoch. 0 before the first. */
   readonly asked: number;
   readonly expiresAt: number;
 }
 
-/** No vowels and nothing that looks like something else, as RFC 8628, 6.1 advises. */
+/** Letters of user codes, without vowels and look-alikes, as RFC 8628, section 6.1 recommends. */
 const letters = 'BCDFGHJKLMNPQRSTVWXZ';
-/** How much longer an expired code is known than a person could use it, so that its device hears why. */
+/** Seconds an expired code is remembered, so that its device gets the reason. */
 const rememberedSeconds = 3600;
-/** RFC 8628, 3.5: a device that asks too often waits so much longer from then on. */
+/** Seconds added to the interval of a device that polls too often: RFC 8628, section 3.5. */
 const slowDownSeconds = 5;
 
-/** Devices that wait until a person signs in for them in a browser. https://workos.com/docs/authkit/cli-auth */
+/** Devices that wait until a user signs in for them in a browser. https://workos.com/docs/authkit/cli-auth */
 export class Devices {
   readonly #vault: Vault;
   readonly #options: DeviceOptions;
@@ -63,12 +63,12 @@ export class Devices {
     return { deviceCode, userCode };
   }
 
-  /** Whether a device waits under this code. */
+  /** Tells whether a device waits with this code. */
   awaits(userCode: string): boolean {
     return this.#vault.get(`device-user-code:${normal(userCode)}`) !== undefined;
   }
 
-  /** Notes what the person decided; false when no device waits under this code any more. */
+  /** Records the user's decision. False when no device waits with this code any more. */
   decide(userCode: string, decision: Decision): boolean {
     const key = this.#vault.take<string>(`device-user-code:${normal(userCode)}`);
     const device = key === undefined ? undefined : this.#vault.get<Device>(`device:${key}`);
@@ -78,7 +78,7 @@ export class Devices {
   }
 
   /**
-   * Who signed in for the device; the code is used up by this.
+   * Returns the user who signed in for the device, and consumes the code.
    * @throws Refusal of RFC 8628: authorization_pending, slow_down, access_denied, expired_token; invalid_grant for an unknown code
    */
   redeem(deviceCode: string, now = Date.now()): { readonly userId: string; readonly organizationId?: string | undefined } {

@@ -9,7 +9,7 @@ import { Users } from './directory/users.ts';
 import type { Events } from './events.ts';
 import type { Store } from './store.ts';
 
-/** What an environment has, each kind refusing what WorkOS refuses and telling the events of its changes. */
+/** Contents of an environment. Each kind refuses the same requests as WorkOS, and emits events for its changes. */
 export interface Directory {
   readonly roles: Roles;
   readonly memberships: Memberships;

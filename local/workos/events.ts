@@ -2,7 +2,7 @@ import { newIdentifier } from './identifiers.ts';
 import type { WorkosEvent } from './records.ts';
 import type { Store } from './store.ts';
 
-/** An event, and the organization it is about, by which WorkOS lets events be asked for. */
+/** An event and its organization. WorkOS can filter events by organization. */
 interface Entry {
   readonly event: WorkosEvent;
   readonly organizationId?: string | undefined;
@@ -16,10 +16,10 @@ export interface EventFilter {
   readonly until?: number | undefined;
 }
 
-/** How long the Events API knows an event, in milliseconds. */
+/** Retention of the Events API, in milliseconds. */
 const kept = 30 * 86_400_000;
 
-/** Everything that has happened in the environment during the last 30 days, oldest first. */
+/** Events of the environment during the last 30 days, oldest first. */
 export class Events {
   readonly #store: Store;
   readonly #listeners: ((event: WorkosEvent) => void)[] = [];
@@ -32,7 +32,7 @@ export class Events {
     store.replaceJournal(this.#entries);
   }
 
-  /** Records that something happened. `data` is the object it happened to, as the API shows it. */
+  /** Records an event. `data` is the changed object in the API's format. */
   emit(name: string, data: object, organizationId?: string): WorkosEvent {
     const event: WorkosEvent = {
       object: 'event',

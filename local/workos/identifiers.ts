@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 
 const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
-/** The one given last: identifiers of one millisecond must be ordered too, because lists are paged by them. */
+/** The last identifier. Identifiers of the same millisecond must be ordered too, because lists are paged by them. */
 let last = 0n;
 
-/** An identifier as WorkOS writes them: a prefix and a ULID, such as org_01EHZNVPK3SFK441A1RGBFSHRT; each is greater than those before. */
+/** Returns an identifier in WorkOS's format: a prefix and a ULID, such as org_01EHZNVPK3SFK441A1RGBFSHRT. Identifiers always increase. */
 export function newIdentifier(prefix: string): string {
   const fresh = (BigInt(Date.now()) << 80n) | BigInt(`0x${randomBytes(10).toString('hex')}`);
   last = fresh > last ? fresh : last + 1n;
@@ -18,7 +18,7 @@ export function newIdentifier(prefix: string): string {
   return `${prefix}_${text}`;
 }
 
-/** A value nobody can guess: 256 bits, base64url. */
+/** Returns a random secret of 256 bits in base64url. */
 export function newSecret(): string {
   return randomBytes(32).toString('base64url');
 }

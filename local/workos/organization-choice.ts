@@ -2,9 +2,9 @@ import type { Directory } from './directory.ts';
 import { newSecret } from './identifiers.ts';
 import type { Vault } from './vault.ts';
 
-/** What a page shows to somebody who has signed in and belongs to several organizations. */
+/** Data of the page on which a member of several organizations chooses one. */
 export interface Offer {
-  /** Stands for the person until the choice is made. */
+  /** Identifies the user until the choice is made. */
   readonly ticket: string;
   readonly organizations: readonly { readonly id: string; readonly name: string }[];
 }
@@ -20,7 +20,7 @@ export interface Chosen<T> extends Ticket<T> {
 
 const ticketSeconds = 600;
 
-/** Between signing in and going on: which of several organizations a person acts for. */
+/** The choice between several organizations, after the sign-in. */
 export class OrganizationChoice {
   readonly #directory: Directory;
   readonly #vault: Vault;
@@ -30,12 +30,12 @@ export class OrganizationChoice {
     this.#vault = vault;
   }
 
-  /** The only organization of a user, if any. */
+  /** Returns the organization of a user who has only one. */
   only(userId: string): string | undefined {
     return this.#active(userId)[0]?.organization_id;
   }
 
-  /** Undefined where there is nothing to choose. `purpose` is what the person has signed in for. */
+  /** Offers the organizations of a user. Undefined when there is no choice. `purpose` is kept with the ticket. */
   offer<T>(userId: string, purpose: T): Offer | undefined {
     const active = this.#active(userId);
     if (active.length < 2) return undefined;
@@ -44,7 +44,7 @@ export class OrganizationChoice {
     return { ticket, organizations: active.map(({ organization_id: id, organization_name: name }) => ({ id, name })) };
   }
 
-  /** What was chosen; undefined for a ticket that is not known any more, and for an organization that is not the person's. */
+  /** Returns the choice. Undefined for an unknown ticket, and for an organization the user does not belong to. */
   take<T>(ticket: string, organizationId: string): Chosen<T> | undefined {
     const kept = this.#vault.take<Ticket<T>>(`organization-choice:${ticket}`);
     if (kept === undefined || !this.#active(kept.userId).some((one) => one.organization_id === organizationId)) return undefined;

@@ -1,4 +1,4 @@
-/** What the stand-in keeps, in the shapes the WorkOS API returns, so that nothing has to be translated on the way out. */
+/** Records of the stand-in, in the shapes of the WorkOS API, so that answers need no conversion. */
 
 export interface Organization {
   readonly object: 'organization';
@@ -71,7 +71,7 @@ export interface Permission {
   readonly slug: string;
   readonly name: string;
   readonly description: string | null;
-  /** WorkOS's own: cannot be changed or deleted. */
+  /** Set for WorkOS's own, which cannot be changed or deleted. */
   readonly system: boolean;
   readonly resource_type_slug: string;
   readonly created_at: string;
@@ -105,7 +105,7 @@ export interface Invitation {
   readonly role_slug: string | null;
   readonly created_at: string;
   readonly updated_at: string;
-  /** Whoever has it may accept. */
+  /** Every holder of the token may accept the invitation. */
   readonly token: string;
 }
 
@@ -130,7 +130,7 @@ export interface WebhookEndpoint {
   readonly object: 'webhook_endpoint';
   readonly id: string;
   readonly endpoint_url: string;
-  /** Signs what is sent there. */
+  /** Signs the events sent to this endpoint. */
   readonly secret: string;
   readonly status: 'enabled' | 'disabled';
   readonly events: readonly string[];
@@ -138,7 +138,7 @@ export interface WebhookEndpoint {
   readonly updated_at: string;
 }
 
-/** A client registered beforehand: an application of the environment itself, or an organization's. */
+/** A pre-registered client: an application of the environment or of an organization. */
 export type Application = {
   readonly object: 'connect_application';
   readonly id: string;
@@ -160,7 +160,7 @@ export type Application = {
   | { readonly application_type: 'm2m'; readonly organization_id: string }
 );
 
-/** Of the secret only its hash and its end are kept. */
+/** Only the hash and the last characters of the secret are kept. */
 export interface ApplicationSecret {
   readonly object: 'connect_application_secret';
   readonly id: string;
@@ -172,11 +172,11 @@ export interface ApplicationSecret {
   readonly updated_at: string;
 }
 
-/** What happened in the environment, as the Events API and webhooks tell it. */
+/** An event of the environment, as the Events API and webhooks show it. */
 export interface WorkosEvent {
   readonly object: 'event';
   readonly id: string;
-  /** Such as organization_membership.updated. */
+  /** Name of the event, such as organization_membership.updated. */
   readonly event: string;
   readonly data: Readonly<Record<string, unknown>>;
   readonly created_at: string;

@@ -1,4 +1,4 @@
-/** An answer of WorkOS that refuses a request: its status, and its body in the shape the real API gives it. */
+/** An answer that refuses a request, with the status and the body of the real API. */
 export class Refusal extends Error {
   readonly status: number;
   readonly body: Readonly<Record<string, unknown>>;
@@ -20,13 +20,13 @@ export const invalid = (message: string, errors: readonly { field: string; code:
     errors: errors.map(({ field, code }) => ({ field, code, message: `${field} is not valid: ${code}.` })),
   });
 
-/** A refusal in OAuth's shape, which the authenticate endpoint uses for grants and clients. */
+/** A refusal in OAuth's format, which the authenticate endpoint uses for grants and clients. */
 export const oauthRefusal = (error: string, description: string) => new Refusal(400, { error, error_description: description });
 
-/** What a service in trouble answers. */
+/** The answer of a service during an outage. */
 export const unavailable = () => new Refusal(503, { message: 'Service Unavailable' });
 
-/** More requests than an environment may send; `retryAfter` in seconds. */
+/** The environment has exceeded its rate limit. `retryAfter` is in seconds. */
 export class TooManyRequests extends Refusal {
   readonly retryAfter: number;
 

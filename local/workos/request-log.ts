@@ -1,16 +1,16 @@
 import { TooManyRequests } from './refusal.ts';
 
-/** Reads an environment may send within the window; WorkOS's published limit. */
+/** Maximum number of reads of an environment within the window: WorkOS's published limit. */
 const readsInWindow = 1000;
 const windowMs = 10_000;
 
-/** Counts the requests of the environment and refuses more reads than WorkOS would answer. */
+/** Counts the requests of the environment, and refuses reads beyond WorkOS's limit. */
 export class RequestLog {
   readonly #counts = new Map<string, number>();
   /** Times of the reads within the window, oldest first, in milliseconds. */
   #reads: number[] = [];
 
-  /** @throws TooManyRequests for a read beyond the limit, which does not count against it. */
+  /** Counts a request. @throws TooManyRequests for a read beyond the limit. A refused read does not count. */
   admit(method: string, route: string, now = Date.now()): void {
     const name = `${method} ${route}`;
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
@@ -23,7 +23,7 @@ export class RequestLog {
     this.#reads.push(now);
   }
 
-  /** How often each route was asked since the start, such as `GET /events`. */
+  /** Number of requests since the start by route, such as `GET /events`. */
   counts(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#counts);
   }

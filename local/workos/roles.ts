@@ -10,13 +10,13 @@ export interface PermissionSeed {
   readonly system?: boolean;
 }
 
-/** Permissions and roles that an environment begins with. */
+/** Initial permissions and roles of an environment. */
 export interface EnvironmentSeed {
   readonly permissions: readonly PermissionSeed[];
   readonly roles: readonly RoleSeed[];
 }
 
-/** The two roles, and the permissions of its widgets, that WorkOS itself puts into a new environment. */
+/** The two roles and the widget permissions that WorkOS creates in a new environment. */
 export const workosSeed: EnvironmentSeed = {
   permissions: [
     { slug: 'widgets:users-table:manage', name: 'Manage the users table widget', system: true },
@@ -43,7 +43,7 @@ const tenantryPermissions = [
   { slug: 'templates:write', name: 'Apply templates' },
 ];
 
-/** What `tenantry workos setup` makes in an environment, as test/unit/permissions.test.ts holds, so that local mode and tests begin with it. */
+/** Initial state for local mode and tests, equal to the result of `tenantry workos setup`. test/unit/permissions.test.ts checks this. */
 export const tenantrySeed: EnvironmentSeed = {
   permissions: tenantryPermissions,
   roles: [

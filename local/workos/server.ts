@@ -49,18 +49,18 @@ export interface Parts {
   readonly vault: Vault;
   readonly provider: Provider;
   readonly accounts: readonly DemoAccount[];
-  /** Told of faults of the stand-in itself. */
+  /** Called with internal errors of the stand-in. */
   readonly onFault: (error: unknown) => void;
-  /** Told of each route that is served by method and path, such as `GET /organizations/:id`. */
+  /** Called with the method and path of each served route, such as `GET /organizations/:id`. */
   readonly onRoute: (route: string) => void;
 }
 
-/** Longer than any client keeps a connection it does not use: closing it in the moment it is used again would be a failure that is none. */
+/** Keep-alive timeout, in milliseconds. Longer than clients keep idle connections, so that no connection is closed just when it is reused. */
 const keepAliveMs = 72_000;
-/** How late everything is answered while WorkOS is slow. */
+/** Delay of every answer during a `slow` outage, in milliseconds. */
 const slowMs = 30_000;
 
-/** The API host and the AuthKit domain on one origin. */
+/** Serves the API and the AuthKit domain on one origin. */
 export function createApp(parts: Parts): FastifyInstance {
   const { issuer, store, events, outages, requests, endpoints, directory, sessions, devices, vault, provider, accounts, onFault } = parts;
   const { environment } = store;
@@ -75,7 +75,7 @@ export function createApp(parts: Parts): FastifyInstance {
           if (outages.endOf('down') !== undefined && !request.url?.startsWith('/stand-in/')) {
             response.writeHead(503, { 'content-type': 'application/json' }).end(JSON.stringify(unavailable().body));
           } else if (isOAuth(request)) {
-            // oidc-provider builds its metadata from the Host header; the issuer's host must stand there whatever the caller wrote.
+            // oidc-provider builds its metadata from the Host header, so the issuer's host replaces the caller's value.
             request.headers.host = host;
             void oauth(request, response as ServerResponse<IncomingMessage>).catch(onFault);
           } else handler(request, response);
@@ -91,7 +91,7 @@ export function createApp(parts: Parts): FastifyInstance {
   app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) =>
     done(null, Object.fromEntries(new URLSearchParams(String(body)))),
   );
-  // The SDK announces JSON in requests without a body, too.
+  // The SDK sends a JSON content type in requests without a body, too.
   app.removeContentTypeParser('application/json');
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
     try {

@@ -8,7 +8,7 @@ import { oauthRefusal } from './refusal.ts';
 import type { Environment } from './store.ts';
 import type { Vault } from './vault.ts';
 
-/** Seconds a session access token is good for, as at WorkOS by default. */
+/** Lifetime of a session access token, in seconds. It is WorkOS's default. */
 const accessTokenSeconds = 300;
 const refreshTokenSeconds = 7 * 86_400;
 const codeSeconds = 600;
@@ -20,13 +20,13 @@ export interface SessionClaims {
   readonly permissions: readonly string[];
   readonly sessionId: string;
   readonly expiresInSeconds?: number | undefined;
-  /** E-mail address of who acts as the user, as WorkOS says it: https://workos.com/docs/authkit/impersonation */
+  /** E-mail address of the impersonator, in WorkOS's format: https://workos.com/docs/authkit/impersonation */
   readonly impersonator?: string | undefined;
 }
 
 export interface Code {
   readonly userId: string;
-  /** Chosen while signing in. */
+  /** Organization that the user chose at sign-in. */
   readonly organizationId?: string | undefined;
   readonly redirectUri: string;
   readonly challenge?: string | undefined;
@@ -38,7 +38,7 @@ interface Refresh {
   readonly sessionId: string;
 }
 
-/** Sessions of AuthKit: access tokens for an application's own back end, refresh tokens good for one use, authorization codes. */
+/** Sessions of AuthKit: access tokens for an application's back end, single-use refresh tokens, and authorization codes. */
 export class Sessions {
   readonly #environment: Environment;
   readonly #directory: Directory;
@@ -55,7 +55,7 @@ export class Sessions {
     this.issuer = issuer;
   }
 
-  /** A signed access token with the claims of https://workos.com/docs/reference/authkit/session-tokens. */
+  /** Signs an access token with the claims of https://workos.com/docs/reference/authkit/session-tokens. */
   async accessToken(claims: SessionClaims): Promise<string> {
     const { jwk } = this.#environment.sessionKey;
     const role = claims.role;
@@ -75,7 +75,7 @@ export class Sessions {
       .sign(await importJWK(jwk, 'RS256'));
   }
 
-  /** The answer of `/user_management/authenticate`; a membership ties the session to its organization, `earlier` names one that goes on. */
+  /** Returns the answer of `/user_management/authenticate`. A membership binds the session to its organization. `earlier` continues a session. */
   async open(user: User, membership: Membership | undefined, method: string, earlier?: string): Promise<object> {
     const refreshToken = newSecret();
     const organizationId = membership?.organization_id;
@@ -117,7 +117,7 @@ export class Sessions {
     return id;
   }
 
-  /** The session behind a refresh token, which is used up by this. */
+  /** Returns the session of a refresh token, and consumes the token. */
   redeemRefreshToken(token: string): Refresh {
     const refresh = this.#vault.take<Refresh>(`refresh:${digest(token)}`);
     if (refresh === undefined) throw oauthRefusal('invalid_grant', 'Session has already ended or the refresh token was used before.');
@@ -130,7 +130,7 @@ export class Sessions {
     return value;
   }
 
-  /** Whom a code was issued for. `verifier` proves that the caller started the flow, where PKCE was used. */
+  /** Returns the sign-in of a code. With PKCE, `verifier` proves that the caller started the flow. */
   redeemCode(value: string, verifier: string | undefined): Code {
     const code = this.#vault.take<Code>(`code:${digest(value)}`);
     if (code === undefined) throw oauthRefusal('invalid_grant', `The code '${value.slice(0, 4)}...' has expired or is invalid.`);

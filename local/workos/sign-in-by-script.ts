@@ -1,12 +1,12 @@
-/** Redirects that a sign-in takes at most; more is a loop. */
+/** Maximum number of redirects of a sign-in. More indicate a loop. */
 const maxSteps = 10;
 
 /**
- * Signs in the way a browser does, without one: follows an authorization URL to the sign-in page, posts e-mail and password to its
- * form with the cookies it was given, and follows on until the redirect that leaves for the client. A member of several organizations
- * chooses the one named, or the one the page has chosen.
+ * Signs in like a browser: follows an authorization URL to the sign-in page, posts e-mail and password to its form with the received
+ * cookies, and follows redirects until one leads to the client. A member of several organizations chooses the given one, or the one
+ * that the page preselects.
  *
- * @returns the client's redirect URL, with `code` and `state`, or with `error` where the authorization was refused.
+ * @returns the client's redirect URL, with `code` and `state`, or with `error` when the authorization was refused.
  * @throws when a page answers with an error, such as a wrong password (403 or 400) or an unknown redirect URI.
  */
 export async function signInByScript(

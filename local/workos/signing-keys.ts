@@ -5,7 +5,7 @@ import { exportJWK, type JWK } from 'jose';
 import { newIdentifier } from './identifiers.ts';
 import type { SigningKey } from './store.ts';
 
-/** A fresh RS256 key with the certificate that the key sets of WorkOS show. */
+/** Creates an RS256 key with a certificate, which WorkOS's key sets include. */
 export async function createSigningKey(prefix: string): Promise<SigningKey> {
   const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) };
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
@@ -23,7 +23,7 @@ export async function createSigningKey(prefix: string): Promise<SigningKey> {
   };
 }
 
-/** The public half, in the form of `/sso/jwks/:clientId`. */
+/** Returns the public key in the format of `/sso/jwks/:clientId`. */
 export function publicKeyOf(key: SigningKey): JWK {
   const { kty, n, e, kid } = key.jwk;
   return {

@@ -25,28 +25,28 @@ import { WebhookEndpoints } from './webhooks/endpoints.ts';
 export interface WorkosOptions {
   /** Address to listen on; 127.0.0.1 when left out. */
   readonly host?: string;
-  /** 0 takes a free one. A state folder should keep its port: issuer and resources carry it. */
+  /** 0 takes a free port. A state folder should keep its port, because the issuer and the resources contain it. */
   readonly port: number;
-  /** The name everybody calls it by, which issuer and API URL carry; localhost when left out. */
+  /** Host name in the issuer and the API URL. localhost when left out. */
   readonly publicHost?: string;
-  /** Folder of the state, which survives a restart: keys, clients, users, organizations, resources, grants. */
+  /** State folder, which survives a restart: keys, clients, users, organizations, resources, grants. */
   readonly dir: string;
   /**
-   * Permissions and roles of a new environment beside WorkOS's own: what Tenantry's setup makes, when left out. With none it is as
-   * WorkOS hands it out.
+   * Permissions and roles of a new environment in addition to WorkOS's own. Those of Tenantry's setup when left out. An empty seed gives
+   * an environment as WorkOS creates it.
    */
   readonly seed?: EnvironmentSeed;
-  /** Milliseconds before a webhook that was not taken is sent again, each further pause twice as long; a second when left out. */
+  /** Milliseconds before a failed webhook is sent again. Each further pause doubles. 1 s when left out. */
   readonly webhookRetryMs?: number;
-  /** How long a person has to sign in for a device; five minutes when left out. */
+  /** Seconds a user has to sign in for a device. Five minutes when left out. */
   readonly deviceExpirySeconds?: number;
-  /** How long a device waits between two questions; a second when left out, so that nobody waits for nothing. */
+  /** Polling interval of a device, in seconds. 1 s when left out, which keeps waits short. */
   readonly deviceIntervalSeconds?: number;
-  /** PEM of an authority to trust for metadata documents of clients on this machine, beside those of Node. */
+  /** PEM of an authority to trust for metadata documents of clients on this machine, in addition to those of Node. */
   readonly metadataCa?: string;
-  /** Lifetime of OAuth access tokens; an hour when left out. */
+  /** Lifetime of OAuth access tokens, in seconds. An hour when left out. */
   readonly accessTokenSeconds?: number;
-  /** Told of faults of the stand-in itself. */
+  /** Called with internal errors of the stand-in. */
   readonly log?: (message: string, details: { error: unknown }) => void;
 }
 
@@ -77,35 +77,35 @@ export interface WorkosStandIn {
   memberships(filter: { userId?: string; organizationId?: string }): Membership[];
   /** Roles of the environment in their order of priority, each with its permissions. */
   roles(): Role[];
-  /** Creates what is missing of these permissions and roles; `tenantrySeed` is what a new environment begins with. */
+  /** Creates the missing ones of these permissions and roles. A new environment begins with `tenantrySeed`. */
   ensureRoles(seed: EnvironmentSeed): void;
-  /** What happened during the last 30 days, oldest first. */
+  /** Events of the last 30 days, oldest first. */
   events(filter?: EventFilter): WorkosEvent[];
-  /** Invitations to an e-mail, newest last, each with the page where it is accepted. */
+  /** Invitations to an e-mail address, newest last, each with the URL of its page. */
   invitations(email: string): (Invitation & { readonly acceptUrl: string })[];
-  /** URIs that a sign-in of the environment's own applications may lead back to. */
+  /** Redirect URIs of the environment's own applications. */
   redirectUris(): string[];
-  /** Switches how clients nobody has registered may come; what is left out stays. Both are on in a new environment. */
+  /** Sets the allowed ways for unregistered clients. A switch that is left out stays unchanged. Both are on in a new environment. */
   setRegistration(change: RegistrationChange): RegistrationSwitches;
   /** URIs registered as OAuth resources. */
   resources(): string[];
   /** Shows these accounts on the sign-in page, in place of those shown before. */
   showAccounts(accounts: readonly DemoAccount[]): void;
-  /** A session access token as AuthKit signs them; `expiresIn` in seconds, an hour when left out. */
+  /** Signs a session access token like AuthKit. `expiresIn` is in seconds, an hour when left out. */
   adminToken(claims: {
     readonly userId: string;
     readonly organizationId?: string;
     readonly permissions: readonly string[];
     readonly role?: string;
     readonly expiresIn?: number;
-    /** Who acts as the user. */
+    /** E-mail address of the impersonator. */
     readonly impersonator?: string;
   }): Promise<string>;
-  /** For so many seconds everything (`down`), the Events API or the delivery of webhooks fails, or all is `slow` or `limited`. Zero ends it. */
+  /** Simulates an outage of this kind for `seconds`. Zero ends it. `outageKinds` describes the kinds. */
   outage(kind: OutageKind, seconds: number): void;
-  /** How often each route of the API was asked, such as `GET /events`. */
+  /** Number of requests by route of the API, such as `GET /events`. */
   requests(): Readonly<Record<string, number>>;
-  /** Every route that is served, such as `GET /organizations/:id`, but for those of oidc-provider. */
+  /** All served routes, such as `GET /organizations/:id`, except those of oidc-provider. */
   routes(): readonly string[];
   close(): Promise<void>;
 }
@@ -132,7 +132,7 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
   }
   const { roles, memberships, organizations, users, resources } = directory;
   const accounts: DemoAccount[] = [];
-  // The issuer is part of the configuration, so the port must be known before anything listens.
+  // The issuer is part of the configuration, so the port must be known before the server listens.
   const port = options.port === 0 ? await freePort(options.host ?? '127.0.0.1') : options.port;
   const issuer = `http://${options.publicHost ?? 'localhost'}:${port}`;
   const adminIssuer = `${issuer}/user_management/${environment.clientId}`;

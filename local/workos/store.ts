@@ -23,18 +23,18 @@ export interface SigningKey {
   readonly certificate: string;
 }
 
-/** What must survive a restart: configured clients and registered resources would stop working without it. */
+/** State that must survive a restart, so that configured clients and registered resources keep working. */
 export interface Environment {
   clientId: string;
   apiKey: string;
   cookieSecret: string;
   /** Signs session access tokens. */
   sessionKey: SigningKey;
-  /** Signs OAuth access tokens: another issuer, another key, as at WorkOS. */
+  /** Signs OAuth access tokens. As at WorkOS, they have a different issuer and key. */
   oauthKey: SigningKey;
   organizations: Record<string, Organization>;
   users: Record<string, User>;
-  /** scrypt hashes by user. */
+  /** scrypt hashes by user id. */
   passwords: Record<string, string>;
   memberships: Record<string, Membership>;
   /** Permissions given to one membership beyond its role's. */
@@ -53,7 +53,7 @@ export interface Environment {
   registration: RegistrationSwitches;
 }
 
-/** Keys and credentials, which are made once; everything else of an environment begins empty. */
+/** Keys and credentials, which are created once. All other parts of an environment begin empty. */
 export type Credentials = Pick<Environment, 'clientId' | 'apiKey' | 'cookieSecret' | 'sessionKey' | 'oauthKey'>;
 
 const empty = (): Omit<Environment, keyof Credentials> => ({
@@ -74,12 +74,12 @@ const empty = (): Omit<Environment, keyof Credentials> => ({
   registration: { cimd: true, dcr: true },
 });
 
-/** Where the environment lies, in a folder of its own, readable by the owner alone. */
+/** Storage of the environment in its own folder, which only the owner can read. */
 export class Store {
   readonly #file: string;
   readonly #journal: string;
   readonly environment: Environment;
-  /** Whether an environment without this field was kept there: it was begun by an earlier version, or just now. */
+  /** Fields that the stored environment lacked, because an earlier version wrote it or because it is new. */
   readonly lacked: ReadonlySet<keyof Environment>;
   #lines: string[] = [];
   #writing: Promise<void> | undefined;
@@ -93,7 +93,7 @@ export class Store {
     this.lacked = lacked;
   }
 
-  /** Reads the environment kept in `dir`, or begins one with what `create` makes. */
+  /** Reads the environment in `dir`, or starts one with the credentials of `create`. */
   static async open(dir: string, create: () => Promise<Credentials>): Promise<Store> {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     const kept = readJson<Credentials & Partial<Environment>>(join(dir, 'environment.json'));
@@ -104,7 +104,7 @@ export class Store {
     return store;
   }
 
-  /** Lines of the journal, oldest first. A line that a crash cut short is left out. */
+  /** Lines of the journal, oldest first. Skips a line that a crash cut short. */
   journal<T>(): T[] {
     const lines = readText(this.#journal)?.split('\n') ?? [];
     return lines.flatMap((line) => {
@@ -126,7 +126,7 @@ export class Store {
     replace(this.#journal, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
   }
 
-  /** Notes that the environment has changed: it is written as soon as the program gives way, changes made at once together. */
+  /** Schedules a write of the environment for the next turn of the event loop. Simultaneous changes share one write. */
   save(): void {
     if (this.#closed) return;
     this.#writing ??= new Promise((resolve) => {
@@ -144,15 +144,15 @@ export class Store {
   }
 
   /**
-   * Settles when every change noted so far is written. Awaited before an answer goes out: whoever got one finds the object again after a crash.
-   * @throws what kept the environment from being written
+   * Settles when all changes so far are written. Awaited before an answer is sent, so that an acknowledged object survives a crash.
+   * @throws the error of the failed write
    */
   async saved(): Promise<void> {
     await this.#writing;
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Writes what has not been written; later changes are not kept. */
+  /** Writes pending changes. Later changes are not kept. */
   close(): void {
     if (this.#writing !== undefined && !this.#closed) this.#write();
     this.#closed = true;
@@ -165,7 +165,7 @@ export class Store {
   }
 }
 
-/** The value in `file`, or undefined when there is none. */
+/** Returns the value in `file`. Undefined when the file does not exist. */
 export function readJson<T>(file: string): T | undefined {
   const text = readText(file);
   if (text === undefined) return undefined;
@@ -176,7 +176,7 @@ export function readJson<T>(file: string): T | undefined {
   }
 }
 
-/** Replaces `file` in one step, so that a crash leaves the old or the new contents. */
+/** Replaces `file` atomically, so that a crash leaves the old or the new contents. */
 export function writeJson(file: string, value: unknown): void {
   replace(file, JSON.stringify(value));
 }

@@ -7,10 +7,10 @@ interface Entry {
   readonly expiresAt: number;
 }
 
-/** Milliseconds between a change and its writing: many tokens are issued at once, and each write is of the whole file. */
+/** Milliseconds between a change and its write. Many tokens are issued at once, and each write replaces the whole file. */
 const writeDelay = 100;
 
-/** Entries that expire by themselves: sessions, codes, grants, OAuth clients. Kept in a file of its own in `dir`. */
+/** Entries that expire by themselves: sessions, codes, grants, OAuth clients. They are kept in a separate file in `dir`. */
 export class Vault {
   readonly #file: string;
   readonly #entries: Map<string, Entry>;
@@ -22,7 +22,7 @@ export class Vault {
     this.#entries = new Map(readJson<[string, Entry][]>(this.#file) ?? []);
   }
 
-  /** Without `seconds` the entry stays. */
+  /** Stores an entry. Without `seconds` it does not expire. */
   put<T>(key: string, value: T, seconds?: number): void {
     this.#entries.set(key, { value, expiresAt: seconds === undefined ? Number.MAX_SAFE_INTEGER : Date.now() + seconds * 1000 });
     this.#changed();
@@ -47,7 +47,7 @@ export class Vault {
     return [...this.#entries.keys()].filter((key) => key.startsWith(prefix));
   }
 
-  /** Writes what has not been written yet; later changes are not kept. */
+  /** Writes pending changes. Later changes are not kept. */
   close(): void {
     this.#closed = true;
     if (this.#timer === undefined) return;

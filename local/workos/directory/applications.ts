@@ -30,7 +30,7 @@ export type ApplicationChange = Partial<Common> & { readonly redirectUris?: read
 
 const allScopes = ['openid', 'profile', 'email', 'offline_access'];
 
-/** Clients that somebody registered beforehand. https://workos.com/docs/reference/workos-connect/applications */
+/** Pre-registered clients. https://workos.com/docs/reference/workos-connect/applications */
 export class Applications {
   readonly #store: Store;
   readonly #organizations: Organizations;
@@ -79,7 +79,7 @@ export class Applications {
     return Object.values(this.#kept.applications);
   }
 
-  /** By its own identifier or that of its client. */
+  /** Returns the application by its own identifier or that of its client. */
   one(id: string): Application {
     const found = this.#kept.applications[id] ?? this.byClientId(id);
     if (found === undefined) throw notFound('Connect Application', id);
@@ -116,7 +116,7 @@ export class Applications {
     return Object.values(this.#kept.applicationSecrets).filter((secret) => secret.application_id === applicationId);
   }
 
-  /** A new secret, whose value nobody can see again. */
+  /** Creates a secret. Its value is returned only once. */
   addSecret(id: string): { readonly kept: ApplicationSecret; readonly secret: string } {
     const secret = newSecret();
     const time = new Date().toISOString();
@@ -141,7 +141,7 @@ export class Applications {
     this.#store.save();
   }
 
-  /** Whether the value is one of the application's secrets, which counts as its use. */
+  /** Tells whether the value is one of the application's secrets. A match is recorded as a use of the secret. */
   proves(application: Application, secret: string): boolean {
     const given = digest(secret);
     const found = this.secrets(application.id).find(({ sha256 }) => timingSafeEqual(Buffer.from(sha256, 'base64url'), given));
@@ -158,7 +158,7 @@ export class Applications {
   }
 }
 
-/** One of them is the default: the first, unless another says so. */
+/** Ensures one default: the first target, unless another is marked. */
 function targets(wanted: readonly RedirectTarget[]): { readonly uri: string; readonly default: boolean }[] {
   const invalidOne = wanted.findIndex(({ uri }) => URL.parse(uri) === null);
   if (invalidOne !== -1) throw invalid('Validation failed.', [{ field: `redirect_uris.${invalidOne}.uri`, code: 'invalid' }]);

@@ -12,7 +12,7 @@ export interface NewInvitation {
   readonly email: string;
   readonly organizationId?: string | undefined;
   readonly roleSlug?: string | undefined;
-  /** 7 when left out; 1 to 30. */
+  /** 1 to 30 days. 7 when left out. */
   readonly expiresInDays?: number | undefined;
   readonly inviterUserId?: string | undefined;
 }
@@ -47,7 +47,7 @@ export class Invitations {
     return this.#store.environment.invitations;
   }
 
-  /** Invites an address. Somebody who has an account becomes a pending member at once; anybody else gets one by accepting. */
+  /** Invites an address. A user with an account becomes a pending member at once. Others get an account when they accept. */
   create(wanted: NewInvitation): Invitation {
     const { roles, memberships, organizations, users } = this.#parts;
     const email = wanted.email.toLowerCase();
@@ -119,7 +119,7 @@ export class Invitations {
     return found;
   }
 
-  /** The user who was invited becomes an active member. */
+  /** Accepts the invitation. The invited user becomes an active member. */
   accept(id: string, user = this.#invited(id)): Invitation {
     const before = this.one(id);
     if (before.accepted_user_id !== null) throw refused('invite_has_accepted_user_id', 'The invitation was accepted before.');
@@ -147,7 +147,7 @@ export class Invitations {
     return this.#keep({ ...before, updated_at: new Date().toISOString() }, 'resent');
   }
 
-  /** The pending membership goes with it. */
+  /** Revokes the invitation, and deletes the pending membership. */
   revoke(id: string): Invitation {
     const before = this.one(id);
     if (before.state !== 'pending') throw refused('invite_not_pending', `The invitation is ${before.state}.`);
@@ -169,7 +169,7 @@ export class Invitations {
 
   #keep(invitation: Invitation, happened: 'created' | 'accepted' | 'resent' | 'revoked'): Invitation {
     this.#kept[invitation.id] = invitation;
-    // Whoever reads events must not be able to accept.
+    // Readers of events must not be able to accept the invitation.
     const { token: _token, ...shown } = invitation;
     this.#events.emit(`invitation.${happened}`, shown, invitation.organization_id ?? undefined);
     return invitation;

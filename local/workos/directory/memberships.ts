@@ -10,9 +10,9 @@ export interface NewMembership {
   readonly organizationId: string;
   /** `member` when left out. */
   readonly roleSlug?: string | undefined;
-  /** Permissions beyond the role's; WorkOS knows only those of roles, so this is for seeding alone. */
+  /** Permissions in addition to the role's. For seeding only, because at WorkOS only roles have permissions. */
   readonly permissions?: readonly string[] | undefined;
-  /** `active` when left out; an invitation makes a pending one. */
+  /** `active` when left out. An invitation creates a pending membership. */
   readonly status?: 'active' | 'pending' | undefined;
 }
 
@@ -41,7 +41,7 @@ export class Memberships {
     return this.#store.environment;
   }
 
-  /** The user's membership in the organization; one that is inactive or pending becomes what is wanted. */
+  /** Creates the user's membership in the organization. An inactive or pending membership is updated as requested. */
   create(user: User, organization: Organization, wanted: NewMembership): Membership {
     const { slug } = this.#roles.assignable(wanted.roleSlug ?? 'member');
     const status = wanted.status ?? 'active';
@@ -120,7 +120,7 @@ export class Memberships {
     return this.#become(before, 'active');
   }
 
-  /** A pending membership becomes active: the invitation was accepted. */
+  /** Activates a pending membership, after its invitation was accepted. */
   accept(id: string): Membership {
     return this.#become(this.one(id), 'active');
   }
@@ -140,7 +140,7 @@ export class Memberships {
     this.#events.emit('organization_membership.deleted', shown(membership), membership.organization_id);
   }
 
-  /** Memberships carry their organization's name. */
+  /** Updates the organization's name in its memberships. */
   renamed(organizationId: string, name: string): void {
     for (const membership of this.all({ organizationId })) {
       this.#kept.memberships[membership.id] = { ...membership, organization_name: name };
@@ -148,7 +148,7 @@ export class Memberships {
     this.#store.save();
   }
 
-  /** What a member may do: the role's permissions and those given to this membership. */
+  /** Permissions of a member: those of the role and those of the membership. */
   permissionsOf(membership: Membership): string[] {
     return [...new Set([...this.#roles.permissionsOf(membership.role.slug), ...(this.#kept.permissions[membership.id] ?? [])])];
   }
@@ -177,5 +177,5 @@ export class Memberships {
   }
 }
 
-/** What events show of a membership. */
+/** The membership as events show it. */
 const shown = ({ organization_name: _name, ...membership }: Membership) => ({ ...membership, roles: [membership.role] });

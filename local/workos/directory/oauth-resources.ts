@@ -3,7 +3,7 @@ import type { OAuthResource } from '../records.ts';
 import { invalid, notFound, Refusal } from '../refusal.ts';
 import type { Environment, Store } from '../store.ts';
 
-/** Resource indicators of the environment: docs/workos-notes.md has what WorkOS's reference says of them. */
+/** Resource indicators of the environment. docs/workos-notes.md quotes WorkOS's reference. */
 export class OAuthResources {
   readonly #store: Store;
 

@@ -13,7 +13,7 @@ export interface NewOrganization {
   readonly allowProfilesOutsideOrganization?: boolean | undefined;
 }
 
-/** What the API shows of an organization in events: without a switch that only its own pages have. */
+/** The organization as events show it. They leave out a switch that only the organization endpoints return. */
 const shown = ({ allow_profiles_outside_organization: _allowed, ...organization }: Organization) => organization;
 
 /** https://workos.com/docs/reference/organization */
@@ -107,7 +107,7 @@ export class Organizations {
   }
 }
 
-/** `before` with the keys of `change`; null takes a key away. */
+/** Merges `change` into `before`. Null removes a key. */
 export function merged(
   before: Readonly<Record<string, string>>,
   change: Readonly<Record<string, string | null>> | null | undefined,

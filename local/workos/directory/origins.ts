@@ -3,7 +3,7 @@ import type { CorsOrigin, RedirectUri } from '../records.ts';
 import { Refusal } from '../refusal.ts';
 import type { Environment, Store } from '../store.ts';
 
-/** Where the environment's own applications live: URIs a sign-in may lead back to, and origins whose scripts may read the API's answers. */
+/** Allowed addresses of the environment's applications: redirect URIs of sign-ins, and origins whose scripts may read the API's answers. */
 export class Origins {
   readonly #store: Store;
 

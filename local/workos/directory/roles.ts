@@ -21,7 +21,7 @@ export interface Renaming {
   readonly description?: string | null | undefined;
 }
 
-/** Roles of the environment and the permissions they are made of. https://workos.com/docs/reference/roles */
+/** Roles of the environment and their permissions. https://workos.com/docs/reference/roles */
 export class Roles {
   readonly #store: Store;
   readonly #events: Events;
@@ -35,7 +35,7 @@ export class Roles {
     return this.#store.environment;
   }
 
-  /** Creates what is missing of the seed. Nothing that is there is changed. */
+  /** Creates the missing permissions and roles of the seed. Existing ones stay unchanged. */
   ensure(seed: EnvironmentSeed): void {
     for (const wanted of seed.permissions) if (this.#kept.definedPermissions[wanted.slug] === undefined) this.createPermission(wanted);
     for (const { permissions, ...wanted } of seed.roles) {
@@ -81,7 +81,7 @@ export class Roles {
     return this.#keepPermission({ ...before, ...given(change), updated_at: new Date().toISOString() }, 'updated');
   }
 
-  /** Takes the permission from every role too. */
+  /** Deletes the permission, and removes it from every role. */
   deletePermission(slug: string): void {
     const before = this.permission(slug);
     if (before.system) throw new Refusal(403, { code: 'forbidden', message: 'A system permission cannot be deleted.' });
@@ -127,7 +127,7 @@ export class Roles {
     return found;
   }
 
-  /** The role a membership is to have. */
+  /** Returns the role for a membership. */
   assignable(slug: string): Role {
     const found = this.#kept.roles[slug];
     if (found === undefined) throw new Refusal(422, { message: `Role '${slug}' is not a valid role.`, code: 'invalid_role' });
@@ -150,7 +150,7 @@ export class Roles {
     return role.permissions.includes(permission) ? role : this.setPermissions(slug, [...role.permissions, permission]);
   }
 
-  /** Permissions of the role, none where it is not known any more. */
+  /** Permissions of the role. Empty when the role no longer exists. */
   permissionsOf(slug: string): readonly string[] {
     return this.#kept.roles[slug]?.permissions ?? [];
   }
@@ -169,7 +169,7 @@ export class Roles {
   }
 }
 
-/** Events show a permission without the type of resource it is for. */
+/** The permission as events show it, without its resource type. */
 function withoutType({ resource_type_slug: _type, ...permission }: Permission): Omit<Permission, 'resource_type_slug'> {
   return permission;
 }

@@ -48,7 +48,7 @@ export class Users {
     }
     const externalId = this.#free(wanted.externalId ?? null);
     const id = newIdentifier('user');
-    // Taken before anything is awaited: of two requests at once only one gets the address.
+    // Reserved before the first await, so that only one of two simultaneous requests gets the address.
     this.#byEmail.set(email, id);
     try {
       const hash = wanted.password === undefined ? undefined : await hashPassword(strong(wanted.password));
@@ -123,7 +123,7 @@ export class Users {
     );
   }
 
-  /** Whether the user can sign in with a password. */
+  /** Tells whether the user can sign in with a password. */
   hasPassword(id: string | undefined): boolean {
     return id !== undefined && this.#kept.passwords[id] !== undefined;
   }
@@ -138,7 +138,7 @@ export class Users {
     this.#events.emit('user.deleted', user);
   }
 
-  /** The user with this e-mail and password. A user whose memberships are all deactivated is refused, as is a wrong password. */
+  /** Returns the user with this e-mail and password. Refuses a wrong password, and a user whose memberships are all deactivated. */
   async signIn(email: string, password: string): Promise<User> {
     const user = this.byEmail(email);
     const hash = user && this.#kept.passwords[user.id];
@@ -157,7 +157,7 @@ export class Users {
     return signedIn;
   }
 
-  /** Whether the user exists and is not deactivated; one without any membership may sign in, as at WorkOS. */
+  /** Tells whether the user exists and is not deactivated. As at WorkOS, a user without any membership may sign in. */
   maySignIn(id: string): boolean {
     if (this.#kept.users[id] === undefined) return false;
     const memberships = this.#memberships.all({ userId: id });
@@ -182,7 +182,7 @@ export class Users {
   }
 }
 
-/** `password`, when it is as strong as WorkOS asks for by default in the stand-in. */
+/** Returns `password`. @throws Refusal when it is too weak. The minimum length is the default of the stand-in. */
 export function strong(password: string): string {
   if (password.length >= 8) return password;
   throw new Refusal(400, {

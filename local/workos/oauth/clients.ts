@@ -4,7 +4,7 @@ import type { Application } from '../records.ts';
 import type { Vault } from '../vault.ts';
 import { GrantAdapter } from './grant-adapter.ts';
 
-/** Clients: those that registered themselves, and the environment's Connect applications. */
+/** All clients: those that registered themselves, and the environment's Connect applications. */
 export class ClientAdapter extends GrantAdapter {
   readonly #applications: Applications;
 
@@ -19,13 +19,13 @@ export class ClientAdapter extends GrantAdapter {
   }
 }
 
-/** An application as a client. One that uses PKCE is public; the secrets of the others are compared by `Applications`. */
+/** Converts an application to a client. A client with PKCE is public. `Applications` compares the secrets of the others. */
 function clientOf(application: Application): AdapterPayload {
   const common = { client_id: application.client_id, client_name: application.name };
-  // Never compared: oidc-provider wants one where a client has to prove itself.
+  // A placeholder that is never compared. oidc-provider requires a secret for clients that authenticate.
   const secret = { token_endpoint_auth_method: 'client_secret_basic', client_secret: application.id } as const;
   if (application.application_type === 'm2m') {
-    // oidc-provider lets a client name OpenID's scopes alone, so the provider checks these when it issues the token.
+    // oidc-provider limits a client's scopes to OpenID's, so the application's scopes are checked when a token is issued.
     return { ...common, ...secret, grant_types: ['client_credentials'], response_types: [], redirect_uris: [] };
   }
   return {

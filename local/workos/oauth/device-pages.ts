@@ -7,7 +7,7 @@ export interface DevicePage {
   readonly error?: string | undefined;
 }
 
-/** Where the user compares the code with the device's, and signs in for it or refuses. */
+/** Page on which the user compares the code with the device's, and signs in for the device or refuses it. */
 export function devicePage({ accounts, userCode, email, error }: DevicePage): string {
   return document(
     'Sign in a device',

@@ -1,10 +1,10 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import type { Vault } from '../vault.ts';
 
-/** Models whose entries fall together when their grant is revoked (a refresh token used twice revokes its whole family). */
+/** Models whose entries are deleted when their grant is revoked. A refresh token that is used twice revokes its whole family. */
 const grantable = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken', 'Grant']);
 
-/** Keeps what oidc-provider stores of one model in the vault. */
+/** Stores the entries of one oidc-provider model in the vault. */
 export class GrantAdapter implements Adapter {
   readonly #model: string;
   readonly #vault: Vault;
@@ -31,7 +31,7 @@ export class GrantAdapter implements Adapter {
     return id === undefined ? undefined : this.find(id);
   }
 
-  /** Only the device flow has user codes, and it is off. */
+  /** Only the device flow uses user codes, and it is disabled. */
   async findByUserCode(): Promise<undefined> {
     return undefined;
   }

@@ -8,7 +8,7 @@ import { page } from './sign-in-routes.ts';
 
 const form = z.object({ invitation_token: z.string(), password: z.string() });
 
-/** The page an invitation leads to: the invited person sets a password, or gives the one of the account there is, and becomes a member. */
+/** Page of an invitation. The invited person sets a password, or enters that of the existing account, and becomes a member. */
 export function invitationPageRoutes(app: FastifyInstance, { invitations, organizations, users }: Directory): void {
   function show(reply: FastifyReply, invitation: Invitation, error?: string) {
     if (invitation.state !== 'pending') {
@@ -44,7 +44,7 @@ export function invitationPageRoutes(app: FastifyInstance, { invitations, organi
 
   async function person(email: string, password: string): Promise<User> {
     const user = users.byEmail(email);
-    // The invitation came to this address, so it is the person's.
+    // The invitation was sent to this address, so the address counts as verified.
     if (user === undefined) return users.create({ email, password, emailVerified: true });
     return users.hasPassword(user.id) ? users.signIn(email, password) : users.update(user.id, { password, emailVerified: true });
   }
@@ -53,7 +53,7 @@ export function invitationPageRoutes(app: FastifyInstance, { invitations, organi
 function invitationPage(shown: {
   readonly invitation: Invitation;
   readonly organization: string | undefined;
-  /** Whether there is an account with a password. */
+  /** True when an account with a password exists. */
   readonly known: boolean;
   readonly error?: string;
 }): string {

@@ -2,13 +2,13 @@ import { Agent, fetch as undiciFetch } from 'undici';
 
 type Fetch = typeof globalThis.fetch;
 
-/** Where clients on this machine may have their metadata document, which oidc-provider fetches from public addresses alone. */
+/** Hosts at which local clients may publish their metadata document. oidc-provider itself fetches from public addresses only. */
 const thisMachine = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /**
- * Fetches what oidc-provider asks for. Its own guard against addresses that are not public stays, but for this machine's names, which
+ * Fetches documents for oidc-provider. Its guard against non-public addresses stays in place, except for this machine's names, which
  * are reached directly by HTTPS.
- * @param ca PEM of an authority to trust for this machine's names, beside those of Node.
+ * @param ca PEM of an authority to trust for this machine's names, in addition to those of Node.
  */
 export function metadataFetch(ca: string | undefined): Fetch {
   const dispatcher = new Agent(ca === undefined ? {} : { connect: { ca } });

@@ -2,10 +2,10 @@ import { z } from 'zod';
 import type { Offer } from '../organization-choice.ts';
 import { document, html } from './pages.ts';
 
-/** What the page sends. */
+/** Fields that the page submits. */
 export const organizationForm = z.object({ ticket: z.string(), organization_id: z.string() });
 
-/** Where a member of several organizations says which one to act for. */
+/** Page on which a member of several organizations chooses one. */
 export function organizationPage(action: string, { ticket, organizations }: Offer): string {
   const options = organizations
     .map(

@@ -1,17 +1,17 @@
-/** An account whose e-mail and password the page may show, because it exists on this machine alone. */
+/** A demo account. The page may show its e-mail and password, because the account exists only on this machine. */
 export interface DemoAccount {
   readonly email: string;
   readonly password: string;
-  /** What the account is for, such as "member of Acme". */
+  /** Purpose of the account, such as "member of Acme". */
   readonly note?: string | undefined;
 }
 
 export interface SignInPage {
-  /** Where the form goes. */
+  /** URL that the form is sent to. */
   readonly action: string;
-  /** Name of the client that asks. */
+  /** Name of the requesting client. */
   readonly client: string;
-  /** URLs the client will be allowed to use. */
+  /** URLs that the client requests access to. */
   readonly resources: readonly string[];
   readonly accounts: readonly DemoAccount[];
   /** Hidden fields of the form. */
@@ -20,7 +20,7 @@ export interface SignInPage {
   readonly error?: string | undefined;
 }
 
-/** Sign-in form with `email` and `password`, without script, so that browsers and programs use it alike. */
+/** Sign-in form with `email` and `password`. It uses no script, so that browsers and programs can both use it. */
 export function signInPage(page: SignInPage): string {
   const resources = page.resources.map((uri) => `<li><code>${html(uri)}</code></li>`).join('');
   const hidden = Object.entries(page.fields ?? {})
@@ -41,7 +41,7 @@ ${accountTable(page.accounts)}`,
   );
 }
 
-/** The accounts that may be shown, and that this is no real AuthKit. */
+/** Table of the demo accounts, with a note that this is not the real AuthKit. */
 export function accountTable(accounts: readonly DemoAccount[]): string {
   const rows = accounts
     .map(

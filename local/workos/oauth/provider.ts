@@ -24,11 +24,11 @@ export interface OAuthOptions {
   readonly metadataCa: string | undefined;
 }
 
-/** AuthKit's OAuth half: code flow with PKCE, every way a client may come, resource indicators, at the paths of an AuthKit domain. */
+/** The OAuth server of AuthKit, at the paths of an AuthKit domain: code flow with PKCE, all kinds of clients, and resource indicators. */
 export function createProvider(options: OAuthOptions): Provider {
   const { issuer, environment, directory, vault, registration, accessTokenSeconds } = options;
   const { applications } = directory;
-  /** Stands for a token that was asked for without a resource, or by a machine: its audience is the environment's client id. */
+  /** Resource of a token that was requested without a resource or by a machine. Its audience is the environment's client id. */
   const environmentResource = `urn:workos:environment:${environment.clientId}`;
   const configuration: Configuration = {
     adapter: (model) => (model === 'Client' ? new ClientAdapter(vault, applications) : new GrantAdapter(model, vault)),
@@ -47,7 +47,7 @@ export function createProvider(options: OAuthOptions): Provider {
     scopes,
     claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name', 'given_name', 'family_name'] },
     responseTypes: ['code'],
-    // A Connect application that has a secret may do without.
+    // A Connect application with a secret may omit PKCE.
     pkce: { required: (_ctx, client) => applicationOf(client.clientId)?.uses_pkce ?? true },
     // Native by default, so that clients which do not send application_type may use any loopback port (RFC 8252) or their own URI scheme.
     clientDefaults: { application_type: 'native', grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'] },
@@ -63,7 +63,7 @@ export function createProvider(options: OAuthOptions): Provider {
         enabled: true,
         ack: 'draft-02',
         allowFetch: () => registration.switches.cimd,
-        // Asked for documents fetched before, too.
+        // Also called for documents that were fetched earlier.
         allowClient: () => registration.switches.cimd,
       },
       clientCredentials: { enabled: true },
@@ -77,7 +77,7 @@ export function createProvider(options: OAuthOptions): Provider {
         getResourceServerInfo: (_ctx, uri, { clientId }) => {
           const token = { accessTokenTTL: accessTokenSeconds, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } } as const;
           const machine = machineOf(clientId);
-          // The audience of a machine's token cannot be chosen, whatever resource it asks for.
+          // A machine's token always has this audience, independent of the requested resource.
           if (machine !== undefined) return { ...token, scope: machine.scopes.join(' '), audience: environment.clientId };
           if (uri === environmentResource) return { ...token, scope: scopes.join(' '), audience: environment.clientId };
           if (!directory.resources.all().some((resource) => resource.uri === uri)) {
@@ -100,7 +100,7 @@ export function createProvider(options: OAuthOptions): Provider {
     issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,
     findAccount: (_ctx, id) => {
-      // Asked at every grant and refresh, so that a deactivated user is out when the access token ends.
+      // Called at every grant and refresh, so that a deactivated user loses access when the access token expires.
       if (!directory.users.maySignIn(id)) return undefined;
       const user = directory.users.one(id);
       const name = [user.first_name, user.last_name].filter((part) => part !== null).join(' ');
@@ -116,7 +116,7 @@ export function createProvider(options: OAuthOptions): Provider {
       if (chosen !== undefined && !active.some((one) => one.organization_id === chosen)) {
         throw new errors.InvalidGrant('the user is no longer a member of the organization this was granted for');
       }
-      // A grant made before the user became a member has none.
+      // A grant that is older than the membership has no organization.
       const organization = chosen ?? (active.length === 1 ? active[0]?.organization_id : undefined);
       return { sid: sessionOf(token.grantId ?? token.accountId), ...(organization === undefined ? {} : { org_id: organization }) };
     },
@@ -136,14 +136,14 @@ export function createProvider(options: OAuthOptions): Provider {
     return found?.application_type === 'm2m' ? found : undefined;
   };
   const provider = new Provider(issuer, configuration);
-  // An application may have several secrets at once, so that they can be changed without a pause; oidc-provider knows of one.
+  // An application may have several secrets at once, for rotation without downtime. oidc-provider supports only one.
   const compareOwn = provider.Client.prototype.compareClientSecret;
   provider.Client.prototype.compareClientSecret = function (actual: string) {
     const application = applications.byClientId(this.clientId);
     return application === undefined ? compareOwn.call(this, actual) : applications.proves(application, actual);
   };
   provider.use(registration.middleware);
-  // A scope is optional in OAuth, and MCP clients often send none; oidc-provider grants nothing without one.
+  // Scope is optional in OAuth, and many MCP clients send none. oidc-provider grants nothing without a scope.
   provider.use(async (ctx, next) => {
     if (ctx.path === '/oauth2/authorize' && ctx.method === 'GET' && ctx.query['scope'] === undefined) {
       ctx.query = { ...ctx.query, scope: 'openid profile email' };
@@ -153,7 +153,7 @@ export function createProvider(options: OAuthOptions): Provider {
   return provider;
 }
 
-/** The sign-in page names the client and what it asks for, and signing in there is the consent. */
+/** Grants the requested access. The sign-in page shows the client and its request, so signing in is the consent. */
 async function grantWhatWasAsked(ctx: KoaContextWithOIDC, vault: Vault) {
   const { client, session, params, provider, resourceServers } = ctx.oidc;
   if (client === undefined || session?.accountId === undefined) return undefined;
@@ -169,7 +169,7 @@ async function grantWhatWasAsked(ctx: KoaContextWithOIDC, vault: Vault) {
   return grant;
 }
 
-/** The page is shown for every authorization: a browser's earlier sign-in never decides silently who a new client acts for. */
+/** Shows the sign-in page for every authorization, so that an earlier sign-in never silently chooses the user for a new client. */
 function askAlways() {
   const policy = interactionPolicy.base();
   const login = policy.get('login');

@@ -1,7 +1,7 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { Store } from '../store.ts';
 
-/** How clients nobody has registered beforehand may come: the switches of WorkOS's dashboard. */
+/** Allowed ways for clients without prior registration. These are the switches of WorkOS's dashboard. */
 export interface RegistrationSwitches {
   /** Client ID Metadata Documents. */
   readonly cimd: boolean;
@@ -9,7 +9,7 @@ export interface RegistrationSwitches {
   readonly dcr: boolean;
 }
 
-/** What is left out stays. */
+/** Change of the switches. A switch that is left out stays unchanged. */
 export type RegistrationChange = { readonly [Switch in keyof RegistrationSwitches]?: boolean | undefined };
 
 const discovery = new Set(['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration']);
@@ -32,7 +32,7 @@ export class Registration {
     return this.switches;
   }
 
-  /** Middleware of oidc-provider, whose configuration cannot change: no registration while it is off, and metadata that says so. */
+  /** Middleware for oidc-provider, whose own configuration is fixed. While a switch is off, it refuses registration and adapts the metadata. */
   readonly middleware = async (ctx: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> => {
     if (ctx.path === '/oauth2/register' && !this.switches.dcr) {
       ctx.status = 403;

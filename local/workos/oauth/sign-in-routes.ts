@@ -17,14 +17,14 @@ interface Parts {
   readonly accounts: readonly DemoAccount[];
 }
 
-/** What a person who chooses an organization has signed in for. */
+/** Purpose of the sign-in, kept while the user chooses an organization. */
 interface Purpose {
   readonly uid: string;
 }
 
 /**
- * The page an OAuth authorization stops at: `GET /oauth2/sign-in/:uid` shows the form, `POST` there signs in and goes on to the client, by way of
- * `POST .../organization` for a member of several organizations.
+ * Routes of the sign-in page of an OAuth authorization. `GET /oauth2/sign-in/:uid` shows the form. `POST` signs in and continues to the
+ * client. A member of several organizations first chooses one by `POST .../organization`.
  */
 export function signInRoutes(app: FastifyInstance, { provider, directory, choice, accounts }: Parts): void {
   async function show(
@@ -96,7 +96,7 @@ export function page(reply: FastifyReply, html: string) {
     .send(html);
 }
 
-/** The page for an authorization that has expired or was begun in another browser. */
+/** Shows the page for an authorization that has expired or was begun in another browser. */
 export function expired(reply: FastifyReply) {
   return page(
     reply.status(400),

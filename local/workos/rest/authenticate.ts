@@ -43,7 +43,7 @@ interface Pending {
   readonly method: string;
 }
 
-/** https://workos.com/docs/reference/authkit/authentication: every way to a session that the SDK's `authenticateWith...` uses here. */
+/** https://workos.com/docs/reference/authkit/authentication. Supports the grants that the SDK's `authenticateWith...` uses here. */
 export function authenticateRoutes(
   app: FastifyInstance,
   environment: Environment,
@@ -52,7 +52,7 @@ export function authenticateRoutes(
   devices: Devices,
   vault: Vault,
 ): void {
-  /** The membership a session is opened in: the only one, or the one the user still has to choose. */
+  /** Returns the membership of a session. A user with several memberships has to choose one. */
   function chosen(user: User, method: string): Membership | undefined {
     const active = directory.memberships.all({ userId: user.id, statuses: ['active'] });
     if (active.length < 2) return active[0];
@@ -67,7 +67,7 @@ export function authenticateRoutes(
     });
   }
 
-  /** Accepts the invitation, where there is one: the session is then of its organization. */
+  /** Accepts the invitation, if any. The session then belongs to its organization. */
   function invited(user: User, token: string | undefined): Membership | undefined {
     if (token === undefined) return undefined;
     const found = directory.invitations.all().find((one) => one.token === token && one.state === 'pending');
@@ -86,7 +86,7 @@ export function authenticateRoutes(
   app.post('/user_management/authenticate', async (request) => {
     const wanted = parsed(grant, request.body);
     if (wanted.client_id !== environment.clientId) throw oauthRefusal('invalid_client', 'Invalid client ID.');
-    // Only a browser application, which proves itself by PKCE or holds a refresh token, and a device have no secret.
+    // Only devices and browser applications have no secret. A browser application sends a PKCE verifier or a refresh token.
     const publicGrant =
       wanted.grant_type === 'authorization_code' ? wanted.code_verifier !== undefined : publicGrants.has(wanted.grant_type);
     if (wanted.client_secret === undefined ? !publicGrant : wanted.client_secret !== environment.apiKey) {

@@ -20,7 +20,7 @@ const request = z.object({
 type Asked = z.infer<typeof request>;
 const form = request.extend({ email: z.string(), password: z.string() });
 
-/** Sign-in of an application's own users, `/user_management/authorize`, ending with a code for `authenticate`. Leads back to registered URIs and to this machine. */
+/** Signs in an application's users at `/user_management/authorize`. Redirects with a code for `authenticate` to registered URIs or this machine. */
 export function authorizeRoutes(
   app: FastifyInstance,
   environment: Environment,
@@ -31,7 +31,7 @@ export function authorizeRoutes(
 ): void {
   const path = '/user_management/authorize';
 
-  /** Answers with a page that names the fault: a redirect to a URI nobody vouches for would be an open door. */
+  /** Answers with an error page. A redirect to an unregistered URI would be an open redirect. */
   function refused(reply: FastifyReply, asked: Asked): FastifyReply | undefined {
     const host = new URL(asked.redirect_uri).hostname;
     if (asked.client_id !== environment.clientId) return page(reply.status(400), errorPage('invalid_client', 'Invalid client ID.'));

@@ -16,7 +16,7 @@ const form = z.object({
   decision: z.enum(['allow', 'deny']).default('allow'),
 });
 
-/** What a person who chooses an organization has signed in for. */
+/** Purpose of the sign-in, kept while the user chooses an organization. */
 interface Purpose {
   readonly userCode: string;
 }
@@ -33,7 +33,7 @@ interface Parts {
 const notTheirs = 'You are not a member of that organization, or took too long. Sign in again.';
 const gone = 'No device waits under this code. Start again at the device.';
 
-/** `/user_management/authorize/device`, where a device begins, and `/device`, where its user signs in. */
+/** Routes of the device flow: a device begins at `/user_management/authorize/device`, and its user signs in at `/device`. */
 export function deviceRoutes(app: FastifyInstance, { issuer, clientId, devices, directory, choice, accounts }: Parts): void {
   app.post('/user_management/authorize/device', async ({ body }) => {
     const asked = z.object({ client_id: z.string() }).safeParse(body);

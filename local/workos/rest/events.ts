@@ -6,7 +6,7 @@ import { Refusal, unavailable } from '../refusal.ts';
 import { listOf, parsed } from './lists.ts';
 
 const filter = z.object({
-  // One parameter with commas, and the repeated one that the SDK sends.
+  // Accepts one parameter with commas, and the repeated parameter that the SDK sends.
   events: z.union([z.string(), z.array(z.string())]).optional(),
   organization_id: z.string().optional(),
   range_start: z.string().optional(),

@@ -14,10 +14,10 @@ const creation = z.object({
 });
 const filter = z.object({ email: z.string().optional(), organization_id: z.string().optional() });
 
-/** The page where the invited person accepts. */
+/** URL of the page on which the invited person accepts. */
 export const acceptUrlOf = (issuer: string, { token }: Invitation): string => `${issuer}/invite?invitation_token=${token}`;
 
-/** https://workos.com/docs/reference/authkit/invitation; nobody is sent an e-mail, the answer has what would stand in it. */
+/** https://workos.com/docs/reference/authkit/invitation. No e-mail is sent. The answer contains its content. */
 export function invitationRoutes(app: FastifyInstance, issuer: string, invitations: Invitations): void {
   type One = { Params: { id: string } };
   const path = '/user_management/invitations';

@@ -13,8 +13,9 @@ interface Listed {
 }
 
 /**
- * One page of a list as the API gives it. Identifiers are ordered by creation, so a cursor works even when its object is gone.
- * `before` and `after` follow the order shown, but for `normal`: newest first, `before` leading to older objects and `after` to newer.
+ * Returns one page of a list in the API's format. Identifiers are ordered by creation, so a cursor works even when its object is gone.
+ * `before` and `after` follow the order of the list. The order `normal` is an exception: it lists the newest first, `before` leads to
+ * older objects, and `after` leads to newer ones.
  */
 export function listOf<T extends Listed>(items: readonly T[], query: unknown) {
   const { limit, before, after, order } = parsed(paging, query);
@@ -40,7 +41,7 @@ export function listOf<T extends Listed>(items: readonly T[], query: unknown) {
   return { object: 'list', data, list_metadata: reversed ? { before: later, after: earlier } : { before: earlier, after: later } };
 }
 
-/** `value` as `schema` has it, or the refusal the API gives for what does not fit. */
+/** Parses `value` by `schema`. @throws the API's refusal of an invalid value. */
 export function parsed<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   const result = schema.safeParse(value ?? {});
   if (result.success) return result.data;

@@ -11,7 +11,7 @@ const change = z.object(roles);
 const filter = z.object({
   user_id: z.string().optional(),
   organization_id: z.string().optional(),
-  // The SDK joins them with commas; the API also takes the parameter repeatedly.
+  // The SDK joins them with commas. The API also accepts a repeated parameter.
   statuses: z.union([z.string(), z.array(z.string())]).optional(),
 });
 

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { OAuthResources } from '../directory/oauth-resources.ts';
 import { listOf } from './lists.ts';
 
-/** The API's published specification lacks these paths: docs/workos-notes.md has what WorkOS's reference says of them. */
+/** The API's published specification lacks these paths. docs/workos-notes.md quotes WorkOS's reference. */
 export function oauthResourceRoutes(app: FastifyInstance, resources: OAuthResources): void {
   app.post<{ Body: { uri?: unknown; default?: unknown } | undefined }>('/user_management/authkit_oauth_resources', async (request, reply) =>
     reply.status(201).send(resources.create(request.body?.uri, request.body?.default)),

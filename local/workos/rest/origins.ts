@@ -4,7 +4,7 @@ import type { Origins } from '../directory/origins.ts';
 import { Refusal } from '../refusal.ts';
 import { parsed } from './lists.ts';
 
-/** https://workos.com/docs/reference/authkit/redirect-uri and .../cors-origin; the API can only add to either. */
+/** https://workos.com/docs/reference/authkit/redirect-uri and .../cors-origin; the API can only add entries. */
 export function originRoutes(app: FastifyInstance, origins: Origins): void {
   app.post('/user_management/redirect_uris', async ({ body }, reply) =>
     reply.status(201).send(origins.addRedirectUri(parsed(z.object({ uri: z.string() }), body).uri)),
@@ -19,7 +19,7 @@ export function originRoutes(app: FastifyInstance, origins: Origins): void {
   });
 }
 
-/** Lets scripts of the origins that were added read the answers. */
+/** Sets CORS headers, so that scripts of the added origins can read the answers. */
 export function allowOrigins(app: FastifyInstance, origins: Origins): void {
   app.addHook('onRequest', async (request, reply) => {
     const { origin } = request.headers;

@@ -11,7 +11,7 @@ const creation = z.object({
 });
 const change = z.object({ name: z.string().min(1).max(48).optional(), description: z.string().max(150).nullish() });
 
-/** https://workos.com/docs/reference/roles/role; there is no way to delete a role of the environment but the dashboard. */
+/** https://workos.com/docs/reference/roles/role. Only the dashboard can delete a role of the environment. */
 export function roleRoutes(app: FastifyInstance, roles: Roles): void {
   type One = { Params: { slug: string } };
   const one = '/authorization/roles/:slug';

@@ -15,7 +15,7 @@ interface Parts {
   readonly registration: Registration;
 }
 
-/** What only the stand-in has, for tests in another process; works while everything else is made to fail. */
+/** Routes that only the stand-in has, for tests in another process. They work during outages. */
 export function standInRoutes(app: FastifyInstance, { outages, requests, registration }: Parts): void {
   app.post('/stand-in/outage', async ({ body }, reply) => {
     const { kind, seconds } = parsed(outage, body);

@@ -10,31 +10,31 @@ import type { WebhookEndpoints } from './endpoints.ts';
 interface Delivery {
   readonly endpointId: string;
   readonly eventId: string;
-  /** How often it was tried. */
+  /** Number of attempts so far. */
   readonly attempts: number;
-  /** When it is tried next, in milliseconds since the epoch. */
+  /** Time of the next attempt, in milliseconds since the epoch. */
   readonly next: number;
 }
 
 export interface DeliveryOptions {
-  /** Milliseconds before the first repetition; each further pause is twice as long, up to five minutes. */
+  /** Milliseconds before the first retry. Each further pause doubles, up to five minutes. */
   readonly retryMs: number;
 }
 
-/** After so many, over three days at WorkOS, an event is given up. */
+/** Maximum number of attempts for an event. WorkOS spreads its attempts over three days. */
 const maxAttempts = 12;
-/** How soon the end of an outage is noticed. */
+/** Interval of checks for the end of an outage, in milliseconds. */
 const lookAgainMs = 500;
 const atOnce = 20;
 const longestPauseMs = 300_000;
-/** A receiver that takes longer has failed. */
+/** Time limit of a receiver's answer, in milliseconds. */
 const answerWithinMs = 5_000;
-/** Seconds after which nobody waits for an event any more. */
+/** Seconds that a waiting delivery is kept. Each retry starts them again. */
 const keptSeconds = 3 * 86_400;
 
 /**
- * Sends each event to the endpoints that asked for it, signed, and again with growing pauses until it is answered with 2xx.
- * In no certain order and perhaps more than once, as at WorkOS.
+ * Sends each event, signed, to the endpoints that subscribe to it. Retries with growing pauses until the answer is 2xx.
+ * As at WorkOS, the order is undefined, and an event may arrive more than once.
  */
 export class Deliveries {
   readonly #store: Store;
@@ -103,14 +103,14 @@ export class Deliveries {
     this.#vault.delete(keyOf(delivery));
   }
 
-  /** Whether the receiver took it. */
+  /** Sends the event. Resolves with true when the receiver accepted it. */
   async #send(endpoint: WebhookEndpoint, event: WorkosEvent): Promise<boolean> {
     if (this.#sending >= atOnce) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#sending++;
     try {
       return await this.#post(endpoint, event);
     } finally {
-      // The place goes to the next in line.
+      // The next waiting delivery takes the slot.
       const next = this.#waiting.shift();
       if (next === undefined) this.#sending--;
       else next();
@@ -122,7 +122,7 @@ export class Deliveries {
     const time = Date.now();
     const signature = createHmac('sha256', endpoint.secret).update(`${time}.${body}`).digest('hex');
     try {
-      // Nobody is told of what a crash could take back.
+      // The change is stored before its event is sent, because a crash could undo it.
       await this.#store.saved();
       const response = await fetch(endpoint.endpoint_url, {
         method: 'POST',

@@ -10,7 +10,7 @@ export interface EndpointChange {
   readonly status?: 'enabled' | 'disabled' | undefined;
 }
 
-/** Where the environment's events are sent, and which. https://workos.com/docs/reference/webhooks */
+/** Webhook endpoints: their URLs and the events that each receives. https://workos.com/docs/reference/webhooks */
 export class WebhookEndpoints {
   readonly #store: Store;
 
@@ -75,7 +75,7 @@ export class WebhookEndpoints {
     return endpoint;
   }
 
-  /** WorkOS takes HTTPS alone; on this machine nobody else listens. */
+  /** Checks that a URL is allowed and unused. WorkOS accepts only HTTPS. The stand-in also accepts HTTP on loopback. */
   #free(url: string, owner?: string): string {
     const parsed = URL.parse(url);
     const local = parsed !== null && ['localhost', '127.0.0.1', '[::1]'].includes(parsed.hostname);

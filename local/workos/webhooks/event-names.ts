@@ -1,4 +1,4 @@
-/** Events that an endpoint may ask for, as the published document lists them. */
+/** Events that an endpoint may subscribe to, from the published specification. */
 export const webhookEvents: ReadonlySet<string> = new Set([
   'authentication.email_verification_succeeded',
   'authentication.magic_auth_failed',
