@@ -29,7 +29,7 @@ export class AtomicFolder {
     makeFolder(path, owner);
   }
 
-  /** Paths are relative to the folder. Unchanged files are not rewritten. */
+  /** Paths are relative to the folder. Writes nothing and returns false when all files are unchanged. */
   write(files: ReadonlyMap<string, FileContent>): boolean {
     if (this.#current !== undefined && isEqual(this.#current, files)) return false;
     const name = `..${Date.now()}.${this.#generation++}`;
