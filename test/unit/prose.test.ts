@@ -20,6 +20,8 @@ const edited = [
   'README.md',
   'docs/security.md',
   'docs/benchmarks.md',
+  'docs/guides',
+  'docs/workos-notes.md',
 ];
 
 /** Phrases that make a reader read a sentence twice, and what to write instead. */
