@@ -24,7 +24,7 @@ app.kubernetes.io/component: {{ .component }}
 {{- merge (include "tenantry.labels" . | fromYaml) .root.Values.pods.labels | toYaml }}
 {{- end }}
 
-{{/* What all pods of the release have in common. */}}
+{{/* Fields that all pods of the release share. */}}
 {{- define "tenantry.pod" -}}
 automountServiceAccountToken: true
 # Service variables, such as TENANTRY_CONTROL_PLANE_PORT, would mix with settings.
