@@ -8,7 +8,6 @@ const root = resolve(import.meta.dirname, '../..');
 /** Folders and files whose prose has been edited. Each new one belongs here from its first commit. */
 const edited = [
   'audit',
-  'cli/commands/audit',
   'control-plane',
   'docs/reference/admin-api.md',
   'docs/reference/audit.md',
@@ -22,6 +21,10 @@ const edited = [
   'docs/benchmarks.md',
   'docs/guides',
   'docs/workos-notes.md',
+  'crds',
+  'operator',
+  'cli',
+  'local',
 ];
 
 /** Phrases that make a reader read a sentence twice, and what to write instead. */
