@@ -5,7 +5,7 @@
 import { extname } from 'node:path';
 import { ConfigurationError } from './runtime/environment.ts';
 
-/** A program runs until its work is done or it is told to stop; whatever it throws ends the process with status 1. */
+/** A program runs until its work is done or it is asked to stop. An error it throws ends the process with status 1. */
 export type Program = (environment: NodeJS.ProcessEnv) => Promise<void>;
 
 // The image holds plain JavaScript, a checkout TypeScript.

@@ -4,7 +4,7 @@
  */
 export type Access = 'none' | 'read' | 'all';
 
-/** What a caller addresses: the MCP endpoint or the REST API. */
+/** The endpoint a caller addresses: the MCP endpoint or the REST API. */
 export type Door = 'mcp' | 'api';
 
 /** The scope that grants an access at a door, as API keys hold it and assertions carry it. */
@@ -12,7 +12,7 @@ export function scopeOf(door: Door, access: Exclude<Access, 'none'>): string {
   return access === 'all' ? door : `${door}:read`;
 }
 
-/** What scopes grant at a door. */
+/** The access that scopes grant at a door. */
 export function accessAt(door: Door, scopes: readonly string[]): Access {
   return (['all', 'read'] as const).find((access) => scopes.includes(scopeOf(door, access))) ?? 'none';
 }

@@ -9,7 +9,7 @@ export const assertionAudience = 'tenantry-api';
 export const assertionAlgorithm = 'EdDSA';
 export const assertionLifetimeSeconds = 60;
 
-/** Who calls, as the sidecar has verified it. */
+/** The caller, as the sidecar has verified it. */
 export interface Caller {
   /** `user_…` or `client_…` at the authorization server, or `key:<id of the API key>`. */
   readonly subject: string;

@@ -2,7 +2,7 @@ import { escapePointer } from '../../json/pointer.ts';
 /** A JSON Schema as it comes from an OpenAPI document or is made here. Untyped on purpose: documents of others hold anything. */
 export type JsonSchema = { readonly [keyword: string]: unknown };
 
-/** What ajv reports for one fault; https://ajv.js.org/api.html#error-objects */
+/** The report of ajv for one fault; https://ajv.js.org/api.html#error-objects */
 export interface SchemaError {
   readonly instancePath: string;
   readonly keyword: string;
@@ -15,7 +15,7 @@ export interface SchemaError {
 export interface SchemaFault {
   /** JSON pointer of the faulty value; of the missing or surplus property where that is the fault. */
   readonly pointer: string;
-  /** What is wrong with it, such as `must be one of todo, done`. */
+  /** Description of the fault, such as `must be one of todo, done`. */
   readonly detail: string;
 }
 

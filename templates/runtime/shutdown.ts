@@ -4,8 +4,8 @@ import type { Logger } from 'pino';
 export const drainMs = 10_000;
 
 /**
- * Resolves when the process is told to stop (SIGTERM, SIGINT) and `drain` has finished. `drain` gets a signal that fires when the
- * time is over and whatever is left must be cut off. A second signal ends the process at once.
+ * Resolves when the process is asked to stop (SIGTERM, SIGINT) and `drain` has finished. `drain` gets a signal that fires when the
+ * time is over and the remaining work must be cut off. A second signal ends the process at once.
  */
 export async function untilStopped(logger: Logger, drain: (deadline: AbortSignal) => Promise<void>): Promise<void> {
   const signal = await new Promise<NodeJS.Signals>((resolve) => {

@@ -6,7 +6,7 @@ export function encodeCursor(uid: string): string {
   return Buffer.from(uid.replaceAll('-', ''), 'hex').toString('base64url');
 }
 
-/** The uid to read on from; undefined when the text is no cursor of ours. */
+/** The uid of the last item read; undefined when the text is not a cursor of this API. */
 export function decodeCursor(cursor: string): string | undefined {
   if (!/^[\w-]{22}$/.test(cursor)) return undefined;
   const hex = Buffer.from(cursor, 'base64url').toString('hex');

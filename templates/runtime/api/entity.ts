@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { Payload } from './payload.ts';
 
-/** What an action of `process` changes; the rest stays. */
+/** The changes an action of `process` makes; other fields stay. */
 export interface ActionResult {
   readonly payload?: Payload;
   readonly archived?: boolean;

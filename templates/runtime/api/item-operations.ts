@@ -280,7 +280,7 @@ function refuseFields(faults: readonly ProblemError[]): void {
   });
 }
 
-/** The reference a payload makes anew. It is checked when it is made, not ever after: an item outlives what it refers to. */
+/** The reference a payload adds or changes. It is checked only at that time: an item outlives the item it refers to. */
 async function newReference(
   options: ItemOperationsOptions,
   payload: Payload,

@@ -24,7 +24,7 @@ export interface Page {
   readonly nextCursor?: string;
 }
 
-/** What a write changes; what is left out stays. */
+/** The changes of a write; omitted fields stay. */
 export interface Change {
   readonly payload?: Payload;
   readonly archivedAt?: Date | null;
@@ -36,7 +36,7 @@ export interface Change {
 /** Decides what to change about an item as it is; undefined for nothing. What it reads, it reads on the connection of the change. */
 export type Decide = (item: Item, at: { readonly now: Date; readonly db: Database }) => Change | undefined | Promise<Change | undefined>;
 
-/** Who writes, when, and the version they expect to change (If-Match); without it the latest is changed. */
+/** The writer, the time, and the version expected (If-Match). Without a version, the latest is changed. */
 export interface Write {
   readonly subject: string;
   readonly now: Date;

@@ -29,7 +29,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
 
 const migrationTableName = 'tenantry_migration';
 
-/** Runs what has not run yet and returns the names. Safe to run from several processes at once. */
+/** Runs the pending migrations and returns their names. Safe to run from several processes at once. */
 export async function migrateToLatest(db: Database): Promise<string[]> {
   if (await isAhead(db)) return [];
   const migrator = new Migrator({

@@ -6,7 +6,7 @@ import type { Operation } from './operation.ts';
 export interface DocumentOptions {
   readonly title: string;
   readonly version: string;
-  /** What the API is for; LLM clients get it as the server's instructions. */
+  /** The purpose of the API; LLM clients get it as the server's instructions. */
   readonly description: string;
   readonly operations: readonly Operation[];
   /** Schemas that answers name. */

@@ -20,7 +20,7 @@ import { payloadCheck } from './validation.ts';
 export interface Stack {
   readonly title: string;
   readonly version: string;
-  /** What the API is for, for LLMs. */
+  /** The purpose of the API, for LLMs. */
   readonly description: string;
   readonly entities: readonly Entity[];
 }
@@ -60,7 +60,7 @@ export function describeApi(stack: Stack, db: Database, options: { defaultPageSi
   return { operations, document };
 }
 
-/** The stack without what belongs to switches that are off. The items stay in the database for when it is switched on again. */
+/** The stack without the parts of services that are off. Their items stay in the database until the service is switched on again. */
 export function withoutServices(stack: Stack, off: ReadonlySet<string>): Stack {
   return { ...stack, entities: stack.entities.filter(({ service }) => !off.has(service)) };
 }

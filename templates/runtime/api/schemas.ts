@@ -8,7 +8,7 @@ import type { Item } from './item-store.ts';
 export interface EntitySchemas {
   /** Body of create and update. */
   readonly payload: JsonSchema;
-  /** Body of patch: nothing is required, and null removes what may be removed. */
+  /** Body of patch: all fields are optional, and null removes a field that may be removed. */
   readonly patch: JsonSchema;
   /** Fields that only actions set. */
   readonly managed: readonly string[];
@@ -41,7 +41,7 @@ function nullable(schema: JsonSchema): JsonSchema {
 export const uidSchema: JsonSchema = { type: 'string', format: 'uuid' };
 const time: JsonSchema = { type: 'string', format: 'date-time' };
 
-/** What the server sets beside the payload: none of it may be a field of a payload. */
+/** Fields the server sets beside the payload. A payload must not have fields of these names. */
 export const envelope = [
   'uid',
   'version',

@@ -15,7 +15,7 @@ export interface ApiServerOptions {
   readonly operations: readonly Operation[];
   /** The OpenAPI document. */
   readonly document: unknown;
-  /** Who calls, by the Authorization header; throws a Problem. */
+  /** Identifies the caller by the Authorization header; throws a Problem. */
   readonly authenticate: (authorization: string | undefined) => Promise<Caller>;
   /** Rejects when the API cannot serve. */
   readonly ready: () => Promise<void>;
@@ -70,7 +70,7 @@ export function createApiServer(options: ApiServerOptions) {
         querystring: { type: 'object', properties: operation.query ?? {}, additionalProperties: false },
         ...(operation.body && !operation.body.checkedByHandler && { body: operation.body.schema }),
       },
-      // Before the body is read: who may not call need not send anything.
+      // Runs before the body is read, so that a refused caller does not have to send it.
       onRequest: async (request) => {
         request.caller = await options.authenticate(request.headers.authorization);
         admit(request.caller, operation);

@@ -5,7 +5,7 @@ import { Problem, type ProblemError } from '../../../problems/problem.ts';
 import { faultsOf, type JsonSchema, type SchemaError } from '../json-schema.ts';
 import type { Payload } from './payload.ts';
 
-/** Bodies are taken as they are; `5` is no string. Strict mode is off because schemas carry keywords of OpenAPI. */
+/** Values of bodies are not converted: `5` is not a string. Strict mode is off because schemas carry keywords of OpenAPI. */
 function bodyValidator(): Ajv2020 {
   const ajv = new Ajv2020({ allErrors: true, verbose: true, useDefaults: true, strict: false, coerceTypes: false });
   formats.default(ajv);
@@ -25,7 +25,7 @@ export function validatorCompiler(): FastifySchemaCompiler<JsonSchema> {
   return ({ schema, httpPart }) => (httpPart === 'body' ? body : parameters).compile(schema);
 }
 
-/** A check of whole payloads, for what is only known after a merge. */
+/** A check of whole payloads, for rules that can only be checked after a merge. */
 export function payloadCheck(schema: JsonSchema): (payload: Payload) => void {
   const validate = bodyValidator().compile(schema);
   return (payload) => {
@@ -33,7 +33,7 @@ export function payloadCheck(schema: JsonSchema): (payload: Payload) => void {
   };
 }
 
-/** The problem for what a validator found: 422 for the body, 400 for parameters. */
+/** The problem for the faults a validator found: 422 for the body, 400 for parameters. */
 export function invalid(errors: readonly SchemaError[], part: string): Problem {
   const faults = faultsOf(errors);
   const inBody = part === 'body';

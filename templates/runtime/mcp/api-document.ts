@@ -11,7 +11,7 @@ const maxNameLength = 64;
 
 export interface ApiTools {
   readonly version: string;
-  /** What the API is for, for LLMs. */
+  /** The purpose of the API, for LLMs. */
   readonly instructions: string | undefined;
   readonly tools: readonly Tool[];
   /** All operations, whether they can be tools or not. */
@@ -34,7 +34,7 @@ export interface ApiDocumentOptions {
 
 /**
  * The tools of an OpenAPI 3.x document, one an operation.
- * @throws {UnusableDocument} when it is no such document.
+ * @throws {UnusableDocument} when it is not such a document.
  */
 export function apiTools(document: unknown, options: ApiDocumentOptions): ApiTools {
   if (!isObject(document)) throw new UnusableDocument('is neither a JSON nor a YAML object, so it is not an OpenAPI 3.x document');
@@ -66,7 +66,7 @@ export function apiTools(document: unknown, options: ApiDocumentOptions): ApiToo
         tools.push(toolOf({ document, resolver, name, method, path: base + path, operation, shared, reserved: options.reservedHeaders }));
         names.add(name);
       } catch (error) {
-        // Whatever a document holds, one odd operation does not take the others with it.
+        // An operation that cannot be used must not stop the others from being offered.
         skipped.push({ operation: `${method.toUpperCase()} ${path}`, reason: error instanceof Error ? error.message : String(error) });
       }
     }

@@ -13,7 +13,7 @@ export interface ApiFault {
 
 type Found = Omit<ApiFault, 'since'>;
 
-/** Codes of a port at which nobody listens. A closed port refuses; a firewall lets the attempt wait. */
+/** Error codes of a port without a listener. A closed port refuses; a firewall lets the attempt wait. */
 const notListening = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT']);
 
 /** What the failed reading of the document at `url` says about the API. */

@@ -13,7 +13,7 @@ export interface ProtectedResource {
   /** Public URL, which the token's audience must equal. */
   readonly url: string;
   readonly metadataUrl: string;
-  /** What of the scopes counts here. */
+  /** The scopes that count here. */
   readonly door: Door;
 }
 
@@ -24,28 +24,28 @@ interface OAuth extends OAuthSettings {
 
 export interface AuthorizerOptions {
   readonly apiKeys: ApiKeys;
-  /** A valid key was shown, whatever it may do. */
+  /** A valid key was shown, regardless of its access. */
   readonly onKeyUse: (id: string) => void;
   /** Absent where the tenant has no organization. */
   readonly oauth?: OAuth;
   readonly clock?: () => Date;
 }
 
-/** Who calls, and how much they may do. */
+/** The caller and their access. */
 export interface Authorized {
   readonly caller: Caller;
   /** `probe` is less than `read`: the handshake and the list of tools. */
   readonly access: Exclude<Access, 'none'> | 'probe';
-  /** Why `access` is not `all`, for whoever is refused; such as `Your role "viewer" may only read.` */
+  /** Why `access` is not `all`, for the refused caller; such as `Your role "viewer" may only read.` */
   readonly limits: string;
 }
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
-/** Asymmetric ones alone: with a shared secret, whoever can check a token could make one. */
+/** Only asymmetric algorithms: with a shared secret, everyone who can check a token could make one. */
 const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
 
-/** Decides who may call, by API key or OAuth token. What cannot be decided is refused. */
+/** Decides who may call, by API key or OAuth token. A request that cannot be decided is refused. */
 export class Authorizer {
   readonly #options: AuthorizerOptions;
 

@@ -30,7 +30,7 @@ export class ClosedOperations {
       places.set(path, place);
     }
     const all = [...places.values()];
-    // Nothing to look for where everything is open.
+    // Skip the search when all operations are open.
     this.#places = all.some(({ methods }) => [...methods.values()].includes(true)) ? all.sort((a, b) => (a.rank < b.rank ? -1 : 1)) : [];
   }
 

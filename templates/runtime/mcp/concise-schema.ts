@@ -30,7 +30,7 @@ export function concise(schema: JsonSchema): JsonSchema {
     if (keyword === 'format' && droppedFormats.has(String(value))) continue;
     // The description says in words what the pattern says in symbols.
     if (keyword === 'pattern' && typeof schema['description'] === 'string') continue;
-    // Nobody asks for page 0 or for fewer than no items.
+    // Minimums of 0 and 1 do not help an LLM choose a value.
     if (keyword === 'minimum' && (value === 0 || value === 1)) continue;
     if (keyword === 'additionalProperties' && !(isObject(value) && Object.keys(value).length > 0)) continue;
     if (keyword === 'type' && isTextEnum(schema)) continue;

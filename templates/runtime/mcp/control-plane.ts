@@ -27,7 +27,7 @@ const timeoutMs = 5000;
 const defaultMaxAgeSeconds = 300;
 const defaultRetrySeconds = 5;
 
-/** What a pod may ask the control plane; it finds the tenant by the pod's own token. Failures are {@link ControlPlaneUnavailable}. */
+/** The requests a pod may send to the control plane, which finds the tenant by the pod's own token. Failures are {@link ControlPlaneUnavailable}. */
 export class ControlPlane {
   readonly #options: ControlPlaneOptions;
   /** Bounded: after a restart, all users of a tenant are asked about at once. */

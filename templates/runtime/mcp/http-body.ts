@@ -35,7 +35,7 @@ export async function readJson(
   return { fault: { rpcCode: -32700, problem: new Problem('malformed-request', 'Parse error: the body must be a JSON-RPC message.') } };
 }
 
-/** Bytes that are read of a body nobody wants, before its connection is given up. */
+/** Bytes read of a refused request's body before its connection is given up. */
 const discardLimit = 16 * 1024 * 1024;
 
 /**

@@ -5,7 +5,7 @@ export interface KeyUse {
   readonly lastUsedAt: string;
 }
 
-/** Last uses of API keys that the control plane has not been told of. Not spooled: a lost one is made good by the next. */
+/** Last uses of API keys that have not been reported to the control plane. They are not spooled: the next use replaces a lost one. */
 export class KeyUses {
   readonly #pending = new Map<string, number>();
   readonly #clock: () => number;
@@ -23,7 +23,7 @@ export class KeyUses {
     return this.#pending.size > 0;
   }
 
-  /** Hands out what is pending, at most `limit`; {@link restore} takes back what could not be sent. */
+  /** Hands out what is pending, at most `limit`; {@link restore} takes back the uses that could not be sent. */
   take(limit: number): KeyUse[] {
     const taken = [...this.#pending].slice(0, limit);
     for (const [id] of taken) this.#pending.delete(id);

@@ -40,10 +40,10 @@ export const messageLimit = 1024 * 1024;
 /** All that a probe may ask: whether the tenant is there and which tools it has. */
 const probeMethods = new Set(['initialize', 'notifications/initialized', 'ping', 'server/discover', 'tools/list']);
 
-/** JSON-RPC methods as labels of a metric: whatever else a client sends is `other`. */
+/** JSON-RPC methods as labels of a metric. All other methods are counted as `other`. */
 const labelledMethods = new Set([...probeMethods, 'tools/call', 'subscriptions/listen', 'notifications/cancelled']);
 
-/** What a request carries through the SDK to the tool call. */
+/** Data that a request carries through the SDK to the tool call. */
 interface Call {
   readonly authorized: Authorized;
   readonly requestId: string;
@@ -76,7 +76,7 @@ export class McpEndpoint {
     this.#handler.notify.toolsChanged();
   }
 
-  /** Ends subscriptions and what is still running. */
+  /** Ends subscriptions and running requests. */
   async close(): Promise<void> {
     await this.#handler.close();
   }
@@ -166,7 +166,7 @@ export class McpEndpoint {
     return invalidParams(new Problem('tool-not-offered', reason), requestId);
   }
 
-  /** Calls the tool and records it; what cannot be recorded is not done, or at least not answered. */
+  /** Calls the tool and records it. A call that cannot be recorded is not made, or at least not answered. */
   async #recorded(tool: Tool, args: Record<string, unknown>, { authorized, requestId }: Call, signal: AbortSignal): Promise<CallEnd> {
     const { audit } = this.#options;
     if (audit.full) return { outcome: 'unrecorded', result: unrecorded(tool, false) };

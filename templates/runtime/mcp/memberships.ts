@@ -1,6 +1,6 @@
 import type { Access } from '../access.ts';
 
-/** What the control plane says about a user and the tenant's organization. */
+/** The control plane's answer about a user and the tenant's organization. */
 export type Membership = { readonly member: true; readonly access: Access; readonly role: string | undefined } | { readonly member: false };
 
 /** Longest an answer holds, in milliseconds: a removed member is out, and a new one in, within that time. */
@@ -22,7 +22,7 @@ interface Known {
 }
 
 export interface MembershipsOptions {
-  /** Rejects when it cannot be known; that is remembered by nobody and never means yes. */
+  /** Rejects when the answer cannot be known. A rejection is not cached and never means yes. */
   readonly ask: (userId: string) => Promise<Membership>;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
@@ -40,7 +40,7 @@ export class Memberships {
     this.#options = options;
   }
 
-  /** Rejects with what `ask` rejects with when there is no answer that still holds. */
+  /** Rejects with the error of `ask` when no cached answer is valid. */
   async of(userId: string): Promise<Membership> {
     const now = this.#options.now();
     const known = this.#known.get(userId);

@@ -82,14 +82,14 @@ function annotationsOf(method: string, title: string | undefined): Annotations {
     readOnlyHint: false,
     // POST adds; the others overwrite or remove.
     destructiveHint: method !== 'post',
-    // What a second DELETE answers differs from the first: to a caller it is an error.
+    // The answer to a second DELETE differs from the first: a caller sees an error.
     idempotentHint: method === 'put',
     openWorldHint: false,
   };
 }
 
 function parametersOf({ document, operation, shared, path }: OperationSource): JsonSchema[] {
-  // What stands in the path is a parameter even where the document forgets to say so.
+  // A name in the path is a parameter even where the document does not declare it.
   const byPlace = new Map<string, JsonSchema>(
     [...path.matchAll(/\{([^}]+)\}/g)].map(([, name]) => [`path ${name}`, { name, in: 'path', schema: { type: 'string' } }]),
   );
@@ -245,7 +245,7 @@ function shapeOf(given: JsonSchema, definitions: Readonly<Record<string, JsonSch
   }
   for (const [name, property] of Object.entries(own)) if (isObject(property)) properties[name] = property;
   if (Array.isArray(schema['required'])) for (const name of schema['required']) required.add(String(name));
-  // A map of free keys tells an LLM nothing when it is laid flat.
+  // A map of free keys does not help an LLM when it is flattened.
   if (Object.keys(properties).length === 0) return undefined;
   return { properties: isMarked(schema) ? marked(properties) : properties, required: [...required], open };
 }

@@ -36,7 +36,7 @@ const droppedAnswerHeaders = new Set(['set-cookie', requestIdHeader]);
 /**
  * The path at the API for a path below the public prefix.
  * @param path Raw path of the request, without query.
- * @returns undefined for what is not published: the pod's own endpoints, and paths that two parsers might read differently.
+ * @returns undefined for paths that are not published: the pod's own endpoints, and paths that two parsers might read differently.
  */
 export function upstreamPath(path: string, prefix: string): string | undefined {
   if (!path.startsWith(`${prefix}/`)) return undefined;
@@ -87,7 +87,7 @@ export class PublicApi {
     for (const [name, value] of Object.entries(endToEnd(answer.headers))) {
       if (!droppedAnswerHeaders.has(name)) response.setHeader(name, value);
     }
-    // An API is no website: a page it might send must not run on the host of others.
+    // An API is not a website: a page it might send must not run on the host of others.
     response.setHeader('x-content-type-options', 'nosniff');
     response.setHeader('content-security-policy', "default-src 'none'; sandbox");
     response.writeHead(answer.status);

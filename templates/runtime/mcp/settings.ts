@@ -1,7 +1,7 @@
 import { ConfigurationError, type Environment, httpUrl, integer, json, oneOf, optional, required, texts } from '../environment.ts';
 import { readToolSelection, type ToolSelection } from './tool-selection.ts';
 
-/** How the API is shown who calls. */
+/** How the sidecar identifies the caller to the API. */
 export type UpstreamAuth =
   | { readonly mode: 'assertion'; readonly jwksFile: string }
   | { readonly mode: 'static'; readonly header: string; readonly secretFile: string }

@@ -29,13 +29,13 @@ export interface SidecarOptions {
   readonly logger: Logger;
 }
 
-/** What is known of a request for its metric and log line. */
+/** Facts about a request for its metric and log line. */
 interface Exchange {
   readonly id: string;
   route: 'mcp' | 'api' | 'metadata' | 'none';
   method: string;
   subject?: string;
-  /** What it addresses. */
+  /** The endpoint that the request addresses. */
   resource?: ServedResource;
 }
 
@@ -60,7 +60,7 @@ export class Sidecar {
     });
   }
 
-  /** Takes no more connections, lets requests finish until the deadline, then ends what is left. */
+  /** Stops accepting connections, lets requests finish until the deadline, then ends the others. */
   async stop(deadline: AbortSignal): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve));
     const drained = new Promise<void>((resolve) => {

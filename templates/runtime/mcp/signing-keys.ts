@@ -27,7 +27,7 @@ export class SigningKeys {
     this.#now = options.now ?? (() => performance.now());
   }
 
-  /** For jose's jwtVerify. Rejects with what `fetch` rejects with when there are no usable keys. */
+  /** For jose's jwtVerify. Rejects with the error of `fetch` when it has no usable keys. */
   readonly find: JWTVerifyGetKey = async (header, token) => {
     const fetched = this.#fetched !== undefined && this.#now() < this.#fetched.expiresAt ? this.#fetched : await this.#refresh();
     try {

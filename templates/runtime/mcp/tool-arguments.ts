@@ -8,7 +8,7 @@ import type { Tool } from './tool.ts';
 export class ArgumentChecker {
   readonly #compiled = new WeakMap<Tool, ValidateFunction>();
 
-  /** What is wrong with the arguments, one sentence each, for an LLM's next try; empty when they can be used. */
+  /** Faults of the arguments, one sentence each, for an LLM's next try; empty when they can be used. */
   check(tool: Tool, args: unknown): string[] {
     const validate = this.#validator(tool);
     if (validate(args)) return [];

@@ -57,7 +57,7 @@ export interface ToolCallerOptions {
 export const callTimeoutMs = 30_000;
 export const answerLimit = 4 * 1024 * 1024;
 
-/** Calls the API for tools. Whatever goes wrong becomes a result that tells the LLM what to do next. */
+/** Calls the API for tools. Each failure becomes a result that says what the LLM can do next. */
 export class ToolCaller {
   readonly #options: ToolCallerOptions;
   readonly #checker = new ArgumentChecker();

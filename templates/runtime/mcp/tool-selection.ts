@@ -11,7 +11,7 @@ export class ToolSelection {
 
   /**
    * @param off Switches that are off, by tag. An operation of several tags is off when one of them is.
-   * @param names Patterns of tools' names, in which `*` stands for any text. What `deny` names is not offered even where allowed.
+   * @param names Patterns of tools' names, in which `*` stands for any text. Tools that `deny` matches are not offered, even when `allow` matches them.
    */
   constructor(off: ReadonlyMap<string, string>, names: { readonly allow?: readonly string[]; readonly deny?: readonly string[] }) {
     this.#off = off;

@@ -17,7 +17,7 @@ export interface ToolBody {
   readonly mediaType: string;
   readonly encoding: 'json' | 'form' | 'text';
   readonly required: boolean;
-  /** Arguments that are bound to nothing become properties of the body. */
+  /** Arguments without a binding become properties of the body. */
   readonly open: boolean;
 }
 
@@ -34,7 +34,7 @@ export interface Tool {
   readonly name: string;
   readonly title: string | undefined;
   readonly description: string | undefined;
-  /** What arguments are checked against. */
+  /** The schema that arguments are checked against. */
   readonly inputSchema: JsonSchema;
   readonly annotations: Annotations;
   /** Of the operation; switches of the template name them. */

@@ -3,11 +3,11 @@ import { AssertionSigner } from './assertion-signer.ts';
 import type { Settings } from './settings.ts';
 import { WatchedFile } from './watched-file.ts';
 
-/** What the sidecar shows the API, in place of the client's own credentials. */
+/** The credentials the sidecar sends to the API, in place of the client's own credentials. */
 export interface UpstreamCredentials {
   /** Headers for a call on behalf of `caller`. */
   readonly headersFor: (caller: Caller, requestId: string) => Promise<Record<string, string>>;
-  /** Headers for reading the API's document, on nobody's behalf. */
+  /** Headers for reading the API's document, without a caller. */
   readonly ownHeaders: () => Promise<Record<string, string>>;
   /** Lower-case names of headers that a caller must not set. */
   readonly reserved: readonly string[];

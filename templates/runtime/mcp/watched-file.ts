@@ -21,7 +21,7 @@ export class WatchedFile<T> {
     this.#now = now;
   }
 
-  /** The parsed contents. Rejects while the file is missing or unreadable: what was read before is not used any more. */
+  /** The parsed contents. Rejects while the file is missing or unreadable: earlier contents are not used any more. */
   current(): Promise<T> {
     if (this.#value !== undefined && this.#now() - this.#checkedAt < recheckMs) return this.#value;
     this.#checkedAt = this.#now();
