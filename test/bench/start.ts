@@ -109,7 +109,7 @@ class Revision {
 
 const parent = mkdtempSync(join(tmpdir(), 'tenantry-bench-start-'));
 const revisions: Revision[] = [];
-// What is being timed then fails, and everything is removed.
+// The start under measurement then fails, and everything is removed.
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   process.once(name, () => {
     for (const revision of revisions) void revision.stop();

@@ -16,7 +16,7 @@ type Found = Omit<ApiFault, 'since'>;
 /** Error codes of a port without a listener. A closed port refuses; a firewall lets the attempt wait. */
 const notListening = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT']);
 
-/** What the failed reading of the document at `url` says about the API. */
+/** The fault of the API that a failed reading of the document at `url` shows. */
 export function documentFault(error: unknown, url: URL): Found {
   const request = requestFault(error, url, url.pathname);
   if (request !== undefined) return request;
