@@ -376,20 +376,17 @@ test('a bundle holds what is needed to help, and no secret', async () => {
           },
           { namespace },
         );
-        type Pods = KubeObject & {
-          status?: { initContainerStatuses?: { restartCount: number }[]; containerStatuses?: { restartCount: number }[] };
-        };
-        await world.eventually('a container that has failed twice', 60_000, async () => {
-          const { items } = await world.kube.list<Pods>(kinds.Pod, { namespace, labelSelector: 'app.kubernetes.io/component=stack' });
-          const statuses = items.flatMap(({ status }) => [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]);
-          return statuses.some(({ restartCount }) => restartCount > 0) ? true : undefined;
-        });
+        await world.until(
+          other,
+          ({ status }) => status?.conditions?.some(({ type, reason }) => type === 'WorkloadAvailable' && reason === 'CrashLoop') ?? false,
+        );
       },
       async () => {
         const file = join(dir, 'bundle.tar.gz');
         const { code, stdout } = await operator.run(['diagnose', other, '--bundle', file]);
         expect(code).toBe(9);
-        expect(stdout).toMatch(/First broken link: pod: container api: .*restarts/);
+        expect(stdout).toMatch(/First broken link: pod: CrashLoop: container api keeps ending/);
+        expect(stdout).toMatch(/container api: .*restarts/);
         expect(stdout).toMatch(/api \| told-on-purpose/);
         expect(statSync(file).mode & 0o777).toBe(0o600);
 
