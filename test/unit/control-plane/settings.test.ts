@@ -28,9 +28,15 @@ test('defaults apply and a trailing slash goes', () => {
   });
 });
 
-test('a newline that a file had at its end is no part of a key or secret', () => {
-  const { workos } = readSettings({ ...complete, WORKOS_API_KEY: 'sk_test_x\n', WORKOS_WEBHOOK_SECRET: 'whsec\n' });
+test('drops the newline at the end of a key, a secret and the URL of the database', () => {
+  const { workos, storeUrl } = readSettings({
+    ...complete,
+    WORKOS_API_KEY: 'sk_test_x\n',
+    WORKOS_WEBHOOK_SECRET: 'whsec\n',
+    TENANTRY_STORE_URL: 'postgres://u:p@db:5432/x\n',
+  });
   expect(workos).toMatchObject({ apiKey: 'sk_test_x', webhookSecret: 'whsec' });
+  expect(storeUrl).toBe('postgres://u:p@db:5432/x');
 });
 
 test('every missing or wrong variable is named at once, and no value is repeated', () => {
