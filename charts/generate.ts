@@ -52,7 +52,7 @@ function readme(): string {
   const rows = valuesOf(document.contents).map(
     ({ path, initial, description }) => `| \`${path}\` | \`${initial}\` | ${plain(description)} |`,
   );
-  const table = ['| value | default | what it is |', '|---|---|---|', ...rows].join('\n');
+  const table = ['| value | default | meaning |', '|---|---|---|', ...rows].join('\n');
   const marks = /(<!-- values -->\n).*?(<!-- \/values -->)/s;
   const text = readFileSync(join(chart, 'README.md'), 'utf8');
   if (!marks.test(text)) throw new Error('charts/tenantry/README.md: the marks of the table of values are missing');

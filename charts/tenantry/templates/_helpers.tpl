@@ -56,7 +56,7 @@ seccompProfile:
   type: RuntimeDefault
 {{- end }}
 
-{{/* Replicas on different nodes where there are several: {component}. */}}
+{{/* Spreads the replicas over the nodes: {component}. */}}
 {{- define "tenantry.spread" -}}
 - maxSkew: 1
   topologyKey: kubernetes.io/hostname
@@ -75,7 +75,7 @@ seccompProfile:
 {{- with .Values.routing.gateway }}{{ .namespace }}/{{ .name }}{{ with .sectionName }}/{{ . }}{{ end }}{{ end }}
 {{- end }}
 
-{{/* How the handshake through the public route is made; the operator's and the smoke test's. */}}
+{{/* Settings of the handshake through the public route, for the operator and the smoke test. */}}
 {{- define "tenantry.verifyEnv" -}}
 {{- with .Values.verify.address }}
 - name: TENANTRY_VERIFY_ADDRESS

@@ -4,7 +4,7 @@
 {{- $faults := list -}}
 {{- $reserved := list "admin" "api" "auth" "console" "default" "kube-system" "system" "tenantry" "www" -}}
 {{- if hasPrefix "tenant-" .Release.Namespace -}}
-{{- $faults = append $faults (printf "the namespace %q has a name that tenants' namespaces have: install into another, such as tenantry-system" .Release.Namespace) -}}
+{{- $faults = append $faults (printf "the namespace %q: install into another namespace, such as tenantry-system; names that begin with tenant- are reserved for the namespaces of tenants" .Release.Namespace) -}}
 {{- end -}}
 {{- if not $values.baseUrl -}}
 {{- $faults = append $faults "baseUrl: set it to the public base URL of the installation, such as https://mcp.example.com" -}}
@@ -30,51 +30,51 @@
 {{- end -}}
 {{- with $values.routing -}}
 {{- if and (eq .kind "ingress") (not .controllerNamespace) -}}
-{{- $faults = append $faults "routing.controllerNamespace: set it to the namespace in which your Ingress controller runs, such as traefik: the tenants' network policies let in no other" -}}
+{{- $faults = append $faults "routing.controllerNamespace: set it to the namespace in which your Ingress controller runs, such as traefik; the network policies of tenants admit requests only from there" -}}
 {{- end -}}
 {{- if and (eq .kind "gateway") (not (and .gateway.namespace .gateway.name)) -}}
-{{- $faults = append $faults "routing.gateway.namespace and routing.gateway.name: name the Gateway that the tenants' routes attach to; routing.kind is gateway" -}}
+{{- $faults = append $faults "routing.gateway.namespace and routing.gateway.name: name the Gateway that the tenants' routes attach to, because routing.kind is gateway" -}}
 {{- end -}}
 {{- if and (eq .kind "gateway") .ingress.annotations -}}
-{{- $faults = append $faults "routing.ingress.annotations: remove them; with routing.kind gateway there are no Ingresses" -}}
+{{- $faults = append $faults "routing.ingress.annotations: remove them, because with routing.kind gateway there are no Ingresses" -}}
 {{- end -}}
 {{- if and (eq .kind "ingress") (or .gateway.namespace .gateway.name .gateway.sectionName) -}}
-{{- $faults = append $faults "routing.gateway: remove its values, or set routing.kind to gateway; with routing.kind ingress there are no HTTPRoutes" -}}
+{{- $faults = append $faults "routing.gateway: remove its values, or set routing.kind to gateway. With routing.kind ingress there are no HTTPRoutes" -}}
 {{- end -}}
 {{- if and (eq .mode "host") $values.baseUrl -}}
 {{- $url := urlParse $values.baseUrl -}}
 {{- if or (regexMatch "^[0-9.]+$" $url.hostname) (contains ":" $url.hostname) -}}
-{{- $faults = append $faults (printf "baseUrl: give it a domain; with routing.mode host each tenant has a host below it, which the address %s cannot have" $url.hostname) -}}
+{{- $faults = append $faults (printf "baseUrl: give it a domain. With routing.mode host each tenant has a subdomain, and the address %s has none" $url.hostname) -}}
 {{- end -}}
 {{- if trimAll "/" $url.path -}}
-{{- $faults = append $faults "baseUrl: remove its path, or set routing.mode to path; with routing.mode host a tenant has a host of its own" -}}
+{{- $faults = append $faults "baseUrl: remove its path, or set routing.mode to path. With routing.mode host the URLs of tenants have no common path" -}}
 {{- end -}}
 {{- if and $values.admin.host (hasSuffix (printf ".%s" $url.hostname) $values.admin.host) -}}
 {{- $label := trimSuffix (printf ".%s" $url.hostname) $values.admin.host -}}
 {{- if not (or (contains "." $label) (has $label $reserved)) -}}
-{{- $faults = append $faults (printf "admin.host: take a host that no tenant can have, such as admin.%s; a tenant may be called %s" $url.hostname $label) -}}
+{{- $faults = append $faults (printf "admin.host: take a host that no tenant can have, such as admin.%s. A tenant may have the name %s" $url.hostname $label) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if and $values.admin.host (eq $values.admin.host (urlParse $values.baseUrl).hostname) -}}
-{{- $faults = append $faults (printf "admin.host: take another host than baseUrl's, such as admin.%s" $values.admin.host) -}}
+{{- $faults = append $faults (printf "admin.host: take another host than that of baseUrl, such as admin.%s" $values.admin.host) -}}
 {{- end -}}
 {{- with $values.verify.address -}}
 {{- $port := regexFind "[0-9]+$" . | trimPrefix "0" | int -}}
 {{- if or (lt $port 1) (gt $port 65535) -}}
-{{- $faults = append $faults (printf "verify.address: give it a port from 1 to 65535, such as traefik.traefik.svc:443; it is %s" .) -}}
+{{- $faults = append $faults (printf "verify.address: %s needs a port from 1 to 65535, such as traefik.traefik.svc:443" .) -}}
 {{- end -}}
 {{- end -}}
 {{- with $values.database.cidr -}}
 {{- $v4 := "^((25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(\\.|/)){4}(3[0-2]|[12]?[0-9])$" -}}
 {{- $v6 := "^[0-9a-fA-F:]*:[0-9a-fA-F:.]*/(12[0-8]|1[01][0-9]|[1-9]?[0-9])$" -}}
 {{- if not (or (regexMatch $v4 .) (regexMatch $v6 .)) -}}
-{{- $faults = append $faults (printf "database.cidr: write it as <address>/<bits>, such as 10.0.0.5/32; it is %s" .) -}}
+{{- $faults = append $faults (printf "database.cidr: %s is not a range of addresses. Write it as <address>/<bits>, such as 10.0.0.5/32" .) -}}
 {{- end -}}
 {{- end -}}
 {{- if has $values.smokeTest.tenant $reserved -}}
-{{- $faults = append $faults (printf "smokeTest.tenant: take another name, such as helm-test; no tenant may be called %s" $values.smokeTest.tenant) -}}
+{{- $faults = append $faults (printf "smokeTest.tenant: the name %s is reserved. Take another name, such as helm-test" $values.smokeTest.tenant) -}}
 {{- end -}}
 {{- if $faults -}}
 {{- fail (printf "\n\nThese values cannot be installed:\n  - %s\n" (join "\n  - " $faults)) -}}
