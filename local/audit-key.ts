@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { writePrivate } from './files.ts';
+import { writePrivate } from './machine/files.ts';
 
 /** Creates the key that signs the heads of the audit chains, unless the file exists. */
 export function ensureAuditKey(file: string): void {

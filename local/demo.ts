@@ -1,5 +1,5 @@
-import type { Organization } from './workos/records.ts';
 import type { WorkosStandIn } from './workos/start.ts';
+import type { Organization } from './workos/state/records.ts';
 
 /** The organization whose members are administrators of the platform. */
 export function platformOrganization(workos: WorkosStandIn): Organization {

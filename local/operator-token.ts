@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pod } from '../crds/names.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { kinds } from '../kube/resources.ts';
-import { writePrivate } from './files.ts';
-import type { Log } from './process.ts';
+import { writePrivate } from './machine/files.ts';
+import type { Log } from './machine/process.ts';
 
 const lifetimeSeconds = 3600;
 

@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import { KubeClient } from '../kube/client.ts';
 import { type KubeObject, kinds, type Resource } from '../kube/resources.ts';
-import { type Kubernetes, startKubernetes } from '../local/kubernetes.ts';
+import { type Kubernetes, startKubernetes } from '../local/kubernetes/start.ts';
 
 /** Kubeconfig files of a lent cluster. */
 export interface Lease {

@@ -11,7 +11,7 @@ import type { Tenant } from '../crds/tenant.ts';
 import { KubeClient } from '../kube/client.ts';
 import { type KubeObject, kinds, type Resource } from '../kube/resources.ts';
 import { isReady, untilTenant } from '../kube/until-tenant.ts';
-import { findBinaries } from '../local/binaries.ts';
+import { findBinaries } from '../local/kubernetes/binaries.ts';
 import type { TestContext } from './context.ts';
 
 const run = promisify(execFile);

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { tryListen } from '../ports.ts';
+import { tryListen } from '../machine/ports.ts';
 
 /** Addresses from 127.1.0.0 to 127.254.255.255. Other programs rarely use them. */
 const first = 0x7f_01_00_00;

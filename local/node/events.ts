@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { rfc3339 } from '../../crds/conditions.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { kinds } from '../../kube/resources.ts';
-import type { Log } from '../process.ts';
+import type { Log } from '../machine/process.ts';
 import type { Pod } from './pod.ts';
 
 /** Minimum interval between two equal events of a pod, in milliseconds. It keeps a failing pod from flooding the API server. */

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import type { Log } from '../process.ts';
+import type { Log } from '../machine/process.ts';
 import { parseAddress } from './addresses.ts';
 import type { Owner } from './atomic-folder.ts';
 

@@ -6,7 +6,7 @@ export interface LocalImage {
   readonly entrypoint: readonly string[];
   readonly workingDir?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Folder with the compiled form of its programs, for Node.js: see local/compiled.ts. */
+  /** Folder with the compiled form of its programs, for Node.js: see local/node/compiled.ts. */
   readonly compiled?: string;
 }
 

@@ -2,8 +2,8 @@ import { createReadStream, existsSync, readFileSync, statSync, watch } from 'nod
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { TLSSocket } from 'node:tls';
-import { tailOf } from '../files.ts';
-import type { NodeServing } from '../kubernetes.ts';
+import type { NodeServing } from '../kubernetes/start.ts';
+import { tailOf } from '../machine/files.ts';
 import { previousLog } from './container.ts';
 
 export interface ContainerLog {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { longestDelayMs } from '../process.ts';
+import { longestDelayMs } from '../machine/process.ts';
 import { type ContainerHistory, type ContainerHost, ContainerRunner } from './container.ts';
 import { type Container, type ContainerStatus, isSidecar, type PodSpec, type RestartPolicy } from './pod.ts';
 

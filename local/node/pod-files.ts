@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { KubeError } from '../../kube/errors.ts';
-import type { Log } from '../process.ts';
+import type { Log } from '../machine/process.ts';
 import type { Owner } from './atomic-folder.ts';
 import type { DataKind, PodFacts } from './environment.ts';
 import { PodVolumes, type VolumeSources } from './volumes.ts';

@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { shareCompiled } from '../compiled.ts';
-import type { Program } from '../process.ts';
+import type { Program } from '../machine/process.ts';
 import { makeFolder, type Owner } from './atomic-folder.ts';
+import { shareCompiled } from './compiled.ts';
 import { UnknownImageError } from './container.ts';
 import { environmentOf, expand, type PodFacts, type ReadData } from './environment.ts';
 import { entryOf, type LocalImages, unknownImageMessage } from './images.ts';

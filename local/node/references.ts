@@ -2,7 +2,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import { Reflector } from '../../kube/reflector.ts';
 import type { KubeObject } from '../../kube/resources.ts';
 import { kinds } from '../../kube/resources.ts';
-import type { Log } from '../process.ts';
+import type { Log } from '../machine/process.ts';
 import type { DataKind, ObjectData } from './environment.ts';
 
 interface DataObject extends KubeObject {

@@ -3,7 +3,7 @@ import { rfc3339 } from '../../crds/conditions.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Reflector } from '../../kube/reflector.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
-import type { Log } from '../process.ts';
+import type { Log } from '../machine/process.ts';
 import type { NodeOffer } from './scheduler.ts';
 
 const leaseNamespace = 'kube-node-lease';

@@ -4,7 +4,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
 import { backoffMs } from '../../net/backoff.ts';
-import type { Log } from '../process.ts';
+import type { Log } from '../machine/process.ts';
 import type { Pod, PodStatus } from './pod.ts';
 
 /** Writes the newest status of one pod. Sends one request at a time, and only when the status differs from the last write. */

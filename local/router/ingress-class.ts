@@ -1,6 +1,6 @@
 import type { KubeClient } from '../../kube/client.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
-import type { Log } from '../process.ts';
+import type { Log } from '../machine/process.ts';
 import type { Ingress } from './routes.ts';
 
 export const ingressClassName = 'tenantry-local';

@@ -8,7 +8,7 @@ import { cpus, totalmem } from 'node:os';
 import { Pool } from 'undici';
 import type { Tenant } from '../../crds/tenant.ts';
 import { kinds } from '../../kube/resources.ts';
-import { freePort } from '../../local/ports.ts';
+import { freePort } from '../../local/machine/ports.ts';
 import { type Cluster, eventually, openWorkos, startCluster } from '../integration/control-plane/cluster.ts';
 
 const tenants = Number(process.env['TENANTS'] ?? 5_000);

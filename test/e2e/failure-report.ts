@@ -1,4 +1,4 @@
-import { findClusterBinaries } from '../../local/binaries.ts';
+import { findClusterBinaries } from '../../local/kubernetes/binaries.ts';
 import { Kubectl } from './cluster/kubectl.ts';
 
 /** What somebody who sees only the output of a failed run would ask first. */

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { findClusterBinaries } from '../../local/binaries.ts';
+import { findClusterBinaries } from '../../local/kubernetes/binaries.ts';
 import { adminHost, gatewayName, gatewayNamespace, ingressClass, nodeAddress, tenantsDomain } from './cluster/addresses.ts';
 import type { ClusterContext } from './cluster/context.ts';
 import { Kubectl } from './cluster/kubectl.ts';

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { findClusterBinaries } from '../../local/binaries.ts';
+import { findClusterBinaries } from '../../local/kubernetes/binaries.ts';
 import { nodeName } from './cluster/addresses.ts';
 import { ctr } from './cluster/containerd.ts';
 import { Kubectl } from './cluster/kubectl.ts';

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlink
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { identify, isRunning, type ProcessIdentity } from '../../local/proc.ts';
+import { identify, isRunning, type ProcessIdentity } from '../../local/machine/process-identity.ts';
 
 /**
  * What a run leaves on this machine while it lasts: a folder, and control groups of the folder's name. All else it makes are processes,

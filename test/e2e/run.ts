@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { signalProcess } from '../../local/proc.ts';
+import { signalProcess } from '../../local/machine/process-identity.ts';
 import { enterRun } from './enter.ts';
 import { provideImages } from './images.ts';
 import { obstacles } from './preflight.mjs';

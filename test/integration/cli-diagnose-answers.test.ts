@@ -9,7 +9,7 @@ import { namespaceOf } from '../../crds/names.ts';
 import type { StackTemplate } from '../../crds/stack-template.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
 import { manifest, mcpOf } from '../customer.ts';
-import { startEnvironment } from '../unit/workos-environment.ts';
+import { startEnvironment } from '../unit/local/workos/environment.ts';
 import { World } from '../world.ts';
 import { CommandLine } from './command-line.ts';
 import { diagnose, paste, stateOf } from './diagnosing.ts';

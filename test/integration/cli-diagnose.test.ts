@@ -8,7 +8,7 @@ import { parseTarGzip } from 'nanotar';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { annotations, namespaceOf } from '../../crds/names.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
-import { Authority } from '../../local/pki.ts';
+import { Authority } from '../../local/kubernetes/pki.ts';
 import { signIn } from '../../local/sign-in.ts';
 import { manifest, mcpOf } from '../customer.ts';
 import { logFiles, unlessGone } from '../log-watch.ts';

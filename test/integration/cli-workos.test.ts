@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { workosSeed } from '../../local/workos/roles.ts';
-import { startEnvironment } from '../unit/workos-environment.ts';
+import { workosSeed } from '../../local/workos/directory/seed.ts';
+import { startEnvironment } from '../unit/local/workos/environment.ts';
 import { World } from '../world.ts';
 import { CommandLine } from './command-line.ts';
 

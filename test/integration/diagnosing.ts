@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { expect } from 'vitest';
-import { findBinaries } from '../../local/binaries.ts';
+import { findBinaries } from '../../local/kubernetes/binaries.ts';
 import type { CommandLine } from './command-line.ts';
 
 /** What `tenantry diagnose --output json` writes. */

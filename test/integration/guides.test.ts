@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { dataOf } from '../../control-plane/client/client.ts';
-import { findBinaries } from '../../local/binaries.ts';
+import { findBinaries } from '../../local/kubernetes/binaries.ts';
 import { World } from '../world.ts';
 
 const world = new World();

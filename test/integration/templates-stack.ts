@@ -15,7 +15,7 @@ import pg from 'pg';
 import { inject } from 'vitest';
 import type { ToolCallRecord } from '../../audit/record.ts';
 import { type ApiKeyRecord, type ApiKeyScope, generateApiKey, recordOf } from '../../crds/api-keys.ts';
-import { freePort } from '../../local/ports.ts';
+import { freePort } from '../../local/machine/ports.ts';
 import { compileCache } from '../../local/setup/locate.mjs';
 
 const main = new URL('../../templates/main.ts', import.meta.url).pathname;

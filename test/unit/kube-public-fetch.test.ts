@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { publicFetch } from '../../kube/public-fetch.ts';
-import { Authority } from '../../local/pki.ts';
+import { Authority } from '../../local/kubernetes/pki.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'tenantry-fetch-'));
 let server: Server;

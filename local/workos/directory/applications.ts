@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { newIdentifier, newSecret } from '../identifiers.ts';
-import type { Application, ApplicationSecret } from '../records.ts';
-import { invalid, notFound } from '../refusal.ts';
-import type { Environment, Store } from '../store.ts';
+import { newIdentifier, newSecret } from '../state/identifiers.ts';
+import type { Application, ApplicationSecret } from '../state/records.ts';
+import { invalid, notFound } from '../state/refusal.ts';
+import type { Environment, Store } from '../state/store.ts';
 import type { Organizations } from './organizations.ts';
 
 interface Common {

@@ -1,8 +1,8 @@
-import type { Events } from '../events.ts';
-import { newIdentifier, newSecret } from '../identifiers.ts';
-import type { Invitation, User } from '../records.ts';
-import { notFound, Refusal } from '../refusal.ts';
-import type { Environment, Store } from '../store.ts';
+import type { Events } from '../state/events.ts';
+import { newIdentifier, newSecret } from '../state/identifiers.ts';
+import type { Invitation, User } from '../state/records.ts';
+import { notFound, Refusal } from '../state/refusal.ts';
+import type { Environment, Store } from '../state/store.ts';
 import type { Memberships } from './memberships.ts';
 import type { Organizations } from './organizations.ts';
 import type { Roles } from './roles.ts';

@@ -1,8 +1,8 @@
-import type { Events } from '../events.ts';
-import { newIdentifier } from '../identifiers.ts';
-import type { Membership, MembershipStatus, Organization, User } from '../records.ts';
-import { notFound, Refusal } from '../refusal.ts';
-import type { Environment, Store } from '../store.ts';
+import type { Events } from '../state/events.ts';
+import { newIdentifier } from '../state/identifiers.ts';
+import type { Membership, MembershipStatus, Organization, User } from '../state/records.ts';
+import { notFound, Refusal } from '../state/refusal.ts';
+import type { Environment, Store } from '../state/store.ts';
 import type { Roles } from './roles.ts';
 
 export interface NewMembership {

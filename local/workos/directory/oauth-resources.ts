@@ -1,7 +1,7 @@
-import { newIdentifier } from '../identifiers.ts';
-import type { OAuthResource } from '../records.ts';
-import { invalid, notFound, Refusal } from '../refusal.ts';
-import type { Environment, Store } from '../store.ts';
+import { newIdentifier } from '../state/identifiers.ts';
+import type { OAuthResource } from '../state/records.ts';
+import { invalid, notFound, Refusal } from '../state/refusal.ts';
+import type { Environment, Store } from '../state/store.ts';
 
 /** Resource indicators of the environment. docs/workos-notes.md quotes WorkOS's reference. */
 export class OAuthResources {

@@ -1,7 +1,7 @@
-import { newIdentifier } from '../identifiers.ts';
-import type { CorsOrigin, RedirectUri } from '../records.ts';
-import { Refusal } from '../refusal.ts';
-import type { Environment, Store } from '../store.ts';
+import { newIdentifier } from '../state/identifiers.ts';
+import type { CorsOrigin, RedirectUri } from '../state/records.ts';
+import { Refusal } from '../state/refusal.ts';
+import type { Environment, Store } from '../state/store.ts';
 
 /** Allowed addresses of the environment's applications: redirect URIs of sign-ins, and origins whose scripts may read the API's answers. */
 export class Origins {

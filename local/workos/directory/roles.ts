@@ -1,9 +1,9 @@
-import type { Events } from '../events.ts';
-import { newIdentifier } from '../identifiers.ts';
-import type { Permission, Role } from '../records.ts';
-import { invalid, Refusal } from '../refusal.ts';
-import type { EnvironmentSeed } from '../roles.ts';
-import type { Environment, Store } from '../store.ts';
+import type { Events } from '../state/events.ts';
+import { newIdentifier } from '../state/identifiers.ts';
+import type { Permission, Role } from '../state/records.ts';
+import { invalid, Refusal } from '../state/refusal.ts';
+import type { Environment, Store } from '../state/store.ts';
+import type { EnvironmentSeed } from './seed.ts';
 
 export interface NewRole {
   readonly slug: string;

@@ -1,9 +1,9 @@
-import type { Events } from '../events.ts';
-import { newIdentifier } from '../identifiers.ts';
-import { hashPassword, passwordMatches } from '../passwords.ts';
-import type { User } from '../records.ts';
-import { notFound, Refusal } from '../refusal.ts';
-import type { Environment, Store } from '../store.ts';
+import type { Events } from '../state/events.ts';
+import { newIdentifier } from '../state/identifiers.ts';
+import { hashPassword, passwordMatches } from '../state/passwords.ts';
+import type { User } from '../state/records.ts';
+import { notFound, Refusal } from '../state/refusal.ts';
+import type { Environment, Store } from '../state/store.ts';
 import type { Memberships } from './memberships.ts';
 import { merged } from './organizations.ts';
 

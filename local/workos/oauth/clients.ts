@@ -1,7 +1,7 @@
 import type { AdapterPayload } from 'oidc-provider';
 import type { Applications } from '../directory/applications.ts';
-import type { Application } from '../records.ts';
-import type { Vault } from '../vault.ts';
+import type { Application } from '../state/records.ts';
+import type { Vault } from '../state/vault.ts';
 import { GrantAdapter } from './grant-adapter.ts';
 
 /** All clients: those that registered themselves, and the environment's Connect applications. */

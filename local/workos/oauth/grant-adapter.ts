@@ -1,5 +1,5 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
-import type { Vault } from '../vault.ts';
+import type { Vault } from '../state/vault.ts';
 
 /** Models whose entries are deleted when their grant is revoked. A refresh token that is used twice revokes its whole family. */
 const grantable = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken', 'Grant']);

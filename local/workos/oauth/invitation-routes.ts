@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
-import type { Directory } from '../directory.ts';
-import type { Invitation, User } from '../records.ts';
-import { Refusal } from '../refusal.ts';
-import { document, donePage, errorPage, html } from './pages.ts';
-import { page } from './sign-in-routes.ts';
+import type { Directory } from '../directory/directory.ts';
+import { document, donePage, errorPage, html } from '../pages/pages.ts';
+import { sendPage } from '../pages/send-page.ts';
+import type { Invitation, User } from '../state/records.ts';
+import { Refusal } from '../state/refusal.ts';
 
 const form = z.object({ invitation_token: z.string(), password: z.string() });
 
@@ -12,11 +12,14 @@ const form = z.object({ invitation_token: z.string(), password: z.string() });
 export function invitationPageRoutes(app: FastifyInstance, { invitations, organizations, users }: Directory): void {
   function show(reply: FastifyReply, invitation: Invitation, error?: string) {
     if (invitation.state !== 'pending') {
-      return page(reply.status(400), errorPage('invite_not_pending', `This invitation is ${invitation.state}.`));
+      return sendPage(reply.status(400), errorPage('invite_not_pending', `This invitation is ${invitation.state}.`));
     }
     const organization = invitation.organization_id === null ? undefined : organizations.one(invitation.organization_id);
     const known = users.hasPassword(users.byEmail(invitation.email)?.id);
-    return page(reply, invitationPage({ invitation, organization: organization?.name, known, ...(error === undefined ? {} : { error }) }));
+    return sendPage(
+      reply,
+      invitationPage({ invitation, organization: organization?.name, known, ...(error === undefined ? {} : { error }) }),
+    );
   }
 
   app.get<{ Querystring: { invitation_token?: string } }>('/invite', async ({ query }, reply) => {
@@ -24,13 +27,13 @@ export function invitationPageRoutes(app: FastifyInstance, { invitations, organi
       return show(reply, invitations.byToken(query.invitation_token ?? ''));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      return page(reply.status(404), errorPage('invitation_not_found', 'There is no such invitation.'));
+      return sendPage(reply.status(404), errorPage('invitation_not_found', 'There is no such invitation.'));
     }
   });
 
   app.post('/invite', async ({ body }, reply) => {
     const sent = form.safeParse(body);
-    if (!sent.success) return page(reply.status(400), errorPage('invalid_request', 'The form is incomplete.'));
+    if (!sent.success) return sendPage(reply.status(400), errorPage('invalid_request', 'The form is incomplete.'));
     const invitation = invitations.byToken(sent.data.invitation_token);
     if (invitation.state !== 'pending') return show(reply, invitation);
     try {
@@ -39,7 +42,7 @@ export function invitationPageRoutes(app: FastifyInstance, { invitations, organi
       if (!(error instanceof Refusal)) throw error;
       return show(reply.status(error.status), invitations.one(invitation.id), error.message);
     }
-    return page(reply, donePage('You are a member now and can sign in.'));
+    return sendPage(reply, donePage('You are a member now and can sign in.'));
   });
 
   async function person(email: string, password: string): Promise<User> {

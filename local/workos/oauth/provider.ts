@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { type Configuration, errors, interactionPolicy, type KoaContextWithOIDC, Provider } from 'oidc-provider';
-import type { Directory } from '../directory.ts';
-import type { Environment } from '../store.ts';
-import type { Vault } from '../vault.ts';
+import type { Directory } from '../directory/directory.ts';
+import { errorPage } from '../pages/pages.ts';
+import type { Environment } from '../state/store.ts';
+import type { Vault } from '../state/vault.ts';
 import { ClientAdapter } from './clients.ts';
 import { GrantAdapter } from './grant-adapter.ts';
 import { metadataFetch } from './metadata-fetch.ts';
-import { errorPage } from './pages.ts';
 import type { Registration } from './registration.ts';
 
 const grantSeconds = 30 * 86_400;

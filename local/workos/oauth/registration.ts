@@ -1,13 +1,6 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
-import type { Store } from '../store.ts';
-
-/** Allowed ways for clients without prior registration. These are the switches of WorkOS's dashboard. */
-export interface RegistrationSwitches {
-  /** Client ID Metadata Documents. */
-  readonly cimd: boolean;
-  /** Dynamic client registration. */
-  readonly dcr: boolean;
-}
+import type { RegistrationSwitches } from '../state/records.ts';
+import type { Store } from '../state/store.ts';
 
 /** Change of the switches. A switch that is left out stays unchanged. */
 export type RegistrationChange = { readonly [Switch in keyof RegistrationSwitches]?: boolean | undefined };

@@ -1,12 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Provider } from 'oidc-provider';
 import { z } from 'zod';
-import type { Directory } from '../directory.ts';
-import type { OrganizationChoice } from '../organization-choice.ts';
-import { Refusal } from '../refusal.ts';
-import { organizationForm, organizationPage } from './organization-page.ts';
-import type { DemoAccount } from './pages.ts';
-import { errorPage, signInPage } from './pages.ts';
+import type { Directory } from '../directory/directory.ts';
+import { organizationForm, organizationPage } from '../pages/organization-page.ts';
+import type { DemoAccount } from '../pages/pages.ts';
+import { errorPage, signInPage } from '../pages/pages.ts';
+import { sendPage } from '../pages/send-page.ts';
+import type { OrganizationChoice } from '../sign-in/organization-choice.ts';
+import { Refusal } from '../state/refusal.ts';
 
 const credentials = z.object({ email: z.string(), password: z.string() });
 
@@ -35,7 +36,7 @@ export function signInRoutes(app: FastifyInstance, { provider, directory, choice
   ) {
     const client = await provider.Client.find(String(interaction.params['client_id']));
     const asked = interaction.params['resource'];
-    return page(
+    return sendPage(
       reply.status(status),
       signInPage({
         action: `/oauth2/sign-in/${interaction.uid}`,
@@ -78,7 +79,7 @@ export function signInRoutes(app: FastifyInstance, { provider, directory, choice
     try {
       const user = await directory.users.signIn(form.data.email, form.data.password);
       const offer = choice.offer<Purpose>(user.id, { uid: interaction.uid });
-      if (offer !== undefined) return page(reply, organizationPage(`/oauth2/sign-in/${interaction.uid}/organization`, offer));
+      if (offer !== undefined) return sendPage(reply, organizationPage(`/oauth2/sign-in/${interaction.uid}/organization`, offer));
       return goOn(request, reply, user.id, choice.only(user.id));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -87,18 +88,9 @@ export function signInRoutes(app: FastifyInstance, { provider, directory, choice
   });
 }
 
-export function page(reply: FastifyReply, html: string) {
-  return reply
-    .type('text/html; charset=utf-8')
-    .header('cache-control', 'no-store')
-    .header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'")
-    .header('referrer-policy', 'no-referrer')
-    .send(html);
-}
-
 /** Shows the page for an authorization that has expired or was begun in another browser. */
 export function expired(reply: FastifyReply) {
-  return page(
+  return sendPage(
     reply.status(400),
     errorPage('session_not_found', 'This sign-in has expired or belongs to another browser. Start again from the client.'),
   );

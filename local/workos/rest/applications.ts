@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Applications } from '../directory/applications.ts';
-import type { ApplicationSecret } from '../records.ts';
+import type { ApplicationSecret } from '../state/records.ts';
 import { listOf, parsed } from './lists.ts';
 
 const redirectUris = z.array(z.object({ uri: z.string(), default: z.boolean().nullish() })).nullish();

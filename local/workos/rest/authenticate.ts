@@ -1,13 +1,13 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { Devices } from '../devices.ts';
-import type { Directory } from '../directory.ts';
-import { newSecret } from '../identifiers.ts';
-import type { Membership, User } from '../records.ts';
-import { oauthRefusal, Refusal } from '../refusal.ts';
-import type { Sessions } from '../sessions.ts';
-import type { Environment } from '../store.ts';
-import type { Vault } from '../vault.ts';
+import type { Directory } from '../directory/directory.ts';
+import type { Devices } from '../sign-in/devices.ts';
+import type { Sessions } from '../sign-in/sessions.ts';
+import { newSecret } from '../state/identifiers.ts';
+import type { Membership, User } from '../state/records.ts';
+import { oauthRefusal, Refusal } from '../state/refusal.ts';
+import type { Environment } from '../state/store.ts';
+import type { Vault } from '../state/vault.ts';
 import { parsed } from './lists.ts';
 
 const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';

@@ -1,13 +1,13 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
-import type { Directory } from '../directory.ts';
-import { organizationForm, organizationPage } from '../oauth/organization-page.ts';
-import { type DemoAccount, errorPage, signInPage } from '../oauth/pages.ts';
-import { page } from '../oauth/sign-in-routes.ts';
-import type { OrganizationChoice } from '../organization-choice.ts';
-import { Refusal } from '../refusal.ts';
-import type { Sessions } from '../sessions.ts';
-import type { Environment } from '../store.ts';
+import type { Directory } from '../directory/directory.ts';
+import { organizationForm, organizationPage } from '../pages/organization-page.ts';
+import { type DemoAccount, errorPage, signInPage } from '../pages/pages.ts';
+import { sendPage } from '../pages/send-page.ts';
+import type { OrganizationChoice } from '../sign-in/organization-choice.ts';
+import type { Sessions } from '../sign-in/sessions.ts';
+import { Refusal } from '../state/refusal.ts';
+import type { Environment } from '../state/store.ts';
 
 const request = z.object({
   client_id: z.string(),
@@ -34,16 +34,16 @@ export function authorizeRoutes(
   /** Answers with an error page. A redirect to an unregistered URI would be an open redirect. */
   function refused(reply: FastifyReply, asked: Asked): FastifyReply | undefined {
     const host = new URL(asked.redirect_uri).hostname;
-    if (asked.client_id !== environment.clientId) return page(reply.status(400), errorPage('invalid_client', 'Invalid client ID.'));
+    if (asked.client_id !== environment.clientId) return sendPage(reply.status(400), errorPage('invalid_client', 'Invalid client ID.'));
     const registered = directory.origins.redirectUris().some(({ uri }) => uri === asked.redirect_uri);
     if (!registered && !['localhost', '127.0.0.1', '[::1]'].includes(host)) {
-      return page(reply.status(400), errorPage('invalid_redirect_uri', 'This redirect URI is not registered in the environment.'));
+      return sendPage(reply.status(400), errorPage('invalid_redirect_uri', 'This redirect URI is not registered in the environment.'));
     }
     return undefined;
   }
 
   function show(reply: FastifyReply, asked: Asked, again: { email?: string; error?: string } = {}) {
-    return page(
+    return sendPage(
       reply,
       signInPage({ action: path, client: new URL(asked.redirect_uri).host, resources: [], accounts, fields: hidden(asked), ...again }),
     );
@@ -53,7 +53,7 @@ export function authorizeRoutes(
     const sent = organizationForm.safeParse(body);
     const chosen = sent.success ? choice.take<Asked>(sent.data.ticket, sent.data.organization_id) : undefined;
     if (chosen === undefined) {
-      return page(reply.status(400), errorPage('invalid_request', 'You are not a member of that organization, or took too long.'));
+      return sendPage(reply.status(400), errorPage('invalid_request', 'You are not a member of that organization, or took too long.'));
     }
     return goOn(reply, chosen.purpose, chosen.userId, chosen.organizationId);
   });
@@ -68,20 +68,20 @@ export function authorizeRoutes(
 
   app.get(path, async ({ query }, reply) => {
     const asked = request.safeParse(query);
-    if (!asked.success) return page(reply.status(400), errorPage('invalid_request', z.prettifyError(asked.error)));
+    if (!asked.success) return sendPage(reply.status(400), errorPage('invalid_request', z.prettifyError(asked.error)));
     return refused(reply, asked.data) ?? show(reply, asked.data);
   });
 
   app.post(path, async ({ body }, reply) => {
     const sent = form.safeParse(body);
-    if (!sent.success) return page(reply.status(400), errorPage('invalid_request', z.prettifyError(sent.error)));
+    if (!sent.success) return sendPage(reply.status(400), errorPage('invalid_request', z.prettifyError(sent.error)));
     const { email, password, ...asked } = sent.data;
     const refusal = refused(reply, asked);
     if (refusal !== undefined) return refusal;
     try {
       const user = await directory.users.signIn(email, password);
       const offer = choice.offer<Asked>(user.id, asked);
-      if (offer !== undefined) return page(reply, organizationPage(`${path}/organization`, offer));
+      if (offer !== undefined) return sendPage(reply, organizationPage(`${path}/organization`, offer));
       return goOn(reply, asked, user.id, choice.only(user.id));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;

@@ -1,13 +1,13 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
-import type { Devices } from '../devices.ts';
-import type { Directory } from '../directory.ts';
-import { devicePage } from '../oauth/device-pages.ts';
-import { organizationForm, organizationPage } from '../oauth/organization-page.ts';
-import { type DemoAccount, donePage } from '../oauth/pages.ts';
-import { page } from '../oauth/sign-in-routes.ts';
-import type { OrganizationChoice } from '../organization-choice.ts';
-import { oauthRefusal, Refusal } from '../refusal.ts';
+import type { Directory } from '../directory/directory.ts';
+import { devicePage } from '../pages/device-page.ts';
+import { organizationForm, organizationPage } from '../pages/organization-page.ts';
+import { type DemoAccount, donePage } from '../pages/pages.ts';
+import { sendPage } from '../pages/send-page.ts';
+import type { Devices } from '../sign-in/devices.ts';
+import type { OrganizationChoice } from '../sign-in/organization-choice.ts';
+import { oauthRefusal, Refusal } from '../state/refusal.ts';
 
 const form = z.object({
   user_code: z.string(),
@@ -51,7 +51,7 @@ export function deviceRoutes(app: FastifyInstance, { issuer, clientId, devices, 
   });
 
   const show = (reply: FastifyReply, fields: { userCode?: string; email?: string; error?: string }) =>
-    page(reply, devicePage({ accounts, ...fields }));
+    sendPage(reply, devicePage({ accounts, ...fields }));
 
   app.get<{ Querystring: { user_code?: string } }>('/device', async ({ query }, reply) =>
     show(reply, query.user_code === undefined ? {} : { userCode: query.user_code }),
@@ -66,7 +66,7 @@ export function deviceRoutes(app: FastifyInstance, { issuer, clientId, devices, 
       const user = await directory.users.signIn(email, password);
       if (decision === 'deny') return finish(reply, devices.decide(userCode, { outcome: 'denied' }), 'The device was refused.');
       const offer = choice.offer<Purpose>(user.id, { userCode });
-      if (offer !== undefined) return page(reply, organizationPage('/device/organization', offer));
+      if (offer !== undefined) return sendPage(reply, organizationPage('/device/organization', offer));
       return approve(reply, userCode, user.id, choice.only(user.id));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -85,5 +85,5 @@ export function deviceRoutes(app: FastifyInstance, { issuer, clientId, devices, 
     finish(reply, devices.decide(userCode, { outcome: 'approved', userId, organizationId }), 'The device is signed in.');
 
   const finish = (reply: FastifyReply, noted: boolean, message: string) =>
-    noted ? page(reply, donePage(message)) : show(reply.status(400), { error: gone });
+    noted ? sendPage(reply, donePage(message)) : show(reply.status(400), { error: gone });
 }

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { Events } from '../events.ts';
-import type { Outages } from '../outages.ts';
-import { Refusal, unavailable } from '../refusal.ts';
+import type { Events } from '../state/events.ts';
+import type { Outages } from '../state/outages.ts';
+import { Refusal, unavailable } from '../state/refusal.ts';
 import { listOf, parsed } from './lists.ts';
 
 const filter = z.object({

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Invitations } from '../directory/invitations.ts';
-import type { Invitation } from '../records.ts';
+import type { Invitation } from '../state/records.ts';
 import { listOf, parsed } from './lists.ts';
 
 const creation = z.object({

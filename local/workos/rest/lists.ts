@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { invalid } from '../refusal.ts';
+import { invalid } from '../state/refusal.ts';
 
 const paging = z.object({
   limit: z.coerce.number().int().min(1).max(100).default(10),

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { Directory } from '../directory.ts';
-import type { Membership } from '../records.ts';
-import { Refusal } from '../refusal.ts';
+import type { Directory } from '../directory/directory.ts';
+import type { Membership } from '../state/records.ts';
+import { Refusal } from '../state/refusal.ts';
 import { listOf, parsed } from './lists.ts';
 
 const roles = { role_slug: z.string().optional(), role_slugs: z.array(z.string()).min(1).optional() };

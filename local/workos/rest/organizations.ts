@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Organizations } from '../directory/organizations.ts';
-import { notFound } from '../refusal.ts';
+import { notFound } from '../state/refusal.ts';
 import { listOf, parsed } from './lists.ts';
 
 const ascii = z.string().regex(/^[\x20-\x7e]*$/, 'ascii_only');

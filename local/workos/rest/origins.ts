@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Origins } from '../directory/origins.ts';
-import { Refusal } from '../refusal.ts';
+import { Refusal } from '../state/refusal.ts';
 import { parsed } from './lists.ts';
 
 /** https://workos.com/docs/reference/authkit/redirect-uri and .../cors-origin; the API can only add entries. */

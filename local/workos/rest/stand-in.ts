@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Registration } from '../oauth/registration.ts';
-import { type Outages, outageKinds } from '../outages.ts';
-import type { RequestLog } from '../request-log.ts';
+import { type Outages, outageKinds } from '../state/outages.ts';
+import type { RequestLog } from '../state/request-log.ts';
 import { parsed } from './lists.ts';
 
 const outage = z.object({ kind: z.enum(outageKinds), seconds: z.number().min(0).max(3600) });

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { Directory } from '../directory.ts';
-import { notFound } from '../refusal.ts';
+import type { Directory } from '../directory/directory.ts';
+import { notFound } from '../state/refusal.ts';
 import { listOf, parsed } from './lists.ts';
 
 const common = {

@@ -1,10 +1,10 @@
 import { createHmac } from 'node:crypto';
 import { backoffMs } from '../../../net/backoff.ts';
-import type { Events } from '../events.ts';
-import type { Outages } from '../outages.ts';
-import type { WebhookEndpoint, WorkosEvent } from '../records.ts';
-import type { Store } from '../store.ts';
-import type { Vault } from '../vault.ts';
+import type { Events } from '../state/events.ts';
+import type { Outages } from '../state/outages.ts';
+import type { WebhookEndpoint, WorkosEvent } from '../state/records.ts';
+import type { Store } from '../state/store.ts';
+import type { Vault } from '../state/vault.ts';
 import type { WebhookEndpoints } from './endpoints.ts';
 
 interface Delivery {

@@ -1,7 +1,7 @@
-import { newIdentifier, newSecret } from '../identifiers.ts';
-import type { WebhookEndpoint } from '../records.ts';
-import { Refusal } from '../refusal.ts';
-import type { Environment, Store } from '../store.ts';
+import { newIdentifier, newSecret } from '../state/identifiers.ts';
+import type { WebhookEndpoint } from '../state/records.ts';
+import { Refusal } from '../state/refusal.ts';
+import type { Environment, Store } from '../state/store.ts';
 import { webhookEvents } from './event-names.ts';
 
 export interface EndpointChange {

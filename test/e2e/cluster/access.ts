@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { writePrivate } from '../../../local/files.ts';
-import { Authority, type CertificateFiles, kubeconfigOf, type Subject } from '../../../local/pki.ts';
+import { Authority, type CertificateFiles, kubeconfigOf, type Subject } from '../../../local/kubernetes/pki.ts';
+import { writePrivate } from '../../../local/machine/files.ts';
 
 /** Issues what the node's programs prove themselves with, from the authority of the control plane. */
 export class ClusterAccess {

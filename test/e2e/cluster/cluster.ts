@@ -1,12 +1,12 @@
 import { dirname, join } from 'node:path';
 import { pino } from 'pino';
 import { ensureAuditKey } from '../../../local/audit-key.ts';
-import { findClusterBinaries } from '../../../local/binaries.ts';
 import { type Demo, platformOrganization, seed } from '../../../local/demo.ts';
-import { type Kubernetes, startKubernetes } from '../../../local/kubernetes.ts';
-import { Authority } from '../../../local/pki.ts';
-import { startPostgres } from '../../../local/postgres.ts';
-import { ensureStoreDatabase } from '../../../local/store-database.ts';
+import { findClusterBinaries } from '../../../local/kubernetes/binaries.ts';
+import { Authority } from '../../../local/kubernetes/pki.ts';
+import { type Kubernetes, startKubernetes } from '../../../local/kubernetes/start.ts';
+import { startPostgres } from '../../../local/postgres/start.ts';
+import { ensureStoreDatabase } from '../../../local/postgres/store-database.ts';
 import { startWorkos, type WorkosStandIn } from '../../../local/workos/start.ts';
 import { writeEnvironment } from '../environment.ts';
 import type { RunFolder } from '../run-folder.ts';

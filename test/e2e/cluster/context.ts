@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { writePrivate } from '../../../local/files.ts';
+import { writePrivate } from '../../../local/machine/files.ts';
 import type { TestContext } from '../../context.ts';
 
 /** What the tests are told of a running cluster, before Tenantry is installed on it. */

@@ -1,4 +1,4 @@
-import type { Certificate } from '../../../local/pki.ts';
+import type { Certificate } from '../../../local/kubernetes/pki.ts';
 import { gatewayClass, gatewayName, ingressClass, gatewayNamespace as namespace, tenantsDomain } from './addresses.ts';
 
 const name = 'traefik';

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { kubeletClientName } from '../../../local/kubernetes.ts';
+import { kubeletClientName } from '../../../local/kubernetes/start.ts';
 import type { ClusterAccess } from './access.ts';
 import { clusterDomain, dnsAddress, nodeAddress, nodeName } from './addresses.ts';
 import { containerdSocket } from './containerd.ts';

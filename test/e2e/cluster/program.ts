@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Log, type Supervised, supervise } from '../../../local/process.ts';
-import { ProcessRecords } from '../../../local/records.ts';
+import { type Log, type Supervised, supervise } from '../../../local/machine/process.ts';
+import { ProcessRecords } from '../../../local/machine/process-records.ts';
 
 /** Starts a program of the node and resolves when `ready` says so; it is started again when it ends. */
 export type StartProgram = (

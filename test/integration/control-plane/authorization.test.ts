@@ -8,10 +8,10 @@ import { finalizers, namespaceOf } from '../../../crds/names.ts';
 import type { Tenant, TenantSpec } from '../../../crds/tenant.ts';
 import { KubeClient } from '../../../kube/client.ts';
 import { kinds } from '../../../kube/resources.ts';
-import { tenantrySeed, workosSeed } from '../../../local/workos/roles.ts';
+import { tenantrySeed, workosSeed } from '../../../local/workos/directory/seed.ts';
 import type { WorkosStandIn } from '../../../local/workos/start.ts';
 import { statusOf } from '../../../operator/tenant/status.ts';
-import { startEnvironment } from '../../unit/workos-environment.ts';
+import { startEnvironment } from '../../unit/local/workos/environment.ts';
 import {
   baseUrl,
   type Cluster,

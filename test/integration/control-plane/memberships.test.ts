@@ -17,10 +17,10 @@ import { listingMs } from '../../../control-plane/memberships/resync-period.ts';
 import { type EventPage, MembershipSource, PositionLost } from '../../../control-plane/memberships/source.ts';
 import { isStoreUnavailable } from '../../../control-plane/store/failures.ts';
 import { Store } from '../../../control-plane/store/store.ts';
-import { type Postgres, startPostgres } from '../../../local/postgres.ts';
-import { ensureStoreDatabase } from '../../../local/store-database.ts';
-import { outageKinds } from '../../../local/workos/outages.ts';
+import { type Postgres, startPostgres } from '../../../local/postgres/start.ts';
+import { ensureStoreDatabase } from '../../../local/postgres/store-database.ts';
 import { startWorkos, type WorkosStandIn } from '../../../local/workos/start.ts';
+import { outageKinds } from '../../../local/workos/state/outages.ts';
 import { eventually } from './cluster.ts';
 
 const silent = pino({ level: 'silent' });

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { pino } from 'pino';
 import { inject } from 'vitest';
-import { type Postgres, startPostgres } from '../../../local/postgres.ts';
-import { ensureStoreDatabase } from '../../../local/store-database.ts';
+import { type Postgres, startPostgres } from '../../../local/postgres/start.ts';
+import { ensureStoreDatabase } from '../../../local/postgres/store-database.ts';
 
 export interface StoreServer {
   /** Of the superuser. `stop` ends a server of one's own; on the run's server it drops what the store's role owns. */

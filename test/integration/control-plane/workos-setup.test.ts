@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { WorkOS } from '@workos-inc/node';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { checkWorkos, ProviderUnavailable, setupWorkos, type WorkosSetupOptions } from '../../../control-plane/workos-setup/setup.ts';
-import { workosSeed } from '../../../local/workos/roles.ts';
+import { workosSeed } from '../../../local/workos/directory/seed.ts';
 import { startWorkos, type WorkosStandIn } from '../../../local/workos/start.ts';
 
 let dir: string;

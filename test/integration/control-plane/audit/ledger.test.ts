@@ -10,7 +10,7 @@ import type { Admin } from '../../../../control-plane/identity/admins.ts';
 import { isStoreUnavailable } from '../../../../control-plane/store/failures.ts';
 import type { Store } from '../../../../control-plane/store/store.ts';
 import type { Tenant } from '../../../../crds/tenant.ts';
-import { startPostgres } from '../../../../local/postgres.ts';
+import { startPostgres } from '../../../../local/postgres/start.ts';
 import { type AuditStore, silent, startAuditStore, toolCall } from './store.ts';
 
 let postgres: AuditStore;

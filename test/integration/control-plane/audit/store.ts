@@ -7,7 +7,7 @@ import { pino } from 'pino';
 import { newRecordId } from '../../../../audit/record.ts';
 import type { NewRecord } from '../../../../control-plane/audit/ledger.ts';
 import { Store } from '../../../../control-plane/store/store.ts';
-import type { Postgres } from '../../../../local/postgres.ts';
+import type { Postgres } from '../../../../local/postgres/start.ts';
 import { startStore } from '../store-server.ts';
 
 export const silent = pino({ level: 'silent' });

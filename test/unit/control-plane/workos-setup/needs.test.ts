@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { adminRole } from '../../../../control-plane/authorization/organization.ts';
 import { permissions } from '../../../../control-plane/identity/admins.ts';
 import { neededPermissions, neededRoles } from '../../../../control-plane/workos-setup/needs.ts';
-import { tenantrySeed, workosSeed } from '../../../../local/workos/roles.ts';
+import { tenantrySeed, workosSeed } from '../../../../local/workos/directory/seed.ts';
 
 const read = (path: string): string => readFileSync(join(import.meta.dirname, '../../../..', path), 'utf8');
 const bySlug = <T extends { readonly slug: string }>(list: readonly T[]): T[] => list.toSorted((a, b) => (a.slug < b.slug ? -1 : 1));
