@@ -51,10 +51,10 @@ unknown ones.`;
 
 /** Groups of operations. */
 export const tags = [
-  { name: 'tenants', description: 'Tenants as a whole.' },
-  { name: 'services', description: 'Features of a template that a tenant can switch on or off.' },
+  { name: 'tenants', description: 'Create, read, change and delete tenants.' },
+  { name: 'services', description: 'Features of a template that a tenant can turn on or off.' },
   { name: 'domains', description: 'Custom host names of a tenant.' },
-  { name: 'api keys', description: 'Keys that machines use to call a tenant.' },
+  { name: 'api keys', description: 'Keys with which programs call a tenant.' },
   { name: 'templates', description: 'Templates of the stacks of tenants.' },
   { name: 'audit', description: 'Records of actions, and their verification.' },
   { name: 'pods', description: "For the sidecars of tenants' pods, with a token of their ServiceAccount." },

@@ -26,7 +26,7 @@ export async function leadInTerms(
       try {
         await run(term);
       } catch (err) {
-        log.error({ err, part }, 'led work failed, restarting all of it');
+        log.error({ err, part }, 'work of the leader failed, restarting it');
         failed.abort();
       }
     });
@@ -35,6 +35,6 @@ export async function leadInTerms(
     if (failed.signal.aborted) {
       await election?.release();
       await delay(pauseMs, undefined, { signal }).catch(() => {});
-    } else log.info({}, 'led work ended, standing for election again');
+    } else log.info({}, 'work of the leader ended, standing for election again');
   }
 }

@@ -14,7 +14,7 @@ export type ApiKeyScope = (typeof apiKeyScopes)[number];
 /** `spec` of an ApiKey: the stored facts about a key. The key itself is shown once and not stored. */
 export const apiKeySpec = z
   .strictObject({
-    displayName: lineOf(100).min(1).describe('Name for people.'),
+    displayName: lineOf(100).min(1).describe('Name shown to people.'),
     keyId: z
       .string()
       .regex(/^[0-9A-Za-z]{12}$/)
@@ -22,13 +22,13 @@ export const apiKeySpec = z
     sha256: z
       .string()
       .regex(/^[0-9a-f]{64}$/)
-      .describe('SHA-256 of the whole key, hexadecimal. The key itself is kept nowhere.'),
-    scopes: z.array(z.enum(apiKeyScopes)).min(1).max(5).describe('What the key may do.').meta({ 'x-kubernetes-list-type': 'set' }),
-    expiresAt: z.iso.datetime({ offset: true }).optional().describe('When it stops working; never when left out.'),
-    createdBy: lineOf(200).optional().describe('Who made it.'),
+      .describe('SHA-256 of the whole key, hexadecimal. The key itself is stored nowhere.'),
+    scopes: z.array(z.enum(apiKeyScopes)).min(1).max(5).describe('Permissions of the key.').meta({ 'x-kubernetes-list-type': 'set' }),
+    expiresAt: z.iso.datetime({ offset: true }).optional().describe('When it expires; never when left out.'),
+    createdBy: lineOf(200).optional().describe('Creator of the key.'),
   })
-  .describe('An API key of the tenant in whose namespace it stands.')
-  .meta(rules.cel({ rule: 'self == oldSelf', message: 'an API key is immutable: delete it and make another' }));
+  .describe('An API key of the tenant whose namespace it is in.')
+  .meta(rules.cel({ rule: 'self == oldSelf', message: 'an API key is immutable: delete it and create another' }));
 
 /** An ApiKey as the API server returns it, in the namespace of its tenant. */
 export interface ApiKey {

@@ -73,7 +73,7 @@ export const conditions = {
       TooManyKeys: {
         status: 'False',
         description: 'The file of API keys is full, so the newest keys do not work.',
-        remedy: 'Revoke API keys that nobody uses.',
+        remedy: 'Revoke unused API keys.',
       },
     },
   },
@@ -167,7 +167,7 @@ export const conditions = {
       },
       ProgressDeadlineExceeded: {
         stalls: 'at once',
-        description: 'The new pods did not get ready in time.',
+        description: 'The new pods did not become ready in time.',
         remedy: 'Read the log and the events of the pods, and correct the template or the parameters of the tenant.',
       },
       Suspended: { status: 'False', description: 'The tenant is suspended.', remedy: 'Set spec.suspended to false to resume it.' },
@@ -176,8 +176,8 @@ export const conditions = {
   RouteReady: {
     description: 'Service and route exist and carry the public URLs of the tenant.',
     reasons: {
-      Routed: { status: 'True', description: 'Service and route are in place.' },
-      Pending: { status: 'False', description: 'The route is not in place yet, or no gateway has accepted it yet.' },
+      Routed: { status: 'True', description: 'Service and route exist.' },
+      Pending: { status: 'False', description: 'The route does not exist yet, or no gateway has accepted it yet.' },
       NotAccepted: {
         status: 'False',
         description: 'The gateway does not accept the route.',
@@ -236,12 +236,12 @@ export const conditions = {
       MetadataInvalid: {
         status: 'False',
         description: 'The OAuth metadata at the public URL is not the metadata of the tenant.',
-        remedy: 'Check that the public URL leads to this tenant and that nothing in between changes the answer.',
+        remedy: 'Check that the public URL leads to this tenant and that no proxy changes the answer.',
       },
       ChallengeMissing: {
         status: 'False',
         description: 'A request without a token is not answered with 401 and the URL of the metadata.',
-        remedy: 'Check that no proxy in between answers for the sidecar or removes headers.',
+        remedy: 'Check that no proxy between client and sidecar answers requests or removes headers.',
       },
       Suspended: { status: 'False', description: 'The tenant is suspended.' },
     },
@@ -276,7 +276,7 @@ export const conditions = {
   Stalled: {
     description: 'Nothing will change until a person acts. The reason is one of these, or a stalling reason of another condition.',
     reasons: {
-      Progressing: { status: 'False', description: 'Nothing has to be done by hand.' },
+      Progressing: { status: 'False', description: 'No person has to act.' },
       NamespaceConflict: {
         stalls: 'at once',
         description: 'The namespace of the tenant exists and does not belong to it.',
@@ -289,8 +289,8 @@ export const conditions = {
       },
       CleanupFailed: {
         stalls: 'at once',
-        description: 'Something that belongs to the deleted tenant cannot be removed.',
-        remedy: 'Remove the obstacle that the message names. The operator tries again by itself.',
+        description: 'An object or resource of the deleted tenant cannot be removed.',
+        remedy: 'Correct the cause that the message names. The operator tries again by itself.',
       },
       Paused: {
         stalls: 'at once',

@@ -47,11 +47,11 @@ interface ContainerBounds {
 function variableFaults({ tenantEnv = [] }: ContainerBounds, env: unknown, at: string): Fault[] {
   if (!Array.isArray(env)) return [];
   const allowed = tenantEnv.filter((name) => !isOperatorVariable(name));
-  const hint = allowed.length === 0 ? 'tenants can set none in this container' : `tenants can set: ${allowed.join(', ')}`;
+  const hint = allowed.length === 0 ? 'tenants cannot set any variable of this container' : `tenants can set: ${allowed.join(', ')}`;
   return env.flatMap((variable: unknown, index) => {
     const { name } = Object.fromEntries(entriesOf(variable));
     if (typeof name !== 'string' || allowed.includes(name)) return [];
-    return [{ pointer: `${at}/${index}/name`, message: `${name} is not left to tenants by the template; ${hint}` }];
+    return [{ pointer: `${at}/${index}/name`, message: `${name} is not in tenantEnv of the template; ${hint}` }];
   });
 }
 
@@ -69,7 +69,7 @@ function resourceFaults({ resources: ofTemplate, maxResources }: ContainerBounds
     entriesOf(ofTenant[part]).flatMap(([resource, amount]) => {
       const pointer = `${at}/${part}/${escapePointer(resource)}`;
       const most = max[resource as keyof ResourceAmounts];
-      if (isAbove(amount, most)) return [{ pointer, message: `${String(amount)} is above the maximum of the template, ${most}` }];
+      if (isAbove(amount, most)) return [{ pointer, message: `${String(amount)} is above maxResources of the template, ${most}` }];
       // Reported once, at the request, if the tenant sets both.
       if (part === 'limits' && resource in (ofTenant['requests'] ?? {})) return [];
       if (!isAbove(requests[resource], limits[resource])) return [];

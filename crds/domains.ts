@@ -6,7 +6,7 @@ import { type ObjectMeta, rules } from './schema.ts';
 /** `spec` of a DomainClaim. The object's name is the host name. Names are unique in a cluster, so only one tenant can hold a host name. */
 export const domainClaimSpec = z
   .strictObject({
-    tenant: z.string().min(1).max(tenantNameMaxLength).describe('Name of the Tenant that proved the host name to be its own.'),
+    tenant: z.string().min(1).max(tenantNameMaxLength).describe('Name of the Tenant that proved that it owns the host name.'),
     tenantUid: z.string().min(1).max(64).describe('UID of that Tenant.'),
   })
   .describe('A custom host name that belongs to a tenant.')

@@ -32,7 +32,7 @@ export function compilePattern(source: string): LinearPattern {
   } catch (error) {
     throw new Error((error as Error).message, { cause: error });
   }
-  if (compiled.programSize() > maxInstructions) throw new Error('its repetitions make it too large');
+  if (compiled.programSize() > maxInstructions) throw new Error('its repetitions are too large');
   return { test: (text) => compiled.test(text), toString: () => source };
 }
 

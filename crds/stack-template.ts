@@ -21,7 +21,9 @@ const templateVariable = z
     value: textOf(4096).optional().describe('A fixed value.'),
     parameter: jsonPointer
       .optional()
-      .describe("JSON pointer into the tenant's parameters, such as /pageSize; left out of the pod where the value is absent."),
+      .describe(
+        "JSON pointer into the tenant's parameters, such as /pageSize. If the tenant has no such value, the pod does not get the variable.",
+      ),
     secret: secretName.optional().describe('Name of a secret generated for the tenant.'),
   })
   .describe('One environment variable, from exactly one source.')
@@ -33,7 +35,7 @@ const templateVariable = z
   );
 
 const maxResources = resourceAmounts.describe(
-  'Most that a tenant may ask for in this container; 4 cores, 8Gi of memory and 10Gi of ephemeral storage where left out.',
+  'Highest resources that a tenant may request for this container. Default: 4 cores, 8Gi of memory and 10Gi of ephemeral storage.',
 );
 
 const command = z.array(textOf(4096)).max(50);
@@ -45,7 +47,7 @@ const container = z
       .min(1)
       .max(63)
       .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'must be the name of a container: lower-case letters, digits and hyphens')
-      .describe('Name of the container; `api` is the one whose API becomes tools.'),
+      .describe('Name of the container. The API of the container `api` becomes tools.'),
     image: lineOf(512).min(1).describe('Image reference.'),
     command: command.optional().describe("Replaces the image's entry point."),
     args: command.optional().describe("Replaces the image's arguments."),
@@ -64,7 +66,7 @@ const container = z
       .max(50)
       .optional()
       .describe(
-        'Names of the variables that a tenant may set; none when left out. List only variables that your program reads and trusts nobody with: many programs load code from variables.',
+        'Names of the variables that a tenant may set. Default: none. Many programs load code from variables, so list only variables that your program reads itself and does not trust.',
       )
       .meta({ 'x-kubernetes-list-type': 'set' }),
     resources: resources.optional(),
@@ -107,14 +109,14 @@ export const stackTemplateSpec = z
             args: command.optional().describe("Replaces the image's arguments."),
           })
           .optional()
-          .describe('Run to completion in the image of `api`, with DATABASE_URL set, before the pod is updated.'),
+          .describe('Command that runs in the image of `api`, with DATABASE_URL set, before the pod is updated.'),
       })
       .optional()
-      .describe('Where given, each tenant has a PostgreSQL database of its own, and every container of the template gets DATABASE_URL.'),
+      .describe('If set, each tenant has a PostgreSQL database of its own, and every container of the template gets DATABASE_URL.'),
     secrets: z
       .array(
         z.strictObject({
-          name: secretName.describe('Name to refer to it by.'),
+          name: secretName.describe('Name of the secret in this template.'),
           bytes: z.int().min(16).max(256).default(32).describe('Random bytes before encoding as base64url.'),
         }),
       )
@@ -125,12 +127,12 @@ export const stackTemplateSpec = z
     parameters: z
       .record(z.string(), z.unknown())
       .optional()
-      .describe('JSON Schema (2020-12) of spec.parameters of a Tenant; no parameters are allowed when left out. Defaults in it apply.')
+      .describe('JSON Schema (2020-12) of spec.parameters of a Tenant. Its defaults apply. Without a schema no parameters are allowed.')
       .meta(rules.preserveUnknown),
     openapi: z
       .strictObject({ path: httpPath.default('/openapi.json').describe('Path of the OpenAPI document on the API port.') })
       .optional()
-      .describe('Where the OpenAPI document comes from that becomes the tools.'),
+      .describe('Source of the OpenAPI document.'),
     upstreamAuth: z
       .strictObject({
         mode: z
@@ -145,7 +147,7 @@ export const stackTemplateSpec = z
         secret: secretName.optional().describe('Name of the generated secret that is sent.'),
       })
       .optional()
-      .describe('How the sidecar shows the API who calls; assertion when left out.')
+      .describe('How the API learns who calls. Default: assertion.')
       .meta(
         rules.cel({
           rule: "self.mode == 'static' ? has(self.header) && has(self.secret) : !has(self.header) && !has(self.secret)",
@@ -159,22 +161,22 @@ export const stackTemplateSpec = z
             .string()
             .min(1)
             .max(40)
-            .regex(/^[a-z][-a-z0-9]*$/, 'must be the name of a switch: lower-case letters, digits and hyphens')
-            .describe('Name of the switch.'),
+            .regex(/^[a-z][-a-z0-9]*$/, 'must be the name of a service: lower-case letters, digits and hyphens')
+            .describe('Name of the service.'),
           title: lineOf(100).min(1).optional().describe('Name shown to people.'),
-          description: textOf(500).optional().describe('What is missing when it is off.'),
-          default: z.boolean().default(true).describe('Whether it is on where a tenant says nothing.'),
+          description: textOf(500).optional().describe('Features that are missing while the service is off.'),
+          default: z.boolean().default(true).describe('Whether the service is on for tenants that do not set it.'),
           tags: z
             .array(lineOf(100).min(1))
             .min(1)
             .max(20)
             .optional()
-            .describe("Tags of the API's operations that belong to it; the name of the switch when left out."),
+            .describe("Tags of the API's operations that belong to the service. Default: the name of the service."),
         }),
       )
       .max(50)
       .optional()
-      .describe('Parts of the stack that a tenant can switch on and off.')
+      .describe('Features that a tenant can turn on or off.')
       .meta(rules.listMap('name')),
     publicApi: z.boolean().optional().describe('Whether the REST API is published beside the MCP endpoint, under /api.'),
   })

@@ -135,7 +135,7 @@ const overlapEndsRule = {
 const switchName = z
   .string()
   .max(40)
-  .regex(/^[a-z][-a-z0-9]*$/, 'must be the name of a switch: lower-case letters, digits and hyphens');
+  .regex(/^[a-z][-a-z0-9]*$/, 'must be the name of a service: lower-case letters, digits and hyphens');
 const toolPattern = z
   .string()
   .min(1)
@@ -151,15 +151,15 @@ const newOrganization = z
   .strictObject({
     name: lineOf(200).min(1).describe('Name of the organization at WorkOS.'),
     externalId: externalId
-      .describe('UUID the organization carries at WorkOS as its external id, by which it is found again.')
+      .describe('UUID that is the external id of the organization at WorkOS.')
       .meta(rules.cel({ rule: 'self == oldSelf', message: 'organization.externalId is immutable' })),
     admin: z
-      .strictObject({ email: z.email().max(254).describe('Who is invited as first administrator of the tenant.') })
+      .strictObject({ email: z.email().max(254).describe('Address that gets the invitation.') })
       .optional()
-      .describe('First administrator of the tenant.'),
+      .describe('First administrator of the tenant, who is invited.'),
   })
   .describe(
-    'An organization that is created at WorkOS for this tenant; its identifier is then set as organizationId. One that exists already is only taken where its metadata names this tenant.',
+    'Organization that is created at WorkOS for this tenant. Its identifier is then set as organizationId. An existing organization is used only if its metadata names this tenant.',
   );
 
 /** `spec` of a Tenant as a user writes it. */
@@ -187,18 +187,18 @@ export const tenantSpec = z
           .max(63)
           .regex(/^[0-9a-f]{10}$/, 'must be a revision of the template: ten hexadecimal digits')
           .optional()
-          .describe('Revision of the template to stay with, as in status.template.revision; the newest when left out.'),
+          .describe('Pinned revision of the template, as in status.template.revision. Default: the newest.'),
       })
-      .describe('What this tenant receives.'),
+      .describe('Template of the tenant.'),
     parameters: z
       .record(z.string(), z.unknown())
       .optional()
-      .describe("Values for the template's parameters; checked against the template's schema.")
+      .describe("Values of the template's parameters. They must fit the template's schema.")
       .meta(rules.preserveUnknown),
     services: z
       .record(switchName, z.boolean())
       .optional()
-      .describe("Switches of the template's services, by name; the template's defaults where left out.")
+      .describe("Services of the template that are on or off, by name. Default: the template's defaults.")
       .meta({ maxProperties: 50 }),
     tools: z
       .strictObject({
@@ -206,8 +206,8 @@ export const tenantSpec = z
           .array(toolPattern)
           .max(200)
           .optional()
-          .describe('Tools that are offered, by name, in which * stands for any text; all when left out.'),
-        deny: z.array(toolPattern).max(200).optional().describe('Tools that are not offered, even where allowed.'),
+          .describe('Names of the tools that are offered; * stands for any text. Default: all.'),
+        deny: z.array(toolPattern).max(200).optional().describe('Names of tools that are not offered, even if allow lists them.'),
       })
       .optional()
       .describe('Which tools of the API are offered.'),
@@ -215,19 +215,19 @@ export const tenantSpec = z
       .array(hostName)
       .max(10)
       .optional()
-      .describe('Custom host names of the tenant. Each serves once its DNS record, see status.domains, proves that it is yours.')
+      .describe('Custom host names of the tenant. A host name serves as soon as its DNS record in status.domains proves that it is yours.')
       .meta({ 'x-kubernetes-list-type': 'set' }),
     secrets: z
       .strictObject({
         rotationPeriod: duration
           .default('2160h')
           .refine((period) => millisecondsOf(period) === 0 || millisecondsOf(period) >= shortestPeriodMs, periodRule.message)
-          .describe('How often generated secrets and database passwords are replaced: at least 1h. 0s: only on request.')
+          .describe('Period after which generated secrets and database passwords are replaced: at least 1h. 0s: only on request.')
           .meta(rules.cel(periodRule)),
         overlap: duration
           .default('24h')
           .refine((overlap) => millisecondsOf(overlap) >= shortestOverlapMs, overlapRule.message)
-          .describe('How long a replaced secret stays valid beside the new one: at least 5m, and less than the period.')
+          .describe('Time for which a replaced secret stays valid beside the new one: at least 5m, and less than the period.')
           .meta(rules.cel(overlapRule)),
       })
       .refine(({ rotationPeriod: period, overlap }) => millisecondsOf(period) === 0 || millisecondsOf(overlap) < millisecondsOf(period), {
@@ -249,23 +249,29 @@ export const tenantSpec = z
         mode: z
           .enum(['shared', 'none'])
           .default('shared')
-          .describe('shared: a database of its own on a configured server, where the template wants one. none: no database.'),
+          .describe('shared: the tenant gets its own database on the configured server, if the template requires one. none: no database.'),
         deletionPolicy: z.enum(['retain', 'delete']).optional().describe('Overrides spec.deletionPolicy for the database.'),
       })
       .optional()
       .describe('The database of the tenant.'),
     network: z
       .strictObject({
-        egress: z.array(egressRule).max(50).optional().describe('What the pods may reach beyond their database and the control plane.'),
+        egress: z
+          .array(egressRule)
+          .max(50)
+          .optional()
+          .describe('Addresses and namespaces that the pods may reach in addition to their database and the control plane.'),
       })
       .optional()
-      .describe('Openings of the network policy.'),
+      .describe('Additional rules of the network policy.'),
     deletionPolicy: z
       .enum(['retain', 'delete'])
       .default('retain')
-      .describe('What deleting the Tenant does to its data. retain keeps the database; pods and namespace always go.'),
+      .describe(
+        'Deletion policy of the data. retain keeps the database when the Tenant is deleted. Pods and namespace are always deleted.',
+      ),
   })
-  .describe('The wanted state of the tenant.')
+  .describe('Desired state of the tenant.')
   .meta(
     rules.cel(
       {
@@ -278,7 +284,7 @@ export const tenantSpec = z
       },
       {
         rule: '!has(self.organization) || has(oldSelf.organization) || !has(oldSelf.organizationId)',
-        message: 'organization cannot be set beside an organizationId that is set: nobody is invited to an organization that exists',
+        message: 'organization cannot be set while organizationId is set: people are invited only to created organizations',
       },
       {
         rule: "(has(self.database) ? self.database.mode : 'shared') == (has(oldSelf.database) ? oldSelf.database.mode : 'shared')",
@@ -290,10 +296,10 @@ export const tenantSpec = z
 const condition = z
   .strictObject({
     type: z.string().max(316).describe('Kind of the condition.'),
-    status: z.enum(['True', 'False', 'Unknown']).describe('Whether it holds.'),
+    status: z.enum(['True', 'False', 'Unknown']).describe('Whether the condition is true.'),
     reason: z.string().max(1024).describe('One word for programs, from a closed list.'),
     message: z.string().max(32768).describe('One sentence for people.'),
-    observedGeneration: z.int().optional().describe('Generation of the spec the condition speaks of.'),
+    observedGeneration: z.int().optional().describe('Generation of the spec that the condition describes.'),
     lastTransitionTime: z.string().describe('When status last changed.').meta({ format: 'date-time' }),
   })
   .describe('One aspect of the tenant.');
@@ -303,16 +309,18 @@ const domainStatus = z
     domain: z.string().max(253).describe('The host name.'),
     state: z
       .enum(['Pending', 'Verified', 'Conflict'])
-      .describe('Pending: the DNS record is not there yet. Verified: it serves. Conflict: another tenant has it.'),
+      .describe(
+        'Pending: the DNS record was not found yet. Verified: the host name serves. Conflict: the host name belongs to another tenant.',
+      ),
     record: z
       .strictObject({
         name: z.string().max(300).describe('Name of the DNS record that proves ownership.'),
         type: z.enum(['TXT']).describe('Type of the record.'),
         value: z.string().max(255).describe('Text of the record.'),
       })
-      .describe('What to enter at the DNS provider.'),
+      .describe('DNS record that you create at your DNS provider.'),
     mcp: z.string().max(2048).optional().describe('URL that LLM clients connect to.'),
-    api: z.string().max(2048).optional().describe('URL of the REST API, where the template publishes it.'),
+    api: z.string().max(2048).optional().describe('URL of the REST API, if the template publishes it.'),
     message: z.string().max(1024).describe('One sentence for people.'),
   })
   .describe('One custom host name.');
@@ -333,50 +341,45 @@ export const tenantStatus = z
       .optional()
       .describe('The conditions in one word, for people.'),
     observedGeneration: z.int().optional().describe('Generation of the spec that was reconciled last.'),
-    conditions: z.array(condition).max(20).optional().describe('What holds and what does not.').meta(rules.listMap('type')),
+    conditions: z.array(condition).max(20).optional().describe('Conditions of the tenant.').meta(rules.listMap('type')),
     namespace: z.string().max(63).optional().describe('Namespace that holds the tenant.'),
     endpoints: z
       .strictObject({
         mcp: z.string().max(2048).describe('URL that LLM clients connect to.'),
-        api: z.string().max(2048).optional().describe('URL of the REST API, where the template publishes it.'),
+        api: z.string().max(2048).optional().describe('URL of the REST API, if the template publishes it.'),
         metadata: z.string().max(2048).describe('Protected resource metadata (RFC 9728).'),
       })
       .optional()
       .describe('Public URLs.'),
-    domains: z
-      .array(domainStatus)
-      .max(10)
-      .optional()
-      .describe('Custom host names and how far each has come.')
-      .meta(rules.listMap('domain')),
+    domains: z.array(domainStatus).max(10).optional().describe('Custom host names and their states.').meta(rules.listMap('domain')),
     secrets: z
       .strictObject({
         lastRotation: z.string().optional().describe('When secrets were last replaced.').meta({ format: 'date-time' }),
-        nextRotation: z.string().optional().describe('When they will be replaced.').meta({ format: 'date-time' }),
+        nextRotation: z.string().optional().describe('When secrets will be replaced next.').meta({ format: 'date-time' }),
         rotationRequest: z.string().max(64).optional().describe('Value of the annotation tenantry.dev/rotate that was last carried out.'),
       })
       .optional()
       .describe('Rotation of secrets.'),
     template: z
       .strictObject({
-        name: z.string().max(63).describe('StackTemplate the pods run.'),
+        name: z.string().max(63).describe('Name of the StackTemplate.'),
         revision: z.string().max(63).describe("Hash of the template's contents."),
       })
       .optional()
-      .describe('What the pods run.'),
+      .describe('Template that the pods run.'),
     database: z
       .strictObject({
         server: z.string().max(253).describe('Configured server that holds the database.'),
         name: z.string().max(63).describe('Name of the database.'),
       })
       .optional()
-      .describe('Where the data is.'),
+      .describe('Database of the tenant.'),
     server: z
       .strictObject({
-        name: z.string().max(200).describe('Name the MCP server gave itself.'),
-        version: z.string().max(100).describe('Version the MCP server gave itself.'),
-        protocolVersions: z.array(z.string().max(20)).max(20).describe('MCP protocol versions it speaks.'),
-        tools: z.int().min(0).describe('Number of tools it lists.'),
+        name: z.string().max(200).describe('Name that the MCP server reports.'),
+        version: z.string().max(100).describe('Version that the MCP server reports.'),
+        protocolVersions: z.array(z.string().max(20)).max(20).describe('MCP protocol versions that the server supports.'),
+        tools: z.int().min(0).describe('Number of tools.'),
         operations: z.int().min(0).optional().describe("Number of operations in the API's OpenAPI document."),
         operationsLeftOut: z
           .strictObject({
@@ -392,7 +395,7 @@ export const tenantStatus = z
           .describe('Entries of spec.tools that match no tool, such as `deny: delete_*`.'),
       })
       .optional()
-      .describe('What the last verified handshake saw.'),
+      .describe('MCP server, as the last successful handshake found it.'),
     authorization: z
       .strictObject({
         resources: z.array(resourceRegistration).max(30).optional().describe('Registered OAuth resources.'),
@@ -402,12 +405,12 @@ export const tenantStatus = z
             invitationId: z.string().max(128).optional().describe("Identifier of the first administrator's invitation."),
           })
           .optional()
-          .describe('The organization made for spec.organization.'),
+          .describe('Organization that was created for spec.organization.'),
       })
       .optional()
       .describe('Written by the control plane.'),
   })
-  .describe('The present state of the tenant.');
+  .describe('Observed state of the tenant.');
 
 /** Effect of the tenant's deletion on its database, according to its spec. */
 export function dataPolicyOf(spec: TenantSpec): 'retain' | 'delete' {

@@ -116,12 +116,17 @@ function registerMetrics(registry: Registry) {
     }),
     waited: new Histogram({
       name: 'workqueue_queue_duration_seconds',
-      help: 'Time a key waited for a worker.',
+      help: 'Time that a key waited for a worker.',
       labelNames: ['name'],
       buckets: seconds,
       registers,
     }),
-    retries: new Counter({ name: 'workqueue_retries_total', help: 'Keys put back after a failure.', labelNames: ['name'], registers }),
+    retries: new Counter({
+      name: 'workqueue_retries_total',
+      help: 'Keys that were queued again after a failure.',
+      labelNames: ['name'],
+      registers,
+    }),
   };
   new Gauge({
     name: 'controller_runtime_active_workers',
@@ -134,7 +139,7 @@ function registerMetrics(registry: Registry) {
   });
   new Gauge({
     name: 'workqueue_depth',
-    help: 'Keys waiting.',
+    help: 'Keys that wait for a worker.',
     labelNames: ['name'],
     registers,
     collect() {
@@ -148,7 +153,7 @@ function registerMetrics(registry: Registry) {
 export function countRequests(registry: Registry): RequestObserver {
   const requests = new Counter({
     name: 'rest_client_requests_total',
-    help: 'Requests to the Kubernetes API by method and status; status 0 where there was no answer.',
+    help: 'Requests to the Kubernetes API by method and status. Status 0 means no answer.',
     labelNames: ['method', 'code'],
     registers: [registry],
   });

@@ -30,7 +30,7 @@ export async function untilTenant(
   signal.addEventListener('abort', () =>
     reject(
       deadline.aborted
-        ? new Error(`tenant ${name} did not get there within ${options.timeoutMs / 1000} s: ${explain(latest)}`)
+        ? new Error(`tenant ${name} did not reach the expected state within ${options.timeoutMs / 1000} s: ${explain(latest)}`)
         : signal.reason,
     ),
   );
@@ -49,7 +49,7 @@ export const isReady = (tenant: Tenant | undefined): boolean =>
 
 /** The conditions that keep a tenant from being ready, with their messages. */
 function explain(tenant: Tenant | undefined): string {
-  if (!tenant) return 'there is no such tenant';
+  if (!tenant) return 'the tenant does not exist';
   const wanting = (tenant.status?.conditions ?? []).filter(
     (c: Condition) => c.status !== 'True' && !['Stalled', 'Reconciling', 'Ready'].includes(c.type),
   );

@@ -140,7 +140,7 @@ export const controlPlane = {
   },
   'tenant-exists': {
     status: 409,
-    title: 'A tenant of this name exists already',
+    title: 'A tenant of this name already exists',
     remedy: 'Choose another name, or update the existing tenant.',
     retryable: false,
     command: 'tenants update',
@@ -167,7 +167,7 @@ export const controlPlane = {
   },
   'api-key-limit-reached': {
     status: 409,
-    title: 'The tenant has as many API keys as it may have',
+    title: 'The tenant has reached the limit of API keys',
     remedy: 'Revoke a key that is no longer used or that has expired.',
     retryable: false,
     command: 'keys revoke',
@@ -175,7 +175,7 @@ export const controlPlane = {
   'deletion-choice-required': {
     status: 409,
     title: 'The deletion does not say what happens to the data',
-    remedy: 'Choose what happens to the data: data=retain keeps the database, locked; data=delete drops it for good.',
+    remedy: 'Choose what happens to the data: data=retain keeps the database, locked; data=delete drops it permanently.',
     retryable: false,
     command: 'tenants delete',
   },
@@ -193,7 +193,7 @@ export const controlPlane = {
   },
   'domain-exists': {
     status: 409,
-    title: 'The tenant has this domain already',
+    title: 'The tenant already has this domain',
     remedy: 'Verify the domain to have its DNS record checked again.',
     retryable: false,
     command: 'domains verify',
@@ -321,7 +321,7 @@ export const tenant = {
   },
   'authorization-unavailable': {
     status: 503,
-    title: 'The right of the caller cannot be checked',
+    title: 'The permission of the caller cannot be checked',
     remedy: 'Wait a few seconds, then repeat the request.',
     retryable: true,
     retryAfter: 5,
@@ -336,7 +336,7 @@ export const tenant = {
   'api-timeout': {
     status: 504,
     title: 'The API of the tenant took too long to answer',
-    remedy: 'Check whether the change was made, then repeat the request or ask for less.',
+    remedy: 'Check whether the change was made, then repeat the request, or request less data.',
     retryable: true,
   },
 } as const satisfies Record<string, Entry>;

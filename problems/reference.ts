@@ -4,7 +4,7 @@ const sections: readonly (readonly [heading: string, who: string, entries: Reado
   ['Everywhere', 'Every HTTP server of Tenantry may answer with these.', shared],
   ['Control plane', 'The Admin API, and the paths that pods, the operator and WorkOS call.', controlPlane],
   ['A tenant', "The tenant's MCP endpoint and API.", tenant],
-  ['Router of local mode', 'Answered in front of the pods.', router],
+  ['Router of local mode', 'The router in front of the pods.', router],
 ];
 
 /** The catalogue as a page for people, in Markdown. */

@@ -71,7 +71,7 @@ export class Access {
   /** The administrator who sent the request. The route must have a hook of `allow`. */
   admin(request: FastifyRequest): Admin {
     const admin = this.#known.get(request);
-    if (admin === undefined) throw new Error('the route has no hook that authenticates the administrator');
+    if (admin === undefined) throw new Error('the route does not authenticate the administrator');
     return admin;
   }
 

@@ -18,7 +18,7 @@ export function requireOwnFields(admin: Admin, fields: Readonly<Record<string, u
   if (admin.platform) return;
   const faults: Fault[] = Object.keys(fields)
     .filter((field) => !ownFields.includes(field))
-    .map((field) => ({ pointer: `/${field}`, message: 'may be changed by administrators of the platform only' }));
+    .map((field) => ({ pointer: `/${field}`, message: 'may be changed only by administrators of the platform' }));
   if (faults.length === 0) return;
   const named = faults.map(({ pointer }) => pointer.slice(1)).join(', ');
   throw new Problem(

@@ -37,7 +37,7 @@ export function actionRoutes(server: FastifyInstance, access: Access, tenants: T
       suspended: false,
       summary: 'Start the pods of a suspended tenant again',
       description:
-        'Administrators of a tenant can resume it only if they have suspended it themselves. A suspension with kubectl is one of the platform.',
+        'Administrators of a tenant can resume it only if they suspended it. A suspension with kubectl counts as one by the platform.',
       problems: ['suspended-by-platform'],
     },
   ] as const) {

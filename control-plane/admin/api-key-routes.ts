@@ -15,12 +15,12 @@ const tags = ['api keys'];
 
 const newApiKey = z
   .strictObject({
-    name: lineOf(100).min(1).describe('Name that people see.'),
+    name: lineOf(100).min(1).describe('Name shown to people.'),
     scopes: z
       .array(z.enum(apiKeyScopes))
       .min(1)
       .max(apiKeyScopes.length)
-      .refine((scopes) => new Set(scopes).size === scopes.length, 'must not have a scope twice')
+      .refine((scopes) => new Set(scopes).size === scopes.length, 'must list each scope only once')
       .describe('Permissions of the key. `mcp:read` and `api:read` cannot change anything; `probe` can only list tools.')
       .meta({ uniqueItems: true }),
     expiresAt: z.iso.datetime({ offset: true }).optional().describe('Time when the key expires; never when left out.'),
@@ -35,7 +35,7 @@ const fields = {
   createdAt: z.string().meta({ format: 'date-time' }),
   createdBy: z.string().optional().describe('User who created the key.'),
   expiresAt: z.string().optional().describe('Time when the key expires.').meta({ format: 'date-time' }),
-  lastUsedAt: z.string().optional().describe('Time of the last use; absent when the key was never used.').meta({ format: 'date-time' }),
+  lastUsedAt: z.string().optional().describe('Time of the last use; absent if the key was never used.').meta({ format: 'date-time' }),
 };
 const apiKey = z.object(fields).meta({ id: 'ApiKey' });
 const createdApiKey = z
@@ -113,7 +113,7 @@ export function apiKeyRoutes(
         operationId: 'revokeApiKey',
         tags,
         summary: 'Revoke an API key',
-        description: 'The key is revoked for ever and leaves the list. Its actions stay in the audit.',
+        description: 'A revoked key cannot be restored and is no longer listed. Its actions stay in the audit.',
         params: byApiKey,
         response: { 204: z.null().describe('The key is revoked. Pods refuse it within seconds.') },
         problems: ['tenant-not-found', 'api-key-not-found'],

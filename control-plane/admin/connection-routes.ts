@@ -12,7 +12,7 @@ import type { Tenants } from './tenants.ts';
 const configuration = z
   .object({
     client: z.string().describe('Program that connects.'),
-    where: z.string().describe('Place of the text: a file or the shell.'),
+    where: z.string().describe('Where to paste the text: a file or the shell.'),
     text: z.string().describe('Text to paste.'),
   })
   .meta({ id: 'ClientConfiguration' });
@@ -37,7 +37,7 @@ export function connectionRoutes(server: FastifyInstance, access: Access, tenant
       schema: operation({
         operationId: 'connectTenant',
         tags: ['tenants'],
-        summary: 'URLs of a tenant and configurations of LLM clients',
+        summary: 'Read the URLs of a tenant and configurations for LLM clients',
         description:
           'The configurations use a verified custom host name if there is one. Without an organization they use API keys in place of a sign-in. They contain no secrets.',
         params: byName,

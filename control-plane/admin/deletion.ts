@@ -112,18 +112,18 @@ function withPolicy(deleted: Tenant, policy: DeletionPolicy): Tenant {
 }
 
 function conflict(name: string, cause: KubeError): Problem {
-  return new Problem('conflict', `Tenant ${name} was changed by somebody else during every attempt.`, { cause });
+  return new Problem('conflict', `Tenant ${name} was changed by another client during every attempt.`, { cause });
 }
 
 /** The effects of deleting the tenant, for a request that does not choose what happens to the data. */
 export function consequences(tenant: Tenant, template: StackTemplateSpec | undefined): string {
   const { name, uid = '' } = tenant.metadata;
   const hasDatabase = tenant.status?.database !== undefined || (template?.database !== undefined && tenant.spec.database?.mode !== 'none');
-  const always = `Deleting ${name} removes its pods, its namespace with all secrets and API keys, its routes and its OAuth resources for good.`;
+  const always = `Deleting ${name} removes its pods, its namespace with all secrets and API keys, its routes and its OAuth resources permanently.`;
   if (!hasDatabase) return `${always} It has no database, so nothing is kept: choose data=delete.`;
   const database = tenant.status?.database?.name ?? databaseNames(uid).database;
   const server = tenant.status?.database === undefined ? '' : ` on server ${tenant.status.database.server}`;
   const policy = dataPolicyOf(tenant.spec);
-  const byPolicy = policy === 'retain' ? 'keeps it, locked' : 'drops it for good';
+  const byPolicy = policy === 'retain' ? 'keeps it, locked against access' : 'drops it permanently';
   return `${always} Its database is ${database}${server}. Its deletionPolicy ${policy} ${byPolicy}.`;
 }

@@ -105,7 +105,7 @@ export function domainRoutes(server: FastifyInstance, access: Access, tenants: T
         tags,
         summary: 'Look up the DNS record of a host name now',
         description:
-          'This only saves waiting: the operator looks up the record every half minute, later every ten minutes. The list of host names shows the result.',
+          'The operator also looks up the record by itself, first every half minute and later every ten minutes. The list of host names shows the result.',
         params: byDomain,
         response: { 202: domainState.describe('The state before the lookup, which has been requested from the operator.') },
         problems: ['tenant-not-found', 'domain-not-found', 'tenant-deleting', 'refused-by-cluster', 'conflict'],

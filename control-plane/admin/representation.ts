@@ -61,7 +61,7 @@ const tenantFields = {
   name: z.string(),
   uid: z.string().describe('Unique for ever: a later tenant of the same name has another one.'),
   resourceVersion: z.string().describe('Changes with every change of the tenant or its status. It is also in the ETag.'),
-  generation: z.int().describe('Grows with every change of the spec.'),
+  generation: z.int().describe('Increases with every change of the spec.'),
   createdAt: z.string().meta({ format: 'date-time' }),
   deletedAt: z.string().optional().describe('Time when the deletion began.').meta({ format: 'date-time' }),
   effectiveDeletionPolicy: z.enum(deletionPolicies).optional().describe('Deletion policy of the deletion that has begun.'),
@@ -69,7 +69,7 @@ const tenantFields = {
     .enum(suspenders)
     .optional()
     .describe(
-      'Suspender of a suspended tenant. Only the platform can resume a tenant that the platform has suspended. A suspension with kubectl is one of the platform.',
+      '`platform` or `tenant`: who suspended the tenant. Only the platform can resume a tenant that it suspended. A suspension with kubectl counts as one by the platform.',
     ),
   labels: z.record(z.string(), z.string()),
   spec: tenantSpec,
@@ -82,7 +82,7 @@ export const tenantRepresentation = z.object(tenantFields).meta({ id: 'Tenant' }
 export const tenantWithEvents = z
   .object({
     ...tenantFields,
-    events: z.array(event).describe('Recent Kubernetes Events, latest first. Kubernetes keeps them for an hour.'),
+    events: z.array(event).describe('Recent Kubernetes Events, newest first. Kubernetes keeps them for an hour.'),
   })
   .meta({ id: 'TenantWithEvents' });
 

@@ -14,7 +14,7 @@ const tags = ['services'];
 const service = z
   .object({
     name: z.string(),
-    title: z.string().optional().describe('Name that people see.'),
+    title: z.string().optional().describe('Name shown to people.'),
     description: z.string().optional().describe('Features that are missing while the service is off.'),
     default: z.boolean().describe('Whether the service is on for tenants that do not set it.'),
     enabled: z.boolean().describe('Whether the service is on for this tenant.'),
@@ -53,12 +53,12 @@ export function serviceRoutes(server: FastifyInstance, access: Access, tenants: 
       schema: operation({
         operationId: 'setService',
         tags,
-        summary: 'Switch a service on or off',
+        summary: 'Turn a service on or off',
         description:
           'The tenant gets new pods for the change. While a service is off, its operations are not tools and answer `404` under `/api`.',
         params: byService,
         querystring: z.strictObject({ force }),
-        body: z.strictObject({ enabled: z.boolean().describe('Whether to switch the service on.') }).meta({ id: 'ServiceState' }),
+        body: z.strictObject({ enabled: z.boolean().describe('Whether to turn on the service.') }).meta({ id: 'ServiceState' }),
         response: { 200: service },
         problems: [
           'invalid-query',

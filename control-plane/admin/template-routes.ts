@@ -124,7 +124,7 @@ export function templateRoutes(server: FastifyInstance, access: Access, template
         tags,
         summary: 'List the revisions of a template, latest first',
         description:
-          'Tenants can pin these revisions with `template.revision`. The list has the last ten revisions and all that a tenant runs or pins.',
+          'Tenants can pin these revisions with `template.revision`. The list has the last ten revisions, and older ones that a tenant runs or pins.',
         params: byTemplate,
         response: { 200: z.object({ items: z.array(revision) }).meta({ id: 'TemplateRevisionList' }) },
         problems: ['template-not-found'],

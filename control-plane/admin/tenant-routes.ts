@@ -116,7 +116,8 @@ export function tenantRoutes(
         operationId: 'createTenant',
         tags,
         summary: 'Create a tenant',
-        description: 'For administrators of the platform. The answer comes at once. The tenant is ready when its condition Ready is true.',
+        description:
+          'For administrators of the platform. The server answers at once. The tenant is ready when its condition Ready is true.',
         querystring: z.strictObject({ dryRun }),
         headers: z.looseObject({ 'idempotency-key': idempotencyKey }),
         body: newTenant,

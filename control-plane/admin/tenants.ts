@@ -288,5 +288,5 @@ function changed(name: string): Problem {
 }
 
 function busy(name: string, cause: KubeError): Problem {
-  return new Problem('conflict', `Tenant ${name} was changed by somebody else during every attempt.`, { cause });
+  return new Problem('conflict', `Tenant ${name} was changed by another client during every attempt.`, { cause });
 }

@@ -52,7 +52,7 @@ export class Audit implements ActionLog {
     clearTimeout(this.#retry);
     const rest = this.#waiting.splice(0);
     await this.#ledger.append(rest).catch((err: unknown) => {
-      for (const { details: _, ...record } of rest) this.#log.error({ err, record }, 'outcome of an action is not in the audit');
+      for (const { details: _, ...record } of rest) this.#log.error({ err, record }, 'outcome of an action not recorded in the audit');
     });
   }
 
@@ -79,7 +79,7 @@ export class Audit implements ActionLog {
     } catch (err) {
       this.#log.warn({ err, action: record.action }, 'outcome of an action waits for the database');
       if (this.#waiting.length < mostWaiting) this.#waiting.push(record);
-      else this.#log.error({ record: { ...record, details: null } }, 'outcome of an action is not in the audit');
+      else this.#log.error({ record: { ...record, details: null } }, 'outcome of an action not recorded in the audit');
       this.#retryLater();
     }
   }
@@ -109,7 +109,7 @@ export class Audit implements ActionLog {
     for (const record of records) {
       await this.#ledger.append([record]).catch((err: unknown) => {
         if (isStoreUnavailable(err) || err instanceof Problem) this.#waiting.push(record);
-        else this.#log.error({ err, record: { ...record, details: null } }, 'outcome of an action is not in the audit');
+        else this.#log.error({ err, record: { ...record, details: null } }, 'outcome of an action not recorded in the audit');
       });
     }
   }

@@ -110,7 +110,7 @@ function readKey(file: string): SigningKey {
     pem = readFileSync(file, 'utf8');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-    throw new Error(`TENANTRY_AUDIT_KEY_FILE cannot be read (${code}). To create a key, run \`openssl genpkey -algorithm ed25519\``);
+    throw new Error(`TENANTRY_AUDIT_KEY_FILE cannot be read (${code}). Create a key with \`openssl genpkey -algorithm ed25519\``);
   }
   try {
     return new SigningKey(pem);

@@ -92,7 +92,7 @@ export function auditIntakeRoutes(server: FastifyInstance, parts: AuditIntakePar
         operationId: 'recordToolCalls',
         tags: ['pods'],
         summary: 'Store records of tool calls',
-        description: 'The response comes after the records are stored. The same record may be sent again.',
+        description: 'The server answers after it has stored the records. The same record may be sent again.',
         body: podBatch.documented,
         response: { 200: answer },
         problems: ['too-many-requests'],
@@ -121,7 +121,8 @@ export function auditIntakeRoutes(server: FastifyInstance, parts: AuditIntakePar
         operationId: 'recordRotations',
         tags: ['operator'],
         summary: "Store the operator's records",
-        description: 'Rotations and reads of Secrets. The response comes after the records are stored. The same record may be sent again.',
+        description:
+          'Rotations and reads of Secrets. The server answers after it has stored the records. The same record may be sent again.',
         body: operatorBatch.documented,
         response: { 200: answer },
         problems: ['too-many-requests'],

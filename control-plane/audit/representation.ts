@@ -38,7 +38,7 @@ export function represent({ chain, month, sequence, hash, record }: ChainedRecor
 }
 
 export const auditPage = z
-  .object({ items: z.array(auditRecord), nextCursor: z.string().optional().describe('Left out on the last page.') })
+  .object({ items: z.array(auditRecord), nextCursor: z.string().optional().describe('Absent on the last page.') })
   .meta({ id: 'AuditPage' });
 
 const signedHead = z
@@ -57,7 +57,7 @@ const signedHead = z
   .meta({ id: 'AuditSignedHead' });
 
 export const headPage = z
-  .object({ items: z.array(signedHead), nextCursor: z.string().optional().describe('Left out on the last page.') })
+  .object({ items: z.array(signedHead), nextCursor: z.string().optional().describe('Absent on the last page.') })
   .meta({ id: 'AuditHeadPage' });
 
 export const auditVerification = z
@@ -68,7 +68,7 @@ export const auditVerification = z
     firstBroken: z.object({ chain, month, sequence, recordId: z.string().optional() }).optional().describe('The first wrong record.'),
     months: z.array(
       z.object({
-        tenant: z.string().optional().describe('Name of the tenant; left out for the chain `platform`.'),
+        tenant: z.string().optional().describe('Name of the tenant; absent for the chain `platform`.'),
         chain,
         month,
         state: z

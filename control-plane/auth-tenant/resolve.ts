@@ -18,7 +18,7 @@ export interface Entry {
   readonly organizationId?: string;
   /** URL that LLM clients connect to. */
   readonly mcp: string;
-  /** The user's role; left out when the user is not a member. */
+  /** The user's role; absent when the user is not a member. */
   readonly role?: string;
 }
 

@@ -16,10 +16,10 @@ import { type Caller, type Entry, entriesOf, entryOf, organizationsOf, scopeOf }
 const entry = z
   .object({
     name: z.string(),
-    displayName: z.string().describe('Name that people see.'),
+    displayName: z.string().describe('Name shown to people.'),
     organizationId: z.string().optional(),
     mcp: z.string().describe('URL that LLM clients connect to.'),
-    role: z.string().optional().describe("Slug of the user's role; left out when the user is not a member."),
+    role: z.string().optional().describe("Slug of the user's role; absent when the user is not a member."),
   })
   .meta({ id: 'TenantEntry' });
 

@@ -109,7 +109,7 @@ export class AuthorizationController {
     const { directory, provider, log } = this.#options;
     const wanted = new Set(directory.knownTenants().flatMap(({ spec }) => spec.organizationId ?? []));
     if (wanted.size < manyOrganizations) return;
-    await provider.organizationIds().catch((err: unknown) => log.warn({ err }, 'organizations not listed, reading them one by one'));
+    await provider.organizationIds().catch((err: unknown) => log.warn({ err }, 'listing organizations failed, reading them one by one'));
   }
 
   async #sweepForever(signal: AbortSignal): Promise<void> {

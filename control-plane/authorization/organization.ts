@@ -59,7 +59,7 @@ export async function ensureOrganization(
 export function refusePlatform(organizationId: string, { platformOrganizationId }: Pick<Organizing, 'platformOrganizationId'>): void {
   if (organizationId !== platformOrganizationId) return;
   throw new OrganizationTaken(
-    'The organization belongs to the platform: its members administer every tenant. Create the tenant again with another organization.',
+    'The organization belongs to the platform, and its members administer every tenant. Create the tenant again with another organization.',
   );
 }
 
@@ -122,7 +122,7 @@ function hasElder(tenant: Tenant, externalId: string, all: readonly Tenant[]): b
 
 function taken({ metadata: { name } }: Tenant, externalId: string): OrganizationTaken {
   return new OrganizationTaken(
-    `The organization with external id ${externalId} was not made for this tenant. Create the tenant again with another external id. Or, ` +
+    `The organization with external id ${externalId} was not created for this tenant. Create the tenant again with another external id. Or, ` +
       `to give the tenant that organization, set tenantry_tenant to ${name} in the organization's metadata at WorkOS and remove tenantry_tenant_uid there.`,
   );
 }

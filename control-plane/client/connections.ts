@@ -3,7 +3,7 @@ const mcpRemote = 'mcp-remote@0.15.1';
 
 export interface ClientConfiguration {
   readonly client: string;
-  /** Place of the text: a file or the shell. */
+  /** Where to paste the text: a file or the shell. */
   readonly where: string;
   readonly text: string;
 }

@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Create a tenant
-         * @description For administrators of the platform. The answer comes at once. The tenant is ready when its condition Ready is true.
+         * @description For administrators of the platform. The server answers at once. The tenant is ready when its condition Ready is true.
          */
         post: operations["createTenant"];
         delete?: never;
@@ -83,7 +83,7 @@ export interface paths {
         put?: never;
         /**
          * Start the pods of a suspended tenant again
-         * @description Administrators of a tenant can resume it only if they have suspended it themselves. A suspension with kubectl is one of the platform.
+         * @description Administrators of a tenant can resume it only if they suspended it. A suspension with kubectl counts as one by the platform.
          */
         post: operations["resumeTenant"];
         delete?: never;
@@ -141,7 +141,7 @@ export interface paths {
         };
         get?: never;
         /**
-         * Switch a service on or off
+         * Turn a service on or off
          * @description The tenant gets new pods for the change. While a service is off, its operations are not tools and answer `404` under `/api`.
          */
         put: operations["setService"];
@@ -187,7 +187,7 @@ export interface paths {
         put?: never;
         /**
          * Look up the DNS record of a host name now
-         * @description This only saves waiting: the operator looks up the record every half minute, later every ten minutes. The list of host names shows the result.
+         * @description The operator also looks up the record by itself, first every half minute and later every ten minutes. The list of host names shows the result.
          */
         post: operations["verifyDomain"];
         delete?: never;
@@ -224,7 +224,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * URLs of a tenant and configurations of LLM clients
+         * Read the URLs of a tenant and configurations for LLM clients
          * @description The configurations use a verified custom host name if there is one. Without an organization they use API keys in place of a sign-in. They contain no secrets.
          */
         get: operations["connectTenant"];
@@ -272,7 +272,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke an API key
-         * @description The key is revoked for ever and leaves the list. Its actions stay in the audit.
+         * @description A revoked key cannot be restored and is no longer listed. Its actions stay in the audit.
          */
         delete: operations["revokeApiKey"];
         options?: never;
@@ -333,7 +333,7 @@ export interface paths {
         };
         /**
          * List the revisions of a template, latest first
-         * @description Tenants can pin these revisions with `template.revision`. The list has the last ten revisions and all that a tenant runs or pins.
+         * @description Tenants can pin these revisions with `template.revision`. The list has the last ten revisions, and older ones that a tenant runs or pins.
          */
         get: operations["listTemplateRevisions"];
         put?: never;
@@ -455,7 +455,7 @@ export interface paths {
         put?: never;
         /**
          * Store records of tool calls
-         * @description The response comes after the records are stored. The same record may be sent again.
+         * @description The server answers after it has stored the records. The same record may be sent again.
          */
         post: operations["recordToolCalls"];
         delete?: never;
@@ -475,7 +475,7 @@ export interface paths {
         put?: never;
         /**
          * Store the operator's records
-         * @description Rotations and reads of Secrets. The response comes after the records are stored. The same record may be sent again.
+         * @description Rotations and reads of Secrets. The server answers after it has stored the records. The same record may be sent again.
          */
         post: operations["recordRotations"];
         delete?: never;
@@ -552,8 +552,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Where administrators sign in
-         * @description Public: clients read it before they have a token.
+         * Read where administrators sign in
+         * @description Needs no token, because clients read it before they sign in.
          */
         get: operations["getAuthConfig"];
         put?: never;
@@ -604,39 +604,39 @@ export interface components {
             displayName?: string;
             /** @description WorkOS organization whose active members may use the tenant. Immutable once set. Without one only API keys work. */
             organizationId?: string;
-            /** @description What this tenant receives. */
+            /** @description Template of the tenant. */
             template: {
                 /** @description Name of the StackTemplate. */
                 name: string;
-                /** @description Revision of the template to stay with, as in status.template.revision; the newest when left out. */
+                /** @description Pinned revision of the template, as in status.template.revision. Default: the newest. */
                 revision?: string;
             };
-            /** @description Values for the template's parameters; checked against the template's schema. */
+            /** @description Values of the template's parameters. They must fit the template's schema. */
             parameters?: {
                 [key: string]: unknown;
             };
-            /** @description Switches of the template's services, by name; the template's defaults where left out. */
+            /** @description Services of the template that are on or off, by name. Default: the template's defaults. */
             services?: {
                 [key: string]: boolean;
             };
             /** @description Which tools of the API are offered. */
             tools?: {
-                /** @description Tools that are offered, by name, in which * stands for any text; all when left out. */
+                /** @description Names of the tools that are offered; * stands for any text. Default: all. */
                 allow?: string[];
-                /** @description Tools that are not offered, even where allowed. */
+                /** @description Names of tools that are not offered, even if allow lists them. */
                 deny?: string[];
             };
-            /** @description Custom host names of the tenant. Each serves once its DNS record, see status.domains, proves that it is yours. */
+            /** @description Custom host names of the tenant. A host name serves as soon as its DNS record in status.domains proves that it is yours. */
             domains?: string[];
             /** @description Rotation of secrets. */
             secrets?: {
                 /**
-                 * @description How often generated secrets and database passwords are replaced: at least 1h. 0s: only on request.
+                 * @description Period after which generated secrets and database passwords are replaced: at least 1h. 0s: only on request.
                  * @default 2160h
                  */
                 rotationPeriod?: string;
                 /**
-                 * @description How long a replaced secret stays valid beside the new one: at least 5m, and less than the period.
+                 * @description Time for which a replaced secret stays valid beside the new one: at least 5m, and less than the period.
                  * @default 24h
                  */
                 overlap?: string;
@@ -681,7 +681,7 @@ export interface components {
             /** @description The database of the tenant. */
             database?: {
                 /**
-                 * @description shared: a database of its own on a configured server, where the template wants one. none: no database.
+                 * @description shared: the tenant gets its own database on the configured server, if the template requires one. none: no database.
                  * @default shared
                  * @enum {string}
                  */
@@ -692,9 +692,9 @@ export interface components {
                  */
                 deletionPolicy?: "retain" | "delete";
             };
-            /** @description Openings of the network policy. */
+            /** @description Additional rules of the network policy. */
             network?: {
-                /** @description What the pods may reach beyond their database and the control plane. */
+                /** @description Addresses and namespaces that the pods may reach in addition to their database and the control plane. */
                 egress?: {
                     /** @description Addresses the pod may reach, such as 203.0.113.0/24. Metadata services of clouds are never opened, also if the range contains them. */
                     cidr?: string;
@@ -707,7 +707,7 @@ export interface components {
                 }[];
             };
             /**
-             * @description What deleting the Tenant does to its data. retain keeps the database; pods and namespace always go.
+             * @description Deletion policy of the data. retain keeps the database when the Tenant is deleted. Pods and namespace are always deleted.
              * @default retain
              * @enum {string}
              */
@@ -749,35 +749,35 @@ export interface components {
             displayName?: string | null;
             /** @description WorkOS organization whose active members may use the tenant. Immutable once set. Without one only API keys work. */
             organizationId?: string | null;
-            /** @description What this tenant receives. */
+            /** @description Template of the tenant. */
             template?: {
                 /** @description Name of the StackTemplate. */
                 name?: string;
-                /** @description Revision of the template to stay with, as in status.template.revision; the newest when left out. */
+                /** @description Pinned revision of the template, as in status.template.revision. Default: the newest. */
                 revision?: string | null;
             };
-            /** @description Values for the template's parameters; checked against the template's schema. */
+            /** @description Values of the template's parameters. They must fit the template's schema. */
             parameters?: {
                 [key: string]: unknown;
             } | null;
-            /** @description Switches of the template's services, by name; the template's defaults where left out. */
+            /** @description Services of the template that are on or off, by name. Default: the template's defaults. */
             services?: {
                 [key: string]: boolean | null;
             } | null;
             /** @description Which tools of the API are offered. */
             tools?: {
-                /** @description Tools that are offered, by name, in which * stands for any text; all when left out. */
+                /** @description Names of the tools that are offered; * stands for any text. Default: all. */
                 allow?: string[] | null;
-                /** @description Tools that are not offered, even where allowed. */
+                /** @description Names of tools that are not offered, even if allow lists them. */
                 deny?: string[] | null;
             } | null;
-            /** @description Custom host names of the tenant. Each serves once its DNS record, see status.domains, proves that it is yours. */
+            /** @description Custom host names of the tenant. A host name serves as soon as its DNS record in status.domains proves that it is yours. */
             domains?: string[] | null;
             /** @description Rotation of secrets. */
             secrets?: {
-                /** @description How often generated secrets and database passwords are replaced: at least 1h. 0s: only on request. */
+                /** @description Period after which generated secrets and database passwords are replaced: at least 1h. 0s: only on request. */
                 rotationPeriod?: string | null;
-                /** @description How long a replaced secret stays valid beside the new one: at least 5m, and less than the period. */
+                /** @description Time for which a replaced secret stays valid beside the new one: at least 5m, and less than the period. */
                 overlap?: string | null;
             } | null;
             /** @description Stops the pods and keeps everything else. */
@@ -820,7 +820,7 @@ export interface components {
             /** @description The database of the tenant. */
             database?: {
                 /**
-                 * @description shared: a database of its own on a configured server, where the template wants one. none: no database.
+                 * @description shared: the tenant gets its own database on the configured server, if the template requires one. none: no database.
                  * @enum {string|null}
                  */
                 mode?: "shared" | "none" | null;
@@ -830,9 +830,9 @@ export interface components {
                  */
                 deletionPolicy?: "retain" | "delete" | null;
             } | null;
-            /** @description Openings of the network policy. */
+            /** @description Additional rules of the network policy. */
             network?: {
-                /** @description What the pods may reach beyond their database and the control plane. */
+                /** @description Addresses and namespaces that the pods may reach in addition to their database and the control plane. */
                 egress?: {
                     /** @description Addresses the pod may reach, such as 203.0.113.0/24. Metadata services of clouds are never opened, also if the range contains them. */
                     cidr?: string;
@@ -845,7 +845,7 @@ export interface components {
                 }[] | null;
             } | null;
             /**
-             * @description What deleting the Tenant does to its data. retain keeps the database; pods and namespace always go.
+             * @description Deletion policy of the data. retain keeps the database when the Tenant is deleted. Pods and namespace are always deleted.
              * @enum {string|null}
              */
             deletionPolicy?: "retain" | "delete" | null;
@@ -873,7 +873,7 @@ export interface components {
          *     }
          */
         NewApiKey: {
-            /** @description Name that people see. */
+            /** @description Name shown to people. */
             name: string;
             /** @description Permissions of the key. `mcp:read` and `api:read` cannot change anything; `probe` can only list tools. */
             scopes: ("mcp" | "api" | "mcp:read" | "api:read" | "probe")[];
@@ -891,7 +891,7 @@ export interface components {
             description?: string;
             /** @description Containers of the pod; the MCP sidecar `mcp` is always added to them. */
             containers: {
-                /** @description Name of the container; `api` is the one whose API becomes tools. */
+                /** @description Name of the container. The API of the container `api` becomes tools. */
                 name: string;
                 /** @description Image reference. */
                 image: string;
@@ -905,12 +905,12 @@ export interface components {
                     name: string;
                     /** @description A fixed value. */
                     value?: string;
-                    /** @description JSON pointer into the tenant's parameters, such as /pageSize; left out of the pod where the value is absent. */
+                    /** @description JSON pointer into the tenant's parameters, such as /pageSize. If the tenant has no such value, the pod does not get the variable. */
                     parameter?: string;
                     /** @description Name of a secret generated for the tenant. */
                     secret?: string;
                 }[];
-                /** @description Names of the variables that a tenant may set; none when left out. List only variables that your program reads and trusts nobody with: many programs load code from variables. */
+                /** @description Names of the variables that a tenant may set. Default: none. Many programs load code from variables, so list only variables that your program reads itself and does not trust. */
                 tenantEnv?: string[];
                 /** @description Compute resources of the container, in Kubernetes quantities. */
                 resources?: {
@@ -933,7 +933,7 @@ export interface components {
                         "ephemeral-storage"?: string;
                     };
                 };
-                /** @description Most that a tenant may ask for in this container; 4 cores, 8Gi of memory and 10Gi of ephemeral storage where left out. */
+                /** @description Highest resources that a tenant may request for this container. Default: 4 cores, 8Gi of memory and 10Gi of ephemeral storage. */
                 maxResources?: {
                     /** @description Processor time, in cores. */
                     cpu?: string;
@@ -970,7 +970,7 @@ export interface components {
                         "ephemeral-storage"?: string;
                     };
                 };
-                /** @description Most that a tenant may ask for in this container; 4 cores, 8Gi of memory and 10Gi of ephemeral storage where left out. */
+                /** @description Highest resources that a tenant may request for this container. Default: 4 cores, 8Gi of memory and 10Gi of ephemeral storage. */
                 maxResources?: {
                     /** @description Processor time, in cores. */
                     cpu?: string;
@@ -980,9 +980,9 @@ export interface components {
                     "ephemeral-storage"?: string;
                 };
             };
-            /** @description Where given, each tenant has a PostgreSQL database of its own, and every container of the template gets DATABASE_URL. */
+            /** @description If set, each tenant has a PostgreSQL database of its own, and every container of the template gets DATABASE_URL. */
             database?: {
-                /** @description Run to completion in the image of `api`, with DATABASE_URL set, before the pod is updated. */
+                /** @description Command that runs in the image of `api`, with DATABASE_URL set, before the pod is updated. */
                 migration?: {
                     /** @description Replaces the image's entry point. */
                     command?: string[];
@@ -992,7 +992,7 @@ export interface components {
             };
             /** @description Secrets generated for each tenant. */
             secrets?: {
-                /** @description Name to refer to it by. */
+                /** @description Name of the secret in this template. */
                 name: string;
                 /**
                  * @description Random bytes before encoding as base64url.
@@ -1000,11 +1000,11 @@ export interface components {
                  */
                 bytes?: number;
             }[];
-            /** @description JSON Schema (2020-12) of spec.parameters of a Tenant; no parameters are allowed when left out. Defaults in it apply. */
+            /** @description JSON Schema (2020-12) of spec.parameters of a Tenant. Its defaults apply. Without a schema no parameters are allowed. */
             parameters?: {
                 [key: string]: unknown;
             };
-            /** @description Where the OpenAPI document comes from that becomes the tools. */
+            /** @description Source of the OpenAPI document. */
             openapi?: {
                 /**
                  * @description Path of the OpenAPI document on the API port.
@@ -1012,7 +1012,7 @@ export interface components {
                  */
                 path?: string;
             };
-            /** @description How the sidecar shows the API who calls; assertion when left out. */
+            /** @description How the API learns who calls. Default: assertion. */
             upstreamAuth?: {
                 /**
                  * @description assertion: a signed JWT of 60 seconds for each call. static: a generated secret in a header. none: nothing.
@@ -1024,20 +1024,20 @@ export interface components {
                 /** @description Name of the generated secret that is sent. */
                 secret?: string;
             };
-            /** @description Parts of the stack that a tenant can switch on and off. */
+            /** @description Features that a tenant can turn on or off. */
             services?: {
-                /** @description Name of the switch. */
+                /** @description Name of the service. */
                 name: string;
                 /** @description Name shown to people. */
                 title?: string;
-                /** @description What is missing when it is off. */
+                /** @description Features that are missing while the service is off. */
                 description?: string;
                 /**
-                 * @description Whether it is on where a tenant says nothing.
+                 * @description Whether the service is on for tenants that do not set it.
                  * @default true
                  */
                 default?: boolean;
-                /** @description Tags of the API's operations that belong to it; the name of the switch when left out. */
+                /** @description Tags of the API's operations that belong to the service. Default: the name of the service. */
                 tags?: string[];
             }[];
             /** @description Whether the REST API is published beside the MCP endpoint, under /api. */
@@ -1116,7 +1116,7 @@ export interface components {
             lastUsedAt: string;
         };
         ServiceState: {
-            /** @description Whether to switch the service on. */
+            /** @description Whether to turn on the service. */
             enabled: boolean;
         };
         /**
@@ -1152,60 +1152,60 @@ export interface components {
             /** @description Id of the request, which is also in X-Request-Id and in the logs. */
             requestId: string;
         };
-        /** @description The wanted state of the tenant. */
+        /** @description Desired state of the tenant. */
         TenantSpec: {
             /** @description Name shown to people and to LLM clients; the object's name when left out. */
             displayName?: string;
             /** @description WorkOS organization whose active members may use the tenant. Immutable once set. Without one only API keys work. */
             organizationId?: string;
-            /** @description An organization that is created at WorkOS for this tenant; its identifier is then set as organizationId. One that exists already is only taken where its metadata names this tenant. */
+            /** @description Organization that is created at WorkOS for this tenant. Its identifier is then set as organizationId. An existing organization is used only if its metadata names this tenant. */
             organization?: {
                 /** @description Name of the organization at WorkOS. */
                 name: string;
-                /** @description UUID the organization carries at WorkOS as its external id, by which it is found again. */
+                /** @description UUID that is the external id of the organization at WorkOS. */
                 externalId: string;
-                /** @description First administrator of the tenant. */
+                /** @description First administrator of the tenant, who is invited. */
                 admin?: {
                     /**
                      * Format: email
-                     * @description Who is invited as first administrator of the tenant.
+                     * @description Address that gets the invitation.
                      */
                     email: string;
                 };
             };
-            /** @description What this tenant receives. */
+            /** @description Template of the tenant. */
             template: {
                 /** @description Name of the StackTemplate. */
                 name: string;
-                /** @description Revision of the template to stay with, as in status.template.revision; the newest when left out. */
+                /** @description Pinned revision of the template, as in status.template.revision. Default: the newest. */
                 revision?: string;
             };
-            /** @description Values for the template's parameters; checked against the template's schema. */
+            /** @description Values of the template's parameters. They must fit the template's schema. */
             parameters?: {
                 [key: string]: unknown;
             };
-            /** @description Switches of the template's services, by name; the template's defaults where left out. */
+            /** @description Services of the template that are on or off, by name. Default: the template's defaults. */
             services?: {
                 [key: string]: boolean;
             };
             /** @description Which tools of the API are offered. */
             tools?: {
-                /** @description Tools that are offered, by name, in which * stands for any text; all when left out. */
+                /** @description Names of the tools that are offered; * stands for any text. Default: all. */
                 allow?: string[];
-                /** @description Tools that are not offered, even where allowed. */
+                /** @description Names of tools that are not offered, even if allow lists them. */
                 deny?: string[];
             };
-            /** @description Custom host names of the tenant. Each serves once its DNS record, see status.domains, proves that it is yours. */
+            /** @description Custom host names of the tenant. A host name serves as soon as its DNS record in status.domains proves that it is yours. */
             domains?: string[];
             /** @description Rotation of secrets. */
             secrets?: {
                 /**
-                 * @description How often generated secrets and database passwords are replaced: at least 1h. 0s: only on request.
+                 * @description Period after which generated secrets and database passwords are replaced: at least 1h. 0s: only on request.
                  * @default 2160h
                  */
                 rotationPeriod: string;
                 /**
-                 * @description How long a replaced secret stays valid beside the new one: at least 5m, and less than the period.
+                 * @description Time for which a replaced secret stays valid beside the new one: at least 5m, and less than the period.
                  * @default 24h
                  */
                 overlap: string;
@@ -1250,7 +1250,7 @@ export interface components {
             /** @description The database of the tenant. */
             database?: {
                 /**
-                 * @description shared: a database of its own on a configured server, where the template wants one. none: no database.
+                 * @description shared: the tenant gets its own database on the configured server, if the template requires one. none: no database.
                  * @default shared
                  * @enum {string}
                  */
@@ -1261,9 +1261,9 @@ export interface components {
                  */
                 deletionPolicy?: "retain" | "delete";
             };
-            /** @description Openings of the network policy. */
+            /** @description Additional rules of the network policy. */
             network?: {
-                /** @description What the pods may reach beyond their database and the control plane. */
+                /** @description Addresses and namespaces that the pods may reach in addition to their database and the control plane. */
                 egress?: {
                     /** @description Addresses the pod may reach, such as 203.0.113.0/24. Metadata services of clouds are never opened, also if the range contains them. */
                     cidr?: string;
@@ -1276,13 +1276,13 @@ export interface components {
                 }[];
             };
             /**
-             * @description What deleting the Tenant does to its data. retain keeps the database; pods and namespace always go.
+             * @description Deletion policy of the data. retain keeps the database when the Tenant is deleted. Pods and namespace are always deleted.
              * @default retain
              * @enum {string}
              */
             deletionPolicy: "retain" | "delete";
         };
-        /** @description The present state of the tenant. */
+        /** @description Observed state of the tenant. */
         TenantStatus: {
             /**
              * @description The conditions in one word, for people.
@@ -1291,12 +1291,12 @@ export interface components {
             phase?: "Pending" | "Provisioning" | "Ready" | "Degraded" | "Stalled" | "Suspended" | "Deleting";
             /** @description Generation of the spec that was reconciled last. */
             observedGeneration?: number;
-            /** @description What holds and what does not. */
+            /** @description Conditions of the tenant. */
             conditions?: {
                 /** @description Kind of the condition. */
                 type: string;
                 /**
-                 * @description Whether it holds.
+                 * @description Whether the condition is true.
                  * @enum {string}
                  */
                 status: "True" | "False" | "Unknown";
@@ -1304,7 +1304,7 @@ export interface components {
                 reason: string;
                 /** @description One sentence for people. */
                 message: string;
-                /** @description Generation of the spec the condition speaks of. */
+                /** @description Generation of the spec that the condition describes. */
                 observedGeneration?: number;
                 /**
                  * Format: date-time
@@ -1318,21 +1318,21 @@ export interface components {
             endpoints?: {
                 /** @description URL that LLM clients connect to. */
                 mcp: string;
-                /** @description URL of the REST API, where the template publishes it. */
+                /** @description URL of the REST API, if the template publishes it. */
                 api?: string;
                 /** @description Protected resource metadata (RFC 9728). */
                 metadata: string;
             };
-            /** @description Custom host names and how far each has come. */
+            /** @description Custom host names and their states. */
             domains?: {
                 /** @description The host name. */
                 domain: string;
                 /**
-                 * @description Pending: the DNS record is not there yet. Verified: it serves. Conflict: another tenant has it.
+                 * @description Pending: the DNS record was not found yet. Verified: the host name serves. Conflict: the host name belongs to another tenant.
                  * @enum {string}
                  */
                 state: "Pending" | "Verified" | "Conflict";
-                /** @description What to enter at the DNS provider. */
+                /** @description DNS record that you create at your DNS provider. */
                 record: {
                     /** @description Name of the DNS record that proves ownership. */
                     name: string;
@@ -1346,7 +1346,7 @@ export interface components {
                 };
                 /** @description URL that LLM clients connect to. */
                 mcp?: string;
-                /** @description URL of the REST API, where the template publishes it. */
+                /** @description URL of the REST API, if the template publishes it. */
                 api?: string;
                 /** @description One sentence for people. */
                 message: string;
@@ -1360,35 +1360,35 @@ export interface components {
                 lastRotation?: string;
                 /**
                  * Format: date-time
-                 * @description When they will be replaced.
+                 * @description When secrets will be replaced next.
                  */
                 nextRotation?: string;
                 /** @description Value of the annotation tenantry.dev/rotate that was last carried out. */
                 rotationRequest?: string;
             };
-            /** @description What the pods run. */
+            /** @description Template that the pods run. */
             template?: {
-                /** @description StackTemplate the pods run. */
+                /** @description Name of the StackTemplate. */
                 name: string;
                 /** @description Hash of the template's contents. */
                 revision: string;
             };
-            /** @description Where the data is. */
+            /** @description Database of the tenant. */
             database?: {
                 /** @description Configured server that holds the database. */
                 server: string;
                 /** @description Name of the database. */
                 name: string;
             };
-            /** @description What the last verified handshake saw. */
+            /** @description MCP server, as the last successful handshake found it. */
             server?: {
-                /** @description Name the MCP server gave itself. */
+                /** @description Name that the MCP server reports. */
                 name: string;
-                /** @description Version the MCP server gave itself. */
+                /** @description Version that the MCP server reports. */
                 version: string;
-                /** @description MCP protocol versions it speaks. */
+                /** @description MCP protocol versions that the server supports. */
                 protocolVersions: string[];
-                /** @description Number of tools it lists. */
+                /** @description Number of tools. */
                 tools: number;
                 /** @description Number of operations in the API's OpenAPI document. */
                 operations?: number;
@@ -1411,7 +1411,7 @@ export interface components {
                     /** @description Identifier of the registration at WorkOS. */
                     id: string;
                 }[];
-                /** @description The organization made for spec.organization. */
+                /** @description Organization that was created for spec.organization. */
                 organization?: {
                     /** @description Identifier of the organization that was created or found. */
                     id: string;
@@ -1440,7 +1440,7 @@ export interface components {
             uid: string;
             /** @description Changes with every change of the tenant or its status. It is also in the ETag. */
             resourceVersion: string;
-            /** @description Grows with every change of the spec. */
+            /** @description Increases with every change of the spec. */
             generation: number;
             /** Format: date-time */
             createdAt: string;
@@ -1455,7 +1455,7 @@ export interface components {
              */
             effectiveDeletionPolicy?: "retain" | "delete";
             /**
-             * @description Suspender of a suspended tenant. Only the platform can resume a tenant that the platform has suspended. A suspension with kubectl is one of the platform.
+             * @description `platform` or `tenant`: who suspended the tenant. Only the platform can resume a tenant that it suspended. A suspension with kubectl counts as one by the platform.
              * @enum {string}
              */
             suspendedBy?: "platform" | "tenant";
@@ -1471,7 +1471,7 @@ export interface components {
             uid: string;
             /** @description Changes with every change of the tenant or its status. It is also in the ETag. */
             resourceVersion: string;
-            /** @description Grows with every change of the spec. */
+            /** @description Increases with every change of the spec. */
             generation: number;
             /** Format: date-time */
             createdAt: string;
@@ -1486,7 +1486,7 @@ export interface components {
              */
             effectiveDeletionPolicy?: "retain" | "delete";
             /**
-             * @description Suspender of a suspended tenant. Only the platform can resume a tenant that the platform has suspended. A suspension with kubectl is one of the platform.
+             * @description `platform` or `tenant`: who suspended the tenant. Only the platform can resume a tenant that it suspended. A suspension with kubectl counts as one by the platform.
              * @enum {string}
              */
             suspendedBy?: "platform" | "tenant";
@@ -1495,7 +1495,7 @@ export interface components {
             };
             spec: components["schemas"]["TenantSpec"];
             status: components["schemas"]["TenantStatus"];
-            /** @description Recent Kubernetes Events, latest first. Kubernetes keeps them for an hour. */
+            /** @description Recent Kubernetes Events, newest first. Kubernetes keeps them for an hour. */
             events: components["schemas"]["TenantEvent"][];
         };
         TenantList: {
@@ -1529,7 +1529,7 @@ export interface components {
             expiresAt?: string;
             /**
              * Format: date-time
-             * @description Time of the last use; absent when the key was never used.
+             * @description Time of the last use; absent if the key was never used.
              */
             lastUsedAt?: string;
         };
@@ -1551,7 +1551,7 @@ export interface components {
             expiresAt?: string;
             /**
              * Format: date-time
-             * @description Time of the last use; absent when the key was never used.
+             * @description Time of the last use; absent if the key was never used.
              */
             lastUsedAt?: string;
             /** @description The key itself. It is shown only once and stored nowhere. */
@@ -1560,7 +1560,7 @@ export interface components {
         ClientConfiguration: {
             /** @description Program that connects. */
             client: string;
-            /** @description Place of the text: a file or the shell. */
+            /** @description Where to paste the text: a file or the shell. */
             where: string;
             /** @description Text to paste. */
             text: string;
@@ -1599,7 +1599,7 @@ export interface components {
         };
         Service: {
             name: string;
-            /** @description Name that people see. */
+            /** @description Name shown to people. */
             title?: string;
             /** @description Features that are missing while the service is off. */
             description?: string;
@@ -1618,7 +1618,7 @@ export interface components {
             description?: string;
             /** @description Containers of the pod; the MCP sidecar `mcp` is always added to them. */
             containers: {
-                /** @description Name of the container; `api` is the one whose API becomes tools. */
+                /** @description Name of the container. The API of the container `api` becomes tools. */
                 name: string;
                 /** @description Image reference. */
                 image: string;
@@ -1632,12 +1632,12 @@ export interface components {
                     name: string;
                     /** @description A fixed value. */
                     value?: string;
-                    /** @description JSON pointer into the tenant's parameters, such as /pageSize; left out of the pod where the value is absent. */
+                    /** @description JSON pointer into the tenant's parameters, such as /pageSize. If the tenant has no such value, the pod does not get the variable. */
                     parameter?: string;
                     /** @description Name of a secret generated for the tenant. */
                     secret?: string;
                 }[];
-                /** @description Names of the variables that a tenant may set; none when left out. List only variables that your program reads and trusts nobody with: many programs load code from variables. */
+                /** @description Names of the variables that a tenant may set. Default: none. Many programs load code from variables, so list only variables that your program reads itself and does not trust. */
                 tenantEnv?: string[];
                 /** @description Compute resources of the container, in Kubernetes quantities. */
                 resources?: {
@@ -1660,7 +1660,7 @@ export interface components {
                         "ephemeral-storage"?: string;
                     };
                 };
-                /** @description Most that a tenant may ask for in this container; 4 cores, 8Gi of memory and 10Gi of ephemeral storage where left out. */
+                /** @description Highest resources that a tenant may request for this container. Default: 4 cores, 8Gi of memory and 10Gi of ephemeral storage. */
                 maxResources?: {
                     /** @description Processor time, in cores. */
                     cpu?: string;
@@ -1697,7 +1697,7 @@ export interface components {
                         "ephemeral-storage"?: string;
                     };
                 };
-                /** @description Most that a tenant may ask for in this container; 4 cores, 8Gi of memory and 10Gi of ephemeral storage where left out. */
+                /** @description Highest resources that a tenant may request for this container. Default: 4 cores, 8Gi of memory and 10Gi of ephemeral storage. */
                 maxResources?: {
                     /** @description Processor time, in cores. */
                     cpu?: string;
@@ -1707,9 +1707,9 @@ export interface components {
                     "ephemeral-storage"?: string;
                 };
             };
-            /** @description Where given, each tenant has a PostgreSQL database of its own, and every container of the template gets DATABASE_URL. */
+            /** @description If set, each tenant has a PostgreSQL database of its own, and every container of the template gets DATABASE_URL. */
             database?: {
-                /** @description Run to completion in the image of `api`, with DATABASE_URL set, before the pod is updated. */
+                /** @description Command that runs in the image of `api`, with DATABASE_URL set, before the pod is updated. */
                 migration?: {
                     /** @description Replaces the image's entry point. */
                     command?: string[];
@@ -1719,7 +1719,7 @@ export interface components {
             };
             /** @description Secrets generated for each tenant. */
             secrets?: {
-                /** @description Name to refer to it by. */
+                /** @description Name of the secret in this template. */
                 name: string;
                 /**
                  * @description Random bytes before encoding as base64url.
@@ -1727,11 +1727,11 @@ export interface components {
                  */
                 bytes: number;
             }[];
-            /** @description JSON Schema (2020-12) of spec.parameters of a Tenant; no parameters are allowed when left out. Defaults in it apply. */
+            /** @description JSON Schema (2020-12) of spec.parameters of a Tenant. Its defaults apply. Without a schema no parameters are allowed. */
             parameters?: {
                 [key: string]: unknown;
             };
-            /** @description Where the OpenAPI document comes from that becomes the tools. */
+            /** @description Source of the OpenAPI document. */
             openapi?: {
                 /**
                  * @description Path of the OpenAPI document on the API port.
@@ -1739,7 +1739,7 @@ export interface components {
                  */
                 path: string;
             };
-            /** @description How the sidecar shows the API who calls; assertion when left out. */
+            /** @description How the API learns who calls. Default: assertion. */
             upstreamAuth?: {
                 /**
                  * @description assertion: a signed JWT of 60 seconds for each call. static: a generated secret in a header. none: nothing.
@@ -1751,20 +1751,20 @@ export interface components {
                 /** @description Name of the generated secret that is sent. */
                 secret?: string;
             };
-            /** @description Parts of the stack that a tenant can switch on and off. */
+            /** @description Features that a tenant can turn on or off. */
             services?: {
-                /** @description Name of the switch. */
+                /** @description Name of the service. */
                 name: string;
                 /** @description Name shown to people. */
                 title?: string;
-                /** @description What is missing when it is off. */
+                /** @description Features that are missing while the service is off. */
                 description?: string;
                 /**
-                 * @description Whether it is on where a tenant says nothing.
+                 * @description Whether the service is on for tenants that do not set it.
                  * @default true
                  */
                 default: boolean;
-                /** @description Tags of the API's operations that belong to it; the name of the switch when left out. */
+                /** @description Tags of the API's operations that belong to the service. Default: the name of the service. */
                 tags?: string[];
             }[];
             /** @description Whether the REST API is published beside the MCP endpoint, under /api. */
@@ -1802,12 +1802,12 @@ export interface components {
         };
         TenantEntry: {
             name: string;
-            /** @description Name that people see. */
+            /** @description Name shown to people. */
             displayName: string;
             organizationId?: string;
             /** @description URL that LLM clients connect to. */
             mcp: string;
-            /** @description Slug of the user's role; left out when the user is not a member. */
+            /** @description Slug of the user's role; absent when the user is not a member. */
             role?: string;
         };
         TenantResolution: {
@@ -1868,7 +1868,7 @@ export interface components {
         };
         AuditPage: {
             items: components["schemas"]["AuditRecord"][];
-            /** @description Left out on the last page. */
+            /** @description Absent on the last page. */
             nextCursor?: string;
         };
         AuditSignedHead: {
@@ -1895,7 +1895,7 @@ export interface components {
         };
         AuditHeadPage: {
             items: components["schemas"]["AuditSignedHead"][];
-            /** @description Left out on the last page. */
+            /** @description Absent on the last page. */
             nextCursor?: string;
         };
         AuditVerification: {
@@ -1919,7 +1919,7 @@ export interface components {
                 recordId?: string;
             };
             months: {
-                /** @description Name of the tenant; left out for the chain `platform`. */
+                /** @description Name of the tenant; absent for the chain `platform`. */
                 tenant?: string;
                 /** @description UID of the tenant, or `platform`. */
                 chain: string;
@@ -2300,7 +2300,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `tenant-exists`: A tenant of this name exists already. Choose another name, or update the existing tenant.
+             * @description `tenant-exists`: A tenant of this name already exists. Choose another name, or update the existing tenant.
              *
              *     `organization-taken`: The organization cannot be given to a tenant. Choose another organization. The organization of the platform cannot own a tenant.
              *
@@ -2699,7 +2699,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `deletion-choice-required`: The deletion does not say what happens to the data. Choose what happens to the data: data=retain keeps the database, locked; data=delete drops it for good.
+             * @description `deletion-choice-required`: The deletion does not say what happens to the data. Choose what happens to the data: data=retain keeps the database, locked; data=delete drops it permanently.
              *
              *     `tenant-deleting`: The tenant is being deleted. Wait until the tenant is gone.
              *
@@ -4361,7 +4361,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `domain-exists`: The tenant has this domain already. Verify the domain to have its DNS record checked again.
+             * @description `domain-exists`: The tenant already has this domain. Verify the domain to have its DNS record checked again.
              *
              *     `tenant-deleting`: The tenant is being deleted. Wait until the tenant is gone.
              *
@@ -5315,7 +5315,7 @@ export interface operations {
              *
              *     `tenant-not-ready`: The tenant is not ready for this yet. Wait for the condition that detail names, then repeat the request.
              *
-             *     `api-key-limit-reached`: The tenant has as many API keys as it may have. Revoke a key that is no longer used or that has expired.
+             *     `api-key-limit-reached`: The tenant has reached the limit of API keys. Revoke a key that is no longer used or that has expired.
              */
             409: {
                 headers: {

@@ -22,7 +22,7 @@ function wordsFor(issue: Issue): string {
     case 'unrecognized_keys':
       return `is not a known field${listOf(knownFields(issue.inst))}`;
     case 'invalid_key':
-      return `is not a possible name: it ${issue.issues[0]?.message ?? 'does not fit'}`;
+      return `is not a valid name: it ${issue.issues[0]?.message ?? 'does not fit'}`;
     case 'invalid_union':
       return 'does not have one of the allowed forms';
     default:

@@ -115,7 +115,7 @@ export class Idempotency {
         .execute();
     } catch (err) {
       // The work is done. A repetition recognises its result.
-      this.#log.warn({ err }, 'answer of a repeatable request was not stored');
+      this.#log.warn({ err }, 'answer for an idempotency key not stored');
       this.#releases.releaseLater(attempt, claimEnds);
     }
   }

@@ -33,7 +33,7 @@ export class Releases {
     try {
       await this.#delete([attempt]);
     } catch (err) {
-      this.#options.log.warn({ err }, 'claim of a repeatable request not released, trying again later');
+      this.#options.log.warn({ err }, 'idempotency key not released, trying again later');
       this.releaseLater(attempt, until);
     }
   }
@@ -59,7 +59,7 @@ export class Releases {
         failures = 0;
       } catch (err) {
         failures += 1;
-        log.debug({ err, claims: this.#waiting.size }, 'claims of repeatable requests not released yet');
+        log.debug({ err, claims: this.#waiting.size }, 'idempotency keys not released yet');
       }
     }
     this.#retrying = false;

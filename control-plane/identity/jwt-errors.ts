@@ -3,7 +3,7 @@ import { errors } from 'jose';
 /** Reasons for refusing a token, by jose's error codes. Other errors get the reason "not a valid token". */
 const reasons: Readonly<Record<string, string>> = {
   ERR_JWT_EXPIRED: 'the token has expired',
-  ERR_JWT_CLAIM_VALIDATION_FAILED: 'a claim of the token is not accepted here',
+  ERR_JWT_CLAIM_VALIDATION_FAILED: 'a claim of the token has a wrong value',
   ERR_JOSE_ALG_NOT_ALLOWED: 'the algorithm of the token is not allowed',
   ERR_JWKS_NO_MATCHING_KEY: 'the token was signed with an unknown key',
   ERR_JWS_SIGNATURE_VERIFICATION_FAILED: 'the signature of the token is wrong',

@@ -24,7 +24,7 @@ export class ProviderUnavailable extends Error {
 
 function saidOf(status: number | undefined): string {
   if (status === 401 || status === 403) return `WorkOS refused the API key (HTTP ${status}): correct WORKOS_API_KEY`;
-  if (status === 429) return 'WorkOS limits requests at present (HTTP 429)';
+  if (status === 429) return 'WorkOS limits requests now (HTTP 429)';
   return `WorkOS ${status === undefined ? 'did not answer' : `answered HTTP ${status}`}`;
 }
 

@@ -83,7 +83,7 @@ export class EventPoll {
         page = await this.#options.source.events(position);
       } catch (error) {
         if (!(error instanceof PositionLost)) throw error;
-        this.#options.log.warn({ err: error }, 'position in the events of WorkOS lost, listing all organizations again');
+        this.#options.log.warn({ err: error }, 'position in the events of WorkOS is unknown, listing all organizations again');
         await this.#startOver();
         position = await this.#position(false);
         continue;
@@ -117,12 +117,12 @@ export class EventPoll {
       this.#misunderstood.inc({ event: event.event });
       log.error(
         { err: error, event: event.id, kind: event.event, organization: organizationOf(event) },
-        'event not understood, listing again',
+        'event of unknown form, listing its organization again',
       );
     }
     if (unreadable === 0) return;
     this.#misunderstood.inc({ event: 'unreadable' }, unreadable);
-    log.error({ count: unreadable }, 'events not readable, listing all organizations again');
+    log.error({ count: unreadable }, 'events of unreadable form, listing all organizations again');
     await mirror.forgetListings(undefined);
   }
 

@@ -45,7 +45,7 @@ export class Listener {
           failures = 0;
         });
       } catch (err) {
-        if (!signal.aborted) this.#log.warn({ err }, 'notifications interrupted');
+        if (!signal.aborted) this.#log.warn({ err }, 'database notifications interrupted');
       }
       // Reported at the end of the gap. Until then no newer answers are available, and cached answers are valid for their lifetime.
       this.#connected = false;

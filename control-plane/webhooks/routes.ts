@@ -50,7 +50,7 @@ export function webhookRoutes(server: FastifyInstance, { webhooks, secret, mirro
       },
       async (request, reply) => {
         if (secret === undefined)
-          throw new Problem('route-not-found', 'Webhooks are not set up.', { remedy: 'Set WORKOS_WEBHOOK_SECRET.' });
+          throw new Problem('route-not-found', 'Webhooks are not configured.', { remedy: 'Set WORKOS_WEBHOOK_SECRET.' });
         const event = await verified(webhooks, request.headers['workos-signature'], request.body, secret);
         const applied = await apply(mirror, event);
         request.log.info({ event: event.id, kind: event.event, applied }, 'webhook received');

@@ -213,10 +213,10 @@ describe('a tenant that nobody can serve is Stalled and says what to do', () => 
 
   test.each([
     ['a container the template does not have', { worker: {} }, /worker is not a container/],
-    ['a variable of the operator', { api: variable('DATABASE_URL') }, /api\/env\/0\/name DATABASE_URL is not left to tenants/],
-    ['a variable of the sidecar', { mcp: variable('HARMLESS') }, /mcp\/env\/0\/name HARMLESS is not left to tenants/],
+    ['a variable of the operator', { api: variable('DATABASE_URL') }, /api\/env\/0\/name DATABASE_URL is not in tenantEnv/],
+    ['a variable of the sidecar', { mcp: variable('HARMLESS') }, /mcp\/env\/0\/name HARMLESS is not in tenantEnv/],
     ['a variable the template does not list', { api: variable('SHELLOPTS') }, /SHELLOPTS is not left .*; tenants can set none/],
-    ['resources beyond the maximum', { api: { resources: { limits: { memory: '1Ti' } } } }, /1Ti is above the maximum .*, 8Gi/],
+    ['resources beyond the maximum', { api: { resources: { limits: { memory: '1Ti' } } } }, /1Ti is above maxResources .*, 8Gi/],
     ['a request above the limit', { api: { resources: { requests: { memory: '1Gi' } } } }, /request 1Gi is above the limit 256Mi/],
   ])('%s', async (_what, containers, message) => {
     const name = world.name('overreach');

@@ -55,7 +55,7 @@ describe('a pattern', () => {
     ['(a)\\1', 'it uses a back-reference'],
     ['(?<n>a)\\k<n>', 'it uses a back-reference'],
     ['((a{100}){100}){100}', 'invalid repeat count'],
-    ['a{0,1000}b{0,1000}', 'its repetitions make it too large'],
+    ['a{0,1000}b{0,1000}', 'its repetitions are too large'],
     ['(a', 'Unterminated group'],
     ['\\A', 'Invalid escape'],
   ])('%s is refused: %s', (source, reason) => {

@@ -220,11 +220,11 @@ describe('containers of a tenant', () => {
     expect(containerFaults(spec, env('COLOUR', 'SHELLOPTS', 'PS4'))).toEqual([
       {
         pointer: '/spec/containers/api/env/1/name',
-        message: 'SHELLOPTS is not left to tenants by the template; tenants can set: COLOUR, GREETING',
+        message: 'SHELLOPTS is not in tenantEnv of the template; tenants can set: COLOUR, GREETING',
       },
       {
         pointer: '/spec/containers/api/env/2/name',
-        message: 'PS4 is not left to tenants by the template; tenants can set: COLOUR, GREETING',
+        message: 'PS4 is not in tenantEnv of the template; tenants can set: COLOUR, GREETING',
       },
     ]);
   });
@@ -233,7 +233,10 @@ describe('containers of a tenant', () => {
     const generous = { containers: [{ name: 'api', image: 'x:1', tenantEnv: [name] }] };
     expect(stackTemplateSpec.safeParse(generous).success).toBe(false);
     expect(containerFaults(generous, env(name), '')).toEqual([
-      { pointer: '/api/env/0/name', message: `${name} is not left to tenants by the template; tenants can set none in this container` },
+      {
+        pointer: '/api/env/0/name',
+        message: `${name} is not in tenantEnv of the template; tenants cannot set any variable of this container`,
+      },
     ]);
   });
 
@@ -248,9 +251,9 @@ describe('containers of a tenant', () => {
   test('may ask for resources up to the maximum of the template', () => {
     expect(bounded({ requests: { cpu: '500m', memory: '1Gi' }, limits: { memory: '1Gi' } })).toEqual([]);
     expect(bounded({ requests: { cpu: '2' }, limits: { memory: '1025Mi', 'ephemeral-storage': '1Ti' } })).toEqual([
-      { pointer: '/api/resources/requests/cpu', message: '2 is above the maximum of the template, 500m' },
-      { pointer: '/api/resources/limits/memory', message: '1025Mi is above the maximum of the template, 1Gi' },
-      { pointer: '/api/resources/limits/ephemeral-storage', message: '1Ti is above the maximum of the template, 10Gi' },
+      { pointer: '/api/resources/requests/cpu', message: '2 is above maxResources of the template, 500m' },
+      { pointer: '/api/resources/limits/memory', message: '1025Mi is above maxResources of the template, 1Gi' },
+      { pointer: '/api/resources/limits/ephemeral-storage', message: '1Ti is above maxResources of the template, 10Gi' },
     ]);
     expect(containerFaults(spec, { mcp: { resources: { limits: { cpu: '100000' } } } })).toHaveLength(1);
   });

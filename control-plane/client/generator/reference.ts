@@ -59,21 +59,21 @@ function section(
   { summary, description, parameters = [], requestBody, responses, security }: Operation,
 ): string[] {
   const permissions = (security ?? []).flatMap((scheme) => Object.values(scheme).flat());
-  const open = security?.length === 0 ? 'Without a token.' : '';
-  const who = permissions.length === 0 ? open : `Needs ${permissions.map((one) => `\`${String(one)}\``).join(', ')}.`;
+  const open = security?.length === 0 ? 'Requires no token.' : '';
+  const access = permissions.length === 0 ? open : `Requires the permission ${permissions.map((one) => `\`${String(one)}\``).join(', ')}.`;
   return [
     `### ${summary ?? ''}`,
     `\`${method} ${path}\``,
     description ?? '',
-    who,
-    parameters.length === 0 ? '' : rows(['parameter', 'in', 'type', 'what it is'], parameters.map(parameterRow)),
+    access,
+    parameters.length === 0 ? '' : rows(['parameter', 'in', 'type', 'meaning'], parameters.map(parameterRow)),
     ...Object.entries(requestBody?.content ?? {})
       .slice(0, 1)
       .map(
         ([, { schema }]) =>
           `Body: ${schemaName(schema)}${Object.keys(requestBody?.content ?? {}).length > 1 ? ` (${Object.keys(requestBody?.content ?? {}).join(', ')})` : ''}`,
       ),
-    rows(['answer', 'body', 'when'], Object.entries(responses).map(responseRow)),
+    rows(['answer', 'body', 'meaning'], Object.entries(responses).map(responseRow)),
   ];
 }
 
@@ -83,14 +83,19 @@ function parameterRow({ name, in: where, required, description = '', schema = {}
 
 function responseRow([status, { description, content = {} }]: [string, Response]): string[] {
   const [type, body] = Object.entries(content)[0] ?? [];
-  const shown = type === undefined ? 'none' : type === 'application/problem+json' ? 'problem' : schemaName(body?.schema);
-  return [status, shown, description];
+  if (type === 'application/problem+json') return [status, '[problem](problems.md)', codesIn(description)];
+  return [status, type === undefined ? 'none' : schemaName(body?.schema), description];
+}
+
+/** Codes of the problems that a description explains. The page of problems has their texts. */
+function codesIn(description: string): string {
+  return [...description.matchAll(/^`[-a-z]+`(?=: )/gm)].map(([code]) => code).join(', ');
 }
 
 /** Fields of an object, with those of nested ones below it. */
 function table(schema: Json): string {
   const fields = fieldsOf(schema, '');
-  return fields.length === 0 ? `Type: ${typeName(schema)}` : rows(['field', 'type', 'what it is'], fields);
+  return fields.length === 0 ? `Type: ${typeName(schema)}` : rows(['field', 'type', 'meaning'], fields);
 }
 
 function fieldsOf(schema: Json, prefix: string): string[][] {

@@ -352,7 +352,7 @@ describe('an action of an administrator', () => {
       ['a\ufffdb\ufffd', 'tenants.delete'],
       [null, 'tenants.create'],
     ]);
-    await expect.poll(() => errors, { timeout: 90_000 }).toEqual(['outcome of an action is not in the audit']);
+    await expect.poll(() => errors, { timeout: 90_000 }).toEqual(['outcome of an action not recorded in the audit']);
   });
 
   test('does not begin without PostgreSQL; an outcome waits and is recorded once', async () => {

@@ -65,7 +65,7 @@ describe('the form of a tenant', () => {
       '/organization/admin/email',
       'must be an email address such as jane@example.com',
     ],
-    ['an impossible key', { labels: { 'a b': 'c' } }, '/labels/a b', 'is not a possible name: it must be the key of a label'],
+    ['an impossible key', { labels: { 'a b': 'c' } }, '/labels/a b', 'is not a valid name: it must be the key of a label'],
     [
       'another resource',
       { containers: { api: { resources: { limits: { gpu: '1' } } } } },
