@@ -132,7 +132,7 @@ describe('the API server refuses', () => {
     const change = { organization: { name: 'Acme', externalId: randomUUID(), admin: { email: 'stranger@example.com' } } };
     const patched = await world.kubectl(['patch', 'tn', name, '--type=merge', '-p', JSON.stringify({ spec: change })]);
     expect(patched.code).not.toBe(0);
-    expect(patched.stderr).toMatch(/organization cannot be set beside/);
+    expect(patched.stderr).toMatch(/organization cannot be set while organizationId is set/);
   });
 
   test.each<[string, object, RegExp]>([
@@ -215,7 +215,7 @@ describe('a tenant that nobody can serve is Stalled and says what to do', () => 
     ['a container the template does not have', { worker: {} }, /worker is not a container/],
     ['a variable of the operator', { api: variable('DATABASE_URL') }, /api\/env\/0\/name DATABASE_URL is not in tenantEnv/],
     ['a variable of the sidecar', { mcp: variable('HARMLESS') }, /mcp\/env\/0\/name HARMLESS is not in tenantEnv/],
-    ['a variable the template does not list', { api: variable('SHELLOPTS') }, /SHELLOPTS is not left .*; tenants can set none/],
+    ['a variable the template does not list', { api: variable('SHELLOPTS') }, /SHELLOPTS is not in tenantEnv .*; tenants cannot set any/],
     ['resources beyond the maximum', { api: { resources: { limits: { memory: '1Ti' } } } }, /1Ti is above maxResources .*, 8Gi/],
     ['a request above the limit', { api: { resources: { requests: { memory: '1Gi' } } } }, /request 1Gi is above the limit 256Mi/],
   ])('%s', async (_what, containers, message) => {
