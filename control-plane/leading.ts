@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { LeaderElection } from '../kube/leader-election.ts';
 
 /** Work that the leading replica does for all, by name. Each part runs until its signal aborts, and resolves when it has ended. */
-export type LedWork = Readonly<Record<string, (term: AbortSignal) => Promise<void>>>;
+export type LeaderWork = Readonly<Record<string, (term: AbortSignal) => Promise<void>>>;
 
 /** Pause before failed work is started again. Led work is expected never to fail. */
 const pauseMs = 5_000;
@@ -12,9 +12,9 @@ const pauseMs = 5_000;
  * Does the work whenever this replica leads, until `signal` aborts. Losing the lease ends the work and nothing else. After all of the work
  * has ended, this replica stands for election again. A lease is lost, for example, when the Kubernetes API is away for longer than it lasts.
  */
-export async function leadInTerms(
+export async function runWhileLeading(
   election: LeaderElection | undefined,
-  work: LedWork,
+  work: LeaderWork,
   signal: AbortSignal,
   log: Pick<Logger, 'info' | 'error'>,
 ): Promise<void> {

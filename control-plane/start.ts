@@ -18,7 +18,7 @@ import { OAuthTokens } from './identity/oauth-tokens.ts';
 import { IdentityProvider } from './identity/provider.ts';
 import { SessionTokens } from './identity/session-tokens.ts';
 import { WorkosConnection } from './identity/workos-connection.ts';
-import { type LedWork, leadInTerms } from './leading.ts';
+import { type LeaderWork, runWhileLeading } from './leading.ts';
 import { createMemberships, type MembershipTuning, membershipTuning } from './memberships/create.ts';
 import { createMetrics } from './metrics.ts';
 import { PodIdentity } from './pods/identity.ts';
@@ -162,7 +162,7 @@ export async function prepareControlPlane(
   const start = async (): Promise<ControlPlane> => {
     auditPart.loadKey();
     const url = await app.listen({ host: settings.host, port: settings.port });
-    const led: LedWork = {
+    const led: LeaderWork = {
       authorization: (term) => controller.run(term),
       events: async (term) => {
         await store.untilMigrated(term);
@@ -174,7 +174,7 @@ export async function prepareControlPlane(
       directory.start(stopping.signal),
       admin.events.start(stopping.signal),
       store.run(stopping.signal),
-      leadInTerms(election, led, stopping.signal, log),
+      runWhileLeading(election, led, stopping.signal, log),
     ]);
     log.info({ url }, 'control plane started');
     return {

@@ -16,7 +16,7 @@ export interface Lookups {
  * Faults that the schema of a tenant cannot find: an unknown template or organization, and fields that the template does not allow. `fields`
  * is the unchecked body, so that one answer has these faults and those of the schema.
  */
-export async function faultsBeyondForm(fields: unknown, lookups: Lookups): Promise<Fault[]> {
+export async function faultsOfReferences(fields: unknown, lookups: Lookups): Promise<Fault[]> {
   if (!isObject(fields)) return [];
   const [ofTemplate, ofOrganization] = await Promise.all([templateFaults(fields, lookups), organizationFaults(fields, lookups)]);
   return [...ofTemplate, ...ofOrganization];

@@ -72,10 +72,10 @@ function ownedItemsLost(fields: Readonly<Record<string, unknown>>, patch: readon
   return Object.keys(fields).some((name) => {
     if (!name.startsWith('v:') && !name.startsWith('k:')) return false;
     const wanted: unknown = JSON.parse(name.slice(2));
-    const isIt = (item: unknown): boolean =>
+    const isSame = (item: unknown): boolean =>
       name.startsWith('v:')
         ? isDeepStrictEqual(item, wanted)
         : isObject(item) && isObject(wanted) && Object.entries(wanted).every(([key, value]) => isDeepStrictEqual(item[key], value));
-    return !isDeepStrictEqual(patch.find(isIt), current.find(isIt));
+    return !isDeepStrictEqual(patch.find(isSame), current.find(isSame));
   });
 }

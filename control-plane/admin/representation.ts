@@ -116,6 +116,6 @@ export function etagOf(tenant: Tenant, events: readonly TenantEvent[]): string {
 }
 
 /** Whether the tenant fulfils the If-Match. */
-export function isDemanded(tenant: Tenant, tags: Demand | undefined): boolean {
+export function matchesDemand(tenant: Tenant, tags: Demand | undefined): boolean {
   return tags === undefined || tags === 'any' || tags.some((tag) => tag.split('-')[0] === tenant.metadata.resourceVersion);
 }

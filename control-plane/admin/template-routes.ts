@@ -104,11 +104,11 @@ export function templateRoutes(server: FastifyInstance, access: Access, template
       const { params, query, body } = request;
       const options = { ...query, ifMatch: demanded(request.headers['if-match']) };
       const apply = () => templates.apply(params.name, body, options);
-      const deed = {
+      const event = {
         action: 'templates.apply',
         details: { template: params.name, revision: revisionOf(body), force: query.force },
       } as const;
-      const { template, created } = await (query.dryRun ? apply() : access.perform(request, deed, apply));
+      const { template, created } = await (query.dryRun ? apply() : access.perform(request, event, apply));
       reply.header('etag', etagOf(template));
       if (!created || query.dryRun) return reply.send(represent(template));
       return reply.status(201).header('location', `/admin/templates/${params.name}`).send(represent(template));

@@ -72,7 +72,7 @@ export class Templates {
     const faults = schemaFaults(spec.parameters, '/parameters');
     if (faults.length > 0) throw invalid(faults);
     const current = await this.#client.find<StackTemplate>(kinds.StackTemplate, name);
-    const object = { metadata: { name, ...demandedOf(name, current, ifMatch) }, spec };
+    const object = { metadata: { name, ...demandOf(name, current, ifMatch) }, spec };
     try {
       const template = await this.#client.apply<StackTemplate>(kinds.StackTemplate, object, { fieldManager, force, dryRun });
       return { template, created: current === undefined };
@@ -94,7 +94,7 @@ function managed(error: KubeError): Problem {
 }
 
 /** The preconditions of the write that If-Match demands. @throws Problem precondition-failed */
-function demandedOf(
+function demandOf(
   name: string,
   current: StackTemplate | undefined,
   ifMatch: Demand | undefined,

@@ -15,14 +15,14 @@ import { fieldManager } from '../cluster/field-manager.ts';
 import type { TenantDirectory } from '../cluster/tenant-directory.ts';
 import type { Demand } from '../http/entity-tags.ts';
 import { invalid } from '../http/problem.ts';
-import { checkForm } from '../http/validation.ts';
+import { validate } from '../http/validation.ts';
 import { type Admin, canSee, requirePlatform } from '../identity/admins.ts';
-import { faultsBeyondForm, type Lookups } from './checks.ts';
+import { faultsOfReferences, type Lookups } from './checks.ts';
 import { consequences, Deletion } from './deletion.ts';
 import { labels } from './labels.ts';
 import { foreignFields } from './ownership.ts';
 import { refusalOf } from './refusals.ts';
-import { isDemanded, newTenant } from './representation.ts';
+import { matchesDemand, newTenant } from './representation.ts';
 import { suspensionMarks } from './suspension.ts';
 
 /** A change of a tenant; each part is a JSON merge patch. */
@@ -105,8 +105,8 @@ export class Tenants {
   /** @throws Problem forbidden, invalid, organization-taken, tenant-exists, tenant-deleting */
   async create(admin: Admin, body: unknown, { dryRun, request }: CreateOptions): Promise<Tenant> {
     requirePlatform(admin);
-    const form = checkForm(newTenant, body);
-    const faults = [...(form.fits ? [] : form.faults), ...(await faultsBeyondForm(body, this.#lookups))];
+    const form = validate(newTenant, body);
+    const faults = [...(form.fits ? [] : form.faults), ...(await faultsOfReferences(body, this.#lookups))];
     if (!form.fits || faults.length > 0) throw invalid(faults);
     const { name, labels: own, organization, ...spec } = form.value;
     refuseOwnOrganization(admin, spec.organizationId);
@@ -140,7 +140,7 @@ export class Tenants {
   async change(admin: Admin, name: string, edit: (current: Tenant) => Edit, options: ChangeOptions = {}): Promise<Tenant> {
     for (let left = attempts; ; left--) {
       const current = await this.staying(admin, name);
-      if (!isDemanded(current, options.ifMatch)) throw changed(name);
+      if (!matchesDemand(current, options.ifMatch)) throw changed(name);
       try {
         return await this.#write(current, await this.#checked(admin, current, edit(current), options), options);
       } catch (error) {
@@ -159,7 +159,7 @@ export class Tenants {
   async remove(admin: Admin, name: string, data: DeletionPolicy | undefined, ifMatch: Demand | undefined): Promise<Tenant> {
     const first = await this.#current(admin, name);
     if (data === undefined) throw new Problem('deletion-choice-required', consequences(first, (await this.templateOf(first))?.spec));
-    if (first.metadata.deletionTimestamp === undefined && !isDemanded(first, ifMatch)) throw changed(name);
+    if (first.metadata.deletionTimestamp === undefined && !matchesDemand(first, ifMatch)) throw changed(name);
     const recheck = ({ metadata: { uid, generation } }: Tenant) => {
       // If-Match does not guard against changes of the status in the meantime.
       if (isCompared(ifMatch) && (uid !== first.metadata.uid || generation !== first.metadata.generation)) throw changed(name);
@@ -190,12 +190,12 @@ export class Tenants {
     if (force) requirePlatformToForce(admin);
     const marks = suspensionMarks(admin, current, spec);
     const merged = withExternalId(mergePatch(current.spec, spec), current);
-    const form = checkForm(tenantSpec, merged);
+    const form = validate(tenantSpec, merged);
     const faults = [
       ...(form.fits ? [] : form.faults),
       ...labelFaults(current, ownLabels),
       ...externalIdFaults(current, spec),
-      ...(await faultsBeyondForm('organizationId' in spec ? merged : { ...merged, organizationId: undefined }, this.#lookups)),
+      ...(await faultsOfReferences('organizationId' in spec ? merged : { ...merged, organizationId: undefined }, this.#lookups)),
     ];
     if (faults.length > 0) throw invalid(faults);
     refuseOwnOrganization(admin, spec['organizationId']);
@@ -257,7 +257,7 @@ function labelFaults({ metadata }: Tenant, patch: unknown): Fault[] {
   if (!isObject(patch)) return [{ pointer: '/labels', message: 'must be an object; null removes a single label' }];
   const others = Object.entries(metadata.labels ?? {}).filter(([key]) => !key.startsWith(`${group}/`));
   const set = Object.fromEntries(Object.entries(patch).map(([key, value]) => [key, value ?? '']));
-  const form = checkForm(labels, { ...Object.fromEntries(others), ...set });
+  const form = validate(labels, { ...Object.fromEntries(others), ...set });
   return form.fits ? [] : form.faults.map(({ pointer, message }) => ({ pointer: `/labels${pointer}`, message }));
 }
 

@@ -43,10 +43,10 @@ async function* contentOf(options: ExportOptions): AsyncGenerator<ExportLine> {
   const { key, scope, chains, range, now } = options;
   yield { type: 'export', version: 1, time: now.toISOString(), scope: given({ ...scope, ...range }) };
   for (const one of key.trusted.all) yield { type: 'key', ...one };
-  const isPlatforms = ({ chain }: ExpectedChain) => chain === platformChain;
+  const isPlatformChain = ({ chain }: ExpectedChain) => chain === platformChain;
   // The platform's chain names all others. It is read first, so that it does not name chains that start during the export.
-  for (const platform of (await chains()).filter(isPlatforms)) yield* linesOf(platform, options);
-  for (const due of (await chains()).filter((one) => !isPlatforms(one))) yield* linesOf(due, options);
+  for (const platform of (await chains()).filter(isPlatformChain)) yield* linesOf(platform, options);
+  for (const due of (await chains()).filter((one) => !isPlatformChain(one))) yield* linesOf(due, options);
 }
 
 async function* linesOf(due: ExpectedChain, { reader, range, signal }: ExportOptions): AsyncGenerator<ExportLine> {

@@ -6,7 +6,7 @@ import { Problem } from '../../problems/problem.ts';
 import type { TenantDirectory } from '../cluster/tenant-directory.ts';
 import { operation } from '../http/operation.ts';
 import { invalid } from '../http/problem.ts';
-import { checkForm } from '../http/validation.ts';
+import { validate } from '../http/validation.ts';
 import type { PodIdentity } from '../pods/identity.ts';
 import type { ApiKeyUsage } from './api-key-usage.ts';
 import { type Accepted, acceptOperatorRecords, acceptToolCalls, keyUse, operatorRecord, refusedRecord, toolCallRecord } from './intake.ts';
@@ -66,7 +66,7 @@ export function auditIntakeRoutes(server: FastifyInstance, parts: AuditIntakePar
   };
 
   /** Refuses a tenant above its rate. The records stay in the sender's spool and are sent again. @throws Problem too-many-requests */
-  const refuseWhenFast = (request: FastifyRequest, { metadata: { name, uid = '' } }: Tenant): void => {
+  const enforceRate = (request: FastifyRequest, { metadata: { name, uid = '' } }: Tenant): void => {
     const seconds = limits.waitSeconds(uid);
     if (seconds === 0) return;
     metrics.postponed.inc();
@@ -84,7 +84,7 @@ export function auditIntakeRoutes(server: FastifyInstance, parts: AuditIntakePar
       onRequest: async (request) => {
         const tenant = await pods.identify(request);
         tenants.set(request, tenant);
-        refuseWhenFast(request, tenant);
+        enforceRate(request, tenant);
       },
       validatorCompiler: () => (body: unknown) => check(podBatch.checked, body),
       schema: operation({
@@ -139,6 +139,6 @@ export function auditIntakeRoutes(server: FastifyInstance, parts: AuditIntakePar
 }
 
 function check<T extends z.ZodType>(schema: T, body: unknown): { value: z.infer<T> } | { error: Error } {
-  const form = checkForm(schema, body);
+  const form = validate(schema, body);
   return form.fits ? { value: form.value } : { error: invalid(form.faults) };
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Json } from '../../audit/json.ts';
 import type { Tenant } from '../../crds/tenant.ts';
-import { checkForm } from '../http/validation.ts';
+import { validate } from '../http/validation.ts';
 import type { NewRecord } from './ledger.ts';
 import { redact } from './redaction.ts';
 
@@ -96,7 +96,7 @@ function accept<Schema extends z.ZodType>(
   const records: NewRecord[] = [];
   const refused: z.infer<typeof refusedRecord>[] = [];
   for (const one of given) {
-    const form = checkForm(schema, one);
+    const form = validate(schema, one);
     if (form.fits) records.push(toRecord(form.value));
     else {
       const message = form.faults.map(({ pointer, message: said }) => `${pointer} ${said}`.trim());

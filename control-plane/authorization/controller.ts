@@ -147,9 +147,7 @@ export class AuthorizationController {
 
   async #findOrganizationsGone(): Promise<void> {
     const { directory, provider, log } = this.#options;
-    const wanted = new Set(
-      directory.knownTenants().flatMap((tenant) => (seemsToHaveOrganization(tenant) ? [tenant.spec.organizationId] : [])),
-    );
+    const wanted = new Set(directory.knownTenants().flatMap((tenant) => (mayHaveOrganization(tenant) ? [tenant.spec.organizationId] : [])));
     if (wanted.size === 0) return;
     const present = await provider.organizationIds();
     // An organization may have been created while the list was read. The reconcile asks for each one.
@@ -186,7 +184,7 @@ function installationOf({ baseUrl }: Addressing): string {
 }
 
 /** Whether the tenant's condition says that its users can sign in. */
-function seemsToHaveOrganization({ spec, status }: Tenant): boolean {
+function mayHaveOrganization({ spec, status }: Tenant): boolean {
   return spec.organizationId !== undefined && isTrue(status?.conditions, 'AuthorizationReady');
 }
 

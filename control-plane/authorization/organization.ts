@@ -1,14 +1,14 @@
 import type { Tenant } from '../../crds/tenant.ts';
 import { type IdentityProvider, type Organization, ProviderUnavailable } from '../identity/provider.ts';
 import { isRefusal } from '../identity/workos-connection.ts';
-import { type Holder, holderOf, holdingOf, marksOf, precedes } from './holding.ts';
+import { marksOf, type OrganizationOwner, ownerOf, ownershipOf, precedes } from './ownership.ts';
 import type { Invitee, MadeOrganization } from './plan.ts';
 
 /** Role of a tenant's first administrator. */
 export const adminRole = 'tenant-admin';
 
 /** The parts of a pass that concern organizations. */
-export interface Organizing {
+export interface OrganizationContext {
   readonly provider: IdentityProvider;
   /** Called before each change at WorkOS. An error that it throws ends the pass. */
   readonly beforeChange: () => void;
@@ -35,19 +35,19 @@ export class InvitationRefused extends ProviderUnavailable {}
 export async function ensureOrganization(
   tenant: Tenant,
   wanted: { name: string; externalId: string },
-  context: Organizing,
+  context: OrganizationContext,
 ): Promise<string> {
   const { name, externalId } = wanted;
   const { provider } = context;
-  if (hasElder(tenant, externalId, context.tenants())) throw taken(tenant, externalId);
-  const holder = holderOf(tenant, context.installation);
+  if (hasOlderClaimant(tenant, externalId, context.tenants())) throw taken(tenant, externalId);
+  const owner = ownerOf(tenant, context.installation);
   const found = (await provider.findOrganization(externalId)) ?? (await create());
-  await claim(tenant, found, holder, context);
+  await claim(tenant, found, owner, context);
   return found.id;
 
   async function create(): Promise<Organization> {
     context.beforeChange();
-    const created = await provider.createOrganization({ name, externalId, metadata: marksOf(holder) });
+    const created = await provider.createOrganization({ name, externalId, metadata: marksOf(owner) });
     // An organization with this external id was created in between.
     const made = created ?? (await provider.findOrganization(externalId));
     if (made === undefined) throw new ProviderUnavailable('creating an organization', 409);
@@ -56,7 +56,10 @@ export async function ensureOrganization(
 }
 
 /** @throws OrganizationTaken for the platform's own organization. */
-export function refusePlatform(organizationId: string, { platformOrganizationId }: Pick<Organizing, 'platformOrganizationId'>): void {
+export function refusePlatform(
+  organizationId: string,
+  { platformOrganizationId }: Pick<OrganizationContext, 'platformOrganizationId'>,
+): void {
   if (organizationId !== platformOrganizationId) return;
   throw new OrganizationTaken(
     'The organization belongs to the platform, and its members administer every tenant. Create the tenant again with another organization.',
@@ -68,15 +71,20 @@ export function refusePlatform(organizationId: string, { platformOrganizationId 
  * @returns false when the tenant uses another organization than the one created for it. Then nobody is invited.
  * @throws OrganizationTaken, ProviderUnavailable
  */
-export async function mayInvite(tenant: Tenant, { externalId }: Invitee, organizationId: string, context: Organizing): Promise<boolean> {
+export async function mayInvite(
+  tenant: Tenant,
+  { externalId }: Invitee,
+  organizationId: string,
+  context: OrganizationContext,
+): Promise<boolean> {
   const found = await context.provider.findOrganization(externalId);
   if (found?.id !== organizationId) return false;
-  await claim(tenant, found, holderOf(tenant, context.installation), context);
+  await claim(tenant, found, ownerOf(tenant, context.installation), context);
   return true;
 }
 
 /** Invites the first administrator. @throws InvitationRefused, ProviderUnavailable */
-export async function invite({ email }: Invitee, id: string, { provider, beforeChange }: Organizing): Promise<MadeOrganization> {
+export async function invite({ email }: Invitee, id: string, { provider, beforeChange }: OrganizationContext): Promise<MadeOrganization> {
   beforeChange();
   try {
     return { id, invitationId: await provider.ensureInvitation(email, id, adminRole) };
@@ -87,29 +95,33 @@ export async function invite({ email }: Invitee, id: string, { provider, beforeC
 }
 
 /** Marks an organization that this tenant's status records. Earlier versions created organizations without marks. */
-export async function markOlder(tenant: Tenant, found: Organization, context: Organizing): Promise<void> {
+export async function markOlder(tenant: Tenant, found: Organization, context: OrganizationContext): Promise<void> {
   const { organization } = tenant.spec;
   const recorded = tenant.status?.authorization?.organization?.id;
   if (organization === undefined || recorded !== found.id || organization.externalId !== found.externalId) return;
-  const holder = holderOf(tenant, context.installation);
-  if (holdingOf(found.metadata, holder) === 'unmarked') await mark(found, holder, context);
+  const owner = ownerOf(tenant, context.installation);
+  if (ownershipOf(found.metadata, owner) === 'unmarked') await mark(found, owner, context);
 }
 
-async function claim(tenant: Tenant, found: Organization, holder: Holder, context: Organizing): Promise<void> {
+async function claim(tenant: Tenant, found: Organization, owner: OrganizationOwner, context: OrganizationContext): Promise<void> {
   refusePlatform(found.id, context);
-  const holding = holdingOf(found.metadata, holder);
-  if (holding === 'own') return;
-  if (holding !== 'free') throw taken(tenant, found.externalId ?? '');
-  await mark(found, holder, context);
+  const ownership = ownershipOf(found.metadata, owner);
+  if (ownership === 'own') return;
+  if (ownership !== 'free') throw taken(tenant, found.externalId ?? '');
+  await mark(found, owner, context);
 }
 
-async function mark({ id, metadata }: Organization, holder: Holder, { provider, beforeChange }: Organizing): Promise<void> {
+async function mark(
+  { id, metadata }: Organization,
+  owner: OrganizationOwner,
+  { provider, beforeChange }: OrganizationContext,
+): Promise<void> {
   beforeChange();
-  await provider.setMetadata(id, { ...metadata, ...marksOf(holder) });
+  await provider.setMetadata(id, { ...metadata, ...marksOf(owner) });
 }
 
 /** Whether another tenant requests the same new organization and precedes this one. */
-function hasElder(tenant: Tenant, externalId: string, all: readonly Tenant[]): boolean {
+function hasOlderClaimant(tenant: Tenant, externalId: string, all: readonly Tenant[]): boolean {
   return all.some(
     (other) =>
       other.metadata.uid !== tenant.metadata.uid &&

@@ -11,7 +11,7 @@ export interface AuthorizationVerdict {
 }
 
 /** The parts of a pass that write a Tenant. */
-export interface Writing {
+export interface StatusContext {
   readonly client: KubeClient;
   readonly now: () => Date;
   /** Called with every written Tenant, before the watch reports it. */
@@ -19,11 +19,11 @@ export interface Writing {
 }
 
 /** Writes condition, registrations and organization, unless the Tenant already has them. */
-export async function say(
+export async function writeStatus(
   tenant: Tenant,
   { reason, message }: AuthorizationVerdict,
   recorded: Pick<OwnStatus, 'resources' | 'organization'>,
-  { client, now, wrote }: Writing,
+  { client, now, wrote }: StatusContext,
   signal: AbortSignal,
 ): Promise<void> {
   const own = statusToWrite(tenant, verdict('AuthorizationReady', reason, message), recorded, now);
@@ -43,14 +43,14 @@ export async function say(
 }
 
 /** Replaces the finalizers. */
-export function setFinalizers(tenant: Tenant, wanted: readonly string[], { client }: Writing, signal: AbortSignal): Promise<Tenant> {
+export function setFinalizers(tenant: Tenant, wanted: readonly string[], { client }: StatusContext, signal: AbortSignal): Promise<Tenant> {
   const { name, uid, resourceVersion } = tenant.metadata;
   // The whole list is replaced. If another controller has added a finalizer meanwhile, the version makes this a Conflict.
   return client.patch<Tenant>(kinds.Tenant, name, { metadata: { uid, resourceVersion, finalizers: wanted } }, { fieldManager, signal });
 }
 
 /** Sets the organization. It is a Conflict when the Tenant has changed meanwhile. */
-export function setOrganization(tenant: Tenant, organizationId: string, { client }: Writing, signal: AbortSignal): Promise<Tenant> {
+export function setOrganization(tenant: Tenant, organizationId: string, { client }: StatusContext, signal: AbortSignal): Promise<Tenant> {
   const { name, uid, resourceVersion } = tenant.metadata;
   const patch = { metadata: { uid, resourceVersion }, spec: { organizationId } };
   return client.patch<Tenant>(kinds.Tenant, name, patch, { fieldManager, signal });

@@ -1,7 +1,7 @@
 import type { Tenant } from '../../crds/tenant.ts';
 
 /** The tenant that an organization was made for, as recorded in the organization's metadata at WorkOS. */
-export interface Holder {
+export interface OrganizationOwner {
   readonly uid: string;
   readonly name: string;
   /** Base URL of the installation. Installations that share a WorkOS environment have different ones. */
@@ -11,11 +11,11 @@ export interface Holder {
 /** Keys of an organization's metadata. docs/guides/workos.md describes the first. */
 const marks = { name: 'tenantry_tenant', uid: 'tenantry_tenant_uid', installation: 'tenantry_installation' } as const;
 
-export function holderOf({ metadata }: Tenant, installation: string): Holder {
+export function ownerOf({ metadata }: Tenant, installation: string): OrganizationOwner {
   return { uid: metadata.uid ?? '', name: metadata.name, installation };
 }
 
-export function marksOf({ uid, name, installation }: Holder): Record<string, string> {
+export function marksOf({ uid, name, installation }: OrganizationOwner): Record<string, string> {
   return { [marks.name]: name, [marks.uid]: uid, [marks.installation]: installation };
 }
 
@@ -25,9 +25,9 @@ export function marksOf({ uid, name, installation }: Holder): Record<string, str
  * - `unmarked`: it has no marks of Tenantry, so it may belong to another program.
  * - `taken`: it belongs to another tenant of this or another installation.
  */
-export type Holding = 'own' | 'free' | 'unmarked' | 'taken';
+export type Ownership = 'own' | 'free' | 'unmarked' | 'taken';
 
-export function holdingOf(metadata: Readonly<Record<string, string>>, { uid, name, installation }: Holder): Holding {
+export function ownershipOf(metadata: Readonly<Record<string, string>>, { uid, name, installation }: OrganizationOwner): Ownership {
   const { [marks.name]: heldBy, [marks.uid]: heldByUid, [marks.installation]: heldIn } = metadata;
   if (uid !== '' && heldByUid === uid) return 'own';
   if (heldBy === undefined) return heldByUid === undefined ? 'unmarked' : 'taken';

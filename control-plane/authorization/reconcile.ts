@@ -10,17 +10,17 @@ import {
   invite as inviteAdmin,
   markOlder,
   mayInvite,
+  type OrganizationContext,
   OrganizationTaken,
-  type Organizing,
   refusePlatform,
 } from './organization.ts';
-import { say, setFinalizers, setOrganization, type Writing } from './own-status.ts';
+import { type StatusContext, setFinalizers, setOrganization, writeStatus } from './own-status.ts';
 import { type MadeOrganization, type Plan, plan, type Registration, registrationsOf, urlsOf } from './plan.ts';
 
 /** Milliseconds before a refused request is tried again. Somebody may have corrected the cause at WorkOS. */
 const refusedRetryMs = 60_000;
 
-export interface Context extends Writing, Organizing {
+export interface Context extends StatusContext, OrganizationContext {
   /** Runs `work` after earlier work for the same URL. */
   readonly inTurn: <T>(url: string, work: () => Promise<T>) => Promise<T>;
 }
@@ -47,7 +47,7 @@ export async function reconcile(
       return 0;
     case 'unauthorized': {
       const nothing = { resources: [], organization: undefined };
-      await say(tenant, { reason: 'NoOrganization', message: noOrganization }, nothing, context, signal);
+      await writeStatus(tenant, { reason: 'NoOrganization', message: noOrganization }, nothing, context, signal);
       return undefined;
     }
     case 'organize':
@@ -76,9 +76,9 @@ async function organize(
   } catch (error) {
     if (error instanceof OrganizationTaken) return refuse(tenant, error, recorded, context, signal);
     if (!(error instanceof ProviderUnavailable)) throw error;
-    if (!isRefusal(error)) return giveUp(tenant, error, recorded, context, signal);
+    if (!isRefusal(error)) return reportUnavailable(tenant, error, recorded, context, signal);
     const message = `WorkOS refused to create the organization (HTTP ${error.status}). Correct spec.organization.`;
-    await say(tenant, { reason: 'OrganizationRefused', message }, recorded, context, signal);
+    await writeStatus(tenant, { reason: 'OrganizationRefused', message }, recorded, context, signal);
     return refusedRetryMs;
   }
 }
@@ -100,7 +100,7 @@ async function register(
     const found = await context.provider.organization(organizationId);
     if (found === undefined) {
       const message = `WorkOS has no organization ${organizationId}. Create the tenant again with the right organizationId.`;
-      await say(tenant, { reason: 'OrganizationNotFound', message }, unfinished(), context, signal);
+      await writeStatus(tenant, { reason: 'OrganizationNotFound', message }, unfinished(), context, signal);
       return refusedRetryMs;
     }
     // The check comes first, so that nothing is made for a tenant that must not have the organization.
@@ -112,13 +112,13 @@ async function register(
   } catch (error) {
     if (error instanceof OrganizationTaken) return refuse(tenant, error, unfinished(), context, signal);
     if (!(error instanceof ProviderUnavailable)) throw error;
-    if (!(error instanceof InvitationRefused)) return giveUp(tenant, error, unfinished(), context, signal);
+    if (!(error instanceof InvitationRefused)) return reportUnavailable(tenant, error, unfinished(), context, signal);
     const message = `WorkOS refused to invite the first administrator (HTTP ${error.status}). Correct spec.organization.admin.email, and check that the role ${adminRole} exists: tenantry workos check.`;
-    await say(tenant, { reason: 'InvitationRefused', message }, { resources: ordered(), organization }, context, signal);
+    await writeStatus(tenant, { reason: 'InvitationRefused', message }, { resources: ordered(), organization }, context, signal);
     return refusedRetryMs;
   }
   const message = `Users of organization ${organizationId} can sign in.`;
-  await say(tenant, { reason: 'Registered', message }, { resources: ordered(), organization }, context, signal);
+  await writeStatus(tenant, { reason: 'Registered', message }, { resources: ordered(), organization }, context, signal);
   return undefined;
 }
 
@@ -146,7 +146,13 @@ async function release(tenant: Tenant, context: Context, signal: AbortSignal): P
     for (const one of own) await context.inTurn(one.uri, () => removed(tenant, one, context));
   } catch (error) {
     if (!(error instanceof ProviderUnavailable)) throw error;
-    return giveUp(tenant, error, { resources: recorded, organization: tenant.status?.authorization?.organization }, context, signal);
+    return reportUnavailable(
+      tenant,
+      error,
+      { resources: recorded, organization: tenant.status?.authorization?.organization },
+      context,
+      signal,
+    );
   }
   const rest = (tenant.metadata.finalizers ?? []).filter((finalizer) => finalizer !== finalizers.authorization);
   try {
@@ -165,12 +171,12 @@ async function refuse(
   context: Context,
   signal: AbortSignal,
 ): Promise<number> {
-  await say(tenant, { reason: 'OrganizationTaken', message }, recorded, context, signal);
+  await writeStatus(tenant, { reason: 'OrganizationTaken', message }, recorded, context, signal);
   return refusedRetryMs;
 }
 
 /** Writes that WorkOS did not answer, and throws so that the pass is tried again. */
-async function giveUp(
+async function reportUnavailable(
   tenant: Tenant,
   error: ProviderUnavailable,
   recorded: { readonly resources: readonly Registration[]; readonly organization: MadeOrganization | undefined },
@@ -180,6 +186,6 @@ async function giveUp(
   const waiting =
     tenant.metadata.deletionTimestamp === undefined ? 'Registration is' : 'The OAuth resources are not removed yet. Removal is';
   const message = `${error.message}. ${waiting} tried again.`;
-  await say(tenant, { reason: 'ProviderUnavailable', message }, recorded, context, signal);
+  await writeStatus(tenant, { reason: 'ProviderUnavailable', message }, recorded, context, signal);
   throw error;
 }

@@ -37,7 +37,7 @@ export class TokenReviews<T> {
   readonly #good = new ExpiringCache<T | undefined>();
   readonly #bad = new ExpiringCache<T | undefined>();
   /** Addresses whose unknown tokens are not reviewed for now, each with the answer they get. */
-  readonly #silenced = new ExpiringCache<Problem>();
+  readonly #limitedSources = new ExpiringCache<Problem>();
 
   /** @param find maps an account to its owner; undefined refuses the account. */
   constructor(
@@ -59,15 +59,15 @@ export class TokenReviews<T> {
     const { goodMs, badMs } = this.#times;
     const key = createHash('sha256').update(token).digest('base64url');
     const review = async (): Promise<T | undefined> => {
-      const silenced = this.#silenced.fresh(sourceOf(request));
-      if (silenced !== undefined) throw silenced;
+      const limited = this.#limitedSources.fresh(sourceOf(request));
+      if (limited !== undefined) throw limited;
       return this.#review(token);
     };
-    const unlessBad = (): Promise<T | undefined> => this.#bad.get(key, review, (known) => (known === undefined ? badMs : 0));
-    const found = await this.#good.get(key, unlessBad, (known) => (known === undefined ? 0 : goodMs));
+    const reviewUnlessKnown = (): Promise<T | undefined> => this.#bad.get(key, review, (known) => (known === undefined ? badMs : 0));
+    const found = await this.#good.get(key, reviewUnlessKnown, (known) => (known === undefined ? 0 : goodMs));
     if (found !== undefined) return found;
     const tooMany = await this.#limits.refusedPod(request);
-    if (tooMany !== undefined) this.#silenced.put(sourceOf(request), tooMany, Number(tooMany.headers['retry-after']) * 1000);
+    if (tooMany !== undefined) this.#limitedSources.put(sourceOf(request), tooMany, Number(tooMany.headers['retry-after']) * 1000);
     throw tooMany ?? refusal();
   }
 

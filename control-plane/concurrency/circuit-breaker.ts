@@ -4,7 +4,7 @@ import { backoffMs } from '../../net/backoff.ts';
 const threshold = 3;
 const backoff = { firstMs: 500, maxMs: 5_000 };
 /** Longest accepted pause that a host asks for, in milliseconds. People wait for the answers. */
-const askedPauseMs = 10_000;
+const maxRequestedPauseMs = 10_000;
 
 /** Permission for one request, which reports its outcome. */
 export interface Permit {
@@ -49,7 +49,7 @@ export class CircuitBreaker {
         this.#failures = waitMs > 0 ? Math.max(this.#failures + 1, threshold) : this.#failures + 1;
         if (this.#failures < threshold) return;
         const pause = backoffMs(backoff, this.#failures - threshold + 1);
-        const until = Math.max(pause * (0.5 + this.#random() / 2), Math.min(waitMs, askedPauseMs));
+        const until = Math.max(pause * (0.5 + this.#random() / 2), Math.min(waitMs, maxRequestedPauseMs));
         this.#closedUntil = Math.max(this.#closedUntil, this.#now() + until);
       },
     };

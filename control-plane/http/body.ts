@@ -43,13 +43,13 @@ function textOf({ headers }: FastifyRequest, body: Buffer): string {
 function faultOf(text: string, value: unknown): Problem | undefined {
   // Later checks are recursive.
   if (isDeeperThan(value, maxDepth)) return invalid([{ pointer: '', message: `is nested deeper than ${maxDepth} levels` }]);
-  if (mayHoldSurrogates.test(text) && !isUnicode(value))
+  if (surrogateEscape.test(text) && !isUnicode(value))
     return new Problem('malformed-request', 'The body has half of a surrogate pair (\\ud800 to \\udfff), which is not a character.');
   if (namesIn(text) !== namesOf(value)) return new Problem('malformed-request', 'An object of the body has the same name twice.');
   return undefined;
 }
 
-const mayHoldSurrogates = /\\u[dD][89a-fA-F]/;
+const surrogateEscape = /\\u[dD][89a-fA-F]/;
 
 function isUnicode(value: unknown): boolean {
   if (typeof value === 'string') return value.isWellFormed();

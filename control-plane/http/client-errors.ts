@@ -15,7 +15,7 @@ export class ClientErrors {
 
   answer(error: Error & { readonly code?: string }, socket: Socket): void {
     // No client reads an answer then.
-    if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable || this.#owesAnother(socket)) {
+    if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable || this.#hasPendingResponse(socket)) {
       socket.destroy();
       return;
     }
@@ -35,7 +35,7 @@ export class ClientErrors {
   }
 
   /** Whether the client would take an answer that is written now as the answer to an earlier request, or as part of it. */
-  #owesAnother(socket: Socket): boolean {
+  #hasPendingResponse(socket: Socket): boolean {
     const last = this.#last.get(socket);
     if (last === undefined || last.response.writableFinished) return false;
     return last.response.headersSent || last.request.complete;

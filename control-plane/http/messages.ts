@@ -3,9 +3,9 @@ import type { z } from 'zod';
 type Issue = Parameters<z.core.$ZodErrorMap>[0];
 
 /** Describes a fault as the end of a sentence that begins with the place of the value. It names the allowed values, not the check. */
-export const inWords = { error: wordsFor } as const;
+export const withPlainMessages = { error: messageOf } as const;
 
-function wordsFor(issue: Issue): string {
+function messageOf(issue: Issue): string {
   switch (issue.code) {
     case 'invalid_type':
       return issue.input === undefined ? 'is required' : `must be ${kindOf(issue.expected)}${isNot(issue.input)}`;

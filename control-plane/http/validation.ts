@@ -3,13 +3,13 @@ import type { z } from 'zod';
 import type { Fault } from '../../crds/parameters.ts';
 import { escapePointer, pointerParts } from '../../json/pointer.ts';
 import { Problem } from '../../problems/problem.ts';
+import { withPlainMessages } from './messages.ts';
 import { invalid } from './problem.ts';
-import { inWords } from './words.ts';
 
 /** Checks requests against the zod schemas of the route. A wrong body gets 422 with every fault, a wrong query or header 400, a wrong path parameter 404. */
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart }) => {
   return (data: unknown) => {
-    const form = checkForm(schema, data);
+    const form = validate(schema, data);
     if (form.fits) return { value: form.value };
     const { faults } = form;
     if (httpPart === 'body') return { error: invalid(faults) };
@@ -27,11 +27,11 @@ export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, ht
 export const bodyUnchecked: FastifySchemaCompiler<unknown> = (part) =>
   part.httpPart === 'body' ? (data: unknown) => ({ value: data }) : validatorCompiler({ ...part, schema: part.schema as z.ZodType });
 
-export type Form<T> = { readonly fits: true; readonly value: T } | { readonly fits: false; readonly faults: readonly Fault[] };
+export type Validated<T> = { readonly fits: true; readonly value: T } | { readonly fits: false; readonly faults: readonly Fault[] };
 
 /** The parsed document, or all its faults by JSON pointer, with one fault for each unknown field. */
-export function checkForm<Schema extends z.ZodType>(schema: Schema, document: unknown): Form<z.output<Schema>> {
-  const result = schema.safeParse(document, inWords);
+export function validate<Schema extends z.ZodType>(schema: Schema, document: unknown): Validated<z.output<Schema>> {
+  const result = schema.safeParse(document, withPlainMessages);
   if (result.success) return { fits: true, value: result.data };
   const faults = result.error.issues.flatMap((issue): Fault[] => {
     const pointer = pointerTo(issue.path);

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { backoffMs } from '../../net/backoff.ts';
 import type { IdempotencyTables } from '../store/tables/idempotency.ts';
 
-export interface ReleasesOptions {
+export interface ClaimReleaserOptions {
   readonly db: Kysely<IdempotencyTables>;
   readonly log: Logger;
   /** Milliseconds since the epoch. */
@@ -18,13 +18,13 @@ const backoff = { firstMs: 250, maxMs: 5_000 };
 const batch = 500;
 
 /** Releases the claims of attempts that ended without an answer. It tries again in the background while the database is away. */
-export class Releases {
-  readonly #options: ReleasesOptions;
+export class ClaimReleaser {
+  readonly #options: ClaimReleaserOptions;
   /** Expiry of each waiting claim, by attempt. */
   readonly #waiting = new Map<string, number>();
   #retrying = false;
 
-  constructor(options: ReleasesOptions) {
+  constructor(options: ClaimReleaserOptions) {
     this.#options = options;
   }
 

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { canonicalJson } from '../../audit/json.ts';
 import { Problem } from '../../problems/problem.ts';
 import type { IdempotencyTables, StoredAnswer } from '../store/tables/idempotency.ts';
-import { Releases } from './releases.ts';
+import { ClaimReleaser } from './claim-releaser.ts';
 
 /** A request that the caller may repeat. */
 export interface Repeatable {
@@ -34,13 +34,13 @@ export class Idempotency {
   readonly #db: Kysely<IdempotencyTables>;
   readonly #log: Logger;
   readonly #now: () => Date;
-  readonly #releases: Releases;
+  readonly #releaser: ClaimReleaser;
 
   constructor({ db, log, now, signal }: IdempotencyOptions) {
     this.#db = db;
     this.#log = log;
     this.#now = now;
-    this.#releases = new Releases({ db, log, now: () => now().getTime(), signal });
+    this.#releaser = new ClaimReleaser({ db, log, now: () => now().getTime(), signal });
   }
 
   /**
@@ -51,7 +51,7 @@ export class Idempotency {
     const attempt = randomUUID();
     const stored = await this.#claim(request, attempt).catch((error: unknown) => {
       // The database failed, so the claim may or may not be stored.
-      if (!(error instanceof Problem)) this.#releases.releaseLater(attempt, this.#claimEnds());
+      if (!(error instanceof Problem)) this.#releaser.releaseLater(attempt, this.#claimEnds());
       throw error;
     });
     if (stored !== undefined) return { ...stored, replayed: true };
@@ -60,7 +60,7 @@ export class Idempotency {
     try {
       answer = await work();
     } catch (error) {
-      await this.#releases.release(attempt, claimEnds);
+      await this.#releaser.release(attempt, claimEnds);
       throw error;
     }
     await this.#keep(attempt, answer, claimEnds);
@@ -116,7 +116,7 @@ export class Idempotency {
     } catch (err) {
       // The work is done. A repetition recognises its result.
       this.#log.warn({ err }, 'answer for an idempotency key not stored');
-      this.#releases.releaseLater(attempt, claimEnds);
+      this.#releaser.releaseLater(attempt, claimEnds);
     }
   }
 }

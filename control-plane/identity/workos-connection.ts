@@ -17,12 +17,12 @@ export class ProviderUnavailable extends Error {
   readonly status: number | undefined;
 
   constructor(operation: string, status: number | undefined, options: { cause?: unknown } = {}) {
-    super(`${saidOf(status)}; ${operation}`, options);
+    super(`${descriptionOf(status)}; ${operation}`, options);
     this.status = status;
   }
 }
 
-function saidOf(status: number | undefined): string {
+function descriptionOf(status: number | undefined): string {
   if (status === 401 || status === 403) return `WorkOS refused the API key (HTTP ${status}): correct WORKOS_API_KEY`;
   if (status === 429) return 'WorkOS limits requests now (HTTP 429)';
   return `WorkOS ${status === undefined ? 'did not answer' : `answered HTTP ${status}`}`;
@@ -35,7 +35,7 @@ function saidOf(status: number | undefined): string {
  */
 const timeoutMs = 4_000;
 const quickMs = 1_000;
-const againMs = 200;
+const retryPauseMs = 200;
 
 /** Sends requests to WorkOS with its SDK. Every failure is a ProviderUnavailable. Circuit breakers spare WorkOS during an outage. */
 export class WorkosConnection {
@@ -72,8 +72,8 @@ export class WorkosConnection {
       try {
         return await request(this.sdk);
       } catch (error) {
-        if (!isPassing(error) || performance.now() - begun > quickMs) throw error;
-        await delay(againMs * (0.5 + Math.random() / 2));
+        if (!isTransient(error) || performance.now() - begun > quickMs) throw error;
+        await delay(retryPauseMs * (0.5 + Math.random() / 2));
         return request(this.sdk);
       }
     });
@@ -127,7 +127,7 @@ export function codeOf(error: unknown): string | undefined {
 }
 
 /** Whether the same request may succeed a moment later: there was no answer, or WorkOS itself failed. */
-function isPassing(error: unknown): boolean {
+function isTransient(error: unknown): boolean {
   const status = statusOf(error);
   return status === undefined || status >= 500;
 }

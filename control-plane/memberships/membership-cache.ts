@@ -6,7 +6,7 @@ interface Entry<T> {
 }
 
 /** Cached answers of this replica, by organization and user. An answer is dropped when it expires or when its membership may have changed. */
-export class Answers<T> {
+export class MembershipCache<T> {
   readonly #organizations = new Map<string, Map<string, Entry<T>>>();
   readonly #maxEntries: number;
   readonly #now: () => number;

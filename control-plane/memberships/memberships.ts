@@ -2,8 +2,8 @@ import { ExpiringCache } from '../concurrency/expiring-cache.ts';
 import type { Membership } from '../identity/provider.ts';
 import { ProviderUnavailable } from '../identity/workos-connection.ts';
 import type { Store } from '../store/store.ts';
-import { Answers } from './answers.ts';
 import { channel, readPayload } from './changed.ts';
+import { MembershipCache } from './membership-cache.ts';
 import type { Finding, Mirror } from './mirror.ts';
 import type { OrganizationListing } from './organization-listing.ts';
 import type { MembershipRecord } from './provider-events.ts';
@@ -60,7 +60,7 @@ const maxAnswers = 50_000;
 /** Answers whether a user is an active member of an organization, and with which roles. It trusts the mirror only while it is fresh. */
 export class Memberships {
   readonly #options: MembershipsOptions;
-  readonly #answers: Answers<Answer>;
+  readonly #cache: MembershipCache<Answer>;
   readonly #asking = new Map<string, Promise<Answer>>();
   /** WorkOS's answers about users in all organizations. A user's client asks repeatedly after sign-in. */
   readonly #ofUsers: ExpiringCache<readonly MembershipRecord[]>;
@@ -69,17 +69,17 @@ export class Memberships {
 
   constructor(options: MembershipsOptions) {
     this.#options = options;
-    this.#answers = new Answers({ maxEntries: maxAnswers, now: options.now });
+    this.#cache = new MembershipCache({ maxEntries: maxAnswers, now: options.now });
     this.#ofUsers = new ExpiringCache({ now: options.now });
     this.#listedAgain = new ExpiringCache({ now: options.now });
     options.store.listener.on(
       channel,
       (payload) => {
         const changed = readPayload(payload);
-        if (changed === undefined) this.#answers.dropAll();
-        else for (const one of changed) this.#answers.drop(one);
+        if (changed === undefined) this.#cache.dropAll();
+        else for (const one of changed) this.#cache.drop(one);
       },
-      () => this.#answers.dropAll(),
+      () => this.#cache.dropAll(),
     );
   }
 
@@ -127,7 +127,7 @@ export class Memberships {
   }
 
   async #current(userId: string, organizationId: string): Promise<Answer> {
-    const remembered = this.#answers.get(organizationId, userId);
+    const remembered = this.#cache.get(organizationId, userId);
     return remembered ?? this.#once(`${organizationId} ${userId}`, () => this.#find(userId, organizationId));
   }
 
@@ -172,7 +172,7 @@ export class Memberships {
   /** Asks WorkOS for this user and stores the answer in the mirror. */
   async #ask(userId: string, organizationId: string): Promise<Answer> {
     const { source, mirror } = this.#options;
-    const begun = this.#answers.begin();
+    const begun = this.#cache.begin();
     const at = this.#options.now();
     const since = await mirror.clock();
     const records = await source.ofUser(userId, organizationId);
@@ -187,7 +187,7 @@ export class Memberships {
   }
 
   async #read(userId: string, organizationId: string): Promise<Reading> {
-    const begun = this.#answers.begin();
+    const begun = this.#cache.begin();
     // Taken before the query, so that evidence never seems younger than it is.
     const at = this.#options.now();
     return { finding: await this.#options.mirror.find(userId, organizationId), at, begun };
@@ -202,7 +202,7 @@ export class Memberships {
     const membership = membershipOf(finding);
     const asOf = at - (finding.age ?? 0);
     const answer = { membership, asOf, asked };
-    this.#answers.put(
+    this.#cache.put(
       organizationId,
       userId,
       answer,

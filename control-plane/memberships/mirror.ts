@@ -27,7 +27,7 @@ interface Identified {
 }
 
 /** An event with an unknown form. */
-export interface Misunderstood {
+export interface RejectedEvent {
   readonly event: ProviderEvent;
   readonly error: ZodError;
 }
@@ -102,8 +102,8 @@ export class Mirror {
    * Applies a page of events, oldest first, each once. An event with an unknown form makes the listing of its organization invalid, or all
    * listings if it names no organization. @returns events with an unknown form that came for the first time.
    */
-  async applyAll(events: readonly ProviderEvent[]): Promise<Misunderstood[]> {
-    const misunderstood = new Map<string, Misunderstood>();
+  async applyAll(events: readonly ProviderEvent[]): Promise<RejectedEvent[]> {
+    const misunderstood = new Map<string, RejectedEvent>();
     const all = events.map((event): Identified => {
       try {
         return { id: event.id, change: changeOf(event) };
@@ -129,7 +129,7 @@ export class Mirror {
       .set({ synced_at: null, syncing_until: null })
       .$if(organizationId !== undefined, (query) => query.where('id', '=', organizationId ?? ''))
       .execute();
-    await tell(transaction, [{ organizationId }]);
+    await notify(transaction, [{ organizationId }]);
   }
 
   /**
@@ -139,7 +139,7 @@ export class Mirror {
    */
   async #applyOnce(all: readonly Identified[]): Promise<ReadonlySet<string>> {
     return this.#db.transaction().execute(async (transaction) => {
-      const events = await this.#ofMirrored(transaction, all);
+      const events = await this.#ofMirroredOrganizations(transaction, all);
       if (events.length === 0) return new Set<string>();
       const first = await transaction
         .insertInto('membership_events')
@@ -186,7 +186,7 @@ export class Mirror {
         .where(sql<boolean>`id <> ALL(${[...listed]}::text[])`)
         .returning(['organization_id as organizationId', 'user_id as userId'])
         .execute();
-      await tell(transaction, gone);
+      await notify(transaction, gone);
     });
   }
 
@@ -198,13 +198,13 @@ export class Mirror {
   }
 
   /** Leaves out changes in organizations that are not mirrored. An organization is mirrored from the beginning of its first listing. */
-  async #ofMirrored(transaction: Transaction<Tables>, events: readonly Identified[]): Promise<readonly Identified[]> {
-    const spokenOf = events.flatMap(({ change }) => (change?.kind === 'membership' ? [change.record.organizationId] : []));
-    if (spokenOf.length === 0) return events;
+  async #ofMirroredOrganizations(transaction: Transaction<Tables>, events: readonly Identified[]): Promise<readonly Identified[]> {
+    const named = events.flatMap(({ change }) => (change?.kind === 'membership' ? [change.record.organizationId] : []));
+    if (named.length === 0) return events;
     const rows = await transaction
       .selectFrom('member_organizations')
       .select('id')
-      .where('id', 'in', [...new Set(spokenOf)])
+      .where('id', 'in', [...new Set(named)])
       .execute();
     const mirrored = new Set(rows.map(({ id }) => id));
     return events.filter(({ change }) => change?.kind !== 'membership' || mirrored.has(change.record.organizationId));
@@ -255,7 +255,7 @@ export class Mirror {
       )
       .returning(['id', 'organization_id as organizationId', 'user_id as userId', 'status', 'roles'])
       .execute();
-    await tell(
+    await notify(
       transaction,
       written.filter(({ id, status, roles }) => known.get(id) !== `${status} ${roles.join(' ')}`),
     );
@@ -267,7 +267,7 @@ export class Mirror {
       .values({ id, removed_at: sql`clock_timestamp()` })
       .onConflict((conflict) => conflict.column('id').doNothing())
       .execute();
-    await tell(transaction, [changed]);
+    await notify(transaction, [changed]);
   }
 }
 
@@ -286,6 +286,6 @@ function isNewer(record: MembershipRecord, before: MembershipRecord): boolean {
   return before.status !== 'deleted' && (later > 0 || (later === 0 && before.status !== 'inactive'));
 }
 
-async function tell(transaction: Transaction<Tables>, changed: readonly Changed[]): Promise<void> {
+async function notify(transaction: Transaction<Tables>, changed: readonly Changed[]): Promise<void> {
   for (const payload of payloadOf(changed)) await sql`SELECT pg_notify(${channel}, ${payload})`.execute(transaction);
 }

@@ -9,8 +9,8 @@ import type { MembershipSource } from './source.ts';
 /** Seconds after which another replica takes over a listing that has shown no progress. */
 const turnSeconds = 15;
 /** Longest wait of a caller for a listing, in milliseconds. A tenant's user waits for the answer. */
-const patienceMs = 4_000;
-const lookAgainMs = 100;
+const maxWaitMs = 4_000;
+const pollMs = 100;
 /** Most concurrent listings of this replica. They must leave connections of the pool for other statements. */
 const atOnce = 4;
 
@@ -46,7 +46,7 @@ export class OrganizationListing {
   async run(organizationId: string): Promise<boolean> {
     const { listing, since } = this.#running.get(organizationId) ?? this.#start(organizationId);
     const waiting = new AbortController();
-    const patience = Math.max(0, since + patienceMs - performance.now());
+    const patience = Math.max(0, since + maxWaitMs - performance.now());
     const late = delay(patience, 'late' as const, { signal: waiting.signal }).catch(() => undefined);
     try {
       return (await Promise.race([listing, late])) !== 'late';
@@ -129,7 +129,7 @@ export class OrganizationListing {
       if (synced && (synced.getTime() > before || syncing === null)) return;
       // The other replica has stopped.
       if (syncing === null) break;
-      await delay(lookAgainMs);
+      await delay(pollMs);
     }
     throw new ProviderUnavailable('listing memberships', undefined);
   }

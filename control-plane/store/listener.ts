@@ -76,7 +76,7 @@ export class Listener {
       await connection.connect();
       for (const channel of this.#receivers.keys()) await connection.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
       // Notifications between the last session and this one are lost.
-      this.#tellGap();
+      this.#notifyOfGap();
       this.#connected = true;
       onConnected();
       const either = AbortSignal.any([signal, ended.signal]);
@@ -90,7 +90,7 @@ export class Listener {
     }
   }
 
-  #tellGap(): void {
-    for (const told of this.#gaps) told();
+  #notifyOfGap(): void {
+    for (const notify of this.#gaps) notify();
   }
 }

@@ -278,28 +278,28 @@ describe('with one path broken, a removed member is out in time', () => {
     expect(await out(deaf, userId, organizationId)).toBeLessThan(budget);
   });
 
-  test('another replica is told by NOTIFY long before its answer would have ended', async () => {
-    const [teller, told] = [await replica({ polling: false }), await replica({ polling: false, times: patient })];
+  test('another replica is notified by NOTIFY long before its answer would have ended', async () => {
+    const [notifier, notified] = [await replica({ polling: false }), await replica({ polling: false, times: patient })];
     const { organizationId, userId, membershipId } = await organizationWithMember();
-    expect(await told.memberships.lookup(userId, organizationId)).toEqual(yes());
+    expect(await notified.memberships.lookup(userId, organizationId)).toEqual(yes());
     workos.deactivate(membershipId);
     const event = workos.events().at(-1);
-    expect(await teller.mirror.apply(asEvent(event))).toBe(true);
-    expect(await out(told, userId, organizationId)).toBeLessThan(patient.answerMs / 2);
+    expect(await notifier.mirror.apply(asEvent(event))).toBe(true);
+    expect(await out(notified, userId, organizationId)).toBeLessThan(patient.answerMs / 2);
   });
 
   test('a listening connection that is lost is made anew, and what was remembered before is not believed', async () => {
-    const told = await replica({ polling: false, times: patient });
+    const notified = await replica({ polling: false, times: patient });
     const { organizationId, userId, membershipId } = await organizationWithMember();
-    expect(await told.memberships.lookup(userId, organizationId)).toEqual(yes());
+    expect(await notified.memberships.lookup(userId, organizationId)).toEqual(yes());
     const superuser = new pg.Client({ connectionString: postgres.url });
     await superuser.connect();
     await superuser.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%listener'`);
     await superuser.end();
     // While nobody listened.
     workos.deactivate(membershipId);
-    await told.mirror.apply(asEvent(workos.events().at(-1)));
-    expect(await out(told, userId, organizationId)).toBeLessThan(patient.answerMs / 2);
+    await notified.mirror.apply(asEvent(workos.events().at(-1)));
+    expect(await out(notified, userId, organizationId)).toBeLessThan(patient.answerMs / 2);
   });
 });
 
@@ -589,8 +589,8 @@ describe('news', () => {
   });
 
   describe('that nobody understands', () => {
-    /** A replica that is told of `strange`, too, whenever it reads events. */
-    async function told(strange: () => EventPage['events'], unreadable = 0) {
+    /** A replica that reads `strange`, too, whenever it reads events. */
+    async function notified(strange: () => EventPage['events'], unreadable = 0) {
       const one = await replica({
         polling: false,
         between: (source) =>
@@ -628,7 +628,7 @@ describe('news', () => {
 
     test('has its organization listed anew, once, and the others go on', async () => {
       const events: ReturnType<typeof strange>[] = [];
-      const { named, known, list, poll, counted } = await told(() => events);
+      const { named, known, list, poll, counted } = await notified(() => events);
       events.push(strange({ organizationId: named.organizationId, status: 'paused' }));
       await poll();
       expect(await known()).toEqual([false, true]);
@@ -641,7 +641,7 @@ describe('news', () => {
 
     test('nor says of which organization, has all of them listed anew, once', async () => {
       const events: ReturnType<typeof strange>[] = [];
-      const { known, list, poll } = await told(() => events);
+      const { known, list, poll } = await notified(() => events);
       events.push(strange(null, 'user.deleted'));
       await poll();
       expect(await known()).toEqual([false, false]);
@@ -651,7 +651,7 @@ describe('news', () => {
     });
 
     test('nor is an event at all, has all of them listed anew', async () => {
-      const { known, poll, counted } = await told(() => [], 2);
+      const { known, poll, counted } = await notified(() => [], 2);
       await poll();
       expect(await known()).toEqual([false, false]);
       expect(await counted()).toContainEqual({ labels: { event: 'unreadable' }, value: 2 });

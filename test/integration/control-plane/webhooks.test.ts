@@ -17,7 +17,7 @@ type Plane = Awaited<ReturnType<typeof startPlane>>;
 let cluster: Cluster;
 let workos: WorkosStandIn;
 let platform: string;
-let told: Plane;
+let notified: Plane;
 let beside: Plane;
 let polling: Plane;
 let secret: string;
@@ -35,14 +35,14 @@ beforeAll(async () => {
   });
   secret = endpoint.secret;
   const settings = { platformOrganizationId: platform, workos: { ...workosSettings(), webhookSecret: secret } };
-  told = await startPlane(cluster, workos, settings, { memberships: still });
+  notified = await startPlane(cluster, workos, settings, { memberships: still });
   beside = await startPlane(cluster, workos, { platformOrganizationId: platform }, { memberships: still });
   polling = await startPlane(cluster, workos, { platformOrganizationId: platform }, { memberships: quick });
-  await sdk.webhooks.updateWebhookEndpoint({ id: endpoint.id, endpointUrl: `${told.url}/webhooks/workos` });
+  await sdk.webhooks.updateWebhookEndpoint({ id: endpoint.id, endpointUrl: `${notified.url}/webhooks/workos` });
 });
 
 afterAll(async () => {
-  for (const plane of [told, beside, polling]) await plane.stop();
+  for (const plane of [notified, beside, polling]) await plane.stop();
   await workos.close();
   await cluster.stop();
 });
@@ -75,17 +75,17 @@ describe('a webhook', () => {
     ['deleted as a user', ({ userId }) => workos.deleteUser(userId)],
   ])('of an administrator who is %s puts them out at every replica', async (_name, leave) => {
     const admin = await administrator();
-    for (const plane of [told, beside]) expect(await status(plane, admin.token)).toBe(200);
+    for (const plane of [notified, beside]) expect(await status(plane, admin.token)).toBe(200);
     leave(admin);
-    for (const plane of [told, beside])
+    for (const plane of [notified, beside])
       await eventually('the administrator is out', async () => (await status(plane, admin.token)) === 401);
-    const answer = await get(told, '/admin/tenants', admin.token);
+    const answer = await get(notified, '/admin/tenants', admin.token);
     expect(await answer.json()).toMatchObject({ remedy: expect.stringMatching(/^Sign in again/) });
   });
 
   test('that comes again has no effect', async () => {
     const admin = await administrator();
-    expect(await status(told, admin.token)).toBe(200);
+    expect(await status(notified, admin.token)).toBe(200);
     const sent = signed(membershipEvent(admin, 'inactive'));
     expect(await post(sent)).toMatchObject({ status: 200, body: { outcome: 'applied' } });
     expect(await post(sent)).toMatchObject({ status: 200, body: { outcome: 'known' } });
@@ -102,7 +102,7 @@ describe('a webhook is refused', () => {
 
   beforeAll(async () => {
     admin = await administrator();
-    expect(await status(told, admin.token)).toBe(200);
+    expect(await status(notified, admin.token)).toBe(200);
   });
 
   test.each<[string, () => Sent]>([
@@ -125,12 +125,12 @@ describe('a webhook is refused', () => {
     const { status: answered, body } = await post(make());
     expect(answered).toBe(400);
     expect(body).toMatchObject({ type: 'https://tenantry.dev/problems/webhook-refused' });
-    expect(await status(told, admin.token)).toBe(200);
+    expect(await status(notified, admin.token)).toBe(200);
   });
 
   test('that is no JSON', async () => {
     const { signature } = signed({});
-    const answer = await fetch(`${told.url}/webhooks/workos`, {
+    const answer = await fetch(`${notified.url}/webhooks/workos`, {
       method: 'POST',
       headers: { 'workos-signature': signature ?? '', 'content-type': 'text/plain' },
       body: 'not JSON',
@@ -296,7 +296,7 @@ function now(): string {
   return new Date().toISOString();
 }
 
-async function post({ payload, signature }: Sent, plane: Plane = told): Promise<{ status: number; body: unknown }> {
+async function post({ payload, signature }: Sent, plane: Plane = notified): Promise<{ status: number; body: unknown }> {
   const answer = await fetch(`${plane.url}/webhooks/workos`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...(signature === undefined ? {} : { 'workos-signature': signature }) },

@@ -142,12 +142,12 @@ test('no answer of any operation has a secret, but the one that shows a key once
   expect(secrets.size).toBeGreaterThan(12);
 
   expect(answers.find(({ operation }) => operation === 'createApiKey')?.text.split(key).length).toBe(2);
-  const told = answers.flatMap(({ operation, text }) => {
+  const leaks = answers.flatMap(({ operation, text }) => {
     const shown = operation === 'createApiKey' ? text.replace(key, '') : text;
     const both = (value: string) => [value, Buffer.from(value).toString('base64'), JSON.stringify(value).slice(1, -1)];
     const byValue = [...secrets].filter(([value]) => both(value).some((form) => shown.includes(form))).map(([, what]) => what);
     const byForm = forms.filter(([, form]) => form.test(shown)).map(([what]) => what);
     return [...byValue, ...byForm].map((what) => `${operation} tells ${what}`);
   });
-  expect(told).toEqual([]);
+  expect(leaks).toEqual([]);
 }, 240_000);

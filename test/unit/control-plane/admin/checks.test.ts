@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { faultsBeyondForm } from '../../../../control-plane/admin/checks.ts';
+import { faultsOfReferences } from '../../../../control-plane/admin/checks.ts';
 
 describe('faults the form cannot see', () => {
   const lookups = {
@@ -19,7 +19,7 @@ describe('faults the form cannot see', () => {
       containers: { web: {} },
       organizationId: 'org_2',
     };
-    expect(await faultsBeyondForm(known, lookups)).toEqual([
+    expect(await faultsOfReferences(known, lookups)).toEqual([
       { pointer: '/parameters/other', message: 'is not a parameter of the template' },
       { pointer: '/parameters/size', message: 'must be integer' },
       { pointer: '/containers/web', message: 'is not a container of the template; it has: api, mcp' },
@@ -28,7 +28,7 @@ describe('faults the form cannot see', () => {
   });
 
   test('an unknown template is answered with those there are', async () => {
-    expect(await faultsBeyondForm({ template: { name: 'nope' } }, lookups)).toEqual([
+    expect(await faultsOfReferences({ template: { name: 'nope' } }, lookups)).toEqual([
       { pointer: '/template/name', message: 'is not the name of a StackTemplate; the templates are: toolbridge' },
     ]);
   });
@@ -36,7 +36,7 @@ describe('faults the form cannot see', () => {
   test.each([[null], [[]], ['text'], [{ template: 'x', parameters: 3, containers: 4, organizationId: 5 }]])(
     '%j is left to the form',
     async (body) => {
-      expect(await faultsBeyondForm(body, lookups)).toEqual([]);
+      expect(await faultsOfReferences(body, lookups)).toEqual([]);
     },
   );
 });

@@ -3,12 +3,12 @@ import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
 import { newTenant } from '../../../../control-plane/admin/representation.ts';
 import { problemDetails } from '../../../../control-plane/http/problem.ts';
-import { checkForm } from '../../../../control-plane/http/validation.ts';
+import { validate } from '../../../../control-plane/http/validation.ts';
 import { stackTemplateSpec } from '../../../../crds/stack-template.ts';
 import { tenantSpec } from '../../../../crds/tenant.ts';
 
 function formFaults(body: unknown) {
-  const form = checkForm(newTenant, body);
+  const form = validate(newTenant, body);
   return form.fits ? [] : form.faults;
 }
 
@@ -97,7 +97,7 @@ describe('the form of a tenant', () => {
     const theirs = /Invalid|expected|received|Too (big|small)|Unrecognized|undefined|safeint/;
     fc.assert(
       fc.property(node, fc.constantFrom<z.ZodType>(newTenant, tenantSpec, stackTemplateSpec, problemDetails), (document, schema) => {
-        const form = checkForm(schema, document);
+        const form = validate(schema, document);
         for (const { message } of form.fits ? [] : form.faults)
           expect(message.replaceAll(/"[^"]*"|known fields: .*/g, '')).not.toMatch(theirs);
       }),

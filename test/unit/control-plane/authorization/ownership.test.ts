@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { holderOf, holdingOf, marksOf, precedes } from '../../../../control-plane/authorization/holding.ts';
+import { marksOf, ownerOf, ownershipOf, precedes } from '../../../../control-plane/authorization/ownership.ts';
 import type { Tenant } from '../../../../crds/tenant.ts';
 
 const here = 'https://mcp.example';
@@ -9,10 +9,10 @@ const tenant = (name: string, uid: string, creationTimestamp = '2026-01-01T00:00
   metadata: { name, uid, creationTimestamp },
   spec: { template: { name: 'plain' }, deletionPolicy: 'retain' },
 });
-const acme = holderOf(tenant('acme', 'uid-1'), here);
+const acme = ownerOf(tenant('acme', 'uid-1'), here);
 
 describe('an organization is', () => {
-  test.each<[string, Record<string, string>, ReturnType<typeof holdingOf>]>([
+  test.each<[string, Record<string, string>, ReturnType<typeof ownershipOf>]>([
     ['own by the UID', marksOf(acme), 'own'],
     [
       'own by the UID, though the installation has another URL now',
@@ -37,11 +37,11 @@ describe('an organization is', () => {
     ['taken by a tenant whose UID stands where a name does', { tenantry_tenant: 'uid-1', tenantry_tenant_uid: 'uid-2' }, 'taken'],
     ['unmarked when nobody says anything', { tier: 'diamond' }, 'unmarked'],
   ])('%s', (_name, metadata, holding) => {
-    expect(holdingOf(metadata, acme)).toBe(holding);
+    expect(ownershipOf(metadata, acme)).toBe(holding);
   });
 
   test("a tenant without a UID has none of others'", () => {
-    expect(holdingOf({ tenantry_tenant: 'globex', tenantry_tenant_uid: '' }, { ...acme, uid: '' })).toBe('taken');
+    expect(ownershipOf({ tenantry_tenant: 'globex', tenantry_tenant_uid: '' }, { ...acme, uid: '' })).toBe('taken');
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Answers } from '../../../../control-plane/memberships/answers.ts';
+import { MembershipCache } from '../../../../control-plane/memberships/membership-cache.ts';
 
 /** A clock that stands until it is told. */
 function clock() {
@@ -10,7 +10,7 @@ function clock() {
 describe('remembered answers', () => {
   const create = (maxEntries = 10) => {
     const time = clock();
-    return { ...time, answers: new Answers<string>({ maxEntries, now: time.now }) };
+    return { ...time, answers: new MembershipCache<string>({ maxEntries, now: time.now }) };
   };
 
   test('end by themselves', () => {
