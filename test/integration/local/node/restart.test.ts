@@ -26,7 +26,7 @@ beforeAll(() => {
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 async function start(): Promise<Run> {
-  const script = join(import.meta.dirname, 'local-supervisor.ts');
+  const script = join(import.meta.dirname, 'supervisor.ts');
   const child = spawn(process.execPath, [script, dir], { stdio: ['ignore', 'pipe', 'pipe'] });
   let errors = '';
   child.stderr.on('data', (chunk) => {
@@ -85,7 +85,10 @@ it('a run that was killed is taken over by the next: no process twice, nothing l
   const client = KubeClient.fromConfig({ kubeconfig: first.admin });
   const pod: KubeObject & { spec: object } = {
     metadata: { name: 'survivor', namespace: 'default' },
-    spec: { containers: [{ name: 'main', image: 'none', command: [process.execPath, '-e', 'setInterval(() => {}, 1000)'] }] },
+    spec: {
+      automountServiceAccountToken: false,
+      containers: [{ name: 'main', image: 'none', command: [process.execPath, '-e', 'setInterval(() => {}, 1000)'] }],
+    },
   };
   await client.create(kinds.Pod, pod);
   const before = await readyPod(client, 0);

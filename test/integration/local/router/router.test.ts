@@ -27,7 +27,7 @@ const program = `
     const path = request.url.split('?')[0];
     if (path.endsWith('/echo')) {
       response.setHeader('content-type', 'application/json');
-      return response.end(JSON.stringify({ url: request.url, headers: request.headers, pod: process.env.POD_NAME }));
+      return response.end(JSON.stringify({ url: request.url, headers: request.headers, pod: process.env.POD_IP }));
     }
     if (path.endsWith('/stream')) {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -54,18 +54,16 @@ const objects: [(typeof kinds)[keyof typeof kinds], KubeObject & { spec: object 
         template: {
           metadata: { labels: { app: 'web' } },
           spec: {
+            automountServiceAccountToken: false,
             terminationGracePeriodSeconds: 1,
             containers: [
               {
                 name: 'main',
                 image: 'none',
                 command: [process.execPath, '-e', program],
-                env: [
-                  { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
-                  { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
-                ],
+                env: [{ name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } }],
                 ports: [{ name: 'http', containerPort: 8001 }],
-                readinessProbe: { httpGet: { path: '/readyz', port: 'http' }, periodSeconds: 1, failureThreshold: 1 },
+                readinessProbe: { httpGet: { path: '/readyz', port: 8001 }, periodSeconds: 1, failureThreshold: 1 },
               },
             ],
           },

@@ -1,4 +1,4 @@
-/** A run of the local cluster as a process of its own, which a test can kill: `node local-supervisor.ts <state folder>`. */
+/** A run of the local cluster as a process of its own, which a test can kill: `node supervisor.ts <state folder>`. */
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { KubeClient } from '../../../../kube/client.ts';
