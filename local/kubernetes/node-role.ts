@@ -14,7 +14,7 @@ export const nodeRole: KubeObject & { rules: unknown[] } = {
     rule([''], ['pods'], ['get', 'list', 'watch', 'delete']),
     rule([''], ['pods/status'], ['patch']),
     rule([''], ['pods/binding'], ['create']),
-    rule([''], ['secrets', 'configmaps', 'services'], ['get', 'list', 'watch']),
+    rule([''], ['secrets', 'services'], ['get', 'list', 'watch']),
     rule([''], ['serviceaccounts/token'], ['create']),
     rule([''], ['events'], ['create', 'patch']),
     rule(['coordination.k8s.io'], ['leases'], ['get', 'create', 'patch']),

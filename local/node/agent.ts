@@ -14,9 +14,9 @@ import type { LocalImages } from './images.ts';
 import { startLogServer } from './log-server.ts';
 import type { Pod } from './pod.ts';
 import { type NodeContext, PodRunner, podFolderName } from './pod-runner.ts';
-import { References } from './references.ts';
 import { hostIp, offerOfThisMachine, registerNode, renewLease, watchNode } from './registration.ts';
 import { isPending, schedule } from './scheduler.ts';
+import { Secrets } from './secrets.ts';
 
 const tickMs = 10_000;
 /** Grace period at shutdown, in milliseconds. Long enough for a clean exit, and short enough for a user who waits after Ctrl-C. */
@@ -40,7 +40,7 @@ export interface NodeAgent {
 }
 
 /**
- * Makes this machine a node that runs pods as local processes, and binds pods to it. PodRunner documents the supported features.
+ * Makes this machine a node that runs pods as local processes, and binds pods to it. pod.ts describes the pods that it runs.
  * Resolves when the node is registered and every pod of an earlier run is taken over.
  */
 export async function startNodeAgent(options: NodeAgentOptions): Promise<NodeAgent> {
@@ -56,24 +56,22 @@ export async function startNodeAgent(options: NodeAgentOptions): Promise<NodeAge
   const scheduling = new WorkQueue({
     onFailure: (pod, error, again) => log.debug({ pod, err: error, again }, 'pod not bound, trying again'),
   });
-  const references = new References({
+  const secrets = new Secrets({
     client,
     log,
-    listener: (kind, namespace, name) => {
-      for (const runner of runners.values()) if (runner.name.startsWith(`${namespace}/`)) runner.referenceChanged(kind, name);
+    onChange: (namespace, name) => {
+      for (const runner of runners.values()) if (runner.name.startsWith(`${namespace}/`)) runner.secretChanged(name);
     },
   });
   const context: NodeContext = {
     client,
-    nodeName: offer.name,
     hostIp,
-    capacity: offer.capacity,
     podsFolder,
     images,
     extraEnv: options.extraEnv ?? {},
     addresses: new Addresses(),
     ownerOf: chooseOwner({ readable: Object.values(images).flatMap(({ entrypoint }) => entrypoint.filter(isPath)), traversable: dir, log }),
-    references,
+    secrets,
     events: new PodEvents({ client, nodeName: offer.name, log }),
     records: folder.records,
     log,
@@ -127,7 +125,7 @@ export async function startNodeAgent(options: NodeAgentOptions): Promise<NodeAge
     await registerNode(client, offer, logServer.port, signal);
     await heartbeat();
     await watchNode(client, offer, logServer.port, log, signal);
-    await references.start(signal);
+    await secrets.start(signal);
     await pods.start(signal);
     removeStrangers(podsFolder, pods.list());
     await Promise.all(taking);
@@ -140,7 +138,7 @@ export async function startNodeAgent(options: NodeAgentOptions): Promise<NodeAge
     4,
     async (key, running) => {
       const pod = pods.get(key);
-      if (pod !== undefined && isPending(pod)) await schedule(client, pod, offer, running);
+      if (pod !== undefined && isPending(pod)) await schedule(client, pod, offer, context.events, running);
       return undefined;
     },
     signal,

@@ -2,13 +2,11 @@ import { existsSync, renameSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { rfc3339 } from '../../crds/conditions.ts';
 import { backoffMs } from '../../net/backoff.ts';
-import { tailOf } from '../machine/files.ts';
 import { type Child, type Exit, longestDelayMs, type Program, startChild } from '../machine/process.ts';
 import type { ProcessRecords } from '../machine/process-records.ts';
-import { type ActionTarget, perform } from './action.ts';
-import { MissingReferenceError } from './environment.ts';
+import { MissingSecretError } from './environment.ts';
 import type { Container, ContainerState, ContainerStatus, Probe, RestartPolicy, Terminated } from './pod.ts';
-import { runProbe } from './prober.ts';
+import { type Failure, runProbe } from './prober.ts';
 import { RestartPause } from './restart-pause.ts';
 
 /** The node agent does not know the image. Retrying is useless until the pod changes. */
@@ -21,10 +19,10 @@ export interface ContainerHost {
   readonly podIp: string;
   readonly graceMs: number;
   readonly records: ProcessRecords;
-  /** Returns the program of a container with its resolved environment. @throws MissingReferenceError, UnknownImageError */
+  /** Returns the program of a container with its resolved environment. @throws MissingSecretError, UnknownImageError */
   readonly programOf: (container: Container) => Promise<Program>;
-  /** Resolves when an object the pod refers to has changed. */
-  readonly referencesChanged: (signal: AbortSignal) => Promise<void>;
+  /** Resolves when a Secret of the pod's namespace has changed. */
+  readonly secretChanged: (signal: AbortSignal) => Promise<void>;
   readonly changed: () => void;
   readonly event: (type: 'Normal' | 'Warning', reason: string, message: string) => void;
 }
@@ -35,7 +33,7 @@ export interface ContainerHistory {
   readonly lastState: ContainerState;
 }
 
-/** Minimum time between SIGTERM and SIGKILL, even when the preStop hook has used up the grace period. */
+/** Minimum time between SIGTERM and SIGKILL, even when the preStop pause has used up the grace period. */
 const minimumStopMs = 2_000;
 
 /** Runs one container of a pod as a process, restarts it by its restart policy, and tracks its status. */
@@ -47,7 +45,6 @@ export class ContainerRunner {
   readonly #stopping = new AbortController();
   readonly #firstStart = Promise.withResolvers<boolean>();
   #child: Child | undefined;
-  #program: Program | undefined;
   #state: ContainerState = { waiting: { reason: 'PodInitializing' } };
   #lastState: ContainerState;
   #restartCount: number;
@@ -101,8 +98,7 @@ export class ContainerRunner {
         this.#started = false;
         if (terminated === undefined) return;
         this.#set({ terminated });
-        const restart = this.#policy === 'Always' || (this.#policy === 'OnFailure' && terminated.exitCode !== 0);
-        if (!restart || signal.aborted) return;
+        if (this.#policy === 'Never' || signal.aborted) return;
         await this.#backOff(terminated, this.#pause.after(Date.now() - began), signal);
       }
     } finally {
@@ -110,7 +106,7 @@ export class ContainerRunner {
     }
   }
 
-  /** Ends the container for good: preStop hook, SIGTERM, and SIGKILL after `graceMs`. */
+  /** Ends the container for good: preStop pause, SIGTERM, and SIGKILL after `graceMs`. */
   stop(graceMs: number, options: { preStop: boolean } = { preStop: true }): Promise<void> {
     this.#stopped ??= this.#stop(graceMs, options.preStop);
     return this.#stopped;
@@ -131,13 +127,8 @@ export class ContainerRunner {
 
   async #end(child: Child, graceMs: number, preStop: boolean): Promise<void> {
     const deadline = Date.now() + graceMs;
-    const hook = this.spec.lifecycle?.preStop;
-    if (preStop && hook !== undefined && graceMs > 0) {
-      const over = new AbortController();
-      void child.exited.then(() => over.abort());
-      const failure = await perform(hook, this.#target(), graceMs, over.signal);
-      if (failure !== undefined && !over.signal.aborted) this.#host.event('Warning', 'FailedPreStopHook', `PreStopHook failed: ${failure}`);
-    }
+    const pauseMs = preStop ? Math.min(graceMs, (this.spec.lifecycle?.preStop.sleep.seconds ?? 0) * 1000) : 0;
+    if (pauseMs > 0) await Promise.race([child.exited, delay(pauseMs, undefined, { ref: false })]);
     await child.stop(Math.max(Math.min(graceMs, minimumStopMs), deadline - Date.now()));
   }
 
@@ -158,7 +149,6 @@ export class ContainerRunner {
       return { exitCode: 128, reason: 'StartError', message, startedAt, finishedAt: rfc3339(new Date()) };
     }
     this.#child = child;
-    this.#program = program;
     this.#set({ running: { startedAt } });
     this.#host.event('Normal', 'Started', `Started container ${this.spec.name}`);
     const life = new AbortController();
@@ -167,16 +157,16 @@ export class ContainerRunner {
     const exit = await child.exited;
     life.abort();
     await probing;
-    return this.#terminatedOf(exit, startedAt, child, program);
+    return terminatedOf(exit, startedAt, child);
   }
 
-  /** Waits until all referenced objects exist, then returns the program. */
+  /** Waits until all Secrets exist, then returns the program. */
   async #resolve(signal: AbortSignal): Promise<Program | undefined> {
     for (let attempt = 0; !signal.aborted; attempt++) {
       const changed = new AbortController();
       const either = AbortSignal.any([signal, changed.signal]);
       // Subscribes before the look-up, so that a change during the look-up is not lost.
-      const change = this.#host.referencesChanged(either);
+      const change = this.#host.secretChanged(either);
       try {
         return await this.#host.programOf(this.spec);
       } catch (error) {
@@ -188,8 +178,8 @@ export class ContainerRunner {
         } else {
           this.#set({ waiting: { reason: 'CreateContainerConfigError', message } });
           this.#host.event('Warning', 'Failed', `Error: ${message}`);
-          // The watch reports a missing object once it is created. Other errors, such as an unreachable API server, need a retry.
-          const retryMs = error instanceof MissingReferenceError ? 60_000 : backoffMs({ firstMs: 500, maxMs: 30_000 }, attempt + 1);
+          // The watch reports a missing Secret once it is created. Other errors, such as an unreachable API server, need a retry.
+          const retryMs = error instanceof MissingSecretError ? 60_000 : backoffMs({ firstMs: 500, maxMs: 30_000 }, attempt + 1);
           await Promise.race([change, delay(retryMs, undefined, { signal: either, ref: false }).catch(() => {})]);
         }
       } finally {
@@ -213,20 +203,19 @@ export class ContainerRunner {
 
   async #probe(child: Child, life: AbortSignal): Promise<void> {
     const { startupProbe, readinessProbe, livenessProbe, name } = this.spec;
-    const target = this.#target();
-    const unhealthy = (what: string, failure: string | undefined) =>
+    const { podIp, graceMs } = this.#host;
+    const unhealthy = (what: string, failure: Failure) =>
       this.#host.event('Warning', 'Unhealthy', `${what} probe failed: ${failure ?? 'unknown'}`);
-    const restart = (what: string, probe: Probe) => {
+    const restart = (what: string) => {
       this.#host.event('Normal', 'Killing', `Container ${name} failed ${what} probe, will be restarted`);
-      const seconds = probe.terminationGracePeriodSeconds;
-      void this.#end(child, seconds === undefined ? this.#host.graceMs : seconds * 1000, true);
+      void this.#end(child, graceMs, true);
     };
     const guard = (what: 'startup' | 'liveness', probe: Probe, done?: () => void): Promise<void> => {
       const over = new AbortController();
       return runProbe(
         {
           probe,
-          target,
+          podIp,
           eager: what === 'startup',
           onResult: (healthy, failure) => {
             if (healthy) {
@@ -236,7 +225,7 @@ export class ContainerRunner {
             } else {
               unhealthy(what === 'startup' ? 'Startup' : 'Liveness', failure);
               over.abort();
-              restart(what, probe);
+              restart(what);
             }
           },
         },
@@ -250,45 +239,13 @@ export class ContainerRunner {
     if (livenessProbe !== undefined) watches.push(guard('liveness', livenessProbe));
     if (readinessProbe === undefined) this.#setReady(true);
     else {
-      const onResult = (healthy: boolean, failure: string | undefined) => {
+      const onResult = (healthy: boolean, failure: Failure) => {
         if (!healthy) unhealthy('Readiness', failure);
         this.#setReady(healthy);
       };
-      watches.push(runProbe({ probe: readinessProbe, target, eager: true, onResult }, life));
+      watches.push(runProbe({ probe: readinessProbe, podIp, eager: true, onResult }, life));
     }
     await Promise.all(watches);
-  }
-
-  #target(): ActionTarget {
-    return {
-      container: this.spec,
-      podIp: this.#host.podIp,
-      exec: async (command, signal) => {
-        const [first, ...args] = command;
-        if (this.#program === undefined || first === undefined) return 127;
-        // Without the marker. With it, the end of this command would also end processes that the container has started.
-        const program = { ...this.#program, command: first, args, logFile: '/dev/null', marker: undefined };
-        const child = await startChild(program, this.#host.records);
-        const onAbort = () => void child.stop(0, 'SIGKILL');
-        signal.addEventListener('abort', onAbort, { once: true });
-        const exit = await child.exited;
-        signal.removeEventListener('abort', onAbort);
-        signal.throwIfAborted();
-        return exit.code;
-      },
-    };
-  }
-
-  #terminatedOf(exit: Exit, startedAt: string, child: Child, program: Program): Terminated {
-    const wantsLog = exit.code !== 0 && this.spec.terminationMessagePolicy === 'FallbackToLogsOnError';
-    return {
-      exitCode: exit.code,
-      reason: exit.code === 0 ? 'Completed' : 'Error',
-      ...(wantsLog ? { message: tailOf(program.logFile, 2048) } : {}),
-      startedAt,
-      finishedAt: rfc3339(new Date()),
-      containerID: idOf(child),
-    };
   }
 
   #setStarted(): void {
@@ -307,6 +264,11 @@ export class ContainerRunner {
     this.#state = state;
     this.#host.changed();
   }
+}
+
+function terminatedOf(exit: Exit, startedAt: string, child: Child): Terminated {
+  const reason = exit.code === 0 ? 'Completed' : 'Error';
+  return { exitCode: exit.code, reason, startedAt, finishedAt: rfc3339(new Date()), containerID: idOf(child) };
 }
 
 function idOf(child: Child): string {

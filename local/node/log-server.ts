@@ -15,7 +15,7 @@ export type FindLog = (namespace: string, pod: string, container: string) => Con
 
 /**
  * Serves the part of the kubelet's API that `kubectl logs` needs: `GET /containerLogs/<namespace>/<pod>/<container>` with follow,
- * tailLines, limitBytes and previous. Log lines have no timestamps, so sinceTime and timestamps have no effect.
+ * tailLines and previous. Log lines have no timestamps, so sinceTime and timestamps have no effect.
  * Accepts only the API server's client certificate. The API server has already authorized the request.
  */
 export async function startLogServer(serving: NodeServing, find: FindLog): Promise<{ port: number; stop(): Promise<void> }> {
@@ -82,14 +82,12 @@ function serve(request: IncomingMessage, response: ServerResponse, find: FindLog
   }
   response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' });
   const lines = numberOf(searchParams.get('tailLines'));
-  const limit = numberOf(searchParams.get('limitBytes'));
   const size = statSync(file).size;
   const begin = lines === undefined ? 0 : size - Buffer.byteLength(lastLines(tailOf(file, 1_000_000), lines));
-  const end = limit === undefined ? size : Math.min(size, begin + limit);
-  if (searchParams.get('follow') === 'true' && limit === undefined) follow(file, begin, log, response);
-  else if (end <= begin) response.end();
+  if (searchParams.get('follow') === 'true') follow(file, begin, log, response);
+  else if (size <= begin) response.end();
   else {
-    createReadStream(file, { start: begin, end: end - 1 })
+    createReadStream(file, { start: begin, end: size - 1 })
       .on('error', () => response.destroy())
       .pipe(response);
   }

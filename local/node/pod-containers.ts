@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { longestDelayMs } from '../machine/process.ts';
 import { type ContainerHistory, type ContainerHost, ContainerRunner } from './container.ts';
-import { type Container, type ContainerStatus, isSidecar, type PodSpec, type RestartPolicy } from './pod.ts';
+import type { Container, ContainerStatus, PodSpec, RestartPolicy } from './pod.ts';
 
 /** Result of a finished pod. */
 export interface Outcome {
@@ -11,14 +11,15 @@ export interface Outcome {
 }
 
 /**
- * Runs the containers of a pod in Kubernetes' order: first the init containers one by one, then all main containers. Sidecars among the
- * init containers keep running. The containers are ended in reverse order.
+ * Runs the containers of a pod in Kubernetes' order: first the sidecars one by one, then all main containers. The main containers are ended
+ * first, and then the sidecars in reverse order.
  */
 export class PodContainers {
   readonly #spec: PodSpec;
   readonly #host: ContainerHost;
   readonly #historyOf: (container: string) => ContainerHistory | undefined;
-  readonly #runners = new Map<string, ContainerRunner>();
+  readonly #sidecars = new Map<string, ContainerRunner>();
+  readonly #main = new Map<string, ContainerRunner>();
   readonly #ending = new AbortController();
   #initialized = false;
   #running: Promise<unknown> = Promise.resolve();
@@ -30,18 +31,18 @@ export class PodContainers {
     this.#historyOf = historyOf;
   }
 
-  /** True when every init container has succeeded and every sidecar has started. */
+  /** True when every sidecar has started. */
   get initialized(): boolean {
     return this.#initialized;
   }
 
   /** Status of a container. Undefined before its turn. */
   statusOf(container: string): ContainerStatus | undefined {
-    return this.#runners.get(container)?.status;
+    return this.#runner(container)?.status;
   }
 
   isRunning(container: string): boolean {
-    return this.#runners.get(container)?.isRunning ?? false;
+    return this.#runner(container)?.isRunning ?? false;
   }
 
   /** Resolves with the outcome when the pod finished by itself, or with undefined when it was ended. */
@@ -62,7 +63,7 @@ export class PodContainers {
     const over = new AbortController();
     void this.end(graceMs, false).then(() => over.abort());
     await delay(Math.min(graceMs, longestDelayMs), undefined, { signal: over.signal }).catch(() => {});
-    await Promise.all([...this.#runners.values()].map((runner) => runner.kill()));
+    await Promise.all([...this.#main.values(), ...this.#sidecars.values()].map((runner) => runner.kill()));
     await this.#ended;
   }
 
@@ -78,22 +79,13 @@ export class PodContainers {
     const sidecarRuns: Promise<void>[] = [];
     for (const spec of initContainers) {
       if (signal.aborted) break;
-      const runner = this.#runner(spec, isSidecar(spec) ? 'Always' : restartPolicy === 'Never' ? 'Never' : 'OnFailure');
-      const run = runner.run();
-      if (isSidecar(spec)) {
-        sidecarRuns.push(run);
-        await runner.started;
-        continue;
-      }
-      await run;
-      if (!signal.aborted && runner.status.state.terminated?.exitCode !== 0) {
-        await this.#endSidecars(this.#host.graceMs, true);
-        return { phase: 'Failed', message: `init container ${spec.name} failed` };
-      }
+      const sidecar = this.#add(this.#sidecars, spec, 'Always');
+      sidecarRuns.push(sidecar.run());
+      await sidecar.started;
     }
     if (!signal.aborted) {
       this.#initialized = true;
-      await Promise.all(containers.map((spec) => this.#runner(spec, restartPolicy).run()));
+      await Promise.all(containers.map((spec) => this.#add(this.#main, spec, restartPolicy).run()));
     }
     if (!signal.aborted) await this.#endSidecars(this.#host.graceMs, true);
     await Promise.all(sidecarRuns);
@@ -103,21 +95,23 @@ export class PodContainers {
   async #end(graceMs: number, preStop: boolean): Promise<void> {
     const deadline = Date.now() + graceMs;
     this.#ending.abort();
-    const others = [...this.#runners.values()].filter((runner) => !isSidecar(runner.spec));
-    await Promise.all(others.map((runner) => runner.stop(graceMs, { preStop })));
+    await Promise.all([...this.#main.values()].map((runner) => runner.stop(graceMs, { preStop })));
     await this.#endSidecars(Math.max(0, deadline - Date.now()), preStop);
     await this.#running;
   }
 
   async #endSidecars(graceMs: number, preStop: boolean): Promise<void> {
     const deadline = Date.now() + graceMs;
-    const sidecars = [...this.#runners.values()].filter((runner) => isSidecar(runner.spec));
-    for (const runner of sidecars.reverse()) await runner.stop(Math.max(0, deadline - Date.now()), { preStop });
+    for (const runner of [...this.#sidecars.values()].reverse()) await runner.stop(Math.max(0, deadline - Date.now()), { preStop });
   }
 
-  #runner(spec: Container, policy: RestartPolicy): ContainerRunner {
+  #runner(container: string): ContainerRunner | undefined {
+    return this.#sidecars.get(container) ?? this.#main.get(container);
+  }
+
+  #add(runners: Map<string, ContainerRunner>, spec: Container, policy: RestartPolicy): ContainerRunner {
     const runner = new ContainerRunner(spec, policy, this.#host, this.#historyOf(spec.name));
-    this.#runners.set(spec.name, runner);
+    runners.set(spec.name, runner);
     return runner;
   }
 }

@@ -3,14 +3,15 @@ import { join } from 'node:path';
 import { KubeError } from '../../kube/errors.ts';
 import type { Log } from '../machine/process.ts';
 import type { Owner } from './atomic-folder.ts';
-import type { DataKind, PodFacts } from './environment.ts';
+import type { Pod } from './pod.ts';
 import { PodVolumes, type VolumeSources } from './volumes.ts';
 
 /** The folder of one pod: logs, temporary folders, and volumes that follow their sources. */
 export class PodFiles {
   readonly #folder: string;
   readonly #log: Log;
-  readonly #pending = new Map<string, { readonly kind: DataKind; readonly name: string }>();
+  /** Names of Secrets that have changed and are not written yet. */
+  readonly #changed = new Set<string>();
   #volumes: PodVolumes | undefined;
   #work: Promise<void> = Promise.resolve();
 
@@ -31,21 +32,21 @@ export class PodFiles {
     return join(this.#folder, 'volumes', name);
   }
 
-  /** Creates the volumes. May be called again after a failure. @throws MissingReferenceError, KubeError, or Error for an impossible volume. */
-  async prepare(facts: PodFacts, owner: Owner, sources: VolumeSources): Promise<void> {
+  /** Creates the volumes. May be called again after a failure. @throws MissingSecretError, KubeError */
+  async prepare(pod: Pod, owner: Owner, sources: VolumeSources): Promise<void> {
     if (this.#volumes === undefined) {
       mkdirSync(this.#folder, { recursive: true, mode: 0o711 });
       // Removes leftovers of an earlier run, but keeps its logs.
       for (const part of ['volumes', 'tmp']) rmSync(join(this.#folder, part), { recursive: true, force: true });
-      this.#volumes = new PodVolumes({ facts, folder: join(this.#folder, 'volumes'), owner, sources });
+      this.#volumes = new PodVolumes({ pod, folder: join(this.#folder, 'volumes'), owner, sources });
     }
     await this.#volumes.prepare();
   }
 
-  /** Rewrites the volumes that show the changed object. After a failure, the next tick retries. */
-  referenceChanged(kind: DataKind, name: string): void {
+  /** Rewrites the volumes that show the changed Secret. After a failure, the next tick retries. */
+  secretChanged(name: string): void {
     if (this.#volumes === undefined) return;
-    this.#pending.set(`${kind}/${name}`, { kind, name });
+    this.#changed.add(name);
     this.#refresh();
   }
 
@@ -67,15 +68,15 @@ export class PodFiles {
   }
 
   #refresh(): void {
-    if (this.#pending.size === 0) return;
+    if (this.#changed.size === 0) return;
     this.#onVolumes(async (volumes) => {
-      for (const [key, { kind, name }] of [...this.#pending]) {
-        this.#pending.delete(key);
+      for (const name of [...this.#changed]) {
+        this.#changed.delete(name);
         try {
-          await volumes.refresh(kind, name);
+          await volumes.refresh(name);
         } catch (error) {
-          // The volume of a deleted object stays. Errors of the API are retried at the next tick.
-          if (error instanceof KubeError) this.#pending.set(key, { kind, name });
+          // The volume of a deleted Secret stays. Errors of the API are retried at the next tick.
+          if (error instanceof KubeError) this.#changed.add(name);
         }
       }
     });

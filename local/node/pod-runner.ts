@@ -7,21 +7,20 @@ import { KubeError } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
 import { backoffMs } from '../../net/backoff.ts';
 import { trimLog } from '../machine/files.ts';
-import { type Log, longestDelayMs } from '../machine/process.ts';
+import type { Log } from '../machine/process.ts';
 import type { ProcessRecords } from '../machine/process-records.ts';
 import type { Addresses } from './addresses.ts';
 import type { Owner } from './atomic-folder.ts';
 import type { ContainerHost } from './container.ts';
-import type { DataKind, PodFacts } from './environment.ts';
 import type { PodEvents } from './events.ts';
 import { historyOf, lostStatuses } from './history.ts';
 import type { OwnerOf } from './identity.ts';
 import type { LocalImages } from './images.ts';
-import { type Container, type ContainerStatus, isTerminal, type Pod, type PodStatus } from './pod.ts';
+import { type Container, type ContainerStatus, containersOf, isTerminal, type Pod, type PodStatus } from './pod.ts';
 import { type Outcome, PodContainers } from './pod-containers.ts';
 import { PodFiles } from './pod-files.ts';
 import { programOf } from './program.ts';
-import type { References } from './references.ts';
+import type { Secrets } from './secrets.ts';
 import { notStarted, podStatusOf } from './status.ts';
 import { StatusWriter } from './status-writer.ts';
 import { requestToken } from './tokens.ts';
@@ -30,16 +29,14 @@ import type { VolumeSources } from './volumes.ts';
 /** Context that all pods of the node share. */
 export interface NodeContext {
   readonly client: KubeClient;
-  readonly nodeName: string;
   readonly hostIp: string;
-  readonly capacity: Readonly<Record<string, string>>;
   /** Parent folder of the pods' folders. */
   readonly podsFolder: string;
   readonly images: LocalImages;
   readonly extraEnv: Readonly<Record<string, string>>;
   readonly addresses: Addresses;
   readonly ownerOf: OwnerOf;
-  readonly references: References;
+  readonly secrets: Secrets;
   readonly events: PodEvents;
   readonly records: ProcessRecords;
   readonly log: Log;
@@ -60,7 +57,7 @@ export class PodRunner {
   readonly #files: PodFiles;
   readonly #writer: StatusWriter;
   readonly #containers: PodContainers;
-  readonly #references = new EventEmitter().setMaxListeners(0);
+  readonly #secrets = new EventEmitter().setMaxListeners(0);
   readonly #takenAt = rfc3339(new Date());
   /** The pod at the time this agent took it over. */
   readonly #taken: Pod;
@@ -137,9 +134,9 @@ export class PodRunner {
     this.#files.dropVolumes();
   }
 
-  referenceChanged(kind: DataKind, name: string): void {
-    this.#references.emit('changed');
-    this.#files.referenceChanged(kind, name);
+  secretChanged(name: string): void {
+    this.#secrets.emit('changed');
+    this.#files.secretChanged(name);
   }
 
   /** Periodic work: replaces tokens that are about to expire, retries failed refreshes, and trims long logs. */
@@ -157,29 +154,11 @@ export class PodRunner {
       return this.#writer.request();
     }
     if (!(await this.#setUp())) return;
-    const over = new AbortController();
-    let expired = false;
-    void this.#deadline(over.signal).then(() => {
-      expired = true;
-      return this.#containers.end(this.#graceMs, true);
-    });
     const outcome = await this.#containers.run();
-    over.abort();
-    if (expired) this.#outcome = { phase: 'Failed', reason: 'DeadlineExceeded', message: 'the pod was active longer than its deadline' };
-    else if (outcome === undefined) return;
-    else this.#outcome = outcome;
+    if (outcome === undefined) return;
+    this.#outcome = outcome;
     this.#files.dropVolumes();
     this.#writer.request();
-  }
-
-  /** Resolves when the pod's deadline has passed. Stays pending without a deadline or after `signal`. */
-  #deadline(signal: AbortSignal): Promise<void> {
-    const { activeDeadlineSeconds: seconds } = this.#pod.spec;
-    const never = new Promise<void>(() => {});
-    if (seconds === undefined) return never;
-    const leftMs = Date.parse(this.#startTime) + seconds * 1000 - Date.now();
-    if (leftMs > longestDelayMs) return never;
-    return delay(Math.max(0, leftMs), undefined, { signal, ref: false }).catch(() => never);
   }
 
   /** Prepares address, folders and volumes. Resolves with false when the pod ended first. */
@@ -194,11 +173,11 @@ export class PodRunner {
     };
     for (let attempt = 0; !signal.aborted; attempt++) {
       const looked = new AbortController();
-      const change = this.#referencesChanged(AbortSignal.any([signal, looked.signal]));
+      const change = this.#secretChanged(AbortSignal.any([signal, looked.signal]));
       try {
         this.#podIp ??= await addresses.take(ports);
         this.#owner = ownerOf(this.#podIp);
-        await this.#files.prepare(this.#facts, this.#owner, sources);
+        await this.#files.prepare(this.#pod, this.#owner, sources);
         this.#waiting = { reason: 'PodInitializing' };
         this.#writer.request();
         return !signal.aborted;
@@ -228,7 +207,7 @@ export class PodRunner {
       programOf: (container) =>
         programOf({
           container,
-          facts: this.#facts,
+          podIp: runner.#podIp ?? '',
           images: this.#context.images,
           extraEnv: this.#context.extraEnv,
           read: this.#read,
@@ -237,7 +216,7 @@ export class PodRunner {
           logFile: this.#files.logFile(container.name),
           owner: this.#owner,
         }),
-      referencesChanged: (signal) => this.#referencesChanged(signal),
+      secretChanged: (signal) => this.#secretChanged(signal),
       changed: () => this.#writer.request(),
       event: (type, reason, message) => this.#event(type, reason, message),
     };
@@ -309,27 +288,21 @@ export class PodRunner {
   }
 
   get #specs(): Container[] {
-    return [...(this.#pod.spec.initContainers ?? []), ...this.#pod.spec.containers];
+    return containersOf(this.#pod);
   }
 
   get #startTime(): string {
     return this.#taken.status?.startTime ?? this.#takenAt;
   }
 
-  get #facts(): PodFacts {
-    const { hostIp, nodeName, capacity } = this.#context;
-    return { pod: this.#pod, podIp: this.#podIp ?? '', hostIp, nodeName, capacity };
-  }
-
   get #graceMs(): number {
     return (this.#pod.spec.terminationGracePeriodSeconds ?? 30) * 1000;
   }
 
-  #read = (kind: DataKind, name: string) =>
-    this.#context.references.read(kind, this.#pod.metadata.namespace ?? '', name, this.#ending.signal);
+  #read = (name: string) => this.#context.secrets.read(this.#pod.metadata.namespace ?? '', name, this.#ending.signal);
 
-  #referencesChanged(signal: AbortSignal): Promise<void> {
-    return once(this.#references, 'changed', { signal }).then(
+  #secretChanged(signal: AbortSignal): Promise<void> {
+    return once(this.#secrets, 'changed', { signal }).then(
       () => {},
       () => {},
     );

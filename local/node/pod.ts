@@ -1,7 +1,126 @@
-/** The part of a Pod that the node agent understands: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/ */
-
+import { z } from 'zod';
 import type { ObjectMeta } from '../../crds/schema.ts';
 import type { KubeObject } from '../../kube/resources.ts';
+
+/**
+ * The pods that the node agent runs: those that operator/render writes, with the defaults of the API server. Every other field would change
+ * how a program runs, so a pod that has one is refused instead of run differently. Fields that only matter to containers are ignored.
+ * https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/
+ */
+
+const probe = z
+  .strictObject({
+    httpGet: z.strictObject({ path: z.string().optional(), port: z.int(), scheme: z.literal('HTTP').optional() }),
+    initialDelaySeconds: z.number().optional(),
+    timeoutSeconds: z.number().optional(),
+    periodSeconds: z.number().optional(),
+    successThreshold: z.literal(1).optional(),
+    failureThreshold: z.number().optional(),
+  })
+  .readonly();
+
+const variable = z
+  .strictObject({
+    name: z.string(),
+    value: z.string().optional(),
+    valueFrom: z
+      .strictObject({
+        fieldRef: z.strictObject({ fieldPath: z.literal('status.podIP'), apiVersion: z.string().optional() }).optional(),
+        secretKeyRef: z.strictObject({ name: z.string(), key: z.string() }).optional(),
+      })
+      .optional(),
+  })
+  .readonly();
+
+const amounts = z.record(z.string(), z.string()).readonly().optional();
+
+const container = z.strictObject({
+  name: z.string(),
+  image: z.string(),
+  command: z.array(z.string()).readonly().optional(),
+  args: z.array(z.string()).readonly().optional(),
+  env: z.array(variable).readonly().optional(),
+  ports: z
+    .array(z.looseObject({ name: z.string().optional(), containerPort: z.int() }).readonly())
+    .readonly()
+    .optional(),
+  resources: z.looseObject({ requests: amounts, limits: amounts }).readonly().optional(),
+  volumeMounts: z
+    .array(z.strictObject({ name: z.string(), mountPath: z.string(), readOnly: z.boolean().optional() }).readonly())
+    .readonly()
+    .optional(),
+  startupProbe: probe.optional(),
+  readinessProbe: probe.optional(),
+  livenessProbe: probe.optional(),
+  lifecycle: z
+    .strictObject({ preStop: z.strictObject({ sleep: z.strictObject({ seconds: z.number() }) }) })
+    .readonly()
+    .optional(),
+  terminationMessagePolicy: z.literal('File').optional(),
+  imagePullPolicy: z.unknown().optional(),
+  securityContext: z.unknown().optional(),
+  terminationMessagePath: z.unknown().optional(),
+});
+
+const volume = z
+  .strictObject({
+    name: z.string(),
+    emptyDir: z.looseObject({}).optional(),
+    secret: z
+      .strictObject({
+        secretName: z.string(),
+        items: z
+          .array(z.strictObject({ key: z.string(), path: z.string().regex(/^[^/]+$/, 'must not be in a folder') }).readonly())
+          .readonly()
+          .optional(),
+        defaultMode: z.unknown().optional(),
+      })
+      .optional(),
+    projected: z
+      .strictObject({
+        sources: z
+          .array(
+            z.strictObject({
+              serviceAccountToken: z
+                .strictObject({
+                  path: z.string().regex(/^[^/]+$/, 'must not be in a folder'),
+                  audience: z.string().optional(),
+                  expirationSeconds: z.number().optional(),
+                })
+                .readonly(),
+            }),
+          )
+          .readonly(),
+        defaultMode: z.unknown().optional(),
+      })
+      .optional(),
+  })
+  .readonly();
+
+const podSpec = z.looseObject({
+  nodeName: z.string().optional(),
+  serviceAccountName: z.string().optional(),
+  restartPolicy: z.enum(['Always', 'Never']).optional(),
+  terminationGracePeriodSeconds: z.number().optional(),
+  initContainers: z
+    .array(
+      container
+        .extend({ restartPolicy: z.literal('Always', 'must be Always: the local cluster runs no other init containers than sidecars') })
+        .readonly(),
+    )
+    .readonly()
+    .optional(),
+  containers: z.array(container.readonly()).readonly(),
+  volumes: z.array(volume).readonly().optional(),
+  activeDeadlineSeconds: z.undefined({ error: 'is not supported' }).optional(),
+  nodeSelector: z.undefined({ error: 'is not supported' }).optional(),
+});
+
+export type PodSpec = Readonly<z.infer<typeof podSpec>>;
+export type Container = Readonly<z.infer<typeof container>>;
+export type Volume = z.infer<typeof volume>;
+export type Probe = z.infer<typeof probe>;
+export type RestartPolicy = NonNullable<PodSpec['restartPolicy']>;
 
 export interface Pod extends KubeObject {
   readonly metadata: ObjectMeta & { readonly deletionGracePeriodSeconds?: number };
@@ -9,138 +128,12 @@ export interface Pod extends KubeObject {
   readonly status?: PodStatus;
 }
 
-export interface PodSpec {
-  readonly nodeName?: string;
-  readonly nodeSelector?: Readonly<Record<string, string>>;
-  readonly schedulerName?: string;
-  readonly schedulingGates?: readonly unknown[];
-  readonly serviceAccountName?: string;
-  readonly restartPolicy?: RestartPolicy;
-  readonly terminationGracePeriodSeconds?: number;
-  readonly activeDeadlineSeconds?: number;
-  readonly initContainers?: readonly Container[];
-  readonly containers: readonly Container[];
-  readonly volumes?: readonly Volume[];
-}
-
-export type RestartPolicy = 'Always' | 'OnFailure' | 'Never';
-
-export interface Container {
-  readonly name: string;
-  readonly image: string;
-  readonly command?: readonly string[];
-  readonly args?: readonly string[];
-  readonly workingDir?: string;
-  readonly env?: readonly EnvVar[];
-  readonly envFrom?: readonly EnvFrom[];
-  readonly ports?: readonly { readonly name?: string; readonly containerPort: number; readonly protocol?: string }[];
-  readonly resources?: {
-    readonly requests?: Readonly<Record<string, string>>;
-    readonly limits?: Readonly<Record<string, string>>;
-  };
-  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string; readonly subPath?: string }[];
-  /** `Always` on an init container makes it a native sidecar. */
-  readonly restartPolicy?: RestartPolicy;
-  readonly startupProbe?: Probe;
-  readonly readinessProbe?: Probe;
-  readonly livenessProbe?: Probe;
-  readonly lifecycle?: { readonly preStop?: Action };
-  readonly terminationMessagePolicy?: 'File' | 'FallbackToLogsOnError';
-}
-
-interface KeySelector {
-  readonly name: string;
-  readonly key: string;
-  readonly optional?: boolean;
-}
-
-interface FieldSelector {
-  readonly fieldPath: string;
-}
-
-interface ResourceSelector {
-  readonly containerName?: string;
-  readonly resource: string;
-  readonly divisor?: string;
-}
-
-export interface EnvVar {
-  readonly name: string;
-  readonly value?: string;
-  readonly valueFrom?: {
-    readonly fieldRef?: FieldSelector;
-    readonly resourceFieldRef?: ResourceSelector;
-    readonly secretKeyRef?: KeySelector;
-    readonly configMapKeyRef?: KeySelector;
-  };
-}
-
-export interface EnvFrom {
-  readonly prefix?: string;
-  readonly secretRef?: { readonly name: string; readonly optional?: boolean };
-  readonly configMapRef?: { readonly name: string; readonly optional?: boolean };
-}
-
-/** Action of a probe or a hook. */
-export interface Action {
-  readonly httpGet?: {
-    readonly path?: string;
-    readonly port: number | string;
-    readonly host?: string;
-    readonly scheme?: 'HTTP' | 'HTTPS';
-    readonly httpHeaders?: readonly { readonly name: string; readonly value: string }[];
-  };
-  readonly tcpSocket?: { readonly port: number | string; readonly host?: string };
-  readonly exec?: { readonly command?: readonly string[] };
-  readonly sleep?: { readonly seconds: number };
-}
-
-export interface Probe extends Action {
-  readonly initialDelaySeconds?: number;
-  readonly timeoutSeconds?: number;
-  readonly periodSeconds?: number;
-  readonly successThreshold?: number;
-  readonly failureThreshold?: number;
-  readonly terminationGracePeriodSeconds?: number;
-}
-
-interface Item {
-  readonly key: string;
-  readonly path: string;
-  readonly mode?: number;
-}
-
-interface DownwardItem {
-  readonly path: string;
-  readonly mode?: number;
-  readonly fieldRef?: FieldSelector;
-  readonly resourceFieldRef?: ResourceSelector;
-}
-
-export interface VolumeSource {
-  readonly secret?: { readonly name?: string; readonly items?: readonly Item[]; readonly optional?: boolean };
-  readonly configMap?: { readonly name?: string; readonly items?: readonly Item[]; readonly optional?: boolean };
-  readonly downwardAPI?: { readonly items?: readonly DownwardItem[] };
-  readonly serviceAccountToken?: { readonly path: string; readonly audience?: string; readonly expirationSeconds?: number };
-}
-
-export interface Volume {
-  readonly name: string;
-  readonly emptyDir?: object;
-  readonly secret?: {
-    readonly secretName: string;
-    readonly items?: readonly Item[];
-    readonly optional?: boolean;
-    readonly defaultMode?: number;
-  };
-  readonly configMap?: {
-    readonly name: string;
-    readonly items?: readonly Item[];
-    readonly optional?: boolean;
-    readonly defaultMode?: number;
-  };
-  readonly downwardAPI?: { readonly items?: readonly DownwardItem[]; readonly defaultMode?: number };
-  readonly projected?: { readonly sources?: readonly VolumeSource[]; readonly defaultMode?: number };
+/** Returns the first field of a pod that the node agent does not support, and why. Undefined when it supports all. */
+export function unsupportedField({ spec }: { readonly spec: unknown }): string | undefined {
+  const issue = podSpec.safeParse(spec).error?.issues[0];
+  if (issue === undefined) return undefined;
+  const at = (...more: PropertyKey[]): string => z.core.toDotPath(['spec', ...issue.path, ...more]);
+  return issue.code === 'unrecognized_keys' ? `${at(issue.keys[0] ?? '')} is not supported` : `${at()} ${issue.message}`;
 }
 
 export interface ContainerState {
@@ -151,7 +144,6 @@ export interface ContainerState {
 
 export interface Terminated {
   readonly exitCode: number;
-  readonly signal?: number;
   readonly reason: string;
   readonly message?: string;
   readonly startedAt: string;
@@ -194,16 +186,11 @@ export interface PodStatus {
   readonly containerStatuses?: readonly ContainerStatus[];
 }
 
-export function isSidecar(container: Container): boolean {
-  return container.restartPolicy === 'Always';
+/** All containers, in the order in which they start. */
+export function containersOf({ spec }: Pod): Container[] {
+  return [...(spec.initContainers ?? []), ...spec.containers];
 }
 
 export function isTerminal(pod: Pod): boolean {
   return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
-}
-
-/** Returns a container's port by number or name. */
-export function portOf(container: Container, port: number | string): number | undefined {
-  if (typeof port === 'number') return port;
-  return container.ports?.find((candidate) => candidate.name === port)?.containerPort;
 }

@@ -3,7 +3,8 @@ import { parseQuantity } from '../../crds/quantity.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { kinds } from '../../kube/resources.ts';
-import type { Pod } from './pod.ts';
+import type { PodEvents } from './events.ts';
+import { type Pod, unsupportedField } from './pod.ts';
 
 export interface NodeOffer {
   readonly name: string;
@@ -13,8 +14,7 @@ export interface NodeOffer {
 
 /** Tells whether the pod waits for this scheduler. */
 export function isPending(pod: Pod): boolean {
-  const { nodeName, schedulerName = 'default-scheduler', schedulingGates = [] } = pod.spec;
-  return !nodeName && schedulerName === 'default-scheduler' && schedulingGates.length === 0 && pod.metadata.deletionTimestamp === undefined;
+  return !pod.spec.nodeName && pod.metadata.deletionTimestamp === undefined;
 }
 
 /**
@@ -22,8 +22,9 @@ export function isPending(pod: Pod): boolean {
  * of a single pod must fit.
  */
 export function misfit(pod: Pod, node: NodeOffer): string | undefined {
-  const wrong = Object.entries(pod.spec.nodeSelector ?? {}).filter(([key, value]) => node.labels[key] !== value);
-  if (wrong.length > 0) return `the only node does not have the labels ${wrong.map(([key, value]) => `${key}=${value}`).join(', ')}`;
+  const unsupported = unsupportedField(pod);
+  if (unsupported !== undefined)
+    return `${unsupported}. The local cluster runs pods as processes of this machine; use a real cluster, such as kind`;
   const wanted: Record<string, number> = {};
   for (const container of pod.spec.containers) {
     for (const [name, quantity] of Object.entries(container.resources?.requests ?? {})) {
@@ -34,8 +35,8 @@ export function misfit(pod: Pod, node: NodeOffer): string | undefined {
   return excess === undefined ? undefined : `the pod requests more ${excess} than this machine has (${node.capacity[excess] ?? 'none'})`;
 }
 
-/** Binds the pod to the node, or writes the reason to its PodScheduled condition. @throws KubeError that the caller may retry. */
-export async function schedule(client: KubeClient, pod: Pod, node: NodeOffer, signal: AbortSignal): Promise<void> {
+/** Binds the pod to the node, or reports the reason in its PodScheduled condition and in an Event. @throws KubeError that the caller may retry. */
+export async function schedule(client: KubeClient, pod: Pod, node: NodeOffer, events: PodEvents, signal: AbortSignal): Promise<void> {
   const { name, namespace, uid } = pod.metadata;
   const reason = misfit(pod, node);
   try {
@@ -53,6 +54,7 @@ export async function schedule(client: KubeClient, pod: Pod, node: NodeOffer, si
     const message = `0/1 nodes are available: ${reason}`;
     const before = pod.status?.conditions ?? [];
     if (before.some((condition) => condition.type === 'PodScheduled' && condition.message === message)) return;
+    events.record(pod, 'Warning', 'FailedScheduling', message);
     const scheduled = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message, lastTransitionTime: rfc3339(new Date()) };
     const conditions = [scheduled, ...before.filter((condition) => condition.type !== 'PodScheduled')];
     await client.patch(kinds.Pod, name, { metadata: { uid }, status: { conditions } }, { namespace, subresource: 'status', signal });

@@ -1,5 +1,5 @@
 import type { ContainerHistory } from './container.ts';
-import { type Container, type ContainerStatus, isSidecar, type Pod, type PodCondition, type PodStatus } from './pod.ts';
+import type { Container, ContainerStatus, Pod, PodCondition, PodStatus } from './pod.ts';
 import type { Outcome } from './pod-containers.ts';
 
 /** Progress of the agent with a pod. */
@@ -11,7 +11,7 @@ export interface Progress {
   readonly startTime: string;
   readonly initContainers: readonly ContainerStatus[];
   readonly containers: readonly ContainerStatus[];
-  /** True when every init container has succeeded and every sidecar has started. */
+  /** True when every sidecar has started. */
   readonly initialized: boolean;
   /** Set when the pod has finished. */
   readonly outcome: Outcome | undefined;
@@ -22,10 +22,8 @@ const owned = new Set(['PodScheduled', 'PodReadyToStartContainers', 'Initialized
 /** Returns the wanted status of the pod. Keeps the times of unchanged conditions, and the conditions of other writers. */
 export function podStatusOf(progress: Progress, now: string): PodStatus {
   const { pod, podIp, hostIp, initContainers, containers, initialized, outcome, startTime } = progress;
-  const sidecars = (pod.spec.initContainers ?? []).filter(isSidecar).map((container) => container.name);
-  const serving = [...initContainers.filter((status) => sidecars.includes(status.name)), ...containers];
-  const unready = serving.filter((status) => !status.ready).map((status) => status.name);
-  const uninitialized = initContainers.filter((status) => !isInitialized(status, sidecars)).map((status) => status.name);
+  const unready = [...initContainers, ...containers].filter((status) => !status.ready).map((status) => status.name);
+  const uninitialized = initContainers.filter((status) => !status.started).map((status) => status.name);
   const ready = readiness(outcome?.phase, initialized, unready);
   const previous = pod.status?.conditions ?? [];
   const conditions = [
@@ -75,10 +73,6 @@ function withTime(next: PodCondition, previous: readonly PodCondition[], now: st
 
 function hasRun(status: ContainerStatus): boolean {
   return status.state.waiting === undefined || status.restartCount > 0 || status.lastState.terminated !== undefined;
-}
-
-function isInitialized(status: ContainerStatus, sidecars: readonly string[]): boolean {
-  return sidecars.includes(status.name) ? status.started : status.state.terminated?.exitCode === 0;
 }
 
 /** Status of a container that has not been started yet. */

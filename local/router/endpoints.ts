@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../kube/resources.ts';
-import { type Pod, portOf } from '../node/pod.ts';
+import { containersOf, type Pod } from '../node/pod.ts';
 import type { Backend } from './routes.ts';
 
 export interface Service extends KubeObject {
@@ -40,9 +40,6 @@ function isReady(pod: Pod): boolean {
 
 function portNumber(pod: Pod, target: number | string): number | undefined {
   if (typeof target === 'number') return target;
-  for (const container of [...pod.spec.containers, ...(pod.spec.initContainers ?? [])]) {
-    const number = portOf(container, target);
-    if (number !== undefined) return number;
-  }
-  return undefined;
+  const ports = containersOf(pod).flatMap((container) => container.ports ?? []);
+  return ports.find(({ name }) => name === target)?.containerPort;
 }

@@ -1,89 +1,35 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { environmentOf, expand, fieldOf, MissingReferenceError, type PodFacts, type ReadData } from '../../../../local/node/environment.ts';
+import { environmentOf, expand, MissingSecretError, type ReadSecret } from '../../../../local/node/environment.ts';
 import type { Container } from '../../../../local/node/pod.ts';
 
-const facts: PodFacts = {
-  pod: {
-    metadata: { name: 'web-0', namespace: 'shop', uid: 'u-1', labels: { app: 'web' }, annotations: { b: 'x"y', a: '1' } },
-    spec: { containers: [], serviceAccountName: 'runner' },
-  },
-  podIp: '127.9.8.7',
-  hostIp: '127.0.0.1',
-  nodeName: 'here',
-  capacity: { cpu: '4', memory: '8Gi' },
-};
-const stored: Record<string, Record<string, string>> = { 'Secret/db': { url: 'postgres://x' }, 'ConfigMap/site': { TITLE: 'Shop' } };
-const read: ReadData = async (kind, name) => {
-  const data = stored[`${kind}/${name}`];
-  return data && new Map(Object.entries(data).map(([key, value]) => [key, Buffer.from(value)]));
-};
-const container = (rest: Partial<Container>): Container => ({ name: 'c', image: 'i', ...rest });
+const podIp = '127.9.8.7';
+const read: ReadSecret = async (name) => (name === 'db' ? new Map([['url', Buffer.from('postgres://x')]]) : undefined);
+const environment = (env: NonNullable<Container['env']>) => environmentOf({ name: 'c', image: 'i', env }, podIp, read);
 
 describe('environment of a container', () => {
-  it('takes values from the pod, from Secrets and from ConfigMaps', async () => {
-    const env = await environmentOf(
-      container({
-        envFrom: [{ prefix: 'SITE_', configMapRef: { name: 'site' } }],
-        env: [
-          { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
-          { name: 'BASE', value: 'http://$(POD_IP):8081/$(SITE_TITLE)' },
-          { name: 'DATABASE_URL', valueFrom: { secretKeyRef: { name: 'db', key: 'url' } } },
-        ],
-      }),
-      facts,
-      read,
-    );
-    expect(env).toEqual({
-      SITE_TITLE: 'Shop',
-      POD_IP: '127.9.8.7',
-      BASE: 'http://127.9.8.7:8081/Shop',
-      DATABASE_URL: 'postgres://x',
-    });
+  it('takes values from the pod and from Secrets', async () => {
+    const env = await environment([
+      { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+      { name: 'BASE', value: 'http://$(POD_IP):8081' },
+      { name: 'DATABASE_URL', valueFrom: { secretKeyRef: { name: 'db', key: 'url' } } },
+      { name: 'EMPTY' },
+    ]);
+    expect(env).toEqual({ POD_IP: podIp, BASE: 'http://127.9.8.7:8081', DATABASE_URL: 'postgres://x', EMPTY: '' });
   });
 
-  it('expands only what was defined before', async () => {
-    const env = await environmentOf(
-      container({
-        env: [
-          { name: 'A', value: '$(B)' },
-          { name: 'B', value: '1' },
-        ],
-      }),
-      facts,
-      read,
-    );
+  it('expands only variables that were defined before', async () => {
+    const env = await environment([
+      { name: 'A', value: '$(B)' },
+      { name: 'B', value: '1' },
+    ]);
     expect(env).toEqual({ A: '$(B)', B: '1' });
   });
 
-  it('waits for objects and keys that do not exist, unless they are optional', async () => {
-    const wanting = (ref: { name: string; key: string; optional?: boolean }) =>
-      environmentOf(container({ env: [{ name: 'A', valueFrom: { secretKeyRef: ref } }] }), facts, read);
-    await expect(wanting({ name: 'none', key: 'url' })).rejects.toThrow(MissingReferenceError);
-    await expect(wanting({ name: 'db', key: 'none' })).rejects.toThrow('couldn\'t find key none in secret "db"');
-    await expect(wanting({ name: 'none', key: 'url', optional: true })).resolves.toEqual({});
-  });
-
-  it('knows limits, and the machine where there are none', async () => {
-    const env = await environmentOf(
-      container({
-        resources: { limits: { memory: '128Mi' }, requests: { cpu: '250m' } },
-        env: [
-          { name: 'MEMORY', valueFrom: { resourceFieldRef: { resource: 'limits.memory', divisor: '1Mi' } } },
-          { name: 'CPU_LIMIT', valueFrom: { resourceFieldRef: { resource: 'limits.cpu' } } },
-          { name: 'CPU', valueFrom: { resourceFieldRef: { resource: 'requests.cpu', divisor: '1m' } } },
-        ],
-      }),
-      facts,
-      read,
-    );
-    expect(env).toEqual({ MEMORY: '128', CPU_LIMIT: '4', CPU: '250' });
-  });
-
-  it('formats labels and annotations as the kubelet does', () => {
-    expect(fieldOf(facts, "metadata.labels['app']")).toBe('web');
-    expect(fieldOf(facts, 'metadata.annotations')).toBe('a="1"\nb="x\\"y"');
-    expect(() => fieldOf(facts, 'spec.containers')).toThrow('no field');
+  it('names a Secret or a key that does not exist', async () => {
+    const wanting = (name: string, key: string) => environment([{ name: 'A', valueFrom: { secretKeyRef: { name, key } } }]);
+    await expect(wanting('none', 'url')).rejects.toThrow(new MissingSecretError('none'));
+    await expect(wanting('db', 'none')).rejects.toThrow('couldn\'t find key none in secret "db"');
   });
 });
 

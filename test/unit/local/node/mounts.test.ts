@@ -2,7 +2,7 @@ import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AtomicFolder, type FileContent } from '../../../../local/node/atomic-folder.ts';
+import { AtomicFolder } from '../../../../local/node/atomic-folder.ts';
 import { mountsOf, rewriteArgument, rewriteValue } from '../../../../local/node/mounts.ts';
 import type { Container } from '../../../../local/node/pod.ts';
 
@@ -12,7 +12,6 @@ const container: Container = {
   volumeMounts: [
     { name: 'etc', mountPath: '/etc/app' },
     { name: 'keys', mountPath: '/etc/app/keys/' },
-    { name: 'one', mountPath: '/run/one', subPath: 'deep/er' },
   ],
 };
 const mounts = mountsOf(container, (volume) => `/state/${volume}`);
@@ -22,7 +21,6 @@ describe('mount paths', () => {
     expect(rewriteValue('/etc/app', mounts)).toBe('/state/etc');
     expect(rewriteValue('/etc/app/a/b.json', mounts)).toBe('/state/etc/a/b.json');
     expect(rewriteValue('/etc/app/keys/k', mounts)).toBe('/state/keys/k');
-    expect(rewriteValue('/run/one/x', mounts)).toBe('/state/one/deep/er/x');
   });
 
   it('match whole path elements, at the beginning only', () => {
@@ -35,11 +33,6 @@ describe('mount paths', () => {
     expect(rewriteArgument('/etc/app/x', mounts)).toBe('/state/etc/x');
     expect(rewriteArgument('a=/etc/app/x', mounts)).toBe('a=/etc/app/x');
   });
-
-  it('stay inside their volume', () => {
-    const escaping = { ...container, volumeMounts: [{ name: 'etc', mountPath: '/x', subPath: '../other' }] };
-    expect(() => mountsOf(escaping, (volume) => `/state/${volume}`)).toThrow('leads out');
-  });
 });
 
 describe('a folder of mounted files', () => {
@@ -48,15 +41,14 @@ describe('a folder of mounted files', () => {
     dir = mkdtempSync(join(tmpdir(), 'tenantry-'));
   });
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
-  const files = (entries: Record<string, string>): Map<string, FileContent> =>
-    new Map(Object.entries(entries).map(([path, content]) => [path, { content: Buffer.from(content), mode: 0o644 }]));
+  const files = (entries: Record<string, string>) => new Map(Object.entries(entries).map(([name, text]) => [name, Buffer.from(text)]));
   const visible = (path: string) => readdirSync(path).filter((name) => !name.startsWith('..'));
 
   it('shows its files, readable by their owner alone', () => {
     const folder = new AtomicFolder(join(dir, 'v'), undefined);
-    folder.write(files({ a: '1', 'sub/b': '2' }));
+    folder.write(files({ a: '1', b: '2' }));
     expect(readFileSync(join(folder.path, 'a'), 'utf8')).toBe('1');
-    expect(readFileSync(join(folder.path, 'sub/b'), 'utf8')).toBe('2');
+    expect(readFileSync(join(folder.path, 'b'), 'utf8')).toBe('2');
     expect(statSync(join(folder.path, 'a')).mode & 0o777).toBe(0o600);
     expect(statSync(folder.path).mode & 0o777).toBe(0o700);
   });

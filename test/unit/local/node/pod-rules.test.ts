@@ -4,9 +4,11 @@ import { parseQuantity } from '../../../../crds/quantity.ts';
 import { Addresses, formatAddress, parseAddress } from '../../../../local/node/addresses.ts';
 import { entryOf, repositoryOf } from '../../../../local/node/images.ts';
 import { lastLines } from '../../../../local/node/log-server.ts';
-import type { Pod } from '../../../../local/node/pod.ts';
+import { type Pod, unsupportedField } from '../../../../local/node/pod.ts';
 import { RestartPause } from '../../../../local/node/restart-pause.ts';
 import { isPending, misfit, type NodeOffer } from '../../../../local/node/scheduler.ts';
+import { renderMigrationPod, renderPodTemplate } from '../../../../operator/render/pod.ts';
+import { blueprint } from '../../gen.ts';
 
 describe('an image reference', () => {
   it('is known by its repository, whatever its tag and digest', () => {
@@ -66,19 +68,56 @@ describe('scheduling', () => {
   const node: NodeOffer = { name: 'here', labels: { 'kubernetes.io/os': 'linux' }, capacity: { cpu: '2', memory: '4Gi' } };
   const pod = (spec: Partial<Pod['spec']>): Pod => ({ metadata: { name: 'p' }, spec: { containers: [], ...spec } });
 
-  it('takes pods that nobody has bound', () => {
+  it('takes pods that are not bound to a node', () => {
     expect(isPending(pod({}))).toBe(true);
     expect(isPending(pod({ nodeName: 'here' }))).toBe(false);
-    expect(isPending(pod({ schedulerName: 'other' }))).toBe(false);
-    expect(isPending(pod({ schedulingGates: [{ name: 'wait' }] }))).toBe(false);
   });
 
-  it('refuses what can never run here, and says why', () => {
+  it('refuses a pod that requests more than the machine has', () => {
     const requesting = (cpu: string) => pod({ containers: [{ name: 'c', image: 'i', resources: { requests: { cpu } } }] });
     expect(misfit(requesting('1500m'), node)).toBeUndefined();
     expect(misfit(requesting('3'), node)).toBe('the pod requests more cpu than this machine has (2)');
-    expect(misfit(pod({ nodeSelector: { 'kubernetes.io/os': 'linux' } }), node)).toBeUndefined();
-    expect(misfit(pod({ nodeSelector: { gpu: 'yes' } }), node)).toContain('gpu=yes');
+  });
+
+  it('refuses a pod with a field that the node agent does not support', () => {
+    expect(misfit(pod({ nodeSelector: { gpu: 'yes' } } as never), node)).toContain('spec.nodeSelector is not supported');
+  });
+});
+
+describe('the fields of a pod', () => {
+  const main = { name: 'main', image: 'i' };
+  const unsupported = (spec: object) => unsupportedField({ spec: { containers: [main], ...spec } });
+
+  it.each([
+    ['signed assertions', {}],
+    ['a static secret', { upstreamAuth: { mode: 'static', header: 'X-Key', secret: 'key' }, secrets: [{ name: 'key' }] }],
+    ['all probes', { containers: [{ name: 'api', image: 'i', command: ['api'], readyPath: '/ready', livePath: '/live' }] }],
+  ])('are supported in every pod that the operator renders: %s', (_name, spec) => {
+    const rendered = blueprint({ template: spec, environment: { TENANTRY_DRAIN_SECONDS: '5' } });
+    const pods = [renderPodTemplate(rendered), renderMigrationPod(rendered)];
+    expect(pods.map((one) => unsupportedField(one as { spec: object }))).toEqual([undefined, undefined]);
+  });
+
+  it.each([
+    ['spec.activeDeadlineSeconds is not supported', { activeDeadlineSeconds: 1 }],
+    ['spec.restartPolicy', { restartPolicy: 'OnFailure' }],
+    ['spec.initContainers[0].restartPolicy must be Always', { initContainers: [main] }],
+    ['spec.containers[0].workingDir is not supported', { containers: [{ ...main, workingDir: '/' }] }],
+    ['spec.containers[0].envFrom is not supported', { containers: [{ ...main, envFrom: [] }] }],
+    [
+      'spec.containers[0].env[0].valueFrom.configMapKeyRef is not supported',
+      { containers: [{ ...main, env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'c', key: 'k' } } }] }] },
+    ],
+    ['spec.containers[0].readinessProbe', { containers: [{ ...main, readinessProbe: { exec: { command: ['true'] } } }] }],
+    ['spec.containers[0].lifecycle', { containers: [{ ...main, lifecycle: { preStop: { exec: { command: ['true'] } } } }] }],
+    [
+      'spec.containers[0].volumeMounts[0].subPath is not supported',
+      { containers: [{ ...main, volumeMounts: [{ name: 'v', mountPath: '/v', subPath: 's' }] }] },
+    ],
+    ['spec.volumes[0].configMap is not supported', { volumes: [{ name: 'v', configMap: { name: 'c' } }] }],
+    ['spec.volumes[0].projected.sources[0]', { volumes: [{ name: 'v', projected: { sources: [{ downwardAPI: {} }] } }] }],
+  ])('are refused otherwise: %s', (expected, spec) => {
+    expect(unsupported(spec)).toContain(expected);
   });
 });
 

@@ -24,10 +24,7 @@ const ended = (exitCode: number) => ({
 const pod: Pod = {
   metadata: { name: 'p', namespace: 'n', uid: 'u' },
   spec: {
-    initContainers: [
-      { name: 'first', image: 'i' },
-      { name: 'side', image: 'i', restartPolicy: 'Always' },
-    ],
+    initContainers: [{ name: 'side', image: 'i', restartPolicy: 'Always' }],
     containers: [{ name: 'main', image: 'i' }],
   },
 };
@@ -36,7 +33,7 @@ const progress = (rest: Partial<Progress> = {}): Progress => ({
   hostIp: '127.0.0.1',
   podIp: '127.1.2.3',
   startTime: earlier,
-  initContainers: [container('first', ended(0)), container('side')],
+  initContainers: [container('side')],
   containers: [container('main')],
   initialized: true,
   outcome: undefined,
@@ -58,15 +55,15 @@ describe('status of a pod', () => {
   });
 
   it('is not Ready while a sidecar is not', () => {
-    const initContainers = [container('first', ended(0)), container('side', { ready: false })];
+    const initContainers = [container('side', { ready: false })];
     expect(conditionOf({ initContainers }, 'Ready')).toMatchObject({ status: 'False', message: 'containers with unready status: [side]' });
   });
 
-  it('is Pending until every init container is through', () => {
-    const before = progress({ initialized: false, initContainers: [container('first'), container('side', { started: false })] });
+  it('is Pending until every sidecar has started', () => {
+    const before = progress({ initialized: false, initContainers: [container('side', { started: false })] });
     const status = podStatusOf(before, now);
     expect(status.phase).toBe('Pending');
-    expect(status.conditions?.find(({ type }) => type === 'Initialized')?.message).toBe('containers with incomplete status: [first side]');
+    expect(status.conditions?.find(({ type }) => type === 'Initialized')?.message).toBe('containers with incomplete status: [side]');
   });
 
   it('keeps the time of a condition that did not change, and conditions of others', () => {
