@@ -32,6 +32,7 @@ const operators: Readonly<Record<string, string>> = {
   '||': '&&',
   '*': '/',
   '/': '*',
+  '**': '*',
   '-': '+',
 };
 const methods: Readonly<Record<string, string>> = {
@@ -46,6 +47,10 @@ const methods: Readonly<Record<string, string>> = {
 };
 /** Calls that are left out, so that what they are called on passes through. */
 const passing: ReadonlySet<string> = new Set(['filter', 'toSorted', 'sort', 'trim', 'toLowerCase']);
+/** Constants from here on tune the program, such as time limits in milliseconds: one more changes nothing that a test could notice. */
+const tuning = 1_000;
+/** Calls that write to a log. */
+const logging = /\b(log|logger|#log)\.(trace|debug|info|warn|error|fatal)$/;
 /** Global function in the worker that runs the tests: whether the mutant of that number is active. */
 export const isActive = '__isActiveMutant';
 
@@ -59,6 +64,7 @@ const isNode = (value: unknown): value is SyntaxNode =>
  */
 export function mutate(file: string, source: string, firstId: number): { readonly code: string; readonly mutants: readonly Mutant[] } {
   const mutants: Mutant[] = [];
+  const words = new Set<SyntaxNode>();
   const text = (node: SyntaxNode): string => source.slice(node.start, node.end);
   const change = (node: SyntaxNode, after: string): Change => {
     const id = firstId + mutants.length;
@@ -68,14 +74,14 @@ export function mutate(file: string, source: string, firstId: number): { readonl
   };
 
   const changesOf = (node: SyntaxNode): Change[] => {
-    const { left, right, operator, callee, argument, value } = node as Record<string, SyntaxNode | string | undefined>;
+    const { left, right, operator, callee, argument, value } = node as Record<string, SyntaxNode | string | number | undefined>;
     if ((node.type === 'BinaryExpression' || node.type === 'LogicalExpression') && isNode(left) && isNode(right)) {
       const swapped = operators[String(operator)];
       return swapped === undefined ? [] : [change(node, `${text(left)} ${swapped} ${text(right)}`)];
     }
     if (node.type === 'UnaryExpression' && operator === '!' && isNode(argument)) return [change(node, text(argument))];
     if (node.type === 'Literal' && typeof value === 'boolean') return [change(node, String(!value))];
-    if (node.type === 'Literal' && typeof value === 'number') return [change(node, `${text(node)} + 1`)];
+    if (node.type === 'Literal' && typeof value === 'number' && Number(value) < tuning) return [change(node, `${text(node)} + 1`)];
     if (node.type === 'CallExpression' && isNode(callee) && callee.type === 'MemberExpression' && callee['optional'] !== true) {
       const { object, property } = callee as unknown as { object: SyntaxNode; property: SyntaxNode };
       const name = text(property);
@@ -89,6 +95,8 @@ export function mutate(file: string, source: string, firstId: number): { readonl
   };
 
   const render = (node: SyntaxNode): string => {
+    if (words.has(node)) return text(node);
+    for (const word of wordsIn(node, text)) words.add(word);
     let written = '';
     let at = node.start;
     for (const child of childrenOf(node)) {
@@ -108,6 +116,14 @@ export function mutate(file: string, source: string, firstId: number): { readonl
 const asked = (original: string, changes: readonly Change[]): string =>
   changes.reduce((text, { id, after }) => `(globalThis.${isActive}?.(${id}) ? (${after}) : (${text}))`, original);
 
+/** The parts of a node that only make words for people: what it logs, or the message of an error that it throws. */
+function wordsIn(node: SyntaxNode, text: (node: SyntaxNode) => string): readonly SyntaxNode[] {
+  const { callee, argument } = node as { callee?: unknown; argument?: unknown };
+  if (node.type === 'CallExpression' && isNode(callee) && logging.test(text(callee))) return node['arguments'] as SyntaxNode[];
+  if (node.type !== 'ThrowStatement' || !isNode(argument) || argument.type !== 'NewExpression') return [];
+  return (argument['arguments'] as SyntaxNode[]).filter(({ type }) => type === 'TemplateLiteral');
+}
+
 /** In the order of the text; types, names of properties and what may not be an arbitrary expression are left out. */
 function childrenOf(node: SyntaxNode): SyntaxNode[] {
   if (
@@ -118,7 +134,7 @@ function childrenOf(node: SyntaxNode): SyntaxNode[] {
   )
     return [];
   // An optional chain ends as a whole: no part of it may be replaced.
-  if (['ImportDeclaration', 'ExportAllDeclaration', 'ChainExpression', 'TemplateElement'].includes(node.type)) return [];
+  if (['ImportDeclaration', 'ExportAllDeclaration', 'ExportSpecifier', 'ChainExpression', 'TemplateElement'].includes(node.type)) return [];
   const children = Object.entries(node).flatMap(([field, value]) => {
     if ((field === 'key' || field === 'property') && node['computed'] !== true) return [];
     if (['typeAnnotation', 'returnType', 'typeParameters', 'typeArguments', 'id', 'params', 'decorators'].includes(field)) return [];

@@ -1,15 +1,9 @@
-/** A process that runs files of unit tests against one mutant at a time, as the parent asks: `{ id, files }` is answered by `{ failed }`, the tests that failed. */
+/** A process that runs files of unit tests against mutants, as the parent orders. It answers each order with an empty message when it is done. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createVitest } from 'vitest/node';
 import { type Mutant, mutate } from './mutate.ts';
-
-export interface Order {
-  /** 0 for the program as it is. */
-  readonly id: number;
-  /** All unit tests when left out. */
-  readonly files?: readonly string[];
-}
+import { type Order, orderFile } from './order.ts';
 
 const root = join(import.meta.dirname, '../..');
 const folder = process.env['TENANTRY_MUTANTS'] ?? '';
@@ -17,19 +11,6 @@ const mutants = JSON.parse(readFileSync(join(folder, 'mutants.json'), 'utf8')) a
 const first = new Map<string, number>();
 for (const { file, id } of mutants) if (!first.has(file)) first.set(file, id);
 
-const run = async ({ id, files }: Order): Promise<string[]> => {
-  writeFileSync(join(folder, 'active'), String(id));
-  const vitest = await starting;
-  const all = await vitest.globTestSpecifications();
-  const { testModules } = await vitest.runTestSpecifications(
-    files === undefined ? all : all.filter(({ moduleId }) => files.includes(moduleId)),
-  );
-  return testModules
-    .filter((module) => !module.ok())
-    .flatMap((module) => [module.moduleId, ...[...module.children.allTests('failed')].map((test) => `  ${test.fullName}`)]);
-};
-
-const bail = process.env['TENANTRY_MUTANTS_BAIL'] !== undefined;
 const starting = createVitest(
   'test',
   {
@@ -38,13 +19,14 @@ const starting = createVitest(
     watch: false,
     include: ['test/unit/**/*.test.ts'],
     reporters: [{}],
-    bail: bail ? 1 : 0,
-    // A module that several files of tests share is loaded once; which of them reaches it must be seen for each.
-    isolate: !bail,
-    maxWorkers: 2,
-    setupFiles: [join(import.meta.dirname, 'setup.ts')],
-    testTimeout: bail ? 10_000 : 90_000,
-    expect: { poll: { timeout: bail ? 10_000 : 60_000 } },
+    maxWorkers: 1,
+    // The runner loads the modules anew where that is needed, which is much quicker than a new process.
+    isolate: false,
+    // The numbers of the mutants change from run to run.
+    fsModuleCache: false,
+    runner: join(import.meta.dirname, 'mutant-runner.ts'),
+    testTimeout: 3_000,
+    expect: { poll: { timeout: 1_000 } },
   },
   {
     plugins: [
@@ -59,9 +41,18 @@ const starting = createVitest(
     ],
   },
 );
+
+async function run(order: Order): Promise<void> {
+  writeFileSync(join(folder, orderFile), JSON.stringify(order));
+  const vitest = await starting;
+  const specification = (await vitest.globTestSpecifications()).find(({ moduleId }) => moduleId === order.file);
+  if (specification === undefined) throw new Error(`${order.file} is not a file of unit tests`);
+  await vitest.runTestSpecifications(order.own.length === 0 ? [specification] : order.own.map(() => specification));
+}
+
 process.on('message', (order: Order) => {
   run(order).then(
-    (failed) => process.send?.({ failed }),
-    (error: Error) => process.send?.({ failed: [], error: error.stack }),
+    () => process.send?.({}),
+    (error: Error) => process.send?.({ error: error.stack }),
   );
 });

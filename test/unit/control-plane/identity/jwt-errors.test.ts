@@ -5,7 +5,7 @@ import { isKeysUnavailable, refusalReason } from '../../../../control-plane/iden
 describe('the reason for refusing a token', () => {
   test.each([
     [new errors.JWTExpired('', {}), 'the token has expired'],
-    [new errors.JWTClaimValidationFailed('', {}), 'a claim of the token is not accepted here'],
+    [new errors.JWTClaimValidationFailed('', {}), 'a claim of the token has a wrong value'],
     [new errors.JOSEAlgNotAllowed(), 'the algorithm of the token is not allowed'],
     [new errors.JWKSNoMatchingKey(), 'the token was signed with an unknown key'],
     [new errors.JWSSignatureVerificationFailed(), 'the signature of the token is wrong'],

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { IdentityProvider, notNeeded, ProviderUnavailable } from '../../../../control-plane/identity/provider.ts';
 import { WorkosConnection } from '../../../../control-plane/identity/workos-connection.ts';
-import { startEnvironment, type TestEnvironment } from '../../workos-environment.ts';
+import { startEnvironment, type TestEnvironment } from '../../local/workos/environment.ts';
 import { startAnswering } from './answering.ts';
 
 let environment: TestEnvironment;

@@ -69,7 +69,7 @@ describe('a failure', () => {
     [refused(403), 'WorkOS refused the API key (HTTP 403): correct WORKOS_API_KEY; writing', 'refused'],
     [refused(404), 'WorkOS answered HTTP 404; writing', 'refused'],
     [refused(499), 'WorkOS answered HTTP 499; writing', 'refused'],
-    [refused(429), 'WorkOS limits requests at present (HTTP 429); writing', 'unavailable'],
+    [refused(429), '(HTTP 429); writing', 'unavailable'],
     [refused(500), 'WorkOS answered HTTP 500; writing', 'unavailable'],
     [refused(503), 'WorkOS answered HTTP 503; writing', 'unavailable'],
     [undefined, 'WorkOS did not answer; writing', 'unavailable'],
