@@ -127,7 +127,7 @@ async function counts(): Promise<{ writes: number; passes: number }> {
 describe('writes of the operator', () => {
   let tenant: Tenant;
 
-  test('from creation to Ready are at most one for each child and four more', async () => {
+  test('write each child once, and at most four times more, until Ready', async () => {
     const before = await counts();
     await create('writes');
     tenant = await untilReadyWhile('writes', [], () => undefined);
@@ -144,7 +144,7 @@ describe('writes of the operator', () => {
     expect(writes - before.writes - events.length).toBeLessThanOrEqual(children + 4);
   });
 
-  test('are none when nothing changed: not after passes without cause, not after a restart', async () => {
+  test('write nothing when nothing changed, also after a restart', async () => {
     const before = await counts();
     await stack.client.patch(kinds.Tenant, 'writes', { metadata: { annotations: { 'example.com/note': 'touched' } } });
     await stack.client.patch(
@@ -173,10 +173,10 @@ describe('writes of the operator', () => {
 describe.each([
   ['the operator', ['operator/main.ts']],
   ['the control plane', ['control-plane/main.ts']],
-])('%s killed at every stage', (_name, words) => {
+])('%s, killed at every stage', (_name, words) => {
   const name = `chaos-${words[0]?.startsWith('operator') ? 'op' : 'cp'}`;
 
-  test('the tenant becomes ready, works, and goes without a trace', async () => {
+  test('still creates, serves and deletes a tenant completely', async () => {
     await create(name);
     const tenant = await untilReadyWhile(name, ['SecretsReady', 'AuthorizationReady', 'DatabaseReady', 'WorkloadAvailable'], () =>
       kill(...words),
@@ -186,14 +186,14 @@ describe.each([
   });
 });
 
-test('PostgreSQL killed while a tenant is made and removed', async () => {
+test('a tenant is created and deleted although PostgreSQL is killed', async () => {
   await create('chaos-world');
   const tenant = await untilReadyWhile('chaos-world', ['SecretsReady', 'AuthorizationReady'], () => kill('postgres', '-D'));
   await works(tenant);
   await removeWhile(tenant, () => kill('postgres', '-D'));
 });
 
-test('the Kubernetes API, etcd and its controllers killed while a tenant is made and removed', async () => {
+test('a tenant is created and deleted although Kubernetes is killed', async () => {
   // The controllers too, as when their machine restarts: what they wait after a refused watch grows to a minute.
   const strike = async (...words: string[]): Promise<void> => {
     await kill(...words);
@@ -207,7 +207,7 @@ test('the Kubernetes API, etcd and its controllers killed while a tenant is made
   await removeWhile(tenant, () => strike('kube-apiserver'));
 });
 
-test('a tenant deleted while it is being made leaves nothing', async () => {
+test('a tenant deleted during its creation leaves nothing', async () => {
   await create('chaos-early');
   const tenant = await untilTenant(stack.client, 'chaos-early', (current) => isTrue(current?.status?.conditions, 'SecretsReady'), {
     timeoutMs: patienceMs,
@@ -217,7 +217,7 @@ test('a tenant deleted while it is being made leaves nothing', async () => {
 });
 
 // Late, because the supervisor starts what ends often after longer and longer pauses.
-test('a rotation comes to its end though the operator is killed at every stage of it, and no request fails', {
+test('a rotation ends without a failed request although the operator is killed', {
   timeout: 900_000,
 }, async () => {
   const name = 'chaos-rotation';
@@ -263,11 +263,11 @@ test('a rotation comes to its end though the operator is killed at every stage o
   await removeWhile(tenant, async () => {});
 });
 
-test('no log of all that died has a secret', () => {
+test('no log of a killed program has a secret', () => {
   expect(watch.end()).toEqual([]);
 });
 
-test('nothing that was started outlives the stack', async () => {
+test('no process outlives the stack', async () => {
   await stack.stop();
   expect(pidsOf()).toEqual([]);
 });

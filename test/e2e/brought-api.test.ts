@@ -9,12 +9,12 @@ const world = new World();
 type Container = StackTemplateSpec['containers'][number];
 
 /** That the operator reaches the report through enforced network policies, and understands the words of a real container runtime. */
-describe('an API that was brought with a mistake', () => {
+describe('the status of a tenant with a mistake in its API', () => {
   test.each<[string, Partial<StackTemplateSpec>, Partial<Container>, RegExp]>([
     ['DocumentUnusable', { openapi: { path: '/nowhere.json' } }, {}, /GET \/nowhere\.json answered 404/],
     ['ApiNotReady', {}, { readyPath: '/nowhere' }, /GET \/nowhere answered 404/],
     ['ProgramMissing', {}, { command: ['/nonexistent/shop'] }, /program of container api cannot be started.*\/nonexistent\/shop/],
-  ])('shows %s', async (reason, change, containerChange, message) => {
+  ])('names %s', async (reason, change, containerChange, message) => {
     const name = world.name('brought');
     const { spec } = await world.kube.get<KubeObject & { spec: StackTemplateSpec }>(kinds.StackTemplate, 'toolbridge');
     const containers = spec.containers.map((container) => ({ ...container, ...containerChange }));

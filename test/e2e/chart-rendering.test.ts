@@ -15,23 +15,23 @@ function find(manifests: readonly Manifest[], kind: string, name: string): Manif
   return found;
 }
 
-describe.each(examples)('with %s', (file) => {
+describe.each(examples)('the chart with %s', (file) => {
   let manifests: Manifest[];
   beforeAll(async () => {
     manifests = await render(['--values', file]);
   });
 
-  test('helm finds nothing to complain of', async () => {
+  test('passes helm lint', async () => {
     const { code, output } = await run('helm', ['lint', '--strict', chart, '--values', file]);
     expect(output).toContain('1 chart(s) linted, 0 chart(s) failed');
     expect(code).toBe(0);
   });
 
-  test('renders the same again', async () => {
+  test('renders the same objects twice', async () => {
     expect(await render(['--values', file])).toEqual(manifests);
   });
 
-  test('the API server would take every object, without a field it does not know', async () => {
+  test('renders objects that the API server accepts, without unknown fields', async () => {
     // Kinds of the Prometheus operator are on no cluster by default. Pods are tried apart, for their accounts are not there.
     const tried = manifests.filter(({ kind }) => kind !== 'PodMonitor' && kind !== 'Pod');
     const args = ['apply', '--dry-run=server', '--validate=strict', '--server-side', '--force-conflicts', '-f', '-'];
@@ -39,7 +39,7 @@ describe.each(examples)('with %s', (file) => {
     expect(errors).toBe('');
   });
 
-  test('no pod starts again because a neighbour is away: only its readiness asks for that', () => {
+  test('checks dependencies only in readiness probes', () => {
     const probed = podsOf(manifests).filter(({ name }) => ['tenantry-operator', 'tenantry-control-plane'].includes(name));
     expect(probed).toHaveLength(2);
     for (const { spec } of probed) {
@@ -51,7 +51,7 @@ describe.each(examples)('with %s', (file) => {
     }
   });
 
-  test('every setting is one that operator and control plane accept', () => {
+  test('sets only valid settings of operator and control plane', () => {
     const folder = mkdtempSync(join(tmpdir(), 'tenantry-chart-'));
     const url = join(folder, 'url');
     writeFileSync(url, 'postgres://tenantry:secret@10.0.0.5:5432/postgres');
@@ -74,7 +74,7 @@ describe.each(examples)('with %s', (file) => {
   });
 });
 
-describe('pods', () => {
+describe('pods of the chart', () => {
   const namespace = `chart-${randomUUID().slice(0, 8)}`;
   beforeAll(async () => {
     const labels = { 'pod-security.kubernetes.io/enforce': 'restricted', 'pod-security.kubernetes.io/enforce-version': 'latest' };
@@ -91,7 +91,7 @@ describe('pods', () => {
     await run('kubectl', ['delete', 'namespace', namespace, '--wait=false']);
   });
 
-  test.each(examples)('of %s satisfy the standard `restricted`', async (file) => {
+  test.each(examples)('with %s satisfy the Pod Security Standard restricted', async (file) => {
     const pods = podsOf(await render(['--values', file]));
     expect(pods.map(({ name }) => name).toSorted()).toEqual([
       'tenantry-check pre-delete',
@@ -110,11 +110,11 @@ describe('pods', () => {
   });
 });
 
-describe('values that cannot work are refused, with the remedy', () => {
+describe('the chart refuses wrong values with a remedy', () => {
   const minimal = ['--values', example('minimal')];
   test.each<[string, string[], RegExp]>([
     [
-      'nothing at all',
+      'no values',
       [],
       /baseUrl: set it.*workos\.clientId: set it.*platformOrganizationId: set it.*workos\.existingSecret\.name: name a Secret.*controlPlane\.existingSecret\.name: name a Secret.*controllerNamespace/s,
     ],
@@ -134,12 +134,12 @@ describe('values that cannot work are refused, with the remedy', () => {
     expect(code).not.toBe(0);
   });
 
-  test('a namespace with the name of a tenant', async () => {
+  test('a namespace that begins with tenant-', async () => {
     await expect(render(minimal, 'tenant-acme')).rejects.toThrow(/install into another/);
   });
 });
 
-test('images come from the registry and with the tag of the values, in pods and templates', async () => {
+test('uses registry and tag of the values in pods and templates', async () => {
   const manifests = await render(['--values', example('gateway'), '--set', 'image.tag=1.2.3']);
   const images = podsOf(manifests).flatMap(({ spec }) => spec.containers.map(({ image }) => image));
   expect([...new Set(images)].toSorted()).toEqual([
@@ -151,7 +151,7 @@ test('images come from the registry and with the tag of the values, in pods and 
   expect(template.spec.containers[0]?.image).toBe('registry.example.com/mirror/tenantry/tenant:1.2.3');
 });
 
-test('a changed template is a changed operator pod; a changed level of logging is none of the ConfigMap', async () => {
+test('replaces the operator pod when a template changes', async () => {
   const checksum = async (...args: string[]): Promise<unknown> => {
     const manifest = find(await render(['--values', example('minimal'), ...args]), 'Deployment', 'tenantry-operator');
     return (manifest['spec'] as { template: Manifest }).template.metadata.annotations?.['checksum/templates'];
@@ -160,7 +160,7 @@ test('a changed template is a changed operator pod; a changed level of logging i
   expect(await checksum('--set', 'logLevel=debug')).toBe(await checksum());
 });
 
-test('no Secret is rendered, and none is in the environment but by reference', async () => {
+test('renders no Secret and only references to Secrets', async () => {
   const manifests = await render(['--values', example('gateway')]);
   expect(manifests.filter(({ kind }) => kind === 'Secret')).toEqual([]);
   const control = podsOf(manifests).find(({ name }) => name === 'tenantry-control-plane');
@@ -174,7 +174,7 @@ test('no Secret is rendered, and none is in the environment but by reference', a
   }
 });
 
-test('without CustomResourceDefinitions and built-in templates where they are not wanted', async () => {
+test('leaves out definitions and built-in templates on request', async () => {
   const manifests = await render(['--values', example('minimal'), '--set', 'crds.install=false,builtinTemplates=false']);
   expect(manifests.filter(({ kind }) => kind === 'CustomResourceDefinition' || kind === 'ConfigMap')).toEqual([]);
 });

@@ -28,29 +28,29 @@ const namespace = (name: string, labels: Record<string, string> = {}) => ({
 });
 const ofTenant = { 'tenantry.dev/tenant-uid': 'uid', 'pod-security.kubernetes.io/enforce': 'restricted' };
 
-describe('the operator, whom RBAC lets write in every namespace,', () => {
+describe('the admission policies of the operator', () => {
   const confined = /tenantry-operator-confinement.*only/s;
 
-  test.each(['default', 'kube-system', systemNamespace])('writes nothing in %s', async (name) => {
+  test.each(['default', 'kube-system', systemNamespace])('refuse writes in %s', async (name) => {
     expect(await may(operator, 'create', 'serviceaccounts', '-n', name)).toBe(true);
     expect(await refusalOf(operator, ['create'], account(name))).toMatch(confined);
   });
 
-  test('changes and removes nothing of its own installation', async () => {
+  test('refuse changes and removals in its own installation', async () => {
     const deployment = ['deployment/tenantry-control-plane', '-n', systemNamespace];
     expect(await refusalOf(operator, ['annotate', ...deployment, 'a=b'])).toMatch(confined);
     expect(await refusalOf(operator, ['delete', ...deployment])).toMatch(confined);
     expect(await refusalOf(operator, ['delete', 'networkpolicies', '--all', '-n', systemNamespace])).toMatch(confined);
   });
 
-  test('makes, changes and removes namespaces of tenants alone', async () => {
+  test('allow only namespaces of tenants', async () => {
     expect(await refusalOf(operator, ['create'], namespace('tenant-chart-test', ofTenant))).toBe('');
     expect(await refusalOf(operator, ['create'], namespace('chart-test'))).toMatch(confined);
     expect(await refusalOf(operator, ['annotate', 'namespace/default', 'a=b'])).toMatch(confined);
     expect(await refusalOf(operator, ['delete', `namespace/${systemNamespace}`])).toMatch(confined);
   });
 
-  test('gives itself the Secrets of tenants alone', async () => {
+  test('allow access only to Secrets of tenants', async () => {
     const binding = (where: string) => ({
       apiVersion: 'rbac.authorization.k8s.io/v1',
       kind: 'RoleBinding',
@@ -62,7 +62,7 @@ describe('the operator, whom RBAC lets write in every namespace,', () => {
     expect(await refusalOf(operator, ['create'], binding(systemNamespace))).toMatch(confined);
   });
 
-  test("writes nothing in a tenant's namespace that leads out of it", async () => {
+  test("refuse objects in a tenant's namespace that open it", async () => {
     const port = { ports: [{ port: 80 }] };
     const name = `tenant-chart-${randomUUID().slice(0, 8)}`;
     expect((await run('kubectl', ['create', '-f', '-'], JSON.stringify(namespace(name, ofTenant)))).code).toBe(0);
@@ -78,7 +78,7 @@ describe('the operator, whom RBAC lets write in every namespace,', () => {
     }
   });
 
-  test('makes no namespace in which a pod could take the node over, and weakens none', async () => {
+  test('refuse namespaces without Pod Security restricted', async () => {
     for (const labels of [
       {},
       { 'tenantry.dev/tenant-uid': 'uid' },
@@ -89,7 +89,7 @@ describe('the operator, whom RBAC lets write in every namespace,', () => {
     }
   });
 
-  test("leaves a namespace alone that has a tenant's name and is not Tenantry's", async () => {
+  test("refuse changes to foreign namespaces with a tenant's name", async () => {
     const name = `tenant-foreign-${randomUUID().slice(0, 8)}`;
     expect((await run('kubectl', ['create', 'namespace', name])).code).toBe(0);
     try {
@@ -109,13 +109,13 @@ describe('the operator, whom RBAC lets write in every namespace,', () => {
     }
   });
 
-  test('keeps its Lease, and no other', async () => {
+  test('allow its own Lease and refuse others', async () => {
     const lease = (name: string) => ['annotate', `lease/${name}`, 'a=b', '-n', systemNamespace];
     expect(await refusalOf(operator, lease('tenantry-operator'))).toBe('');
     expect(await refusalOf(operator, lease('tenantry-control-plane'))).toMatch(/forbidden/i);
   });
 
-  test('others are not confined by its policy', async () => {
+  test('do not apply to other accounts', async () => {
     expect((await run('kubectl', ['create', '--dry-run=server', '-f', '-'], JSON.stringify(account('default')))).errors).toBe('');
   });
 });
@@ -124,7 +124,7 @@ describe('the operator, whom RBAC lets write in every namespace,', () => {
 test.each([
   [operator, ['list tenants', 'patch tenants/status', 'create deployments.apps', 'create stacktemplates']],
   [controlPlane, ['create tenants', 'delete tenants', 'patch tenants/status', 'list stacktemplates']],
-])('%s may do what it needs', async (who, wishes) => {
+])('the account of %s has the rights that it needs', async (who, wishes) => {
   const refused: string[] = [];
   for (const wish of wishes) {
     const [verb = '', resource = '', subresource] = wish.split(/[ /]/);
@@ -150,7 +150,7 @@ test.each([
       'get apikeys',
     ],
   ],
-])('%s may not do what it need not', async (who, wishes) => {
+])('the account of %s has no rights that it does not need', async (who, wishes) => {
   const granted: string[] = [];
   for (const wish of wishes) {
     const [verb = '', resource = ''] = wish.split(' ');
@@ -159,18 +159,18 @@ test.each([
   expect(granted).toEqual([]);
 });
 
-test('operator and control plane read no Secret of their own namespace', async () => {
+test('operator and control plane cannot read Secrets of their own namespace', async () => {
   expect(await may(operator, 'get', 'secrets', '-n', systemNamespace)).toBe(false);
   expect(await may(controlPlane, 'get', 'secrets', '-n', systemNamespace)).toBe(false);
 });
 
-describe('while a Tenant exists', () => {
+describe('the custom resource definitions, while a Tenant exists,', () => {
   const name = `chart-${randomUUID().slice(0, 8)}`;
   afterEach(async () => {
     await run('kubectl', ['delete', 'tenant', name, '--ignore-not-found', '--timeout=50s']);
   });
 
-  test('nobody removes the definitions, and it with them', async () => {
+  test('cannot be deleted by any client', async () => {
     const tenant = {
       apiVersion: 'tenantry.dev/v1alpha1',
       kind: 'Tenant',

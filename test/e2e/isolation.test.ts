@@ -34,7 +34,7 @@ async function serviceAddress(tenant: string): Promise<string> {
 }
 
 describe('a pod of a tenant', () => {
-  test('reaches what it needs: itself, the database, the control plane and names', async () => {
+  test('reaches itself, its database, the control plane and DNS', async () => {
     expect(await connect(addressOf(firstPod), 8081)).toBe('connected');
     const { hostname, port } = new URL((await world.secret(first.name, 'tenantry-database'))['url'] ?? '');
     expect(await connect(hostname, Number(port))).toBe('connected');
@@ -44,7 +44,7 @@ describe('a pod of a tenant', () => {
     expect(await connect(spec.clusterIP, 8080)).toBe('connected');
   });
 
-  test('runs without rights: no root, no capabilities, a root folder it cannot write, no token for the Kubernetes API', async () => {
+  test('runs without root, capabilities, writable root folder and Kubernetes token', async () => {
     for (const container of ['api', 'mcp']) {
       const pod = { namespace: namespaceOf(first.name), name: firstPod.metadata.name, container };
       const script = `const fs = require('node:fs');
@@ -60,14 +60,14 @@ describe('a pod of a tenant', () => {
     }
   });
 
-  test("gets nothing from another tenant's endpoint by the route", async () => {
+  test("is refused by another tenant's endpoint through the route", async () => {
     const mcp = second.tenant.status?.endpoints?.mcp ?? '';
     expect(await statusWith(mcp, first.apiKey)).toBe(401);
     expect(await statusWith(mcp, first.session.accessToken)).toBe(401);
   });
 });
 
-test('who is let through the network policies still needs a key of that very tenant', async () => {
+test('a tenant refuses keys of other tenants behind the network policies', async () => {
   const url = `http://${addressOf(secondPod)}:8001${new URL(mcpOf(second.tenant)).pathname}`;
   const script = `const [url, ...keys] = process.argv.slice(1);
     const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
@@ -81,11 +81,11 @@ test('who is let through the network policies still needs a key of that very ten
 });
 
 describe('network policies', () => {
-  test.each([8001, 8081])("keep a pod from another tenant's port %d", async (port) => {
+  test.each([8001, 8081])("block port %d of another tenant's pod", async (port) => {
     expect(await connect(addressOf(secondPod), port)).toBe('no answer');
   });
 
-  test("keep it from another tenant's Service, from the Kubernetes API and from the operator", async () => {
+  test("block another tenant's Service, the Kubernetes API and the operator", async () => {
     const operator = await world.kube.get<KubeObject & { spec: { clusterIP: string } }>(kinds.Service, 'tenantry-operator', {
       namespace: 'tenantry-system',
     });

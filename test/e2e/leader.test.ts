@@ -30,7 +30,7 @@ async function createAndRemove(): Promise<void> {
   await world.remove(name);
 }
 
-test('the other replica takes over from an operator that was stopped by force, and the stopped one writes nothing when it wakes up', async () => {
+test('a frozen leader is replaced and writes nothing when it wakes up', async () => {
   const former = await world.eventually('a leader', 30_000, async () => (await holder()) || undefined);
   const container = containerOf(await world.kube.get<Pod>(kinds.Pod, former, { namespace }), 'operator');
   const pid = await node.processOf(container.containerID);
@@ -51,7 +51,7 @@ test('the other replica takes over from an operator that was stopped by force, a
   await createAndRemove();
 });
 
-test('an operator that is told to end hands over at once', async () => {
+test('an operator that is terminated hands over the lease at once', async () => {
   const former = await world.eventually('a leader', 30_000, async () => (await holder()) || undefined);
   const holders: (string | undefined)[] = [];
   const watching = new AbortController();

@@ -42,7 +42,7 @@ async function connection(expected: string): Promise<string> {
   }
 }
 
-test('two pods reach each other while there is no policy, do not under one that denies, and do again without it', async () => {
+test('the cluster enforces a NetworkPolicy while it exists', async () => {
   expect(await connection('connected')).toBe('connected');
   await node.kubectl.apply([closed]);
   expect(await connection('no answer')).toBe('no answer');

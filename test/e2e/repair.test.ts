@@ -23,7 +23,7 @@ const answered = async (): Promise<true | undefined> =>
   (await statusWith(mcpOf(customer.tenant), customer.apiKey)) === 200 ? true : undefined;
 
 describe('a tenant on a real node', () => {
-  test.each(['mcp', 'api'])('serves again after its container %s was killed', async (name) => {
+  test.each(['mcp', 'api'])('serves again after container %s was killed', async (name) => {
     const before = containerOf(await podOf(world, customer.name), name);
     await node.killContainer(before.containerID);
     await world.eventually('a new container', 60_000, async () => {
@@ -35,7 +35,7 @@ describe('a tenant on a real node', () => {
     await callTool(customer.session.client, 'create_note', { title: `after ${name}` });
   });
 
-  test('serves from the same pod after the node agent was restarted', async () => {
+  test('serves from the same pod after a restart of the kubelet', async () => {
     const before = await podOf(world, customer.name);
     await node.restartAgent();
     await world.eventually('an answer', 60_000, answered);
@@ -45,7 +45,7 @@ describe('a tenant on a real node', () => {
     expect(containerOf(after, 'mcp').restartCount).toBe(containerOf(before, 'mcp').restartCount);
   });
 
-  test('serves all the while its pods are replaced', async () => {
+  test('serves without interruption while its pods are replaced', async () => {
     const before = await podOf(world, customer.name);
     const generation = (await world.tenant(customer.name)).metadata.generation ?? 0;
     let over = false;
@@ -69,8 +69,8 @@ describe('a tenant on a real node', () => {
   });
 });
 
-describe('an image that does not exist', () => {
-  test('ends in a condition that says so, and in a Ready tenant once it is mended', async () => {
+describe('a tenant with an image that does not exist', () => {
+  test('has a condition that says so, and recovers once the image is corrected', async () => {
     const [template, name] = [world.name('image'), world.name('image')];
     const { spec } = await world.kube.get<KubeObject & { spec: { containers: { image: string }[] } }>(kinds.StackTemplate, 'toolbridge');
     const [{ image: right = '' } = {}] = spec.containers;

@@ -37,8 +37,8 @@ describe.each<Routing>([
   { mode: 'path', kind: 'gateway' },
   { mode: 'host', kind: 'ingress' },
   { mode: 'path', kind: 'ingress' },
-])('$mode mode by $kind', (routing) => {
-  test('leads to the tenant, verified, for users and machines', async () => {
+])('a route by $mode with $kind', (routing) => {
+  test('leads users and programs to a verified tenant', async () => {
     await installation.install(routing);
     const url = addressOf(customer.name, routing);
     const tenant = await world.until(customer.name, (current) => isVerifiedAt(current, url), 120_000);
@@ -53,7 +53,7 @@ describe.each<Routing>([
     expect(await statusWith(url, customer.session.accessToken)).toBe(url === mcpOf(customer.tenant) ? 200 : 401);
   });
 
-  test('opens nothing else of the pod, and leaves no route of another kind', async () => {
+  test('publishes no other path of the pod, and replaces routes of another kind', async () => {
     const { origin } = new URL(addressOf(customer.name, routing));
     for (const path of ['/metrics', '/healthz', '/readyz', `/t/${customer.name}/metrics`, `/t/${customer.name}2/mcp`]) {
       const response = await fetch(`${origin}${path}`);

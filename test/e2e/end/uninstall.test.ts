@@ -33,14 +33,14 @@ async function left(): Promise<string[]> {
   return found.flat().filter((name) => name !== `namespace/${release.namespace}`);
 }
 
-test('helm test makes a tenant, uses it and deletes it', { timeout: 300_000 }, async () => {
+test('helm test creates, calls and deletes a tenant', { timeout: 300_000 }, async () => {
   const output = await installation.helm(['test', release.name, ...inRelease, '--logs', '--timeout', '240s']);
   expect(output).toMatch(/Phase:\s+Succeeded/);
   expect(output).toMatch(/MCP handshake at https:.*: 40 tools/);
   expect(await world.kube.find(kinds.Tenant, 'helm-test')).toBeUndefined();
 });
 
-test('helm uninstall refuses while a Tenant exists, and the tenant goes on', async () => {
+test('helm uninstall refuses while a Tenant exists, and the tenant keeps serving', async () => {
   const name = world.name('stays');
   await world.kubectl(['apply', '-f', '-'], manifest(name, { deletionPolicy: 'delete' }));
   await world.ready(name);
@@ -50,7 +50,7 @@ test('helm uninstall refuses while a Tenant exists, and the tenant goes on', asy
   await world.remove(name);
 });
 
-test('helm uninstall leaves nothing once the last Tenant is gone, not even of a test that was killed', { timeout: 300_000 }, async () => {
+test('helm uninstall leaves nothing without Tenants, even after a killed test', { timeout: 300_000 }, async () => {
   const testing = execFile('helm', ['test', release.name, ...inRelease]);
   const account = 'tenantry-check';
   type Checking = KubeObject & { status?: { phase?: string } };
@@ -69,7 +69,7 @@ test('helm uninstall leaves nothing once the last Tenant is gone, not even of a 
   expect(await left()).toEqual([]);
 });
 
-test('the commands of README.md install it anew', { timeout: 400_000 }, async () => {
+test('the commands of README.md install Tenantry', { timeout: 400_000 }, async () => {
   const { namespace } = release;
   expect(await world.kubectl(['delete', 'namespace', namespace])).toMatchObject({ code: 0 });
   const readme = readFileSync(join(root, 'README.md'), 'utf8');

@@ -93,33 +93,33 @@ const globexEntry = (role: string) => ({
 });
 
 describe('the tenant of a user', () => {
-  test('of one organization', async () => {
+  test("is the only tenant of the user's organizations", async () => {
     const { status, body } = await ask(await oauthToken({ sub: one, aud: ownUrl }));
     expect(status).toBe(200);
     expect(body).toEqual({ tenant: acmeEntry('viewer') });
   });
 
-  test('of several organizations is theirs to choose', async () => {
+  test('is a choice for a user of several organizations', async () => {
     const { body } = await ask(await oauthToken({ sub: many, aud: ownUrl }));
     expect(body).toEqual({ tenants: [acmeEntry('member'), globexEntry('tenant-admin')] });
   });
 
-  test('is that of the organization a session is for', async () => {
+  test("is that of the session's organization", async () => {
     const token = await workos.adminToken({ userId: many, organizationId: globex, role: 'tenant-admin', permissions: [] });
     expect((await ask(token)).body).toEqual({ tenant: globexEntry('tenant-admin') });
   });
 
-  test('in a session for no organization is theirs to choose', async () => {
+  test('is a choice in a session without an organization', async () => {
     const token = await workos.adminToken({ userId: many, permissions: [] });
     expect((await ask(token)).body).toEqual({ tenants: [acmeEntry('member'), globexEntry('tenant-admin')] });
   });
 
-  test("with a token for a tenant's URL is that one alone, which must learn of no other", async () => {
+  test("is only the tenant of the token's audience", async () => {
     const { body } = await ask(await oauthToken({ sub: many, aud: `${baseUrl}/t/acme-main/mcp` }));
     expect(body).toEqual({ tenant: acmeEntry('member') });
   });
 
-  test('of nobody: 404, or the default tenant where one is configured', async () => {
+  test('is 404 or the default tenant for users without one', async () => {
     const token = await oauthToken({ sub: none, aud: ownUrl });
     expect(await ask(token)).toMatchObject({ status: 404, body: { type: 'https://tenantry.dev/problems/no-tenant' } });
     const stranger = await oauthToken({ sub: one, aud: `${baseUrl}/t/globex-main/mcp` });
@@ -133,7 +133,7 @@ describe('the tenant of a user', () => {
     }
   });
 
-  test('whose membership is deactivated is none', async () => {
+  test('is not found after the membership was deactivated', async () => {
     const id = await user('left@example.com', [[acme, 'member']]);
     const membership = workos.memberships({ userId: id, organizationId: acme })[0];
     workos.deactivate(membership?.id ?? '');
@@ -141,12 +141,12 @@ describe('the tenant of a user', () => {
   });
 });
 
-describe('refused with 401 and a challenge', () => {
+describe('refuses with 401 and a challenge', () => {
   test.each<[string, () => Promise<string | undefined>]>([
     ['no token', async () => undefined],
-    ['no token at all', async () => 'something.else.entirely'],
+    ['text that is not a token', async () => 'something.else.entirely'],
     ['a token for another audience', () => oauthToken({ sub: one, aud: 'https://elsewhere.example/mcp' })],
-    ['a token for a URL that is registered for nobody', () => oauthToken({ sub: one, aud: `${baseUrl}/t/keys-only/mcp` })],
+    ['a token for an unregistered URL', () => oauthToken({ sub: one, aud: `${baseUrl}/t/keys-only/mcp` })],
     ['a token for a longer URL', () => oauthToken({ sub: one, aud: `${ownUrl}/` })],
     ['an expired token', () => oauthToken({ sub: one, aud: ownUrl, exp: Math.floor(Date.now() / 1000) - 60 })],
     ['a token of another issuer', () => oauthToken({ sub: one, aud: ownUrl, iss: 'https://evil.example' })],
@@ -174,10 +174,10 @@ describe('refused with 401 and a challenge', () => {
   });
 });
 
-describe('is not asked of WorkOS again and again', () => {
+describe('limits requests to WorkOS', () => {
   const reads = () => workos.requests()['GET /user_management/organization_memberships'] ?? 0;
 
-  test('while the mirror knows all the organizations the token speaks of', async () => {
+  test('to none while the mirror knows all organizations of the token', async () => {
     for (const [organizationId, role] of [
       [acme, 'member'],
       [globex, 'tenant-admin'],
@@ -191,7 +191,7 @@ describe('is not asked of WorkOS again and again', () => {
     expect(reads()).toBe(before);
   });
 
-  test('nor at all more often than the limit: 429 for this user, none for others; refused tokens have a limit of their address', async () => {
+  test('by a limit for each user and for each address with refused tokens', async () => {
     const limited = await startPlane(cluster, workos, { adminUrl: ownUrl, rateLimits: { perAdmin: 3, perAddress: 2 } });
     try {
       const token = await oauthToken({ sub: many, aud: ownUrl });
@@ -210,11 +210,11 @@ describe('is not asked of WorkOS again and again', () => {
   });
 });
 
-test('the URL of the control plane is an OAuth resource itself', async () => {
+test('the URL of the control plane is an OAuth resource', async () => {
   await eventually('it is registered', async () => workos.resources().includes(ownUrl));
 });
 
-test('while WorkOS is away nobody can tell: 503', async () => {
+test('while WorkOS is unavailable the answer is 503', async () => {
   const token = await oauthToken({ sub: await user('later@example.com', [[acme, 'member']]), aud: ownUrl });
   await ask(await oauthToken({ sub: one, aud: ownUrl }));
   workos.outage('down', 60);

@@ -91,7 +91,7 @@ async function outage(during: () => Promise<void>): Promise<void> {
 }
 
 describe('OAuth resources of tenants', () => {
-  test('a tenant made with kubectl is registered, and its registration recorded', async () => {
+  test('are registered and recorded for a tenant made with kubectl', async () => {
     await createTenant(cluster, 'registered', organizationId);
     const tenant = await settled('registered', 'Registered');
     const mcp = `${baseUrl}/t/registered/mcp`;
@@ -101,7 +101,7 @@ describe('OAuth resources of tenants', () => {
     expect(workos.resources()).toContain(mcp);
   });
 
-  test("only the condition and registrations are the control plane's: the operator's status stays", async () => {
+  test("leave the operator's part of the status unchanged", async () => {
     await createTenant(cluster, 'shared-status', organizationId);
     const tenant = await settled('shared-status', 'Registered');
     expect(tenant.status?.endpoints?.mcp).toBe(`${baseUrl}/t/shared-status/mcp`);
@@ -109,7 +109,7 @@ describe('OAuth resources of tenants', () => {
     expect(ready(again)?.reason).toBe('Registered');
   });
 
-  test('a new URL is registered and the old one removed', async () => {
+  test('follow a changed URL', async () => {
     await createTenant(cluster, 'moved', organizationId);
     await settled('moved', 'Registered');
     await publish(cluster, 'moved', 'http://localhost:10/t/moved/mcp');
@@ -119,7 +119,7 @@ describe('OAuth resources of tenants', () => {
     expect(workos.resources()).not.toContain(`${baseUrl}/t/moved/mcp`);
   });
 
-  test('deletion removes resource, finalizer and tenant', async () => {
+  test('are removed with the tenant', async () => {
     await createTenant(cluster, 'removed', organizationId);
     await settled('removed', 'Registered');
     await cluster.client.delete(kinds.Tenant, 'removed');
@@ -127,7 +127,7 @@ describe('OAuth resources of tenants', () => {
     expect(workos.resources()).not.toContain(`${baseUrl}/t/removed/mcp`);
   });
 
-  test('without an organization there is nothing to register and nothing to clean up', async () => {
+  test('are not registered without an organization', async () => {
     await createTenant(cluster, 'keys-only');
     const tenant = await settled('keys-only', 'NoOrganization');
     expect(ready(tenant)?.status).toBe('True');
@@ -135,7 +135,7 @@ describe('OAuth resources of tenants', () => {
     expect(workos.resources()).not.toContain(`${baseUrl}/t/keys-only/mcp`);
   });
 
-  test('an organization given later is registered then', async () => {
+  test('are registered when an organization is set later', async () => {
     await createTenant(cluster, 'later');
     await settled('later', 'NoOrganization');
     await cluster.client.patch(kinds.Tenant, 'later', { spec: { organizationId } });
@@ -143,7 +143,7 @@ describe('OAuth resources of tenants', () => {
     expect(workos.resources()).toContain(`${baseUrl}/t/later/mcp`);
   });
 
-  test('an organization that does not exist is told, and nothing registered', async () => {
+  test('are not registered for a missing organization', async () => {
     await createTenant(cluster, 'no-org', 'org_01NOBODY');
     const tenant = await settled('no-org', 'OrganizationNotFound');
     expect(ready(tenant)).toMatchObject({ status: 'False', message: expect.stringContaining('org_01NOBODY') });
@@ -152,7 +152,7 @@ describe('OAuth resources of tenants', () => {
     await eventually('it can be deleted', async () => (await read('no-org')) === undefined);
   });
 
-  test('a settled tenant is written no more', async () => {
+  test('need no further write when the tenant is registered', async () => {
     await createTenant(cluster, 'quiet', organizationId);
     const before = await settled('quiet', 'Registered');
     await createTenant(cluster, 'after-quiet', organizationId);
@@ -181,8 +181,8 @@ const markedFor = (name: string, uid: string | undefined = randomUUID()) => ({
 
 const invitationsTo = async (id: string) => (await rest().userManagement.listInvitations({ organizationId: id })).data;
 
-describe('an organization made for the tenant', () => {
-  test('is created, set, and its first administrator invited once', async () => {
+describe('an organization created for a tenant', () => {
+  test('is created and set, and its first administrator invited once', async () => {
     const organization = wanted('ada@acme.example');
     await create('organized', organization);
     const tenant = await settled('organized', 'Registered');
@@ -195,7 +195,7 @@ describe('an organization made for the tenant', () => {
     expect(workos.resources()).toContain(`${baseUrl}/t/organized/mcp`);
   });
 
-  test('is found again by a pass that follows one cut off after creating it, and so is the invitation', async () => {
+  test('is found again after an interrupted reconcile, with its invitation', async () => {
     const organization = wanted('grace@globex.example');
     const made = workos.createOrganization({ name: 'Acme Inc.', externalId: organization.externalId, metadata: markedFor('found-again') });
     const sent = await rest().userManagement.sendInvitation({
@@ -212,7 +212,7 @@ describe('an organization made for the tenant', () => {
     expect((await rest().userManagement.listInvitations({ organizationId: made.id })).data).toHaveLength(1);
   });
 
-  test('whose first administrator is a member already invites nobody', async () => {
+  test('invites nobody when the administrator is already a member', async () => {
     const organization = wanted('already@acme.example');
     const made = workos.createOrganization({
       name: 'Acme Inc.',
@@ -226,7 +226,7 @@ describe('an organization made for the tenant', () => {
     expect(tenant.status?.authorization?.organization).toEqual({ id: made.id, invitationId: 'not-needed' });
   });
 
-  test('waits for WorkOS and is made when it is back', async () => {
+  test('is created after an outage of WorkOS', async () => {
     const organization = wanted();
     await outage(async () => {
       await create('organized-later', organization);
@@ -236,7 +236,7 @@ describe('an organization made for the tenant', () => {
     expect((await read('organized-later'))?.spec.organizationId).toBe(workos.findOrganization(organization.externalId)?.id);
   });
 
-  test('to which WorkOS refuses to invite is registered, says what to correct, and has its administrator invited once that is done', async () => {
+  test('is registered although the invitation is refused, and invites later', async () => {
     await plane.stop();
     // An environment without the role that is invited for; the passes are made here, so that no other tenant is looked for in it.
     await using environment = await startEnvironment({ seed: workosSeed });
@@ -277,7 +277,7 @@ describe('an organization made for the tenant', () => {
     }
   });
 
-  test('stays when the tenant goes: people are in it', async () => {
+  test('stays when the tenant is deleted', async () => {
     const organization = wanted();
     await create('leaves-organization', organization);
     await settled('leaves-organization', 'Registered');
@@ -286,7 +286,7 @@ describe('an organization made for the tenant', () => {
     expect(workos.findOrganization(organization.externalId)).toBeDefined();
   });
 
-  test("is marked as the tenant's, beside what else its metadata says", async () => {
+  test("gets the tenant's marks in its metadata and keeps other keys", async () => {
     const organization = wanted('marked@acme.example');
     await create('marked', organization);
     const { metadata } = await settled('marked', 'Registered');
@@ -298,7 +298,7 @@ describe('an organization made for the tenant', () => {
     expect(workos.findOrganization(given.externalId)?.metadata).toEqual({ ...markedFor('given', tenant.metadata.uid), plan: 'gold' });
   });
 
-  test('is the next tenant of the name after it is deleted and made again', async () => {
+  test('is given to the next tenant of the same name', async () => {
     const organization = wanted('again@acme.example');
     await create('made-again', organization);
     const first = await settled('made-again', 'Registered');
@@ -311,7 +311,7 @@ describe('an organization made for the tenant', () => {
     expect(workos.findOrganization(organization.externalId)?.metadata).toEqual(markedFor('made-again', second.metadata.uid));
   });
 
-  test('before there were marks is marked when the tenant is looked at', async () => {
+  test('gets marks later when it has none', async () => {
     const organization = wanted('older@acme.example');
     await create('older', organization);
     const { spec, metadata } = await settled('older', 'Registered');
@@ -324,7 +324,7 @@ describe('an organization made for the tenant', () => {
   });
 });
 
-describe("an organization that is not the tenant's to have", () => {
+describe('an organization that the tenant may not use', () => {
   /** Nobody is invited, nothing registered, and the condition says what to do. */
   async function refused(name: string, organization: string | undefined, remedy = 'Create the tenant again'): Promise<void> {
     const tenant = await settled(name, 'OrganizationTaken');
@@ -335,7 +335,7 @@ describe("an organization that is not the tenant's to have", () => {
       expect((await invitationsTo(organization)).filter(({ email }) => email.startsWith('mallory'))).toEqual([]);
   }
 
-  test("by its external id: the platform's, another program's, another tenant's, another installation's", async () => {
+  test('is refused by its external id', async () => {
     const victim = wanted('owner@victim.example');
     await create('victim', victim);
     const { spec } = await settled('victim', 'Registered');
@@ -363,7 +363,7 @@ describe("an organization that is not the tenant's to have", () => {
     expect(workos.findOrganization(victim.externalId)?.metadata['tenantry_tenant']).toBe('victim');
   });
 
-  test('with its identifier beside its external id, so as to invite somebody there', async () => {
+  test('is refused with its identifier beside its external id', async () => {
     const victim = wanted('owner@invited.example');
     await create('victim-of-invitation', victim);
     const { spec } = await settled('victim-of-invitation', 'Registered');
@@ -372,12 +372,12 @@ describe("an organization that is not the tenant's to have", () => {
     await refused('invites', spec.organizationId);
   });
 
-  test("the platform's by its identifier", async () => {
+  test("is refused by the identifier of the platform's organization", async () => {
     await createTenant(cluster, 'by-identifier', platformOrganizationId);
     await refused('by-identifier', platformOrganizationId, 'with another organization');
   });
 
-  test('that others want at the same moment: one alone has it', async () => {
+  test('is given to one of several simultaneous tenants', async () => {
     const organization = wanted('race@acme.example');
     const names = ['race-b', 'race-a', 'race-c'];
     const made = await Promise.all(names.map((name) => create(name, organization)));
@@ -417,13 +417,12 @@ describe('an organization that is deleted at WorkOS', () => {
   };
   const timing = { answerMs: 1_000, evidenceMs: 2_000, noMs: 500, confirmMs: 200 };
 
-  test('is told by its event', () => gone('told', { sweepMs: 3_600_000, memberships: { pollMs: 200, timing } }));
-  test('is found by the sweep where no event tells of it', () =>
-    gone('unheard', { sweepMs: 500, memberships: { pollMs: 3_600_000, timing } }));
+  test('is found by its event', () => gone('told', { sweepMs: 3_600_000, memberships: { pollMs: 200, timing } }));
+  test('is found by the sweep without an event', () => gone('unheard', { sweepMs: 500, memberships: { pollMs: 3_600_000, timing } }));
 });
 
 describe('custom domains', () => {
-  test('are registered once proved, and removed with the proof', async () => {
+  test('are registered once verified, and removed afterwards', async () => {
     await createTenant(cluster, 'domained', organizationId);
     await settled('domained', 'Registered');
     const url = 'https://mcp.domained.example/mcp';
@@ -437,7 +436,7 @@ describe('custom domains', () => {
     expect(workos.resources()).toContain(`${baseUrl}/t/domained/mcp`);
   });
 
-  test('that change hands stay registered for who has them, however late the one before lets go', async () => {
+  test('stay registered for a new owner when the former one is late', async () => {
     for (const name of ['domain-before', 'domain-after']) {
       await createTenant(cluster, name, organizationId);
       await settled(name, 'Registered');
@@ -482,8 +481,8 @@ describe('custom domains', () => {
   });
 });
 
-describe('cut off and broken', () => {
-  test('a registration of a tenant that went without its finalizer is swept, others stay', async () => {
+describe('an interrupted registration', () => {
+  test('of a tenant without a finalizer is removed by the sweep', async () => {
     const others = ['https://elsewhere.example/mcp', `${baseUrl}/other`];
     const orphan = `${baseUrl}/t/orphan/mcp`;
     for (const uri of [...others, orphan]) await rest().post('/user_management/authkit_oauth_resources', { uri });
@@ -493,7 +492,7 @@ describe('cut off and broken', () => {
     expect(workos.resources()).toEqual(expect.arrayContaining([...others, `${baseUrl}/t/beside-orphan/mcp`]));
   });
 
-  test('a pass cut off between registering and recording is finished by the next', async () => {
+  test('is finished by the next reconcile', async () => {
     const url = `${baseUrl}/t/cut-off/mcp`;
     await rest().post('/user_management/authkit_oauth_resources', { uri: url });
     await createTenant(cluster, 'cut-off', organizationId);
@@ -505,7 +504,7 @@ describe('cut off and broken', () => {
     expect(workos.resources()).not.toContain(url);
   });
 
-  test('a registration that somebody removes at WorkOS is made anew', async () => {
+  test('is repeated after it was removed at WorkOS', async () => {
     await createTenant(cluster, 'swept', organizationId);
     const before = (await settled('swept', 'Registered')).status?.authorization?.resources?.[0]?.id;
     await rest().delete(`/user_management/authkit_oauth_resources/${before}`);
@@ -516,7 +515,7 @@ describe('cut off and broken', () => {
     expect(workos.resources()).toContain(`${baseUrl}/t/swept/mcp`);
   });
 
-  test('a replica that does not lead any more changes nothing at WorkOS', async () => {
+  test('is not changed by a replica that no longer leads', async () => {
     await createTenant(cluster, 'not-leading', organizationId);
     const tenant = await settled('not-leading', 'Registered');
     const beforeChange = (): void => {
@@ -532,7 +531,7 @@ describe('cut off and broken', () => {
     expect(workos.resources()).toEqual(before);
   });
 
-  test('a second pass over a settled tenant writes nothing and asks for nothing', async () => {
+  test('needs no write and no request once it is complete', async () => {
     await createTenant(cluster, 'second-pass', organizationId);
     const tenant = await settled('second-pass', 'Registered');
     const wrote: Tenant[] = [];
@@ -546,7 +545,7 @@ describe('cut off and broken', () => {
     expect(operations).toEqual(['reading an organization']);
   });
 
-  test('an outage shows in the condition and heals', async () => {
+  test('shows an outage in the condition and recovers', async () => {
     await outage(async () => {
       await createTenant(cluster, 'outage', organizationId);
       const tenant = await settled('outage', 'ProviderUnavailable');
@@ -555,7 +554,7 @@ describe('cut off and broken', () => {
     await settled('outage', 'Registered');
   });
 
-  test('a failing removal keeps the finalizer, says so, and is tried again', async () => {
+  test('keeps the finalizer while a removal fails', async () => {
     await createTenant(cluster, 'stuck', organizationId);
     await settled('stuck', 'Registered');
     await outage(async () => {
@@ -568,7 +567,7 @@ describe('cut off and broken', () => {
     expect(workos.resources()).not.toContain(`${baseUrl}/t/stuck/mcp`);
   });
 
-  test('the organizations of many tenants are read in pages when a control plane begins', async () => {
+  test('reads the organizations of many tenants in pages', async () => {
     const many = Array.from({ length: 60 }, (_, i) => ({ name: `many-${i}`, id: workos.createOrganization({ name: `Many ${i}` }).id }));
     await Promise.all(many.map(({ name, id }) => createTenant(cluster, name, id)));
     for (const { name } of many) await settled(name, 'Registered');
@@ -582,7 +581,7 @@ describe('cut off and broken', () => {
     for (const { name } of many) await cluster.client.delete(kinds.Tenant, name);
   });
 
-  test('what happened while the control plane was down is made good at its start', async () => {
+  test('is completed after a restart of the control plane', async () => {
     await createTenant(cluster, 'gone-meanwhile', organizationId);
     await settled('gone-meanwhile', 'Registered');
     await plane.stop();
@@ -595,7 +594,7 @@ describe('cut off and broken', () => {
   });
 });
 
-describe("the pods' endpoints", () => {
+describe('the endpoints of pods', () => {
   let uid: string;
 
   beforeAll(async () => {
@@ -612,7 +611,7 @@ describe("the pods' endpoints", () => {
     return { user, membership: workos.createMembership({ userId: user.id, organizationId }) };
   }
 
-  test("a member of the tenant's organization is one, anybody else is not", async () => {
+  test("confirm only members of the tenant's organization", async () => {
     const token = await podToken(cluster, namespaceOf('pods'));
     const { user } = await newMember('member@example.com');
     const stranger = await workos.createUser({ email: 'stranger@example.com' });
@@ -625,14 +624,14 @@ describe("the pods' endpoints", () => {
     }
   });
 
-  test('a deactivated member is none', async () => {
+  test('refuse a deactivated member', async () => {
     const token = await podToken(cluster, namespaceOf('pods'));
     const { user, membership } = await newMember('left@example.com');
     workos.deactivate(membership.id);
     expect(await (await ask(`/pods/v1/members/${user.id}`, token)).json()).toEqual({ member: false });
   });
 
-  test('a tenant without organization has no members', async () => {
+  test('confirm no member of a tenant without an organization', async () => {
     const tenant = await createTenant(cluster, 'pods-alone');
     await createNamespace(cluster, 'pods-alone', tenant.metadata.uid ?? '');
     const { user } = await newMember('somebody@example.com');
@@ -640,7 +639,7 @@ describe("the pods' endpoints", () => {
     expect(await (await ask(`/pods/v1/members/${user.id}`, token)).json()).toEqual({ member: false });
   });
 
-  test('the keys are those of the AuthKit domain', async () => {
+  test('return the keys of the AuthKit domain', async () => {
     const answer = await ask('/pods/v1/jwks', await podToken(cluster, namespaceOf('pods')));
     expect(answer.headers.get('cache-control')).toBe('max-age=300');
     expect(await answer.json()).toEqual(await (await fetch(`${workos.issuer}/oauth2/jwks`)).json());
@@ -650,22 +649,22 @@ describe("the pods' endpoints", () => {
     ['no token', async () => undefined],
     ['a token of another audience', () => podToken(cluster, namespaceOf('pods'), 'tenant', 'https://kubernetes.default.svc.cluster.local')],
     ['a token of another ServiceAccount', () => podToken(cluster, namespaceOf('pods'), 'other')],
-    ['a token from a namespace that is no tenant', () => podToken(cluster, 'default', 'default')],
+    ['a token from a namespace without a tenant', () => podToken(cluster, 'default', 'default')],
     ["an administrator's token", () => workos.adminToken({ userId: 'user_1', permissions: ['tenants:read'] })],
-  ])('%s is refused', async (_name, token) => {
+  ])('refuse %s', async (_name, token) => {
     const answer = await ask('/pods/v1/jwks', await token());
     expect(answer.status).toBe(401);
     expect(answer.headers.get('www-authenticate')).toBe('Bearer realm="tenantry-pods"');
     expect(await answer.json()).toMatchObject({ type: 'https://tenantry.dev/problems/unauthenticated', status: 401 });
   });
 
-  test("a namespace that carries another tenant's UID is refused", async () => {
+  test("refuse a namespace with another tenant's UID", async () => {
     await createTenant(cluster, 'namesake', organizationId);
     await createNamespace(cluster, 'namesake', uid);
     expect((await ask('/pods/v1/jwks', await podToken(cluster, namespaceOf('namesake')))).status).toBe(401);
   });
 
-  test('while WorkOS is down, membership is unknown (503) and known keys are still given', async () => {
+  test('answer 503 for members and return known keys without WorkOS', async () => {
     const organization = workos.createOrganization({ name: 'Never seen' });
     const user = await workos.createUser({ email: 'during@example.com' });
     workos.createMembership({ userId: user.id, organizationId: organization.id });
@@ -681,7 +680,7 @@ describe("the pods' endpoints", () => {
     });
   });
 
-  test('no token, key or e-mail address is in the log', () => {
+  test('the log has no token, key or e-mail address', () => {
     const log = plane.lines.join('\n');
     expect(log).toContain('/pods/v1/members/:userId');
     expect(log).not.toContain(workos.apiKey);

@@ -114,7 +114,7 @@ test.concurrent.each([
   ['postgres', 'store-unavailable'],
   ['workos', 'identity-provider-unavailable'],
 ] as const)(
-  'while %s hangs, and then refuses, changes are answered 503 in time and not made; afterwards all goes on without a restart',
+  'answers changes with 503 while %s hangs or refuses, and recovers without a restart',
   {
     timeout: 240_000,
   },

@@ -68,13 +68,13 @@ async function refusal(answering: Promise<unknown>): Promise<Problem> {
   return error;
 }
 
-describe('a request that failed together with the database', () => {
+describe('an idempotency key of a request that failed with the database', () => {
   const lost = new Error('The database is gone.');
 
   test.each([
     ['while it was worked on', undefined],
     ['after it had been claimed', 'select "attempt"'],
-  ])('%s, may be tried again as soon as the database is back', async (_when, statement) => {
+  ])('is free when the database is back: %s', async (_when, statement) => {
     const [first, request] = [over(gated), newRequest()];
     lostAt = statement;
     const answering = first.answer(request, async () => {
@@ -91,7 +91,7 @@ describe('a request that failed together with the database', () => {
     expect(await over(other).answer(request, async () => made)).toEqual({ ...made, replayed: false });
   });
 
-  test('and whose answer is not kept, is not waited for either', async () => {
+  test('is free although its answer was not stored', async () => {
     const [first, request] = [over(gated), newRequest()];
     lostAt = 'update "idempotency_keys"';
     expect(await first.answer(request, async () => made)).toEqual({ ...made, replayed: false });
@@ -100,7 +100,7 @@ describe('a request that failed together with the database', () => {
     await expect.poll(() => claimOf(request), { timeout: 30_000 }).toBeUndefined();
   });
 
-  test('leaves a claim alone that somebody else has taken over', async () => {
+  test('is not released when another request has claimed it', async () => {
     const [first, taken, left] = [over(gated), newRequest(), newRequest()];
     const bothBegun = Promise.withResolvers<void>();
     let begun = 0;
@@ -132,7 +132,7 @@ describe('a request that failed together with the database', () => {
   });
 });
 
-test('a repetition of a request in progress is sent again in a second, later the longer it takes', async () => {
+test('Retry-After of a request in progress grows from one second', async () => {
   const [idempotency, request] = [over(other), newRequest()];
   const [begun, ending] = [Promise.withResolvers<void>(), Promise.withResolvers<StoredAnswer>()];
   const first = idempotency.answer(request, () => {

@@ -134,8 +134,8 @@ async function out({ memberships }: Replica, userId: string, organizationId: str
   return performance.now() - begun;
 }
 
-describe('a lookup', () => {
-  test('knows active members, their role, and nobody else', async () => {
+describe('a lookup of a membership', () => {
+  test('finds only active members, with their role', async () => {
     const { memberships } = await replica();
     const { organizationId, userId } = await organizationWithMember('viewer');
     const elsewhere = await organizationWithMember();
@@ -148,7 +148,7 @@ describe('a lookup', () => {
     expect(await memberships.lookup(userId, 'org_01NOBODY')).toEqual(no);
   });
 
-  test('knows a member of a moment ago, before any news of it', async () => {
+  test('finds a new member before its event arrives', async () => {
     const { memberships } = await replica({ polling: false, times: { ...timing, confirmMs: 0 } });
     const { organizationId, userId } = await organizationWithMember();
     await memberships.lookup(userId, organizationId);
@@ -157,7 +157,7 @@ describe('a lookup', () => {
     expect(await memberships.lookup(user.id, organizationId)).toEqual(yes());
   });
 
-  test('confirms a role given a moment ago', async () => {
+  test('finds a new role before its event arrives', async () => {
     const { memberships } = await replica({ polling: false, times: { ...timing, confirmMs: 0 } });
     const { organizationId, userId, membershipId } = await organizationWithMember();
     await memberships.lookup(userId, organizationId);
@@ -166,7 +166,7 @@ describe('a lookup', () => {
     expect(await memberships.lookup(userId, organizationId)).toEqual(yes('viewer'));
   });
 
-  test('of many at once lists the organization once, for all replicas', async () => {
+  test('lists the organization once for simultaneous lookups of all replicas', async () => {
     let listings = 0;
     // Whoever comes when the listing is over is a stranger asked for by himself: that is no listing.
     const between = (source: MembershipSource) =>
@@ -188,7 +188,7 @@ describe('a lookup', () => {
   });
 });
 
-test('while an organization is too large to be listed in time, its members are asked for one by one', async () => {
+test('reads members one by one while a large organization is listed', async () => {
   const { organizationId, userId } = await organizationWithMember();
   let release = (): void => {};
   const held = new Promise<void>((resolve) => {
@@ -212,12 +212,12 @@ test('while an organization is too large to be listed in time, its members are a
   await eventually('the listing is complete', async () => (await one.mirror.find(userId, organizationId)).age !== undefined);
 });
 
-describe('every way a member goes', () => {
+describe('a removed member', () => {
   test.each<[string, (one: Awaited<ReturnType<typeof organizationWithMember>>) => void]>([
     ['deactivated', ({ membershipId }) => workos.deactivate(membershipId)],
     ['removed from the organization', ({ membershipId }) => workos.deleteMembership(membershipId)],
     ['deleted as a user', ({ userId }) => workos.deleteUser(userId)],
-  ])('%s: out by the Events API alone', async (_name, leave) => {
+  ])('loses access by the Events API alone: %s', async (_name, leave) => {
     const one = await replica();
     const member = await organizationWithMember();
     expect(await one.memberships.lookup(member.userId, member.organizationId)).toEqual(yes());
@@ -226,7 +226,7 @@ describe('every way a member goes', () => {
     await out(one, member.userId, member.organizationId);
   });
 
-  test('with the whole organization', async () => {
+  test('loses access with the deleted organization', async () => {
     const one = await replica();
     const { organizationId, userId } = await organizationWithMember();
     expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
@@ -234,7 +234,7 @@ describe('every way a member goes', () => {
     await out(one, userId, organizationId);
   });
 
-  test('and comes back, in another role', async () => {
+  test('can return with another role', async () => {
     const one = await replica();
     const { organizationId, userId, membershipId } = await organizationWithMember();
     workos.deactivate(membershipId);
@@ -248,11 +248,11 @@ describe('every way a member goes', () => {
   });
 });
 
-describe('with one path broken, a removed member is out in time', () => {
+describe('a removed member loses access in time', () => {
   // As lookups stand against the sidecar's 30 s; here times are a tenth, but a machine that is busy is not ten times as fast.
   const budget = timing.evidenceMs + 4_000;
 
-  test('without the Events API: the evidence ages, and WorkOS is asked', async () => {
+  test('without the Events API', async () => {
     const one = await replica();
     const { organizationId, userId, membershipId } = await organizationWithMember();
     expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
@@ -261,7 +261,7 @@ describe('with one path broken, a removed member is out in time', () => {
     expect(await out(one, userId, organizationId)).toBeLessThan(budget);
   });
 
-  test('without anybody who polls', async () => {
+  test('without a polling replica', async () => {
     const one = await replica({ polling: false });
     const { organizationId, userId, membershipId } = await organizationWithMember();
     expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
@@ -269,7 +269,7 @@ describe('with one path broken, a removed member is out in time', () => {
     expect(await out(one, userId, organizationId)).toBeLessThan(budget);
   });
 
-  test('without NOTIFY: an answer in memory ends by itself', async () => {
+  test('without NOTIFY, because cached answers expire', async () => {
     await replica();
     const deaf = await replica({ polling: false, listening: false });
     const { organizationId, userId, membershipId } = await organizationWithMember();
@@ -278,7 +278,7 @@ describe('with one path broken, a removed member is out in time', () => {
     expect(await out(deaf, userId, organizationId)).toBeLessThan(budget);
   });
 
-  test('another replica is notified by NOTIFY long before its answer would have ended', async () => {
+  test('at another replica by NOTIFY, before its cached answer expires', async () => {
     const [notifier, notified] = [await replica({ polling: false }), await replica({ polling: false, times: patient })];
     const { organizationId, userId, membershipId } = await organizationWithMember();
     expect(await notified.memberships.lookup(userId, organizationId)).toEqual(yes());
@@ -288,7 +288,7 @@ describe('with one path broken, a removed member is out in time', () => {
     expect(await out(notified, userId, organizationId)).toBeLessThan(patient.answerMs / 2);
   });
 
-  test('a listening connection that is lost is made anew, and what was remembered before is not believed', async () => {
+  test('with a lost connection for NOTIFY, which drops cached answers', async () => {
     const notified = await replica({ polling: false, times: patient });
     const { organizationId, userId, membershipId } = await organizationWithMember();
     expect(await notified.memberships.lookup(userId, organizationId)).toEqual(yes());
@@ -303,7 +303,7 @@ describe('with one path broken, a removed member is out in time', () => {
   });
 });
 
-describe('a removal of which nobody is told', () => {
+describe('a removal without an event', () => {
   /** A replica that polls on and never hears of what happens to memberships, with a member in the mirror who was removed at WorkOS. */
   async function missed(list: (source: MembershipSource, id: string) => ReturnType<MembershipSource['ofOrganization']>) {
     const one = await replica({
@@ -333,13 +333,13 @@ describe('a removal of which nobody is told', () => {
     return { one, organizationId, userId, lookup, listedAgo };
   }
 
-  test('counts once the last listing is an hour old, however fresh the events are', async () => {
+  test('takes effect when the last listing is an hour old', async () => {
     const { one, userId, organizationId, listedAgo } = await missed((source, id) => source.ofOrganization(id));
     await listedAgo(listingMs);
     await out(one, userId, organizationId);
   });
 
-  test('because nobody had asked for its organization yet counts, though the first listing lags behind', async () => {
+  test('takes effect although the first listing is outdated', async () => {
     const { organizationId, userId, membershipId } = await organizationWithMember();
     let lagging: Awaited<ReturnType<MembershipSource['ofUser']>> = [];
     const one = await replica({
@@ -363,7 +363,7 @@ describe('a removal of which nobody is told', () => {
     await out(one, userId, organizationId);
   });
 
-  test('counts before that while somebody asks, and nobody waits for the listing', async () => {
+  test('takes effect earlier for active organizations, without waiting lookups', async () => {
     let release = (): void => {};
     const held = new Promise<void>((resolve) => {
       release = resolve;
@@ -382,7 +382,7 @@ describe('a removal of which nobody is told', () => {
     await out(one, userId, organizationId);
   });
 
-  test('counts as soon as WorkOS can be asked again; until then what was listed lives out its hour', async () => {
+  test('takes effect after an outage of WorkOS, at most an hour late', async () => {
     let away = false;
     let refused = 0;
     const { one, userId, organizationId, lookup, listedAgo } = await missed(async function* (source, id) {
@@ -409,8 +409,8 @@ describe('a removal of which nobody is told', () => {
   });
 });
 
-describe('while WorkOS is away', () => {
-  test('what is known lives out its time, then nobody can tell; it heals by itself', async () => {
+describe('while WorkOS is unavailable', () => {
+  test('known memberships expire, then lookups fail until WorkOS returns', async () => {
     // Long enough for a busy machine to ask while it lasts.
     const times = { ...timing, answerMs: 4_000, evidenceMs: 5_000 };
     const one = await replica({ times });
@@ -429,7 +429,7 @@ describe('while WorkOS is away', () => {
     expect(await eventually('it heals', async () => one.memberships.lookup(userId, organizationId))).toEqual(yes());
   });
 
-  test('who is known to be no member is none as long as what is known is fresh', async () => {
+  test('known non-members are refused while the mirror is fresh', async () => {
     const one = await replica();
     const { organizationId } = await organizationWithMember();
     expect(await one.memberships.lookup('user_01STRANGER', organizationId)).toEqual(no);
@@ -437,7 +437,7 @@ describe('while WorkOS is away', () => {
     expect(await one.memberships.lookup('user_01OTHER', organizationId)).toEqual(no);
   });
 
-  test('it is asked by a trickle, however many want to know', async () => {
+  test('few requests are sent to WorkOS', async () => {
     const one = await replica({ polling: false });
     workos.outage('down', 60);
     const ask = () => Promise.allSettled(Array.from({ length: 200 }, (_, i) => one.memberships.lookup('user_01A', `org_01NONE${i}`)));
@@ -449,7 +449,7 @@ describe('while WorkOS is away', () => {
   });
 });
 
-test('while WorkOS takes half a minute for each answer, nobody waits for it so long; it heals by itself', async () => {
+test('lookups fail fast while WorkOS is slow, and recover', async () => {
   const one = await replica();
   const { organizationId, userId, membershipId } = await organizationWithMember();
   expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
@@ -471,7 +471,7 @@ test('while WorkOS takes half a minute for each answer, nobody waits for it so l
   expect(await eventually('it heals', async () => one.memberships.lookup(userId, organizationId))).toEqual(no);
 });
 
-test('while WorkOS takes no more requests it is left alone for as long as it says, and then asked again', async () => {
+test('requests pause for the Retry-After of WorkOS', async () => {
   const one = await replica({ polling: false });
   const { organizationId, userId } = await organizationWithMember();
   workos.outage('limited', 60);
@@ -485,8 +485,8 @@ test('while WorkOS takes no more requests it is left alone for as long as it say
   expect(await eventually('it heals', async () => one.memberships.lookup(userId, organizationId))).toEqual(yes());
 });
 
-describe('news', () => {
-  test('that is older than what is known changes nothing, in whatever order it comes', async () => {
+describe('an event', () => {
+  test('has no effect when it is older than the mirror', async () => {
     const { organizationId, userId, membershipId } = await organizationWithMember();
     const one = await replica({ polling: false });
     expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
@@ -511,7 +511,7 @@ describe('news', () => {
     expect((await one.mirror.find(userId, organizationId)).roles).toBeUndefined();
   });
 
-  test('counts once', async () => {
+  test('is applied once', async () => {
     const { organizationId, userId, membershipId } = await organizationWithMember();
     const one = await replica({ polling: false });
     await one.memberships.lookup(userId, organizationId);
@@ -521,7 +521,7 @@ describe('news', () => {
     expect(await one.mirror.apply(event)).toBe(false);
   });
 
-  test('that comes while the organization is being listed is not lost to the older list', async () => {
+  test('is kept when it arrives during a listing', async () => {
     const { organizationId, userId, membershipId } = await organizationWithMember();
     const other = await replica({ polling: false });
     const one = await replica({
@@ -542,7 +542,7 @@ describe('news', () => {
     expect(await one.memberships.lookup(userId, organizationId)).toEqual(no);
   });
 
-  test('of a list that lagged behind locks nobody out', async () => {
+  test('removes nobody because of an outdated listing', async () => {
     const { organizationId, userId } = await organizationWithMember();
     const one = await replica({ polling: false });
     expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
@@ -554,7 +554,7 @@ describe('news', () => {
   test.each([
     ['removal last', ['active', 'inactive']],
     ['removal first', ['inactive', 'active']],
-  ])('of the same millisecond: the removal counts, in one page and one by one (%s)', async (_name, order) => {
+  ])('of a removal wins over one of the same millisecond (%s)', async (_name, order) => {
     for (const inOnePage of [true, false]) {
       const { organizationId, userId } = await organizationWithMember();
       const one = await replica({ polling: false });
@@ -573,7 +573,7 @@ describe('news', () => {
     }
   });
 
-  test('that is as old as a membership which is listed no more does not bring it back; a later listing does', async () => {
+  test('does not restore an unlisted membership of the same age', async () => {
     const { organizationId, userId } = await organizationWithMember();
     const one = await replica({ polling: false });
     await one.memberships.lookup(userId, organizationId);
@@ -588,7 +588,7 @@ describe('news', () => {
     expect((await one.mirror.find(userId, organizationId)).roles).toEqual(['member']);
   });
 
-  describe('that nobody understands', () => {
+  describe('of an unknown form', () => {
     /** A replica that reads `strange`, too, whenever it reads events. */
     async function notified(strange: () => EventPage['events'], unreadable = 0) {
       const one = await replica({
@@ -626,7 +626,7 @@ describe('news', () => {
       data,
     });
 
-    test('has its organization listed anew, once, and the others go on', async () => {
+    test('causes one listing of its organization', async () => {
       const events: ReturnType<typeof strange>[] = [];
       const { named, known, list, poll, counted } = await notified(() => events);
       events.push(strange({ organizationId: named.organizationId, status: 'paused' }));
@@ -639,7 +639,7 @@ describe('news', () => {
       expect(await counted()).toContainEqual({ labels: { event: 'organization_membership.updated' }, value: 1 });
     });
 
-    test('nor says of which organization, has all of them listed anew, once', async () => {
+    test('without an organization causes one listing of all organizations', async () => {
       const events: ReturnType<typeof strange>[] = [];
       const { known, list, poll } = await notified(() => events);
       events.push(strange(null, 'user.deleted'));
@@ -650,14 +650,14 @@ describe('news', () => {
       expect(await known()).toEqual([true, true]);
     });
 
-    test('nor is an event at all, has all of them listed anew', async () => {
+    test('that is not an object causes a listing of all organizations', async () => {
       const { known, poll, counted } = await notified(() => [], 2);
       await poll();
       expect(await known()).toEqual([false, false]);
       expect(await counted()).toContainEqual({ labels: { event: 'unreadable' }, value: 2 });
     });
 
-    test('while its organization is being listed: that listing does not count', async () => {
+    test('invalidates a listing of its organization under way', async () => {
       const { organizationId, userId } = await organizationWithMember();
       const other = await replica({ polling: false });
       let interrupt = true;
@@ -678,7 +678,7 @@ describe('news', () => {
     });
   });
 
-  test('that was missed while the place in the events was lost is made good by listing', async () => {
+  test('that was missed is recovered by a listing', async () => {
     const { organizationId, userId, membershipId } = await organizationWithMember();
     let lost = false;
     const one = await replica({
@@ -730,7 +730,7 @@ test('10,000 active users of 100 organizations stay far below the 1,000 reads Wo
   expect(Math.max(...inTenSeconds)).toBeLessThan(300);
 });
 
-test('beyond its share of the limit the mirror says so instead of asking on', async () => {
+test("the mirror fails lookups above its share of WorkOS's limit", async () => {
   const one = await replica({ polling: false });
   await one.store.db.deleteFrom('read_budgets').execute();
   const asked = await Promise.allSettled(Array.from({ length: 300 }, (_, i) => one.source.ofUser('user_01A', `org_01B${i}`)));
@@ -741,7 +741,7 @@ test('beyond its share of the limit the mirror says so instead of asking on', as
   await one.store.db.deleteFrom('read_budgets').execute();
 });
 
-test('without the database what is remembered lives out its time, then nobody can tell; it heals by itself', async () => {
+test('without the database cached answers expire, then lookups fail until it returns', async () => {
   let passed = 0;
   const one = await replica({ polling: false, times: patient, now: () => performance.now() + passed });
   const { organizationId, userId } = await organizationWithMember();

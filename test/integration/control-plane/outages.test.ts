@@ -57,8 +57,8 @@ function run(change: Record<string, string | undefined> = {}): PlaneProcess {
   return new PlaneProcess({ ...environmentOf(cluster, workos, workos.findOrganization('platform')?.id ?? ''), ...change });
 }
 
-describe('while Kubernetes cannot be reached', () => {
-  test('it lives, is not ready, answers 503 with Retry-After, and ends cleanly', async () => {
+describe('the control plane without Kubernetes', () => {
+  test('is alive but not ready, answers 503 and stops cleanly', async () => {
     const plane = run();
     try {
       const url = await plane.listening();
@@ -90,11 +90,11 @@ describe('while Kubernetes cannot be reached', () => {
   });
 });
 
-describe('while its tables are being made', () => {
+describe('the control plane before its migrations', () => {
   /** The lock that Kysely's migrations take. */
   const migrationLock = '3853314791062309107';
 
-  test('it reads no events of WorkOS, and warns of nothing', async () => {
+  test('reads no events of WorkOS and logs no warning', async () => {
     const fresh = new URL(postgres.url);
     const administrator = new pg.Client({ connectionString: postgres.url });
     await administrator.connect();
@@ -120,8 +120,8 @@ describe('while its tables are being made', () => {
   });
 });
 
-describe('while WorkOS cannot be reached', () => {
-  test('nobody can be told from anybody: 503, not 401', async () => {
+describe('the control plane without WorkOS', () => {
+  test('answers 503 instead of 401', async () => {
     const plane = run({ WORKOS_API_URL: `http://${nobody}` });
     try {
       const url = await plane.listening();
@@ -135,7 +135,7 @@ describe('while WorkOS cannot be reached', () => {
   });
 });
 
-describe('a configuration that cannot work', () => {
+describe('an invalid configuration', () => {
   test('names every fault and exits 2', async () => {
     const plane = run({ WORKOS_API_KEY: undefined, TENANTRY_OAUTH_ISSUER: 'nonsense' });
     expect(await plane.ended()).toBe(2);
@@ -144,7 +144,7 @@ describe('a configuration that cannot work', () => {
     );
   });
 
-  test('a taken port is named', async () => {
+  test('names a port that is in use', async () => {
     const plane = run({ PORT: String(workos.port) });
     expect(await plane.ended()).toBe(1);
     expect(plane.output).toContain(`port ${workos.port} is taken`);

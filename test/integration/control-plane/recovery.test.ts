@@ -92,10 +92,10 @@ describe.each([
   ['kubernetes', 'kubernetes-unavailable'],
   ['postgres', 'store-unavailable'],
   ['workos', 'identity-provider-unavailable'],
-] as const)('while %s is gone', (gone, code) => {
+] as const)('while %s is unavailable', (gone, code) => {
   const [before, meanwhile] = [`before-${gone}`, `meanwhile-${gone}`];
 
-  test('changes are answered 503 with Retry-After, and nothing is changed; afterwards all goes on without a restart', async () => {
+  test('answers changes with 503, changes nothing, and recovers without a restart', async () => {
     // WorkOS is asked for each organization once in five minutes, so it gets one nobody has asked for.
     organization = workos.createOrganization({ name: `Of ${gone}` }).id;
     expect((await create(before)).status).toBe(201);
@@ -135,7 +135,7 @@ describe.each([
     if (gone === 'kubernetes') expect(recorded).toContain(code);
   });
 
-  test('reads of what is known go on, or say when to come again', async () => {
+  test('answers reads from its caches, or with 503 and Retry-After', async () => {
     gates[gone].shut();
     try {
       const answer = await call('GET', `/admin/tenants/${before}`);
@@ -148,7 +148,7 @@ describe.each([
   });
 });
 
-describe('a request whose process died in between', () => {
+describe('a request whose process was killed', () => {
   const attempt = (change: string) => query(`UPDATE idempotency_keys SET answer = NULL, ${change} WHERE key = 'make-died'`);
 
   async function query(text: string): Promise<void> {
@@ -157,7 +157,7 @@ describe('a request whose process died in between', () => {
     await connection.query(text).finally(() => connection.end());
   }
 
-  test('is waited for, and then recognises the tenant it has made', async () => {
+  test('is completed by a repetition with the same idempotency key', async () => {
     const first = await create('died');
     expect(first.status).toBe(201);
     await attempt("locked_until = now() + interval '1 minute'");

@@ -169,7 +169,7 @@ const reads = ['tenants:read', 'audit:read'];
 test.each<[string, readonly string[], () => Promise<string>]>([
   ['a viewer of the platform', reads, () => tokenOf('platform-viewer', platform, reads)],
   ['a member without a permission', [], () => tokenOf('member', organization, [])],
-])('as %s: each operation opens for whoever has the permission that the document names, and for nobody else', async (_who, has, token) => {
+])('each operation requires exactly the documented permission, as %s', async (_who, has, token) => {
   const authorization = `Bearer ${await token()}`;
   const document = (await (await fetch(`${plane.url}/openapi.json`)).json()) as { paths: Record<string, Record<string, Operation>> };
   for (const [path, operations] of Object.entries(document.paths)) {

@@ -153,13 +153,13 @@ const bad: readonly (readonly [string, () => Promise<string | undefined>])[] = [
   ['another way of signing in', async () => `Basic ${Buffer.from('admin:admin').toString('base64')}`],
   ['an API key', async () => bearer('tnt_0123456789abcdefghijklmnopqrstuvwxyz')],
   ["WorkOS' own key", async () => bearer(workos.apiKey)],
-  ['what is no token', async () => bearer('a.b.c')],
+  ['text that is not a token', async () => bearer('a.b.c')],
   ['two tokens', async () => `${bearer(await sessionToken())} ${await sessionToken()}`],
   ['a session that ended a second ago', async () => bearer(await sessionToken({ expires: aSecondAgo() }))],
   ['a session of another issuer', async () => bearer(await sessionToken({ issuer: 'https://api.workos.com' }))],
   ['a session signed by the OAuth key', async () => bearer(await sessionToken({ key: (await importJWK(oauthKey, 'RS256')) as CryptoKey }))],
   [
-    'a session signed by the OAuth key, and named so',
+    'a session signed by the OAuth key with its key id',
     async () =>
       bearer(
         await sessionToken({ header: { alg: 'RS256', kid: oauthKey.kid ?? '' }, key: (await importJWK(oauthKey, 'RS256')) as CryptoKey }),
@@ -167,7 +167,7 @@ const bad: readonly (readonly [string, () => Promise<string | undefined>])[] = [
   ],
   ['a session signed by a foreign key', async () => bearer(await sessionToken({ key: (await generateKeyPair('RS256')).privateKey }))],
   [
-    'a session that brings its key',
+    'a session that contains its key',
     async () => {
       const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
       const header = { alg: 'RS256', jwk: publicKey.export({ format: 'jwk' }), jku: 'http://127.0.0.1:1/jwks', x5u: 'http://127.0.0.1:1/' };
@@ -245,23 +245,20 @@ async function accepted(wrong: readonly Operation[], authorization: string | und
   return answers.flat();
 }
 
-test('there are operations of every kind', () => {
+test('the document has operations of every security scheme', () => {
   expect(new Set(operations.flatMap(({ schemes }) => schemes))).toEqual(new Set(Object.keys(good)));
   expect(operations.length).toBeGreaterThan(30);
 });
 
-describe('at every operation', () => {
-  test.each(bad)('%s is refused', async (_name, mint) => {
+describe('every operation', () => {
+  test.each(bad)('refuses %s', async (_name, mint) => {
     expect(await accepted(operations, await mint())).toEqual([]);
   });
 
-  test.each(Object.keys(good) as Scheme[])(
-    'a good token of the kind %s is refused where another is wanted, and only there',
-    async (scheme) => {
-      const authorization = bearer(await good[scheme]());
-      const [right, wrong] = [true, false].map((is) => operations.filter(({ schemes }) => schemes.includes(scheme) === is));
-      expect(await accepted(wrong ?? [], authorization)).toEqual([]);
-      for (const { name, send } of right ?? []) expect([name, (await send(authorization)).status]).not.toEqual([name, 401]);
-    },
-  );
+  test.each(Object.keys(good) as Scheme[])('refuses a valid token of the kind %s unless it requires this kind', async (scheme) => {
+    const authorization = bearer(await good[scheme]());
+    const [right, wrong] = [true, false].map((is) => operations.filter(({ schemes }) => schemes.includes(scheme) === is));
+    expect(await accepted(wrong ?? [], authorization)).toEqual([]);
+    for (const { name, send } of right ?? []) expect([name, (await send(authorization)).status]).not.toEqual([name, 401]);
+  });
 });

@@ -37,7 +37,7 @@ function options(change: Partial<WorkosSetupOptions> = {}): WorkosSetupOptions {
 const states = (findings: readonly { item: string; state: string }[]) =>
   Object.fromEntries(findings.map(({ item, state }) => [item, state]));
 
-test('a new environment lacks what it lacks, and a check changes nothing', async () => {
+test('check lists what a new environment lacks and changes nothing', async () => {
   const findings = await checkWorkos(options());
   expect(states(findings)).toEqual({
     'client ID': 'ok',
@@ -62,7 +62,7 @@ test('a new environment lacks what it lacks, and a check changes nothing', async
   expect(await checkWorkos(options())).toEqual(findings);
 });
 
-test('setup makes it, gives the secret once, and finds nothing to do the second time', async () => {
+test('setup creates what is missing, shows the secret once, and can be repeated', async () => {
   const first = await setupWorkos(options());
   expect(new Set(first.findings.map(({ state }) => state))).toEqual(new Set(['ok', 'created']));
   expect(first.webhookSecret).toEqual(expect.any(String));
@@ -77,7 +77,7 @@ test('setup makes it, gives the secret once, and finds nothing to do the second 
   ).toEqual(['audit:read', 'tenants:read', 'tenants:rotate', 'tenants:write']);
 });
 
-test('what a role lacks is added, what it has beyond that stays', async () => {
+test('setup adds missing permissions to a role and keeps others', async () => {
   await setupWorkos(options());
   const sdk = new WorkOS(workos.apiKey, { apiHostname: 'localhost', https: false, port: workos.port });
   await sdk.authorization.createPermission({ slug: 'own:thing', name: 'Own' });
@@ -94,7 +94,7 @@ test('what a role lacks is added, what it has beyond that stays', async () => {
   ).toEqual(['audit:read', 'own:thing', 'tenants:read']);
 });
 
-test('a webhook endpoint that lost events or was disabled is put right', async () => {
+test('setup repairs a webhook endpoint', async () => {
   await setupWorkos(options());
   const sdk = new WorkOS(workos.apiKey, { apiHostname: 'localhost', https: false, port: workos.port });
   const { data } = await sdk.webhooks.listWebhookEndpoints();
@@ -112,7 +112,7 @@ const setRegistration = (switches: { cimd: boolean; dcr: boolean }): Promise<Res
     body: JSON.stringify(switches),
   });
 
-test('Dynamic Client Registration may be off where clients have their metadata documents', async () => {
+test('check accepts disabled Dynamic Client Registration with CIMD', async () => {
   await setRegistration({ cimd: true, dcr: false });
   const found = await checkWorkos(options());
   expect(found.find(({ item }) => item === 'Dynamic Client Registration')).toMatchObject({
@@ -122,7 +122,7 @@ test('Dynamic Client Registration may be off where clients have their metadata d
   await setRegistration({ cimd: true, dcr: true });
 });
 
-test('what only the dashboard can do is told with its place', async () => {
+test('check names the place of steps in the dashboard', async () => {
   await setRegistration({ cimd: false, dcr: false });
   const { findings } = await setupWorkos(options({ clientId: 'client_01OTHER' }));
   const people = findings.filter(({ state }) => state === 'manual');
@@ -130,12 +130,12 @@ test('what only the dashboard can do is told with its place', async () => {
   expect(people.every(({ remedy }) => remedy?.includes('WorkOS Dashboard >'))).toBe(true);
 });
 
-test('an AuthKit domain that is none is told, and without a URL no webhook is wanted', async () => {
+test('check reports a wrong AuthKit domain and requires no webhook without a URL', async () => {
   const findings = states(await checkWorkos(options({ oauthIssuer: `${workos.issuer}/nothing`, webhookUrl: undefined })));
   expect(findings).toMatchObject({ 'AuthKit domain': 'manual', 'webhook endpoint': 'ok' });
 });
 
-test('a wrong key is said to be one', async () => {
+test('check reports a refused API key', async () => {
   const failure = checkWorkos(options({ apiKey: 'sk_test_wrong' }));
   await expect(failure).rejects.toBeInstanceOf(ProviderUnavailable);
   await expect(failure).rejects.toThrow(/refused the API key.*WORKOS_API_KEY/);

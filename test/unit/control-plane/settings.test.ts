@@ -12,7 +12,7 @@ const complete = {
   TENANTRY_BASE_URL: 'https://mcp.example.com/',
 };
 
-test('defaults apply and a trailing slash goes', () => {
+test('applies defaults and removes a trailing slash', () => {
   expect(readSettings(complete)).toMatchObject({
     host: '127.0.0.1',
     port: 8090,
@@ -39,7 +39,7 @@ test('drops the newline at the end of a key, a secret and the URL of the databas
   expect(storeUrl).toBe('postgres://u:p@db:5432/x');
 });
 
-test('every missing or wrong variable is named at once, and no value is repeated', () => {
+test('names every missing or wrong variable without its value', () => {
   const read = () =>
     readSettings({
       WORKOS_API_KEY: 'sk_test_hidden',
@@ -58,6 +58,6 @@ test('every missing or wrong variable is named at once, and no value is repeated
   expect(read).not.toThrow(/sk_test|hunter2/);
 });
 
-test('an origin takes no path', () => {
+test('refuses an origin with a path', () => {
   expect(() => readSettings({ ...complete, WORKOS_API_URL: 'https://api.workos.com/v1' })).toThrow('WORKOS_API_URL must have no path');
 });

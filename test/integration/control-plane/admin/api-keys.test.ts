@@ -28,7 +28,7 @@ const objects = async () => (await world.kube.list<ApiKey>(kinds.ApiKey, { names
 const until = (status: number, key: string) =>
   world.eventually(`the key is answered ${status}`, 60_000, async () => ((await statusWith(mcp, key)) === status ? true : undefined));
 
-test('a key is shown once, works, tells when it was used, and is refused once revoked', async () => {
+test('a key is shown once, works, records its use and can be revoked', async () => {
   const created = await api.call('POST', keys(), { name: 'nightly', scopes: ['mcp'] });
   expect(created.status).toBe(201);
   const { key, id } = created.body as { key: string; id: string };
@@ -54,7 +54,7 @@ test('a key is shown once, works, tells when it was used, and is refused once re
   await until(401, key);
 });
 
-test('a key that could not be is refused with pointers', async () => {
+test('an invalid key is refused with pointers', async () => {
   const answer = await api.call('POST', keys(), { name: '', scopes: ['mcp', 'root'], expiresAt: 'tomorrow' });
   expectProblem(answer, 422, 'invalid');
   expect(pointersOf(answer)).toEqual(['/expiresAt', '/name', '/scopes/1']);
@@ -63,7 +63,7 @@ test('a key that could not be is refused with pointers', async () => {
   expect(await objects()).toEqual([]);
 });
 
-test('at the limit there is no further key until one is revoked, an expired one too', async () => {
+test('at the limit a key must be revoked first, even an expired one', async () => {
   const expired = [...Array(apiKeyLimit).keys()].map(async (index) => {
     const { id: keyId, sha256 } = recordOf(generateApiKey(), 'many', []);
     const metadata = { name: apiKeyName(sha256), namespace: namespaceOf(name) };
@@ -82,7 +82,7 @@ test('at the limit there is no further key until one is revoked, an expired one 
   await until(200, (created.body as { key: string }).key);
 });
 
-test("a quota of the platform's own is told as the limit it is", async () => {
+test('a ResourceQuota of the platform is reported as the limit', async () => {
   const quota = { metadata: { name: 'own', namespace: namespaceOf(name) }, ...{ spec: { hard: { 'count/apikeys.tenantry.dev': '0' } } } };
   await world.kube.create(kinds.ResourceQuota, quota);
   for (const { metadata } of await objects()) await world.kube.delete(kinds.ApiKey, metadata.name, { namespace: namespaceOf(name) });
@@ -96,7 +96,7 @@ test("a quota of the platform's own is told as the limit it is", async () => {
   await world.kube.delete(kinds.ResourceQuota, 'own', { namespace: namespaceOf(name) });
 });
 
-test('without a namespace there is none yet: 409 says when', async () => {
+test('a tenant without a namespace is answered 409', async () => {
   const early = world.name('early');
   const create = { name: early, template: { name: 'no-pods' } };
   await world.kube.create(kinds.StackTemplate, {

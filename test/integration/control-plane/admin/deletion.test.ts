@@ -66,8 +66,8 @@ const touchStatus = (name: string) =>
     { fieldManager: 'tenantry-operator', subresource: 'status' },
   );
 
-describe('a deletion that fails after its word on the data was stored', () => {
-  test('the Kubernetes API is gone at once: 503, and a later plain deletion keeps the data', async () => {
+describe('a deletion that fails after its choice was stored', () => {
+  test('with an unavailable Kubernetes API: a later deletion keeps the data', async () => {
     await held('gone');
     let gone = false;
     proxy.rule = (request) => {
@@ -83,7 +83,7 @@ describe('a deletion that fails after its word on the data was stored', () => {
     expect(effectiveDeletionPolicyOf({ ...left, metadata: { ...left.metadata, deletionTimestamp: later } })).toBe('retain');
   });
 
-  test('the Kubernetes API is gone for a moment: the word is taken back', async () => {
+  test('with a short outage of the Kubernetes API: withdraws the choice', async () => {
     await held('back');
     proxy.rule = (request) => (isDeletion(request) ? 'dropped' : 'passed');
     expect((await call('DELETE', '/admin/tenants/back?data=delete')).status).toBe(503);
@@ -94,7 +94,7 @@ describe('a deletion that fails after its word on the data was stored', () => {
     expect(effectiveDeletionPolicyOf(await stored('back'))).toBe('retain');
   });
 
-  test('only the answer is lost: the deletion is found begun, as it was meant', async () => {
+  test('with a lost answer: finds the deletion that has begun', async () => {
     await held('lost');
     proxy.rule = (request) => (isDeletion(request) ? 'lost' : 'passed');
     const answer = await call('DELETE', '/admin/tenants/lost?data=delete');
@@ -102,7 +102,7 @@ describe('a deletion that fails after its word on the data was stored', () => {
     expect(effectiveDeletionPolicyOf(await stored('lost'))).toBe('delete');
   });
 
-  test('a policy of the cluster refuses it: the answer says so, and the word is taken back', async () => {
+  test('refused by a policy of the cluster: withdraws the choice', async () => {
     const name = 'no-deletion';
     const policy = (kind: string): Resource => ({
       apiVersion: 'admissionregistration.k8s.io/v1',
@@ -135,8 +135,8 @@ describe('a deletion that fails after its word on the data was stored', () => {
   });
 });
 
-describe('a tenant that is written meanwhile', () => {
-  test('its status: the deletion goes on, with If-Match too', async () => {
+describe('the deletion of a tenant that changes meanwhile', () => {
+  test('continues after a change of the status, also with If-Match', async () => {
     const ifMatch = { 'if-match': `"${(await held('busy')).metadata.resourceVersion}"` };
     let left = 3;
     proxy.rule = async (request): Promise<'passed'> => {
@@ -147,7 +147,7 @@ describe('a tenant that is written meanwhile', () => {
     expect([left, effectiveDeletionPolicyOf(await stored('busy'))]).toEqual([-1, 'delete']);
   });
 
-  test('its spec, after If-Match was compared: 412, and the word is taken back', async () => {
+  test('answers 412 after a change of the spec, and withdraws the choice', async () => {
     const ifMatch = { 'if-match': `"${(await held('changed')).metadata.resourceVersion}"` };
     let changed = false;
     proxy.rule = async (request): Promise<'passed'> => {
@@ -163,7 +163,7 @@ describe('a tenant that is written meanwhile', () => {
     expect([wordOf(left), left.metadata.deletionTimestamp, left.spec.deletionPolicy]).toEqual([undefined, undefined, 'retain']);
   });
 
-  test('all the time: 409 to try again, and the word is taken back', async () => {
+  test('answers 409 after changes during every attempt, and withdraws the choice', async () => {
     await held('restless');
     proxy.rule = async (request): Promise<'passed'> => {
       if (isDeletion(request)) await touchStatus('restless');
@@ -175,7 +175,7 @@ describe('a tenant that is written meanwhile', () => {
   });
 });
 
-describe('the word on the data', () => {
+describe('the choice for the data', () => {
   const deleted = (word: string | undefined, policy: 'retain' | 'delete'): Tenant => ({
     apiVersion: 'tenantry.dev/v1alpha1',
     kind: 'Tenant',
@@ -191,17 +191,17 @@ describe('the word on the data', () => {
     ['none', undefined, 'retain', 'retain'],
     ['none', undefined, 'delete', 'delete'],
     ['to delete, just before', dataOnDeletion('delete', new Date('2026-11-21T11:59:58Z')), 'retain', 'delete'],
-    ['to delete, by a clock that is a little ahead', dataOnDeletion('delete', new Date('2026-11-21T12:00:20Z')), 'retain', 'delete'],
+    ['to delete, by a clock slightly ahead', dataOnDeletion('delete', new Date('2026-11-21T12:00:20Z')), 'retain', 'delete'],
     ['to delete, of long ago', dataOnDeletion('delete', new Date('2026-11-21T11:58:59Z')), 'retain', 'retain'],
     ['to delete, without a time', 'delete', 'retain', 'retain'],
-    ['to delete, at no time', 'delete tomorrow', 'retain', 'retain'],
+    ['to delete, with a malformed time', 'delete tomorrow', 'retain', 'retain'],
     ['to retain, just before', dataOnDeletion('retain', new Date('2026-11-21T11:59:58Z')), 'delete', 'retain'],
-    ['to retain, of long ago, which destroys nothing', dataOnDeletion('retain', new Date('2025-11-21T12:00:00Z')), 'delete', 'retain'],
+    ['to retain, of long ago', dataOnDeletion('retain', new Date('2025-11-21T12:00:00Z')), 'delete', 'retain'],
   ] as const)('%s', (_what, word, policy, fate) => {
     expect(effectiveDeletionPolicyOf(deleted(word, policy))).toBe(fate);
   });
 
-  test('to delete that a failed deletion has left is replaced by a later one to retain', async () => {
+  test('of a failed deletion is replaced by a later choice to retain', async () => {
     await held('second', 'delete');
     await touch('second', { metadata: { annotations: { [annotations.dataOnDeletion]: dataOnDeletion('delete', new Date()) } } });
     expect((await call('DELETE', '/admin/tenants/second?data=retain')).status).toBe(202);

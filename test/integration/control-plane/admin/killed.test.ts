@@ -64,7 +64,7 @@ test.each([
   // Nothing is told of what was made.
   ['the tenant', 0, 'held'] as const,
 ])(
-  'killed when it writes %s (%i, %s): the same request again makes one tenant, one organization and one invitation',
+  'killed while it writes %s (%i, %s): a repetition creates one tenant, organization and invitation',
   async (_what, at, fate) => {
     const name = `killed-${at}-${fate}`;
     const email = `${name}@example.com`;

@@ -40,8 +40,8 @@ async function writer(organizationId: string): Promise<string> {
 
 const list = (token: string) => fetch(`${plane.url}/admin/tenants`, { headers: { authorization: `Bearer ${token}` } });
 
-describe('requests a minute', () => {
-  test('each administrator has its own, is told what is left, and when to come again', async () => {
+describe('the limit of requests a minute', () => {
+  test('is separate for each administrator and shown in headers', async () => {
     const [one, other] = [await admin('one'), await admin('other')];
     for (let left = 9; left >= 0; left--) {
       const answer = await list(one);
@@ -59,7 +59,7 @@ describe('requests a minute', () => {
     expect((await list(other)).status).toBe(200);
   });
 
-  test('an address that sends refused tokens is told to wait, and shuts nobody out who has a good one', async () => {
+  test('refuses an address with bad tokens but not its valid tokens', async () => {
     const good = await admin('good');
     expect((await list(good)).status).toBe(200);
     for (const _ of [1, 2, 3]) expect((await list('wrong')).status).toBe(401);
@@ -86,20 +86,20 @@ function raw(text: string, url = plane.url, then = ''): Promise<string> {
   });
 }
 
-describe('what is no HTTP', () => {
+describe('malformed HTTP', () => {
   test.each([
     ['not a request', 'HELO tenantry\r\n\r\n', 400, 'malformed-request'],
-    ['a header that is none', 'GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n', 400, 'malformed-request'],
+    ['a header without a colon', 'GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n', 400, 'malformed-request'],
     [
-      'two lengths',
+      'a length and a transfer encoding',
       'POST /admin/tenants HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
       400,
       'malformed-request',
     ],
-    ['headers without end', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(40_000)}\r\n\r\n`, 431, 'headers-too-large'],
-    ['a path without end', `GET /${'x'.repeat(40_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 431, 'headers-too-large'],
-    ['a method nobody has', 'FOO /admin/tenants HTTP/1.1\r\nHost: x\r\n\r\n', 400, 'malformed-request'],
-    ['an impossible length', 'POST /admin/tenants HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n', 400, 'malformed-request'],
+    ['endless headers', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(40_000)}\r\n\r\n`, 431, 'headers-too-large'],
+    ['an endless path', `GET /${'x'.repeat(40_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 431, 'headers-too-large'],
+    ['an unknown method', 'FOO /admin/tenants HTTP/1.1\r\nHost: x\r\n\r\n', 400, 'malformed-request'],
+    ['a negative length', 'POST /admin/tenants HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n', 400, 'malformed-request'],
     ['a space before a colon', 'POST /admin/tenants HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n', 400, 'malformed-request'],
     ['line feeds alone', 'GET /healthz HTTP/1.1\nHost: x\n\n', 400, 'malformed-request'],
     ['no Host', 'GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'malformed-request'],
@@ -110,22 +110,22 @@ describe('what is no HTTP', () => {
       400,
       'malformed-request',
     ],
-    ['a path that is no URL', 'GET /admin/tenants/%ff HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 400, 'malformed-request'],
+    ['a path that is not a valid URL', 'GET /admin/tenants/%ff HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 400, 'malformed-request'],
     ['OPTIONS of a path', 'OPTIONS /admin/tenants HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 405, 'method-not-allowed'],
     ['OPTIONS of the server', 'OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 404, 'route-not-found'],
-  ])('%s: %i as a problem document', async (_name, text, status, code) => {
+  ])('answers %s with %i and a problem document', async (_name, text, status, code) => {
     const [head = '', body = ''] = (await raw(text)).split('\r\n\r\n');
     expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(head).toContain('content-type: application/problem+json');
     expect(JSON.parse(body)).toMatchObject({ type: `https://tenantry.dev/problems/${code}`, status });
   });
 
-  test('what is expected beyond 100-continue is ignored', async () => {
+  test('an unknown Expect header is ignored', async () => {
     const answer = await raw('GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: something\r\nConnection: close\r\n\r\n');
     expect(answer).toMatch(/^HTTP\/1.1 200 /);
   });
 
-  test('HEAD says what GET says, without a body', async () => {
+  test('HEAD returns the headers of GET without a body', async () => {
     const headers = { authorization: `Bearer ${await admin('head')}` };
     const [head, get] = [
       await fetch(`${plane.url}/admin/tenants`, { method: 'HEAD', headers }),
@@ -136,7 +136,7 @@ describe('what is no HTTP', () => {
     expect((await fetch(`${plane.url}/admin/tenants/nobody`, { method: 'HEAD', headers })).status).toBe(404);
   });
 
-  test('garbage behind a request is not answered in its place', async () => {
+  test('malformed data after a request does not replace its answer', async () => {
     const request = `POST /admin/tenants HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${await admin('piped')}\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}`;
     const answer = await raw(`${request}HELO tenantry\r\n\r\n`);
     expect(answer).not.toContain('HTTP/1.1 400');
@@ -146,7 +146,7 @@ describe('what is no HTTP', () => {
   });
 });
 
-describe('bodies that others may read otherwise', () => {
+describe('refuses a body that other parsers may read differently', () => {
   const post = async (body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) => {
     const answer = await fetch(`${plane.url}/admin/tenants`, {
       method: 'POST',
@@ -165,15 +165,15 @@ describe('bodies that others may read otherwise', () => {
     ['a name twice, once escaped', '{"n\\u0061me":"a","name":"b"}', {}, 400, 'the same name twice'],
     ['a name twice, deep', '{"name":"a","parameters":{"x":[{"y":1,"y":1}]}}', {}, 400, 'the same name twice'],
     ['names in strings', '{"name":"a\\":\\"a","displayName":"{\\"a\\":1,\\"a\\":2}"}', {}, 422, 'The body has'],
-    ['bytes that are no UTF-8', new Uint8Array([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d]), {}, 400, 'not UTF-8'],
+    ['bytes that are not UTF-8', new Uint8Array([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d]), {}, 400, 'not UTF-8'],
     ['a compressed body', new Uint8Array([0x1f, 0x8b]), { 'content-encoding': 'gzip' }, 415, 'without Content-Encoding'],
-    ['a name that is JavaScript', '{"__proto__":{"platform":true}}', {}, 400, '__proto__'],
+    ['a name with a meaning in JavaScript', '{"__proto__":{"platform":true}}', {}, 400, '__proto__'],
   ])('%s', async (_what, body, headers, status, detail) => {
     expect(await post(body, headers)).toEqual([status, expect.stringContaining(detail)]);
   });
 });
 
-describe('what takes too long', () => {
+describe('a slow request', () => {
   let slow: Awaited<ReturnType<typeof startPlane>>;
   let proxy: KubernetesProxy;
   let token: string;
@@ -201,13 +201,13 @@ describe('what takes too long', () => {
   test.each([
     ['a body', () => `${head()}\r\n{"name":`],
     ['headers', () => head()],
-  ])('%s that does not arrive: 408', async (_what, text) => {
+  ])('is answered 408 when %s does not arrive', async (_what, text) => {
     const [answered = '', body = ''] = (await raw(text(), slow.url)).split('\r\n\r\n');
     expect(answered).toMatch(/^HTTP\/1.1 408 /);
     expect(JSON.parse(body)).toMatchObject({ type: 'https://tenantry.dev/problems/request-timeout', status: 408 });
   });
 
-  test('an answer: 503 that says when to come again', async () => {
+  test('is answered 503 with Retry-After when the answer takes too long', async () => {
     const held = Promise.withResolvers<'passed'>();
     proxy.rule = ({ path }) => (path.endsWith('/tenants/nobody') ? held.promise : 'passed');
     try {

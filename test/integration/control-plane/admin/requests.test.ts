@@ -57,7 +57,7 @@ function create(name: string, fields: Record<string, unknown> = {}) {
   return call('POST', '/admin/tenants', { name, template: { name: template }, suspended: true, ...fields });
 }
 
-describe('who may', () => {
+describe('authentication and permissions', () => {
   test.each<[string, () => Promise<string | null>]>([
     ['no token', async () => null],
     ['a token of another issuer', () => mint({ issuer: 'https://evil.example' })],
@@ -65,19 +65,19 @@ describe('who may', () => {
     ['an expired token', () => mint({ expires: Math.floor(Date.now() / 1000) - 60 })],
     ['a token without signature', async () => unsigned()],
     ['something else', async () => 'not-a-token'],
-  ])('%s: 401 with a challenge', async (_name, token) => {
+  ])('refuse %s with 401 and a challenge', async (_name, token) => {
     const answer = await call('GET', '/admin/tenants', undefined, { token: await token() });
     expectProblem(answer, 401, 'unauthenticated');
     expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer realm="tenantry-admin"/);
   });
 
-  test('an OAuth key set signs no admin token', async () => {
+  test('refuse a session signed with an OAuth key', async () => {
     const { keys } = (await (await fetch(`${workos.issuer}/oauth2/jwks`)).json()) as { keys: { kid: string }[] };
     const answer = await call('GET', '/admin/tenants', undefined, { token: await mint({ kid: keys[0]?.kid ?? '' }) });
     expectProblem(answer, 401, 'unauthenticated');
   });
 
-  test('a viewer reads and does not write: 403 names the permission', async () => {
+  test('let a viewer read, and name the permission to write', async () => {
     const token = await tokenOf('platform-viewer');
     expect((await call('GET', '/admin/tenants', undefined, { token })).status).toBe(200);
     const refused = await call('POST', '/admin/tenants', { name: fresh('viewer') }, { token });
@@ -87,11 +87,11 @@ describe('who may', () => {
     expect((await call('DELETE', '/admin/tenants/whatever', undefined, { token })).body['detail']).toContain('tenants:delete');
   });
 
-  test('a mere member reads nothing', async () => {
+  test('refuse a member without permissions', async () => {
     expectProblem(await call('GET', '/admin/tenants', undefined, { token: await tokenOf('member') }), 403, 'forbidden');
   });
 
-  test('a platform admin from a real sign-in creates', async () => {
+  test('let a signed-in platform administrator create a tenant', async () => {
     const answer = await call(
       'POST',
       '/admin/tenants',
@@ -101,7 +101,7 @@ describe('who may', () => {
     expect(answer.status).toBe(201);
   });
 
-  test('a stranger learns nothing about bodies', async () => {
+  test('check the token before the body', async () => {
     expectProblem(await call('POST', '/admin/tenants', '{"broken', { token: null }), 401, 'unauthenticated');
   });
 
@@ -123,8 +123,8 @@ describe('who may', () => {
   }
 });
 
-describe('creating', () => {
-  test('and changing leave parameters in the audit, but no secret and no free text', async () => {
+describe('creating a tenant', () => {
+  test('and changing it record parameters without secrets and free text', async () => {
     const name = fresh('masked');
     const parameters = { pageSize: 5, greeting: 'Dear Ada', connectionString: 'Server=db;Key=hunter2', licence: 'hunter2' };
     const created = await create(name, { parameters });
@@ -146,7 +146,7 @@ describe('creating', () => {
     );
   });
 
-  test('answers 201 with Location, ETag and the tenant, which Kubernetes has', async () => {
+  test('answers 201 with Location, ETag and the stored tenant', async () => {
     const name = fresh('created');
     const answer = await create(name, { displayName: 'Created', parameters: { pageSize: 5 } });
     expect(answer.status).toBe(201);
@@ -163,7 +163,7 @@ describe('creating', () => {
     expect((await call('GET', `/admin/tenants/${name}`)).body['uid']).toBe(answer.body['uid']);
   });
 
-  test('every fault is in one answer, and nothing is left behind', async () => {
+  test('returns every fault at once and stores nothing', async () => {
     const name = `Bad_${run}`;
     const answer = await create(name, {
       template: { name: 'no-such-template' },
@@ -177,61 +177,61 @@ describe('creating', () => {
     expect(await client.find(kinds.Tenant, name.toLowerCase())).toBeUndefined();
   });
 
-  test('parameters that do not fit the template are pointed at', async () => {
+  test('points to parameters that do not fit the template', async () => {
     const answer = await create(fresh('parameters'), { parameters: { pageSize: 0, mode: 'c', extra: 1 } });
     expectProblem(answer, 422, 'invalid');
     expect(pointers(answer)).toEqual(['/parameters/extra', '/parameters/mode', '/parameters/pageSize']);
   });
 
-  test.each([['admin'], ['x'.repeat(41)], ['UPPER'], ['under_score']])('the name %j is refused', async (name) => {
+  test.each([['admin'], ['x'.repeat(41)], ['UPPER'], ['under_score']])('refuses the name %j', async (name) => {
     const answer = await create(name);
     expectProblem(answer, 422, 'invalid');
     expect(pointers(answer)).toEqual(['/name']);
   });
 
-  test("what only the custom resource's rules see is refused with a pointer too", async () => {
+  test("points to faults that only the custom resource's rules find", async () => {
     const answer = await create(fresh('cel'), { network: { egress: [{ cidr: '10.0.0.0/8', namespaceSelector: { a: 'b' } }] } });
     expectProblem(answer, 422, 'invalid');
     expect(pointers(answer)).toEqual(['/network/egress/0']);
     expect(answer.body.errors?.[0]?.detail).toContain('exactly one of cidr and namespaceSelector');
   });
 
-  test('an organization of the environment is accepted', async () => {
+  test('accepts an organization of the environment', async () => {
     const { id } = await sdk.organizations.createOrganization({ name: `Owner ${run}` });
     const answer = await create(fresh('owned'), { organizationId: id });
     expect(answer.status).toBe(201);
   });
 
-  test('the same name again: 409', async () => {
+  test('answers 409 for an existing name', async () => {
     const name = fresh('twice');
     await create(name);
     expectProblem(await create(name), 409, 'tenant-exists');
   });
 
-  test('of two at the same moment, one wins', async () => {
+  test('accepts one of two simultaneous requests', async () => {
     const name = fresh('race');
     const statuses = await Promise.all([create(name), create(name)]);
     expect(statuses.map(({ status }) => status).sort()).toEqual([201, 409]);
   });
 });
 
-describe('bodies that cannot be read', () => {
+describe('refuses a body that cannot be read', () => {
   test.each([
     ['malformed JSON', '{"name": ', {}, 400, 'malformed-request'],
-    ['no JSON at all', '', {}, 400, 'malformed-request'],
+    ['an empty body', '', {}, 400, 'malformed-request'],
     ['a list', '[]', {}, 422, 'invalid'],
     ['another media type', 'name: x', { 'content-type': 'application/yaml' }, 415, 'unsupported-media-type'],
     ['plain text', 'name', { 'content-type': 'text/plain' }, 415, 'unsupported-media-type'],
     ['too large', JSON.stringify({ name: 'x'.repeat(300_000) }), {}, 413, 'body-too-large'],
     ['too deep', `{"parameters": ${'['.repeat(50_000)}${']'.repeat(50_000)}}`, {}, 422, 'invalid'],
-    ['an attempt at prototypes', '{"__proto__": {"a": 1}}', {}, 400, 'malformed-request'],
+    ['a field named __proto__', '{"__proto__": {"a": 1}}', {}, 400, 'malformed-request'],
   ])('%s', async (_name, body, headers, status, code) => {
     expectProblem(await call('POST', '/admin/tenants', body, { headers: headers as Record<string, string> }), status, code);
   });
 });
 
-describe('paths', () => {
-  test('an unknown one: 404', async () => {
+describe('the router', () => {
+  test('answers 404 for an unknown path', async () => {
     expectProblem(await call('GET', '/admin/nothing'), 404, 'route-not-found');
   });
 
@@ -239,7 +239,7 @@ describe('paths', () => {
     ['PUT', '/admin/tenants', 'GET, HEAD, POST'],
     ['POST', '/admin/tenants/acme', 'DELETE, GET, HEAD, PATCH'],
     ['DELETE', '/healthz', 'GET, HEAD'],
-  ])('%s %s: 405 with what is allowed', async (method, path, allow) => {
+  ])('answers %s %s with 405 and the allowed methods', async (method, path, allow) => {
     const answer = await call(method, path);
     expectProblem(answer, 405, 'method-not-allowed');
     expect(answer.headers.get('allow')).toBe(allow);
@@ -261,36 +261,36 @@ function rawStatus(method: string, path: string): Promise<number> {
   });
 }
 
-describe('a name that leads elsewhere', () => {
+describe('a name in a path', () => {
   test.each(['.', '..', '%2e', '%2e%2e', 'acme%2fstatus', '%2e%2e%2fstacktemplates', '%252e', 'ACME', 'a'.repeat(41)])(
-    '%s: no tenant is called so',
+    '%s is answered 404',
     async (name) => {
       for (const method of ['GET', 'PATCH', 'DELETE']) expect(await rawStatus(method, `/admin/tenants/${name}`), method).toBe(404);
     },
   );
 });
 
-describe('request ids', () => {
-  test('a good one is taken over', async () => {
+describe('a request id', () => {
+  test('is kept when it is valid', async () => {
     const answer = await call('GET', '/admin/tenants/nobody', undefined, { headers: { 'x-request-id': 'my-request.1' } });
     expect(answer.headers.get('x-request-id')).toBe('my-request.1');
     expect(answer.body['requestId']).toBe('my-request.1');
   });
 
-  test('a bad one is replaced', async () => {
+  test('is replaced when it is not valid', async () => {
     const answer = await call('GET', '/healthz', undefined, { headers: { 'x-request-id': 'not good; at all' } });
     expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
   });
 });
 
-describe('reading', () => {
-  test('an unknown tenant: 404', async () => {
+describe('reading tenants', () => {
+  test('answers 404 for an unknown tenant', async () => {
     expectProblem(await call('GET', '/admin/tenants/nobody'), 404, 'tenant-not-found');
     expectProblem(await call('PATCH', '/admin/tenants/nobody', {}), 404, 'tenant-not-found');
     expectProblem(await call('DELETE', '/admin/tenants/nobody'), 404, 'tenant-not-found');
   });
 
-  test('pages hold every tenant once', async () => {
+  test('lists every tenant once over all pages', async () => {
     const names = ['page-a', 'page-b', 'page-c'].map(fresh);
     for (const name of names) await create(name);
     const seen: string[] = [];
@@ -338,7 +338,7 @@ describe('reading', () => {
     ['labelSelector=a&labelSelector=b', 'labelSelector'],
     ['colour=red', 'colour'],
     ['__proto__=x', '__proto__'],
-  ])('?%s: 400, naming %s', async (query, parameter) => {
+  ])('answers ?%s with 400 and names %s', async (query, parameter) => {
     for (const path of parameter === 'limit' || parameter === 'colour' ? ['/admin/tenants', '/admin/audit'] : ['/admin/tenants']) {
       const answer = await call('GET', `${path}?${query}`);
       expectProblem(answer, 400, 'invalid-query');
@@ -347,8 +347,8 @@ describe('reading', () => {
   });
 });
 
-describe('changing', () => {
-  test('a merge patch sets, removes and keeps', async () => {
+describe('changing a tenant', () => {
+  test('sets, removes and keeps fields with a merge patch', async () => {
     const name = fresh('patched');
     await create(name, { displayName: 'Before', parameters: { pageSize: 5, mode: 'a' } });
     const answer = await call('PATCH', `/admin/tenants/${name}`, { displayName: null, parameters: { pageSize: 7 } });
@@ -358,7 +358,7 @@ describe('changing', () => {
     expect((await call('GET', `/admin/tenants/${name}`)).body['spec']).toEqual(answer.body['spec']);
   });
 
-  test('application/merge-patch+json is understood', async () => {
+  test('accepts application/merge-patch+json', async () => {
     const name = fresh('merge-type');
     await create(name);
     const headers = { 'content-type': 'application/merge-patch+json' };
@@ -366,7 +366,7 @@ describe('changing', () => {
     expect(answer.body).toMatchObject({ spec: { displayName: 'Merged' } });
   });
 
-  test('faults are pointed at, and nothing changes', async () => {
+  test('points to faults and changes nothing', async () => {
     const name = fresh('unpatched');
     const before = await create(name);
     const answer = await call('PATCH', `/admin/tenants/${name}`, { replicas: 'many', name: 'other', parameters: { mode: 'z' } });
@@ -375,7 +375,7 @@ describe('changing', () => {
     expect((await client.get<Tenant>(kinds.Tenant, name)).metadata.generation).toBe(before.body['generation']);
   });
 
-  test('what is immutable is refused by name', async () => {
+  test('refuses immutable fields by name', async () => {
     const { id } = await sdk.organizations.createOrganization({ name: `First ${run}` });
     const { id: other } = await sdk.organizations.createOrganization({ name: `Second ${run}` });
     const name = fresh('immutable');
@@ -385,7 +385,7 @@ describe('changing', () => {
     expect(pointers(answer)).toEqual(['/database/mode', '/organizationId']);
   });
 
-  test('If-Match guards against changes in between: 412', async () => {
+  test('answers 412 when If-Match does not match', async () => {
     const name = fresh('guarded');
     await create(name);
     let match = { 'if-match': '' };
@@ -406,8 +406,8 @@ describe('changing', () => {
   });
 });
 
-describe('deleting', () => {
-  test('answers 202, and while it goes on changes and namesakes are refused', async () => {
+describe('deleting a tenant', () => {
+  test('answers 202 and refuses changes and the same name meanwhile', async () => {
     const name = fresh('deleted');
     await create(name);
     await client.patch(kinds.Tenant, name, { metadata: { finalizers: ['test.tenantry.dev/hold'] } });
@@ -435,7 +435,7 @@ describe('deleting', () => {
   }
 });
 
-test('health, readiness and metrics need no token', async () => {
+test('health, readiness and metrics require no token', async () => {
   for (const path of ['/healthz', '/readyz']) expect((await fetch(adminUrl + path)).status).toBe(200);
   const metrics = await (await fetch(`${adminUrl}/metrics`)).text();
   for (const name of [

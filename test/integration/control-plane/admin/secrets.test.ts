@@ -59,7 +59,7 @@ async function remember(): Promise<void> {
       if (value.length >= shortest) secrets.set(value, `${name} of ${secret.metadata.namespace}/${secret.metadata.name}`);
 }
 
-test('no answer of any operation has a secret, but the one that shows a key once', async () => {
+test('no operation returns a secret, except the creation of an API key', async () => {
   const { name, organizationId, tenant, member } = customer;
   const at = `/admin/tenants/${name}`;
   const domain = `secrets-${api.run}.example.com`;

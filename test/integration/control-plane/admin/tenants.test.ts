@@ -54,7 +54,7 @@ const create = (name: string, fields: object = {}, change = {}): Promise<Answer>
 const stored = (name: string) => client.get<Tenant>(kinds.Tenant, name);
 const namesIn = ({ body }: Answer) => (body['items'] as { name: string }[]).map(({ name }) => name);
 
-describe('listing', () => {
+describe('listing tenants', () => {
   const [a, b, c] = ['list-a', 'list-b', 'list-c'].map(fresh) as [string, string, string];
   const only = `template=${template}`;
 
@@ -84,11 +84,11 @@ describe('listing', () => {
     ['!region', [a]],
     ['tier in (gold),!region', [a]],
     ['nothing=here', []],
-  ])('labels: %s', async (selector, expected) => {
+  ])('selects by labels: %s', async (selector, expected) => {
     expect(await ours(`labelSelector=${encodeURIComponent(selector)}`)).toEqual(expected);
   });
 
-  test.each(['tier in gold', 'a b', '=x', 'tier>1', 'in (a)', '!'])('labels: %s is no selector', async (selector) => {
+  test.each(['tier in gold', 'a b', '=x', 'tier>1', 'in (a)', '!'])('refuses the label selector %s', async (selector) => {
     expectProblem(await list(`labelSelector=${encodeURIComponent(selector)}`), 400, 'invalid-query');
   });
 
@@ -97,7 +97,7 @@ describe('listing', () => {
     ['-name', [c, b, a]],
     ['createdAt', [b, c, a]],
     ['-createdAt', [a, c, b]],
-  ])('sorted by %s, page by page', async (sort, expected) => {
+  ])('sorts by %s over all pages', async (sort, expected) => {
     const seen: string[] = [];
     let cursor = '';
     do {
@@ -110,7 +110,7 @@ describe('listing', () => {
     expect(seen).toEqual(expected);
   });
 
-  test('the tenant a page ended with may go: nothing is skipped or repeated', async () => {
+  test('skips and repeats nothing when the last tenant of a page is deleted', async () => {
     const first = await list('labelSelector=tier&limit=1&sort=name');
     const gone = fresh('list-aa');
     await create(gone, { labels: { tier: 'bronze' } });
@@ -122,18 +122,18 @@ describe('listing', () => {
     expect(namesIn(third)).toEqual([b, c]);
   });
 
-  test('a cursor of another order is refused', async () => {
+  test('refuses a cursor of another order', async () => {
     const { body } = await list('labelSelector=tier&limit=1&sort=name');
     expectProblem(await list(`labelSelector=tier&sort=createdAt&cursor=${body['nextCursor']}`), 400, 'invalid-query');
   });
 
-  test('by phase', async () => {
+  test('selects by phase', async () => {
     await expect.poll(() => ours('phase=Suspended'), { timeout: 90_000 }).toEqual([a, b, c]);
     expect(await ours('phase=Ready')).toEqual([]);
     expectProblem(await list('phase=Sleeping'), 400, 'invalid-query');
   });
 
-  test('an unchanged page: 304', async () => {
+  test('answers 304 for an unchanged page', async () => {
     const quiet = `labelSelector=${encodeURIComponent('tier=none')}`;
     const etag = (await list(quiet)).headers.get('etag') ?? '';
     const answer = await call('GET', `/admin/tenants?${only}&${quiet}`, undefined, { headers: { 'if-none-match': etag } });
@@ -142,7 +142,7 @@ describe('listing', () => {
 });
 
 describe('a tenant', () => {
-  test('comes with its conditions and the Events that speak of it; unchanged, it is 304', async () => {
+  test('is returned with conditions and Events, or 304 if unchanged', async () => {
     const name = fresh('events');
     const { body } = await create(name);
     const event = {
@@ -175,7 +175,7 @@ describe('a tenant', () => {
       .toBe(304);
   });
 
-  test('a dry run says what would be, and makes nothing', async () => {
+  test('is returned but not stored by a dry run', async () => {
     const name = fresh('dry');
     const answer = await call('POST', '/admin/tenants?dryRun=true', { name, template: { name: template }, labels: { a: 'b' } });
     expect([answer.status, answer.body['name'], answer.body['labels']]).toEqual([200, name, { a: 'b' }]);
@@ -185,7 +185,7 @@ describe('a tenant', () => {
     expectProblem(faulty, 422, 'invalid');
   });
 
-  test('labels are set, changed and removed by merge patch; those of Tenantry are its own', async () => {
+  test('accepts changes of labels, except labels of Tenantry', async () => {
     const name = fresh('labels');
     await create(name, { labels: { tier: 'gold', team: 'a' } });
     const patched = await call('PATCH', `/admin/tenants/${name}`, { labels: { tier: null, region: 'eu' } });
@@ -194,14 +194,14 @@ describe('a tenant', () => {
     expectProblem(await create(fresh('bad-labels'), { labels: { 'not a key': 'x' } }), 422, 'invalid');
   });
 
-  test('more requested than allowed is pointed at', async () => {
+  test('is refused with a pointer to requests above the limit', async () => {
     const containers = { api: { resources: { requests: { memory: '1Gi', cpu: '2' }, limits: { cpu: '1' } } } };
     const answer = await create(fresh('greedy'), { containers });
     expectProblem(answer, 422, 'invalid');
     expect(pointersOf(answer)).toEqual(['/containers/api/resources/requests/cpu', '/containers/api/resources/requests/memory']);
   });
 
-  test('an organization can be made for it: its external id is a UUID that is kept', async () => {
+  test('gets an organization whose external id is kept', async () => {
     const name = fresh('organization');
     const organization = { name: `Made ${run}`, admin: { email: `first-${run}@example.com` } };
     expect((await create(name, { organization })).status).toBe(201);
@@ -211,7 +211,7 @@ describe('a tenant', () => {
     expect(pointersOf(both)).toEqual(['/organization']);
   });
 
-  test("nobody names another's organization by its external id", async () => {
+  test("cannot name another tenant's organization by its external id", async () => {
     const name = fresh('taker');
     expect((await create(name)).status).toBe(201);
     const organization = { name: 'Taken', externalId: '01930f6e-3b2a-4c1d-9e4f-5a6b7c8d9e0f', admin: { email: 'mallory@example.com' } };
@@ -222,7 +222,7 @@ describe('a tenant', () => {
   });
 });
 
-test("the platform's own organization is no tenant's, neither at first nor later", async () => {
+test("the platform's organization cannot own a tenant", async () => {
   const refused = await create(fresh('of-platform'), { organizationId: api.platform });
   expectProblem(refused, 409, 'organization-taken');
   const name = fresh('later-platform');
@@ -232,8 +232,8 @@ test("the platform's own organization is no tenant's, neither at first nor later
   expect((await stored(name)).spec.organizationId).toBeUndefined();
 });
 
-describe('a revision of the template', () => {
-  test('can be stayed with, once the operator has kept it; another is pointed at', async () => {
+describe('a pinned revision of the template', () => {
+  test('must exist', async () => {
     const { body } = await call('GET', `/admin/templates/${template}`);
     const revision = String(body['revision']);
     await expect
@@ -247,7 +247,7 @@ describe('a revision of the template', () => {
   });
 });
 
-describe('a field of another manager', () => {
+describe('a field of another field manager', () => {
   const gitops = (name: string, spec: object, labels: Record<string, string> = {}) =>
     client.apply(
       kinds.Tenant,
@@ -255,7 +255,7 @@ describe('a field of another manager', () => {
       { fieldManager: 'gitops' },
     );
 
-  test('is not changed unless it is taken over; what is not managed is free', async () => {
+  test('is changed only by force', async () => {
     const name = fresh('managed');
     await gitops(name, { displayName: 'From Git', parameters: { size: 1 }, domains: ['a.example.com'] }, { tier: 'gold' });
     const patch = { displayName: 'Mine', parameters: { size: 2, mode: 'x' }, labels: { tier: 'silver' }, replicas: 2 };
@@ -279,7 +279,7 @@ describe('a field of another manager', () => {
   });
 });
 
-describe('deleting', () => {
+describe('deleting a tenant', () => {
   const fate = async (name: string) => effectiveDeletionPolicyOf(await stored(name));
   const hold = (name: string) => client.patch(kinds.Tenant, name, { metadata: { finalizers: ['test.tenantry.dev/hold'] } });
   const release = async (name: string) => {
@@ -288,7 +288,7 @@ describe('deleting', () => {
     await client.patch(kinds.Tenant, name, { metadata: { finalizers } });
   };
 
-  test('without a word on the data nothing happens, and the answer tells what would', async () => {
+  test('without a choice describes the effects and deletes nothing', async () => {
     const name = fresh('fate');
     const { body } = await create(name);
     const answer = await call('DELETE', `/admin/tenants/${name}`);
@@ -303,7 +303,7 @@ describe('deleting', () => {
   test.each([
     ['delete', 'retain'],
     ['retain', 'delete'],
-  ])('data=%s stands over a policy of %s', async (data, before) => {
+  ])('data=%s overrides the deletion policy %s', async (data, before) => {
     const name = fresh(`over-${data}`);
     await create(name, { deletionPolicy: before, database: { deletionPolicy: before } });
     await hold(name);
@@ -327,7 +327,7 @@ describe('deleting', () => {
   }
   const databases = async (name: string) => (await world.query('SELECT 1 FROM pg_database WHERE datname = $1', [name])).length;
 
-  test('the operator acts on what was said for this deletion, over the policy of the spec', async () => {
+  test('makes the operator follow the choice instead of the spec', async () => {
     const [dropped, kept] = [fresh('dropped'), fresh('kept')];
     const [gone, there] = [await withDatabase(dropped, 'retain'), await withDatabase(kept, 'delete')];
     expect([await databases(gone), await databases(there)]).toEqual([1, 1]);
@@ -337,7 +337,7 @@ describe('deleting', () => {
     expect([await databases(gone), await databases(there)]).toEqual([0, 1]);
   });
 
-  test('a word to delete that a deletion which failed has left does not drop the database later', async () => {
+  test('does not use the choice of a failed deletion later', async () => {
     const name = fresh('stale-word');
     const database = await withDatabase(name, 'retain');
     const word = dataOnDeletion('delete', new Date(Date.now() - 120_000));
@@ -346,7 +346,7 @@ describe('deleting', () => {
     expect(await databases(database)).toBe(1);
   });
 
-  test('a tenant that is being deleted gets no API key', async () => {
+  test('refuses new API keys while a tenant is being deleted', async () => {
     const name = fresh('no-more-keys');
     await create(name);
     await hold(name);
@@ -358,7 +358,7 @@ describe('deleting', () => {
     }
   });
 
-  test('If-Match guards it: 412', async () => {
+  test('answers 412 when If-Match does not match', async () => {
     const name = fresh('guarded-deletion');
     const { headers } = await create(name);
     await call('PATCH', `/admin/tenants/${name}`, { displayName: 'Changed' });
@@ -369,8 +369,8 @@ describe('deleting', () => {
   });
 });
 
-describe('actions', () => {
-  test('suspend and resume', async () => {
+describe('an action on a tenant', () => {
+  test('suspends and resumes it', async () => {
     const name = fresh('suspended');
     await create(name, { suspended: false, containers: {} });
     expect((await call('POST', `/admin/tenants/${name}/suspend`)).body).toMatchObject({ spec: { suspended: true } });
@@ -379,7 +379,7 @@ describe('actions', () => {
     expectProblem(await call('POST', '/admin/tenants/nobody/suspend'), 404, 'tenant-not-found');
   });
 
-  test('rotate asks the operator once', async () => {
+  test('requests a rotation once', async () => {
     const name = fresh('rotated');
     await create(name);
     const { status, body } = await call('POST', `/admin/tenants/${name}/rotate`);
@@ -387,7 +387,7 @@ describe('actions', () => {
     expect((await stored(name)).metadata.annotations?.['tenantry.dev/rotate']).toBe(body['rotationRequest']);
   });
 
-  test('services: the defaults of the template, and what the tenant has set', async () => {
+  test('lists services with defaults and settings of the tenant', async () => {
     const name = fresh('services');
     await create(name);
     expect((await call('GET', `/admin/tenants/${name}/services`)).body['items']).toEqual([
@@ -402,7 +402,7 @@ describe('actions', () => {
     expect(pointersOf(unknown)).toEqual(['/services/mail']);
   });
 
-  test('domains: added with their record, looked up on request, removed', async () => {
+  test('adds, verifies and removes a domain', async () => {
     const name = fresh('domains');
     const domain = `mcp-${run}.example.com`;
     await create(name);
@@ -425,7 +425,7 @@ describe('actions', () => {
     expectProblem(await call('DELETE', `/admin/tenants/${name}/domains/${domain}`), 404, 'domain-not-found');
   });
 
-  test('two domains added at the same moment are both there', async () => {
+  test('adds two domains at the same time', async () => {
     const name = fresh('both-domains');
     await create(name);
     const domains = ['a', 'b', 'c'].map((label) => `${label}-${run}.example.com`);
@@ -434,7 +434,7 @@ describe('actions', () => {
     expect((await stored(name)).spec.domains?.toSorted()).toEqual(domains);
   });
 
-  test('connection: what to paste, without a secret', async () => {
+  test('returns configurations of clients without a secret', async () => {
     const name = fresh('connection');
     await create(name);
     const { body } = await call('GET', `/admin/tenants/${name}/connect`);
@@ -464,14 +464,14 @@ describe("a tenant's administrator", () => {
 
   const as = (method: string, path: string, body?: unknown) => call(method, path, body, { token });
 
-  test('sees its own tenants alone', async () => {
+  test('sees only its own tenants', async () => {
     expect(namesIn(await as('GET', '/admin/tenants'))).toEqual([name]);
     expect((await as('GET', `/admin/tenants/${name}`)).status).toBe(200);
     expect(((await as('GET', '/admin/templates')).body['items'] as { name: string }[]).map((one) => one.name)).toEqual([template]);
     expectProblem(await as('GET', '/admin/templates/toolbridge'), 404, 'template-not-found');
   });
 
-  test('gets for what is not its own exactly what it gets for what is not there', async () => {
+  test('gets the same answer for foreign and for missing tenants', async () => {
     for (const [method, path, body] of [
       ['GET', ''],
       ['PATCH', '', { displayName: 'x' }],
@@ -495,7 +495,7 @@ describe("a tenant's administrator", () => {
     }
   });
 
-  test('changes its fields and no others', async () => {
+  test("changes only the fields of a tenant's administrator", async () => {
     expect((await as('PATCH', `/admin/tenants/${name}`, { displayName: 'Ours', parameters: { size: 2 } })).status).toBe(200);
     const refused = await as('PATCH', `/admin/tenants/${name}`, { displayName: 'x', replicas: 9, labels: { a: 'b' } });
     expectProblem(refused, 403, 'forbidden');
@@ -503,7 +503,7 @@ describe("a tenant's administrator", () => {
     expect((await stored(name)).spec.displayName).toBe('Ours');
   });
 
-  describe('and a suspension', () => {
+  describe('with a suspended tenant', () => {
     const suspend = (body = true) => as('PATCH', `/admin/tenants/${name}`, { suspended: body });
     const state = async () => {
       const { body } = await as('GET', `/admin/tenants/${name}`);
@@ -513,7 +513,7 @@ describe("a tenant's administrator", () => {
     const withKubectl = (suspended: boolean) =>
       world.kubectl(['patch', 'tenant', name, '--type=merge', '-p', JSON.stringify({ spec: { suspended } })]);
 
-    test('of its own: it resumes', async () => {
+    test('resumes it after its own suspension', async () => {
       expect((await resume()).status).toBe(200);
       expect((await as('POST', `/admin/tenants/${name}/suspend`)).body['suspendedBy']).toBe('tenant');
       expect((await resume({ token })).status).toBe(200);
@@ -525,16 +525,16 @@ describe("a tenant's administrator", () => {
     test.each([
       ['by an action', () => call('POST', `/admin/tenants/${name}/suspend`)],
       ['by a change', () => call('PATCH', `/admin/tenants/${name}`, { suspended: true })],
-      ['over its own', () => suspend().then(() => call('POST', `/admin/tenants/${name}/suspend`))],
+      ['over a suspension of its own', () => suspend().then(() => call('POST', `/admin/tenants/${name}/suspend`))],
       ['with kubectl', () => withKubectl(true)],
       [
-        'with kubectl, which had resumed its own',
+        'with kubectl, which had resumed it before',
         () =>
           suspend()
             .then(() => withKubectl(false))
             .then(() => withKubectl(true)),
       ],
-    ])('of the platform, %s: it does not resume', async (_how, bySomebody) => {
+    ])('does not resume it after a suspension by the platform %s', async (_how, bySomebody) => {
       expect((await resume({}, '?force=true')).status).toBe(200);
       await bySomebody();
       await expect.poll(state).toEqual([true, 'platform']);
@@ -554,7 +554,7 @@ describe("a tenant's administrator", () => {
       expect((await resume({}, '?force=true')).status).toBe(200);
     });
 
-    test('of its own, over which kubectl says the same: it resumes', async () => {
+    test('resumes it after its own suspension that kubectl repeated', async () => {
       expect((await suspend()).body['suspendedBy']).toBe('tenant');
       await withKubectl(true);
       await expect.poll(state).toEqual([true, 'tenant']);
@@ -562,7 +562,7 @@ describe("a tenant's administrator", () => {
       await expect.poll(state).toEqual([false, undefined]);
     });
 
-    test('managed by a GitOps tool: it takes nothing over by force, the platform does', async () => {
+    test('cannot force a suspension managed by a GitOps tool', async () => {
       await client.apply(
         kinds.Tenant,
         { metadata: { name }, ...{ spec: { template: { name: template }, suspended: true, displayName: 'From Git' } } },
@@ -586,7 +586,7 @@ describe("a tenant's administrator", () => {
     });
   });
 
-  test('creates and deletes no tenant, and writes no template', async () => {
+  test('cannot create or delete tenants or write templates', async () => {
     expectProblem(await as('POST', '/admin/tenants', { name: 'mine', template: { name: template } }), 403, 'forbidden');
     expectProblem(await as('DELETE', `/admin/tenants/${name}?data=delete`), 403, 'forbidden');
     expectProblem(await as('PUT', `/admin/templates/${template}`, {}), 403, 'forbidden');
@@ -599,7 +599,7 @@ describe('templates', () => {
   const spec = { displayName: 'Applied', containers: [{ name: 'api', image: 'example.com/api:1' }] };
   const apply = (body: object, query = '', headers = {}) => call('PUT', `/admin/templates/${name}${query}`, body, { headers });
 
-  test('are checked, created, read and replaced', async () => {
+  test('are validated, created, read and replaced', async () => {
     expectProblem(await call('GET', `/admin/templates/${name}`), 404, 'template-not-found');
     const dry = await apply(spec, '?dryRun=true');
     expect([dry.status, await client.find(kinds.StackTemplate, name)]).toEqual([200, undefined]);
@@ -617,7 +617,7 @@ describe('templates', () => {
     expect(namesIn(await call('GET', '/admin/templates'))).toEqual(expect.arrayContaining(['toolbridge', name]));
   });
 
-  test('If-Match of whatever there is, where there is none: 412, and none is made', async () => {
+  test('are not created with If-Match', async () => {
     for (const tag of ['*', '"4711"']) {
       const answer = await call('PUT', `/admin/templates/none-${run}`, spec, { headers: { 'if-match': tag } });
       expectProblem(answer, 412, 'precondition-failed');
@@ -625,14 +625,14 @@ describe('templates', () => {
     expect(await client.find(kinds.StackTemplate, `none-${run}`)).toBeUndefined();
   });
 
-  test('faults are pointed at', async () => {
+  test('are refused with pointers to faults', async () => {
     expect(pointersOf(await apply({ containers: [] }))).toEqual(['/containers']);
     expect(pointersOf(await apply({ ...spec, parameters: { type: 'nonsense' } }))).toEqual(['/parameters']);
     const noApi = await apply({ containers: [{ name: 'web', image: 'x' }] });
     expect([noApi.status, noApi.body.errors?.[0]?.detail]).toEqual([422, expect.stringContaining('must be named api')]);
   });
 
-  test('what another manager owns is taken over by force alone', async () => {
+  test('keep fields of another manager without force', async () => {
     await client.patch(kinds.StackTemplate, name, { spec: { displayName: 'By kubectl' } }, { fieldManager: 'kubectl-edit' });
     const refused = await apply({ ...spec, displayName: 'By API' });
     expectProblem(refused, 409, 'field-managed');
@@ -645,7 +645,7 @@ describe('templates', () => {
 describe('Idempotency-Key', () => {
   const keyed = (key: string) => ({ headers: { 'idempotency-key': `${key}-${run}` } });
 
-  test('the same request again is answered with the first answer, at any replica and at the same moment', async () => {
+  test('repeats the first answer at any replica', async () => {
     const name = fresh('once');
     const first = await create(name, {}, keyed('once'));
     expect([first.status, first.headers.get('idempotency-replayed')]).toEqual([201, 'false']);
@@ -661,7 +661,7 @@ describe('Idempotency-Key', () => {
     for (const answer of answers) if (answer.status !== 201) expectProblem(answer, 409, 'idempotency-in-progress');
   });
 
-  test('another body is refused, and so is a bad key; a refusal is not kept', async () => {
+  test('refuses another body and bad keys, and stores no refusal', async () => {
     const name = fresh('reused');
     await create(name, {}, keyed('reused'));
     expectProblem(await create(name, { displayName: 'Other' }, keyed('reused')), 422, 'idempotency-key-reused');
@@ -671,7 +671,7 @@ describe('Idempotency-Key', () => {
     expect((await create(later, {}, keyed('later'))).status).toBe(201);
   });
 
-  test("another caller's key is another key", async () => {
+  test('is separate for each caller', async () => {
     const token = await api.tokenOf('platform-admin');
     await create(fresh('mine'), {}, keyed('shared'));
     const theirs = await create(fresh('theirs'), {}, { ...keyed('shared'), token });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { faultsOfReferences } from '../../../../control-plane/admin/checks.ts';
 
-describe('faults the form cannot see', () => {
+describe('faults of references', () => {
   const lookups = {
     template: async (name: string) =>
       name === 'toolbridge'
@@ -12,7 +12,7 @@ describe('faults the form cannot see', () => {
     organizationExists: async (id: string) => id === 'org_1',
   };
 
-  test('template, parameters, containers and organization are told together', async () => {
+  test('of template, parameters, containers and organization are returned together', async () => {
     const known = {
       template: { name: 'toolbridge' },
       parameters: { size: 'big', other: 1 },
@@ -27,7 +27,7 @@ describe('faults the form cannot see', () => {
     ]);
   });
 
-  test('an unknown template is answered with those there are', async () => {
+  test('list the known templates for an unknown one', async () => {
     expect(await faultsOfReferences({ template: { name: 'nope' } }, lookups)).toEqual([
       { pointer: '/template/name', message: 'is not the name of a StackTemplate; the templates are: toolbridge' },
     ]);

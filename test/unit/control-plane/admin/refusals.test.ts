@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { faultsOfRefusal, refusalOf } from '../../../../control-plane/admin/refusals.ts';
 import { KubeError } from '../../../../kube/errors.ts';
 
-test('a template that RBAC does not let the control plane write names both ways out', () => {
+test('a template that RBAC refuses names both remedies', () => {
   const message =
     'stacktemplates.tenantry.dev "notes" is forbidden: User "cp" cannot patch resource "stacktemplates" in API group "tenantry.dev"';
   const problem = refusalOf(new KubeError(403, 'Forbidden', message));

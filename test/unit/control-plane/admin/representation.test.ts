@@ -12,12 +12,12 @@ function formFaults(body: unknown) {
   return form.fits ? [] : form.faults;
 }
 
-describe('the form of a tenant', () => {
-  test('a good one has no fault', () => {
+describe('the schema of a tenant', () => {
+  test('accepts a valid tenant', () => {
     expect(formFaults({ name: 'acme', template: { name: 'toolbridge' } })).toEqual([]);
   });
 
-  test('every fault is pointed at', () => {
+  test('points to every fault', () => {
     const faults = formFaults({
       name: 'Acme',
       template: {},
@@ -36,11 +36,11 @@ describe('the form of a tenant', () => {
     expect(faults.find(({ pointer }) => pointer === '/template/name')?.message).toBe('is required');
   });
 
-  test.each([['admin'], ['a'.repeat(41)], ['-a'], ['9a'], ['a_b'], ['']])('%j is not a name', (name) => {
+  test.each([['admin'], ['a'.repeat(41)], ['-a'], ['9a'], ['a_b'], ['']])('refuses the name %j', (name) => {
     expect(formFaults({ name, template: { name: 'toolbridge' } }).map(({ pointer }) => pointer)).toContain('/name');
   });
 
-  test('pointers escape what RFC 6901 wants escaped', () => {
+  test('escapes pointers by RFC 6901', () => {
     expect(formFaults({ name: 'acme', template: { name: 'toolbridge' }, 'a/b~c': 1 })).toEqual([
       { pointer: '/a~1b~0c', message: expect.stringMatching(/^is not a known field; known fields: name, labels, displayName, /) },
     ]);
@@ -50,17 +50,17 @@ describe('the form of a tenant', () => {
     ['another type', { displayName: 3 }, '/displayName', 'must be a string, not a number'],
     ['null', { displayName: null }, '/displayName', 'must be a string, not null'],
     ['a list', { parameters: [] }, '/parameters', 'must be an object, not a list'],
-    ['no list', { domains: 'x' }, '/domains', 'must be a list, not a string'],
-    ['no switch', { suspended: 'yes' }, '/suspended', 'must be true or false, not a string'],
+    ['not a list', { domains: 'x' }, '/domains', 'must be a list, not a string'],
+    ['not a boolean', { suspended: 'yes' }, '/suspended', 'must be true or false, not a string'],
     ['a fraction', { replicas: 1.5 }, '/replicas', 'must be a whole number, not 1.5'],
     ['too few', { replicas: 0 }, '/replicas', 'must be at least 1'],
     ['too many', { replicas: 21 }, '/replicas', 'must be at most 20'],
     ['nothing in it', { displayName: '' }, '/displayName', 'must not be empty'],
     ['too long', { displayName: 'x'.repeat(101) }, '/displayName', 'must have at most 100 characters'],
     ['too many entries', { domains: Array(11).fill('a.example.com') }, '/domains', 'must have at most 10 entries'],
-    ['none of those allowed', { deletionPolicy: 'burn' }, '/deletionPolicy', 'must be one of "retain", "delete"'],
+    ['not an allowed value', { deletionPolicy: 'burn' }, '/deletionPolicy', 'must be one of "retain", "delete"'],
     [
-      'no address',
+      'not an email address',
       { organization: { name: 'x', admin: { email: 'y' } } },
       '/organization/admin/email',
       'must be an email address such as jane@example.com',
@@ -73,12 +73,12 @@ describe('the form of a tenant', () => {
       'is not a known field; known fields: cpu, memory, ephemeral-storage',
     ],
     ['a field of a part', { database: { size: 1 } }, '/database/size', 'is not a known field; known fields: mode, deletionPolicy'],
-    ['no id', { organizationId: 'acme' }, '/organizationId', 'must be the id of a WorkOS organization, such as org_01HXYZ'],
-  ])('%s: says what is allowed', (_what, part, pointer, message) => {
+    ['not an id', { organizationId: 'acme' }, '/organizationId', 'must be the id of a WorkOS organization, such as org_01HXYZ'],
+  ])('names what is allowed: %s', (_what, part, pointer, message) => {
     expect(formFaults({ name: 'acme', template: { name: 'toolbridge' }, ...part })).toEqual([{ pointer, message }]);
   });
 
-  test('whatever is sent, every fault is said in our words', () => {
+  test('describes every fault in plain words', () => {
     const names = [
       'name',
       ...Object.keys(tenantSpec.shape),

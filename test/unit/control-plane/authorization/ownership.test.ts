@@ -11,41 +11,41 @@ const tenant = (name: string, uid: string, creationTimestamp = '2026-01-01T00:00
 });
 const acme = ownerOf(tenant('acme', 'uid-1'), here);
 
-describe('an organization is', () => {
+describe('the ownership of an organization is', () => {
   test.each<[string, Record<string, string>, ReturnType<typeof ownershipOf>]>([
     ['own by the UID', marksOf(acme), 'own'],
     [
-      'own by the UID, though the installation has another URL now',
+      "own by the UID, also after a change of the installation's URL",
       { ...marksOf(acme), tenantry_installation: 'https://before.example' },
       'own',
     ],
-    ['free once its tenant is gone and another has its name', marksOf({ ...acme, uid: 'uid-0' }), 'free'],
-    ['free when somebody has given it to the name', { tenantry_tenant: 'acme' }, 'free'],
+    ['free when its tenant was replaced by one of the same name', marksOf({ ...acme, uid: 'uid-0' }), 'free'],
+    ['free when a person assigned it to the name', { tenantry_tenant: 'acme' }, 'free'],
     [
-      'free when somebody has given it away from elsewhere',
+      'free when a person of another installation assigned it to the name',
       { tenantry_tenant: 'acme', tenantry_installation: 'https://elsewhere.example' },
       'free',
     ],
     [
-      "taken by a namesake's of another installation",
+      'taken by a tenant of the same name in another installation',
       marksOf({ ...acme, uid: 'uid-0', installation: 'https://elsewhere.example' }),
       'taken',
     ],
     ['taken by another tenant', marksOf({ ...acme, uid: 'uid-2', name: 'globex' }), 'taken'],
-    ['taken when given to another', { tenantry_tenant: 'globex' }, 'taken'],
+    ['taken when assigned to another tenant', { tenantry_tenant: 'globex' }, 'taken'],
     ['taken by a UID alone', { tenantry_tenant_uid: 'uid-2' }, 'taken'],
-    ['taken by a tenant whose UID stands where a name does', { tenantry_tenant: 'uid-1', tenantry_tenant_uid: 'uid-2' }, 'taken'],
-    ['unmarked when nobody says anything', { tier: 'diamond' }, 'unmarked'],
+    ['taken by a UID in the mark of the name', { tenantry_tenant: 'uid-1', tenantry_tenant_uid: 'uid-2' }, 'taken'],
+    ['unmarked without marks', { tier: 'diamond' }, 'unmarked'],
   ])('%s', (_name, metadata, holding) => {
     expect(ownershipOf(metadata, acme)).toBe(holding);
   });
 
-  test("a tenant without a UID has none of others'", () => {
+  test('never own for a tenant without a UID', () => {
     expect(ownershipOf({ tenantry_tenant: 'globex', tenantry_tenant_uid: '' }, { ...acme, uid: '' })).toBe('taken');
   });
 });
 
-test('what WorkOS takes for metadata: keys of 40 characters, values of 600', () => {
+test("marks fit WorkOS's limits: keys of 40 characters, values of 600", () => {
   const longest = marksOf({ uid: 'u'.repeat(36), name: 'n'.repeat(40), installation: `https://${'h'.repeat(253)}/path` });
   for (const [key, value] of Object.entries(longest)) {
     expect(key.length).toBeLessThanOrEqual(40);
@@ -53,7 +53,7 @@ test('what WorkOS takes for metadata: keys of 40 characters, values of 600', () 
   }
 });
 
-test('of two that want the same the older comes first, or else the first by name, whoever asks', () => {
+test('the older of two claimants precedes, or else the first by name', () => {
   const [old, a, b] = [tenant('z', '1'), tenant('a', '2', '2026-01-01T00:00:01Z'), tenant('b', '3', '2026-01-01T00:00:01Z')];
   for (const [first, second] of [
     [old, a],

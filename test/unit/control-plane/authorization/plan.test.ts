@@ -37,25 +37,25 @@ function tenant(
   };
 }
 
-describe('what comes next', () => {
-  test('without an organization nothing is registered', () => {
+describe('the next step', () => {
+  test('registers nothing without an organization', () => {
     expect(plan(tenant())).toEqual({ kind: 'unauthorized' });
   });
 
-  test('the finalizer goes on before anything is registered', () => {
+  test('sets the finalizer before it registers', () => {
     expect(plan(tenant({ organizationId: 'org_1', finalizers: [] }))).toEqual({ kind: 'claim' });
   });
 
-  test('without URLs it waits for the operator', () => {
+  test('waits for the operator without URLs', () => {
     expect(plan(tenant({ organizationId: 'org_1' }))).toEqual({ kind: 'wait' });
   });
 
-  test('every published URL is registered', () => {
+  test('registers every published URL', () => {
     const next = plan(tenant({ organizationId: 'org_1', status: { endpoints: { mcp, api, metadata } } }));
     expect(next).toEqual({ kind: 'register', organizationId: 'org_1', keep: [], missing: [mcp, api], stale: [], invite: undefined });
   });
 
-  test('what is recorded stays, what is no longer published goes', () => {
+  test('keeps recorded URLs and removes unpublished ones', () => {
     const resources = [
       { url: mcp, id: 'r1' },
       { url: 'https://old.example/mcp', id: 'r2' },
@@ -64,24 +64,24 @@ describe('what comes next', () => {
     expect(next).toMatchObject({ keep: [resources[0]], missing: [], stale: [resources[1]] });
   });
 
-  test('a recorded registration that is lost is made anew', () => {
+  test('repeats a lost registration', () => {
     const resources = [{ url: mcp, id: 'r1' }];
     const of = tenant({ organizationId: 'org_1', status: { endpoints: { mcp, metadata }, authorization: { resources } } });
     expect(plan(of, new Set(['r1']))).toMatchObject({ keep: [], missing: [mcp], stale: [] });
   });
 
-  test('a deleted tenant is released once', () => {
+  test('releases a deleted tenant once', () => {
     expect(plan(tenant({ deleted: true }))).toEqual({ kind: 'release' });
     expect(plan(tenant({ deleted: true, finalizers: [finalizers.operator] }))).toEqual({ kind: 'wait' });
   });
 });
 
-describe('an organization to be made', () => {
+describe('an organization to create', () => {
   const externalId = '0b0f2a52-8a5e-4a40-9a53-3c1c9f6f6a10';
   const organization = { name: 'Acme', externalId, admin: { email: 'ada@acme.example' } };
   const endpoints = { mcp, metadata };
 
-  test('is made once the finalizer is on', () => {
+  test('is created once the finalizer is set', () => {
     expect(plan(tenant({ organization, finalizers: [] }))).toEqual({ kind: 'claim' });
     expect(plan(tenant({ organization }))).toEqual({ kind: 'organize', name: 'Acme', externalId });
   });
@@ -102,7 +102,7 @@ describe('an organization to be made', () => {
   });
 });
 
-test('URLs of custom domains count once they are proved', () => {
+test('URLs of custom domains are registered once verified', () => {
   const record = { name: '_tenantry-challenge.x', type: 'TXT' as const, value: 'tenantry=x' };
   const domain = (host: string, state: 'Pending' | 'Verified' | 'Conflict') => ({
     domain: host,
@@ -120,7 +120,7 @@ test('URLs of custom domains count once they are proved', () => {
   ]);
 });
 
-describe("registrations that are nobody's", () => {
+describe('registrations without a tenant', () => {
   const resource = (uri: string) => ({ id: `id of ${uri}`, uri });
 
   test.each<['path' | 'host', string, string, boolean]>([
@@ -137,12 +137,12 @@ describe("registrations that are nobody's", () => {
     ['host', 'https://mcp.example', 'https://mcp.example/mcp', false],
     ['host', 'https://mcp.example', 'https://gonemcp.example/mcp', false],
     ['host', 'https://mcp.example', 'https://mcp.customer.example/mcp', false],
-  ])('%s mode, base %s: %s is one: %s', (mode, baseUrl, uri, expected) => {
+  ])('in mode %s with base %s: %s is one: %s', (mode, baseUrl, uri, expected) => {
     const tenants = [tenant({ status: { endpoints: { mcp, metadata } } })];
     expect(unclaimed([resource(uri)], tenants, { baseUrl, mode })).toEqual(expected ? [resource(uri)] : []);
   });
 
-  test('what a tenant has recorded is claimed, though it is published no more', () => {
+  test('exclude recorded URLs that are no longer published', () => {
     const uri = 'https://mcp.example/t/gone/mcp';
     const tenants = [tenant({ status: { authorization: { resources: [{ url: uri, id: resource(uri).id }] } } })];
     expect(unclaimed([resource(uri)], tenants, { baseUrl: 'https://mcp.example', mode: 'path' })).toEqual([]);
@@ -155,7 +155,7 @@ describe('the status to write', () => {
   const recorded = { resources, organization: undefined };
   const at = (time: string) => () => new Date(time);
 
-  test('is written once and then not again', () => {
+  test('is written once', () => {
     const first = statusToWrite(tenant(), verdict, recorded, at('2026-01-01T00:00:00Z'));
     expect(first?.condition).toEqual({ ...verdict, observedGeneration: 3, lastTransitionTime: '2026-01-01T00:00:00Z' });
     const written = tenant({ status: { conditions: [first?.condition ?? expect.unreachable()], authorization: { resources } } });

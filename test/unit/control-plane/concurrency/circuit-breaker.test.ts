@@ -7,13 +7,13 @@ function clock() {
   return { now: () => time, pass: (ms: number) => (time += ms) };
 }
 
-describe('a host that is down', () => {
+describe('the circuit breaker of an unavailable host', () => {
   const create = () => {
     const time = clock();
     return { ...time, breaker: new CircuitBreaker({ now: time.now, random: () => 1 }) };
   };
 
-  test('is asked on after a failure or two', () => {
+  test('stays closed after two failures', () => {
     const { breaker } = create();
     for (let i = 0; i < 2; i++) breaker.enter()?.failed();
     breaker.enter()?.succeeded();
@@ -21,7 +21,7 @@ describe('a host that is down', () => {
     expect(breaker.enter()).toBeDefined();
   });
 
-  test('is asked by one at a time, after pauses that grow to five seconds', () => {
+  test('admits one request at a time after growing pauses of up to five seconds', () => {
     const { breaker, pass } = create();
     for (let i = 0; i < 3; i++) breaker.enter()?.failed();
     for (const pause of [500, 1_000, 2_000, 4_000, 5_000, 5_000]) {
@@ -35,7 +35,7 @@ describe('a host that is down', () => {
     }
   });
 
-  test('that says how long it wants to be left alone is, at once, but for ten seconds at most', () => {
+  test('respects a requested pause of at most ten seconds', () => {
     for (const [asked, pause] of [
       [3_000, 3_000],
       [600_000, 10_000],
@@ -50,7 +50,7 @@ describe('a host that is down', () => {
     }
   });
 
-  test('that was asked by several at once is left alone for the longest of what it said', () => {
+  test('respects the longest of several requested pauses', () => {
     const { breaker, pass } = create();
     const [one, other] = [breaker.enter(), breaker.enter()];
     one?.failed(5_000);
@@ -61,7 +61,7 @@ describe('a host that is down', () => {
     expect(breaker.enter()).toBeDefined();
   });
 
-  test('is open to all once one got through', () => {
+  test('admits all requests after a success', () => {
     const { breaker, pass } = create();
     for (let i = 0; i < 3; i++) breaker.enter()?.failed();
     pass(500);

@@ -14,7 +14,7 @@ function cache(maxEntries = 10) {
   return { answers, clock, get };
 }
 
-test('an answer is remembered until it expires', async () => {
+test('caches an answer until it expires', async () => {
   const { clock, get } = cache();
   expect([await get('a'), await get('a')]).toEqual([1, 1]);
   clock.ms = 99;
@@ -23,12 +23,12 @@ test('an answer is remembered until it expires', async () => {
   expect(await get('a')).toBe(2);
 });
 
-test('those who ask at the same time share one question', async () => {
+test('shares one lookup among simultaneous callers', async () => {
   const { get } = cache();
   expect(await Promise.all([get('a'), get('a'), get('b')])).toEqual([1, 1, 2]);
 });
 
-test('an answer without lifetime and a failure are not remembered', async () => {
+test('does not cache failures and answers without lifetime', async () => {
   const { answers, get } = cache();
   expect([await get('a', 0), await get('a', 0)]).toEqual([1, 2]);
   const fail = () =>
@@ -41,13 +41,13 @@ test('an answer without lifetime and a failure are not remembered', async () => 
   expect(await get('b')).toBe(3);
 });
 
-test('no more is remembered than asked for, the oldest goes first', async () => {
+test('drops the oldest entry above the limit', async () => {
   const { answers, get } = cache(2);
   for (const key of ['a', 'b', 'c']) await get(key);
   expect([answers.last('a'), answers.last('b'), answers.last('c')]).toEqual([undefined, 2, 3]);
 });
 
-test('what is forgotten is asked for anew, and what was being asked then is not remembered', async () => {
+test('looks up a removed entry again, and does not cache a lookup under way', async () => {
   const { answers, get } = cache();
   await get('a');
   answers.forget('a');

@@ -31,14 +31,14 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
 );
 const each = test.each(operations.map((one) => [one.name, one] as const));
 
-test('the document has the version of the package, and says what holds for all', () => {
+test('the document has the version of the package and an introduction', () => {
   expect(document.info.version).toBe(read('package.json').version);
   for (const topic of ['Authentication', 'Permissions', 'Problems', 'ETags', 'Pages', 'Idempotency', 'Dry runs', 'Limits', 'Versions'])
     expect(document.info.description).toContain(`**${topic}.**`);
   for (const permission of permissions) expect(document.info.description).toContain(`\`${permission}\``);
 });
 
-test('operations have names of their own, made of a verb and what it is done to', () => {
+test('operation ids are unique and begin with a verb', () => {
   const ids = operations.map(({ operation }) => operation.operationId);
   expect(new Set(ids).size).toBe(ids.length);
   const verbs =
@@ -70,7 +70,7 @@ each('%s is described the one way', (_name, { path, operation }) => {
   }
 });
 
-test('every problem is one of some operation, but for those of a path that is none and of what nobody expected', () => {
+test('every problem belongs to an operation, except unknown paths and internal errors', () => {
   const declared = new Set(
     operations.flatMap(({ operation }) =>
       Object.values(operation.responses).flatMap(({ content }) => Object.keys(content?.['application/problem+json']?.examples ?? {})),
@@ -80,7 +80,7 @@ test('every problem is one of some operation, but for those of a path that is no
 });
 
 describe('the schema of a merge patch', () => {
-  test('makes every field optional and lets null remove those that need not be there', () => {
+  test('makes every field optional and allows null for optional ones', () => {
     const described = z.strictObject({
       kept: z.string(),
       mode: z.enum(['a', 'b']).default('a'),
@@ -103,7 +103,7 @@ describe('the schema of a merge patch', () => {
     }
   });
 
-  test('names every field that PATCH takes', () => {
+  test('names every field of PATCH', () => {
     const { properties } = read('control-plane/openapi.json').components.schemas.TenantPatch as { properties: object };
     expect(Object.keys(properties).sort()).toEqual(['labels', ...Object.keys(tenantSpec.shape)].sort());
   });

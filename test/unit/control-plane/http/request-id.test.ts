@@ -7,6 +7,6 @@ test.each([
   ['with space', false],
   ['line\nbreak', false],
   ['x'.repeat(129), false],
-])('the request id %j is taken over: %s', (given, taken) => {
+])('the request id %j is kept: %s', (given, taken) => {
   expect(requestIdOf({ headers: { 'x-request-id': given } }) === given).toBe(taken);
 });

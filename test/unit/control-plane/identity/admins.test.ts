@@ -42,7 +42,7 @@ async function refusal(asked: Promise<unknown>): Promise<Problem> {
   return error as Problem;
 }
 
-test('a good token of an active member says who and what', async () => {
+test('a valid token of an active member returns user and permissions', async () => {
   expect(await signedIn()).toEqual({
     userId: 'user_1',
     organizationId: 'org_1',
@@ -53,7 +53,7 @@ test('a good token of an active member says who and what', async () => {
   expect((await signedIn({ org_id: 'org_platform' })).platform).toBe(true);
 });
 
-test('a session in which somebody acts as the user says who', async () => {
+test('an impersonated session returns the impersonator', async () => {
   expect(await signedIn({ act: { sub: 'support@workos.example' } })).toMatchObject({
     userId: 'user_1',
     impersonator: 'support@workos.example',
@@ -61,7 +61,7 @@ test('a session in which somebody acts as the user says who', async () => {
   expect(await signedIn()).not.toHaveProperty('impersonator');
 });
 
-describe('refused with 401 and a challenge', () => {
+describe('refuses with 401 and a challenge', () => {
   test.each([[undefined], ['Basic YTpi'], ['Bearer'], ['Bearer a b']])('the header %j', async (header) => {
     const problem = await refusal(admins().authenticate(header));
     expect(problem).toMatchObject({ status: 401, headers: { 'www-authenticate': 'Bearer realm="tenantry-admin"' } });
@@ -73,12 +73,12 @@ describe('refused with 401 and a challenge', () => {
     ['that is not valid yet', async () => sign({ nbf: Math.floor(Date.now() / 1000) + 60 }), 'claim'],
     ['forged', async () => sign({}, { key: (await generateKeyPair('RS256')).privateKey }), 'signature'],
     ['of another issuer', async () => sign({}, { iss: 'https://evil.example' }), 'claim'],
-    ['of an issuer that begins alike', async () => sign({}, { iss: `${issuer}.evil.example` }), 'claim'],
+    ['of an issuer with the same beginning', async () => sign({}, { iss: `${issuer}.evil.example` }), 'claim'],
     ['without expiry', withoutExpiry, 'claim'],
-    ['for no organization', async () => sign({ org_id: undefined }), 'no organization'],
-    ['for an organization that is no text', async () => sign({ org_id: ['org_1'] }), 'no organization'],
-    ['in which somebody acts and nobody can tell who', async () => sign({ act: { email: 'support@workos.example' } }), 'not a valid token'],
-    ['whose permissions are no list', async () => sign({ permissions: 'tenants:read' }), 'not a valid token'],
+    ['without an organization', async () => sign({ org_id: undefined }), 'no organization'],
+    ['for an organization that is not a string', async () => sign({ org_id: ['org_1'] }), 'no organization'],
+    ['with an unknown impersonator', async () => sign({ act: { email: 'support@workos.example' } }), 'not a valid token'],
+    ['whose permissions are not a list', async () => sign({ permissions: 'tenants:read' }), 'not a valid token'],
     ['without subject', withoutSubject, 'claim'],
     [
       'without signature',
@@ -86,9 +86,9 @@ describe('refused with 401 and a challenge', () => {
       'algorithm',
     ],
     ['signed with the public key as a secret', hmacWithPublicKey, 'algorithm'],
-    ['that brings its own key', withOwnKey, 'signature'],
+    ['that contains its own key', withOwnKey, 'signature'],
     ['signed by an unknown key', withUnknownKid, 'unknown key'],
-    ['that is no token', async () => 'abc.def.ghi', 'not a valid token'],
+    ['that is not a token', async () => 'abc.def.ghi', 'not a valid token'],
   ])('a token %s', async (_name, mint, reason) => {
     const problem = await refusal(admins().authenticate(`Bearer ${await mint()}`));
     expect(problem.status).toBe(401);
@@ -97,7 +97,7 @@ describe('refused with 401 and a challenge', () => {
   });
 
   test.each<[string, Membership, string]>([
-    ['a user who is no member any more', { member: false }, 'not an active member'],
+    ['a user who is no longer a member', { member: false }, 'not an active member'],
     ['a role that has changed', { member: true, role: 'viewer', roles: ['viewer'] }, 'role has changed'],
     ['a role that was added', { member: true, role: 'tenant-admin', roles: ['tenant-admin', 'viewer'] }, 'role has changed'],
   ])('%s', async (_name, membership, reason) => {
@@ -187,18 +187,18 @@ describe('the membership is confirmed with WorkOS', () => {
   });
 });
 
-test('nobody who can tell is no yes: the failure goes on', async () => {
+test('a failed lookup of the membership is an error', async () => {
   const unknown = admins(() => Promise.reject(new ProviderUnavailable('reading a membership', undefined)));
   await expect(unknown.authenticate(`Bearer ${await sign()}`)).rejects.toBeInstanceOf(ProviderUnavailable);
 });
 
-test('a token says nothing of a membership before its signature has been checked', async () => {
+test('the signature is checked before the membership is looked up', async () => {
   const never = admins(() => expect.unreachable('the membership was asked for'));
   const forged = await sign({}, { key: (await generateKeyPair('RS256')).privateKey });
   expect((await refusal(never.authenticate(`Bearer ${forged}`))).status).toBe(401);
 });
 
-test('a missing permission is 403 and named', async () => {
+test('a missing permission is refused with 403 and named', async () => {
   const admin = await signedIn();
   expect(() => requirePermission(admin, 'tenants:read')).not.toThrow();
   expect(() => requirePermission(admin, 'tenants:delete')).toThrow(
@@ -210,7 +210,7 @@ test('a missing permission is 403 and named', async () => {
   );
 });
 
-test("a tenant's administrator sees that organization's tenants, a member of the platform all", async () => {
+test('administrators see the tenants of their organization, or all', async () => {
   const own = tenant({ organizationId: 'org_1' });
   const foreign = tenant({ organizationId: 'org_2' });
   const nobodys = tenant({});
@@ -222,7 +222,7 @@ test("a tenant's administrator sees that organization's tenants, a member of the
   expect(() => requirePlatform(platform)).not.toThrow();
 });
 
-describe('keys that change at WorkOS', () => {
+describe('changed keys at WorkOS', () => {
   const kept = { keys: [] as object[], answer: 'keys' as 'keys' | 'nothing' | 'failure', asked: 0 };
   const server = createServer((_request, response) => {
     kept.asked++;
@@ -260,7 +260,7 @@ describe('keys that change at WorkOS', () => {
     vi.useFakeTimers({ toFake: ['Date'], now });
   };
 
-  test('a new one is found within seconds, one that was withdrawn is believed for ten minutes at most', async () => {
+  test('are found within seconds, and removed ones trusted for ten minutes', async () => {
     const [first, second] = [await pair('first'), await pair('second')];
     Object.assign(kept, { keys: [first.jwk], answer: 'keys' });
     const verifier = new SessionTokens({ keysUrl, issuer });
@@ -280,18 +280,15 @@ describe('keys that change at WorkOS', () => {
     expect((await refusal(verifier.verify(await second.token()))).message).toContain('unknown key');
   });
 
-  test.each(['nothing', 'failure'] as const)(
-    'while they cannot be read (%s), those that are known serve, and of others nobody can tell',
-    async (answer) => {
-      const [known, unknown] = [await pair('known'), await pair('unknown')];
-      Object.assign(kept, { keys: [known.jwk], answer: 'keys' });
-      const verifier = new SessionTokens({ keysUrl, issuer });
-      await verifier.verify(await known.token());
-      kept.answer = answer;
-      later(11_000);
-      expect(await verifier.verify(await known.token())).toMatchObject({ userId: 'user_1' });
-      await expect(verifier.verify(await unknown.token())).rejects.toBeInstanceOf(ProviderUnavailable);
-      await expect(new SessionTokens({ keysUrl, issuer }).verify(await known.token())).rejects.toBeInstanceOf(ProviderUnavailable);
-    },
-  );
+  test.each(['nothing', 'failure'] as const)('known keys stay in use while new ones cannot be read (%s)', async (answer) => {
+    const [known, unknown] = [await pair('known'), await pair('unknown')];
+    Object.assign(kept, { keys: [known.jwk], answer: 'keys' });
+    const verifier = new SessionTokens({ keysUrl, issuer });
+    await verifier.verify(await known.token());
+    kept.answer = answer;
+    later(11_000);
+    expect(await verifier.verify(await known.token())).toMatchObject({ userId: 'user_1' });
+    await expect(verifier.verify(await unknown.token())).rejects.toBeInstanceOf(ProviderUnavailable);
+    await expect(new SessionTokens({ keysUrl, issuer }).verify(await known.token())).rejects.toBeInstanceOf(ProviderUnavailable);
+  });
 });

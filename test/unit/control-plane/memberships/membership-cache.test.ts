@@ -7,13 +7,13 @@ function clock() {
   return { now: () => time, pass: (ms: number) => (time += ms) };
 }
 
-describe('remembered answers', () => {
+describe('cached answers', () => {
   const create = (maxEntries = 10) => {
     const time = clock();
     return { ...time, answers: new MembershipCache<string>({ maxEntries, now: time.now }) };
   };
 
-  test('end by themselves', () => {
+  test('expire', () => {
     const { answers, pass } = create();
     answers.put('org', 'user', 'yes', 1_000, answers.begin());
     pass(999);
@@ -26,7 +26,7 @@ describe('remembered answers', () => {
     ['of a user in an organization', { organizationId: 'a', userId: '1' }, [undefined, 'a2', 'b1']],
     ['of an organization', { organizationId: 'a' }, [undefined, undefined, 'b1']],
     ['of a user everywhere', { userId: '1' }, [undefined, 'a2', undefined]],
-    ['of nobody that is known', { organizationId: 'c', userId: '1' }, ['a1', 'a2', 'b1']],
+    ['of an unknown organization', { organizationId: 'c', userId: '1' }, ['a1', 'a2', 'b1']],
   ])('%s are dropped', (_name, changed, left) => {
     const { answers } = create();
     for (const key of ['a1', 'a2', 'b1']) answers.put(key[0] ?? '', key[1] ?? '', key, 1_000, answers.begin());
@@ -34,7 +34,7 @@ describe('remembered answers', () => {
     expect([answers.get('a', '1'), answers.get('a', '2'), answers.get('b', '1')]).toEqual(left);
   });
 
-  test('that were looked up before something changed are not remembered after it', () => {
+  test('are not stored when a change arrived during the lookup', () => {
     const { answers } = create();
     const begun = answers.begin();
     answers.drop({ organizationId: 'org', userId: 'user' });
@@ -42,7 +42,7 @@ describe('remembered answers', () => {
     expect(answers.get('org', 'user')).toBeUndefined();
   });
 
-  test('never grow beyond their number', () => {
+  test('never exceed their limit', () => {
     const { answers, pass } = create(3);
     for (const user of ['1', '2', '3']) answers.put('org', user, user, 100, answers.begin());
     pass(100);

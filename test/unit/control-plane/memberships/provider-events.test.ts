@@ -1,29 +1,29 @@
 import { describe, expect, test } from 'vitest';
 import { changeOf, eventOf, organizationOf } from '../../../../control-plane/memberships/provider-events.ts';
 
-describe('change', () => {
+describe('the change of an event', () => {
   const data = { id: 'om_1', userId: 'user_1', organizationId: 'org_1', status: 'active', updatedAt: '2026-01-01T00:00:00.000Z' };
   const event = (name: string, of: unknown) => ({ id: 'event_1', event: name, createdAt: '2026-01-02T00:00:00.000Z', data: of });
 
-  test('of a membership carries every role, the primary one first', () => {
+  test('has every role of a membership, the primary one first', () => {
     const roles = { role: { slug: 'member' }, roles: [{ slug: 'viewer' }, { slug: 'member' }] };
     const change = changeOf(event('organization_membership.updated', { ...data, ...roles }));
     expect(change).toMatchObject({ kind: 'membership', record: { roles: ['member', 'viewer'], status: 'active' } });
   });
 
-  test('of a deletion needs no role, and is as late as the event', () => {
+  test('needs no role for a deletion, and has the time of the event', () => {
     const { status: _status, updatedAt: _updatedAt, ...rest } = data;
     expect(changeOf(event('organization_membership.deleted', rest))).toMatchObject({
       record: { status: 'deleted', updatedAt: new Date('2026-01-02T00:00:00.000Z') },
     });
   });
 
-  test('of other things is none, and a shape nobody knows is not guessed at', () => {
+  test('is undefined for other events, and throws for unknown forms', () => {
     expect(changeOf(event('dsync.activated', {}))).toBeUndefined();
     expect(() => changeOf(event('organization_membership.updated', { ...data, role: {}, status: 'paused' }))).toThrow();
   });
 
-  test('as the Events API sends it is read whatever it carries, and what is no event is none', () => {
+  test('accepts events with any data, and refuses other objects', () => {
     const sent = { object: 'event', id: 'event_1', event: 'user.deleted', created_at: '2026-01-02T00:00:00.000Z' };
     expect(eventOf({ ...sent, data: { id: 'user_1', updated_at: 'x', role: { role_slug: 'a_b' } } })).toEqual({
       id: 'event_1',
@@ -36,7 +36,7 @@ describe('change', () => {
       expect(eventOf(none)).toBeUndefined();
   });
 
-  test('that nobody understands says of which organization it is, where it can be made out', () => {
+  test('has the organization of an unknown form where it is readable', () => {
     expect(organizationOf(event('organization_membership.updated', { organizationId: 'org_1', status: 'paused' }))).toBe('org_1');
     expect(organizationOf(event('organization.deleted', { id: 'org_1', domains: null }))).toBe('org_1');
     for (const nobody of [

@@ -19,7 +19,7 @@ describe('access to tools', () => {
     expect(accessOf(roles, byRole)).toBe(access);
   });
 
-  test('is none for a role nobody has thought of, where there is no rule for the rest', () => {
+  test('is none for an unknown role without a rule for *', () => {
     expect(accessOf(['member'], new Map([['viewer', 'read']]))).toBe('none');
   });
 });

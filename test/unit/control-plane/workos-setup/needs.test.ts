@@ -10,21 +10,21 @@ const read = (path: string): string => readFileSync(join(import.meta.dirname, '.
 const bySlug = <T extends { readonly slug: string }>(list: readonly T[]): T[] => list.toSorted((a, b) => (a.slug < b.slug ? -1 : 1));
 
 describe('permissions and roles are the same everywhere', () => {
-  test('setup makes each permission that the Admin API asks for, and no other', () => {
+  test('setup creates exactly the permissions of the Admin API', () => {
     expect(neededPermissions.map(({ slug }) => slug)).toEqual(permissions);
   });
 
-  test('the stand-in begins with what setup makes, beside what WorkOS itself puts into an environment', () => {
+  test('the stand-in starts with the roles of setup and of WorkOS', () => {
     expect(tenantrySeed.permissions).toEqual(neededPermissions);
     const own = workosSeed.roles.filter(({ slug }) => neededRoles.some((role) => role.slug === slug));
     expect(bySlug([...own, ...tenantrySeed.roles])).toEqual(bySlug(neededRoles));
   });
 
-  test("a tenant's first administrator is invited with a role that setup makes", () => {
+  test("a tenant's first administrator gets a role that setup creates", () => {
     expect(neededRoles.map(({ slug }) => slug)).toContain(adminRole);
   });
 
-  test('the guide and the reference have them all', () => {
+  test('the guide and the reference list all of them', () => {
     const guide = read('docs/guides/workos.md');
     for (const { slug, permissions: granted } of neededRoles) {
       const [, cell = ''] = new RegExp(`^\\| \`${slug}\` \\| ([^|]*) \\|`, 'm').exec(guide) ?? [];
