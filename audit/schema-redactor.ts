@@ -153,7 +153,7 @@ function textOf(value: string, plan: ValuePlan): Json {
   return `[${value.length} characters]`;
 }
 
-/** The schemas and all that they are combined of: whatever one of them says of a value may be true of it. */
+/** The schemas and all parts of combined schemas. The statement of any of them may apply to the value. */
 function applicable(schemas: readonly unknown[], root: Schema): Schema[] {
   const found = new Set<Schema>();
   const visit = (schema: unknown) => {

@@ -35,7 +35,7 @@ function valuesOf(map: YAMLMap, prefix = ''): Value[] {
   return map.items.flatMap((pair, index): Value[] => {
     if (!isScalar(pair.key)) throw new Error('values.yaml: a key is not text');
     const path = `${prefix}${pair.key.value}`;
-    // What stands before the first key of a map belongs, for the parser, to the map.
+    // The parser attaches the comment before the first key of a map to the map.
     const comment = (index === 0 ? map.commentBefore : undefined) ?? pair.key.commentBefore;
     if (isMap(pair.value) && pair.value.items.length > 0 && comment === undefined) return valuesOf(pair.value, `${path}.`);
     if (!comment) throw new Error(`values.yaml: ${path} has no comment`);

@@ -84,7 +84,7 @@ const container = z
 export const stackTemplateSpec = z
   .strictObject({
     displayName: lineOf(100).min(1).optional().describe('Name shown to people.'),
-    description: textOf(2000).optional().describe('What a tenant of this template receives.'),
+    description: textOf(2000).optional().describe('Description of the stack for people.'),
     containers: z
       .array(container)
       .min(1)

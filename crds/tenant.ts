@@ -44,7 +44,7 @@ const containerOverride = z
       .meta(rules.listMap('name')),
     resources: resources.optional().describe('Compute resources of the container, up to `maxResources` of the template.'),
   })
-  .describe('What this tenant changes in one container of its template.');
+  .describe('Changes to one container of the template.');
 
 const port = z.int().min(1).max(65535);
 

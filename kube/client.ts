@@ -164,7 +164,7 @@ export class KubeClient {
     });
   }
 
-  /** Deletes the object; one that is already gone is no error. With `uid`, an object created since under the same name stays (Conflict). */
+  /** Deletes the object; an object that is already gone is not an error. With `uid`, an object created since under the same name stays (Conflict). */
   async delete(
     resource: Resource,
     name: string,

@@ -5,7 +5,7 @@ import { Problem } from '../../problems/problem.ts';
 export const sortOrders = ['name', '-name', 'createdAt', '-createdAt'] as const;
 export type SortOrder = (typeof sortOrders)[number];
 
-/** The last item of a page. It is no index, so that created and deleted tenants do not make the next page skip or repeat items. */
+/** The last item of a page. It is not an index, so created and deleted tenants do not make the next page skip or repeat items. */
 interface Position {
   readonly createdAt: string;
   readonly name: string;

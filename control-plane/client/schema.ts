@@ -887,7 +887,7 @@ export interface components {
         TemplateSpecInput: {
             /** @description Name shown to people. */
             displayName?: string;
-            /** @description What a tenant of this template receives. */
+            /** @description Description of the stack for people. */
             description?: string;
             /** @description Containers of the pod; the MCP sidecar `mcp` is always added to them. */
             containers: {
@@ -1614,7 +1614,7 @@ export interface components {
         TemplateSpec: {
             /** @description Name shown to people. */
             displayName?: string;
-            /** @description What a tenant of this template receives. */
+            /** @description Description of the stack for people. */
             description?: string;
             /** @description Containers of the pod; the MCP sidecar `mcp` is always added to them. */
             containers: {

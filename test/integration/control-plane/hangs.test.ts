@@ -135,7 +135,7 @@ test.concurrent.each([
     let isRefusing = false;
     // What is known of the administrator, and of the organization, has to run out first where WorkOS hangs.
     if (neighbour === 'workos')
-      await eventually('nobody can tell who asks', async () => (await call(url, 'GET', '/admin/tenants')).status === 503, 60_000);
+      await eventually('no session can be checked', async () => (await call(url, 'GET', '/admin/tenants')).status === 503, 60_000);
     do {
       const changes = await Promise.all([
         create(url, meanwhile, organizationId),

@@ -397,7 +397,7 @@ describe('a removal without an event', () => {
       return refused > 0;
     });
     await listedAgo(listingMs);
-    const failure = await eventually('nobody can tell', () =>
+    const failure = await eventually('a failed lookup', () =>
       lookup().then(
         () => undefined,
         (error: unknown) => error,
@@ -418,7 +418,7 @@ describe('while WorkOS is unavailable', () => {
     expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
     workos.outage('down', 60);
     expect(await one.memberships.lookup(userId, organizationId)).toEqual(yes());
-    const failure = await eventually('nobody can tell', async () =>
+    const failure = await eventually('a failed lookup', async () =>
       one.memberships.lookup(userId, organizationId).then(
         () => undefined,
         (error: unknown) => error,
@@ -457,7 +457,7 @@ test('lookups fail fast while WorkOS is slow, and recover', async () => {
   workos.deactivate(membershipId);
   const begun = performance.now();
   const failure = await eventually(
-    'nobody can tell',
+    'a failed lookup',
     async () =>
       one.memberships.lookup(userId, organizationId).then(
         () => undefined,

@@ -190,7 +190,7 @@ const bad: readonly (readonly [string, () => Promise<string | undefined>])[] = [
   ],
   ['a session without a signature', async () => bearer(unsigned(sessionClaims(), workos.adminIssuer))],
   ['a session of nobody', async () => bearer(await sessionToken({ claims: { sub: '' } }).then(nobodys))],
-  ['a key whose name is no text', async () => bearer(await withHeader({ alg: 'RS256', kid: 7 }))],
+  ['a key whose name is not a string', async () => bearer(await withHeader({ alg: 'RS256', kid: 7 }))],
   ['a header that is a list', async () => bearer(await withHeader([]))],
   ['a header that is nothing', async () => bearer(await withHeader(null))],
   ['an algorithm that is a list', async () => bearer(await withHeader({ alg: ['RS256'], kid: sessionKey.kid }))],

@@ -161,7 +161,7 @@ describe('without webhooks', () => {
     workos.outage('down', 60);
     try {
       expect(await status(polling, admin.token)).toBe(200);
-      await eventually('nobody can tell', async () => (await status(polling, admin.token)) === 503);
+      await eventually('a failed lookup', async () => (await status(polling, admin.token)) === 503);
       const answer = await get(polling, '/admin/tenants', admin.token);
       expect(answer.headers.get('retry-after')).toBe('5');
       expect(await answer.json()).toMatchObject({ type: 'https://tenantry.dev/problems/identity-provider-unavailable' });

@@ -29,7 +29,7 @@ describe('details', () => {
     'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1In0.c2ln',
     'postgres://me:hunter2@db/x',
     '-----BEGIN PRIVATE KEY-----\nabc',
-  ])('lose a text that is a secret, whatever it is called', (text) => {
+  ])('lose a text that is a secret under any name', (text) => {
     expect(redact({ note: text, list: [text] })).toEqual({ note: '[redacted]', list: ['[redacted]'] });
   });
 
