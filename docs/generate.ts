@@ -70,8 +70,8 @@ function eventsPage(): string {
 const programs = [
   { title: 'Operator', folders: ['operator', 'kube'] },
   { title: 'Control plane', folders: ['control-plane', 'kube'] },
-  { title: 'MCP sidecar', folders: ['templates/runtime/mcp'] },
-  { title: 'REST API of the toolbridge template', folders: ['templates/runtime/api'] },
+  { title: 'MCP sidecar', folders: ['templates/sidecar'] },
+  { title: 'REST API of the toolbridge template', folders: ['templates/api-kit'] },
 ];
 
 function metricsPage(): string {

@@ -23,9 +23,13 @@ export function programsOf(image: Image, checkout = root): readonly string[] {
   return programs;
 }
 
-/** The programs of the stacks. A stack is imported by its folder's name at run time, which a bundler cannot follow. */
+/**
+ * The programs of the stacks, which are the folders with a template. A stack is imported by its folder's name at run time, which a bundler
+ * cannot follow.
+ */
 function stackPrograms(checkout: string): string[] {
   return readdirSync(join(checkout, 'templates'))
+    .filter((folder) => existsSync(join(checkout, 'templates', folder, 'template.yaml')))
     .map((stack) => `templates/${stack}/program.ts`)
     .filter((program) => existsSync(join(checkout, program)))
     .sort();

@@ -238,8 +238,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
 /** The sidecar and the programs of each stack, as arguments of Node. */
 function programsOfTenants(main: string): string[][] {
-  const stacks = readdirSync(join(root, 'templates')).filter((stack) => existsSync(join(root, 'templates', stack, 'program.ts')));
-  return [[main, 'mcp'], ...stacks.map((stack) => [main, stack, 'none'])];
+  const folders = readdirSync(join(root, 'templates')).map((name) => ({ name, files: join(root, 'templates', name) }));
+  const stacks = folders.filter(({ files }) => ['template.yaml', 'program.ts'].every((file) => existsSync(join(files, file))));
+  return [[main, 'mcp'], ...stacks.map(({ name }) => [main, name, 'none'])];
 }
 
 /** Applies the custom resources, the roles of operator and control plane, and the built-in templates. */

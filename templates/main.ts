@@ -13,18 +13,20 @@ const extension = extname(import.meta.url);
 
 async function programOf(args: readonly string[]): Promise<Program> {
   const [stack, name, ...rest] = args;
-  if (stack === 'mcp' && name === undefined) return (await import('./runtime/mcp/program.ts')).mcp;
-  if (stack === undefined || name === undefined || rest.length > 0 || !/^[a-z][a-z0-9-]*$/.test(stack) || stack === 'runtime') {
+  if (stack === 'mcp' && name === undefined) return (await import('./sidecar/program.ts')).mcp;
+  if (stack === undefined || name === undefined || rest.length > 0 || !/^[a-z][a-z0-9-]*$/.test(stack)) {
     throw new ConfigurationError('usage: main mcp | main <stack> <program>, for example: main toolbridge api');
   }
   const module = new URL(`./${stack}/program${extension}`, import.meta.url).href;
   const programs = await import(module).then(
-    (loaded: { programs: Readonly<Record<string, Program>> }) => loaded.programs,
+    // Folders that stacks share have no list of programs.
+    (loaded: { programs?: Readonly<Record<string, Program>> }) => loaded.programs,
     (error: NodeJS.ErrnoException & { url?: string }) => {
-      if (error.code === 'ERR_MODULE_NOT_FOUND' && error.url === module) throw new ConfigurationError(`there is no stack "${stack}"`);
+      if (error.code === 'ERR_MODULE_NOT_FOUND' && error.url === module) return undefined;
       throw error;
     },
   );
+  if (programs === undefined) throw new ConfigurationError(`there is no stack named "${stack}"`);
   const program = Object.hasOwn(programs, name) ? programs[name] : undefined;
   if (program === undefined) {
     throw new ConfigurationError(`stack "${stack}" has no program "${name}"; it has: ${Object.keys(programs).join(', ')}`);

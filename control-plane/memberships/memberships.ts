@@ -26,7 +26,7 @@ export interface MembershipTiming {
  * Events are polled every 5 s. A member who was removed at WorkOS loses access after at most:
  *
  *     20 s  largest age of evidence (evidenceMs), in memory or in the database,
- *   + 30 s  for which a sidecar trusts a positive answer (templates/runtime/mcp/memberships.ts)
+ *   + 30 s  for which a sidecar trusts a positive answer (templates/sidecar/auth/memberships.ts)
  *   = 50 s  of the promised 60 s; 10 s are left for WorkOS to publish the change and for requests under way.
  *
  * This holds for every failure, because evidence ages by itself. If a webhook or NOTIFY is lost, the event is polled within 5 s and an

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Entity } from '../runtime/api/entity.ts';
+import type { Entity } from '../api-kit/entity.ts';
 
 const text = (max: number) => z.string().max(max);
 const title = z.string().min(1).max(500);

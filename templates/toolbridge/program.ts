@@ -1,4 +1,4 @@
-import { stackPrograms } from '../runtime/api/program.ts';
+import { stackPrograms } from '../api-kit/stack.ts';
 import { entities } from './entities.ts';
 
 export const stack = {

@@ -6,8 +6,8 @@ import { Redactor } from '../../cli/diagnose/redact.ts';
 import { recordedBody } from '../../control-plane/admin/recorded-body.ts';
 import { redact } from '../../control-plane/audit/redaction.ts';
 import { createLog } from '../../control-plane/log.ts';
-import { apiTools } from '../../templates/runtime/mcp/api-document.ts';
-import { ArgumentRedactor } from '../../templates/runtime/mcp/argument-redactor.ts';
+import { ArgumentRedactor } from '../../templates/sidecar/audit/argument-redactor.ts';
+import { apiTools } from '../../templates/sidecar/tools/api-document.ts';
 
 const secret = [
   ...['password', 'userPassword', 'db_passwd', 'PGPASSWORD', 'sshPassphrase', 'pass', 'pwd', 'passcode', 'login.pass'],

@@ -50,9 +50,9 @@ test('every folder that the programs are made of is brought to the build', () =>
 });
 
 test('every stack of the checkout is in the image of tenants', () => {
-  const stacks = readdirSync(join(root, 'templates')).filter((stack) => existsSync(join(root, 'templates', stack, 'program.ts')));
+  const stacks = readdirSync(join(root, 'templates')).filter((stack) => existsSync(join(root, 'templates', stack, 'template.yaml')));
   expect(stacks).toContain('toolbridge');
-  for (const stack of stacks) expect(existsSync(join(folder, 'tenant/templates', stack, 'program.js'))).toBe(true);
+  expect(programsOf('tenant')).toEqual(['templates/main.ts', ...stacks.map((stack) => `templates/${stack}/program.ts`)]);
 });
 
 test('tenants do not carry the Kubernetes client', () => {
@@ -75,7 +75,9 @@ describe('each program starts far enough to say what its configuration lacks', (
     ['tenant/templates/main.js', ['mcp'], 'TENANTRY_TENANT is not set'],
     ['tenant/templates/main.js', ['toolbridge', 'api'], 'HOST is not set'],
     ['tenant/templates/main.js', ['toolbridge', 'migrate'], 'DATABASE_URL is not set'],
-    ['tenant/templates/main.js', ['nothing', 'api'], 'there is no stack "nothing"'],
+    ['tenant/templates/main.js', ['nothing', 'api'], 'there is no stack named "nothing"'],
+    ['tenant/templates/main.js', ['sidecar', 'mcp'], 'there is no stack named "sidecar"'],
+    ['tenant/templates/main.js', ['../sidecar', 'mcp'], 'usage: main mcp | main <stack> <program>'],
   ])('%s %j', async (program, args, message) => {
     const { code, stderr } = await start(program, ...args);
     expect(stderr).toContain(message);

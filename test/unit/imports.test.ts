@@ -63,6 +63,36 @@ test('templates take nothing but types from crds', () => {
   expect(values.map(({ from, to }) => `${from} <- ${to}`)).toEqual([]);
 });
 
+/** Folders of templates/, and the folders beside them that each may import. The sidecar works with any API, so it imports no API of ours. */
+const templateFolders: Readonly<Record<string, readonly string[]>> = {
+  runtime: [],
+  'api-kit': ['runtime'],
+  toolbridge: ['api-kit'],
+  'sidecar/http': ['runtime'],
+  'sidecar/settings': ['runtime'],
+  'sidecar/auth': ['sidecar/http', 'sidecar/settings', 'runtime'],
+  'sidecar/tools': ['sidecar/auth', 'sidecar/http', 'sidecar/settings', 'runtime'],
+  'sidecar/audit': ['sidecar/tools', 'sidecar/auth', 'sidecar/http', 'sidecar/settings', 'runtime'],
+  sidecar: ['sidecar/audit', 'sidecar/tools', 'sidecar/auth', 'sidecar/http', 'sidecar/settings', 'runtime'],
+  '.': ['sidecar', 'runtime'],
+};
+
+test('folders of templates import in one direction', () => {
+  const wrong = importsOf('templates')
+    .filter(({ to }) => to.startsWith('.'))
+    .map(({ from, to }) => ({ file: from, from: relative('templates', dirname(from)) || '.', to: dirname(join(dirname(from), to)) }))
+    .filter(({ to }) => to === 'templates' || to.startsWith('templates/'))
+    .map((entry) => ({ ...entry, to: relative('templates', entry.to) || '.' }))
+    .filter(({ from, to }) => from !== to && !templateFolders[from]?.includes(to));
+  expect(wrong).toEqual([]);
+});
+
+test('the sidecar loads no package that only APIs need', () => {
+  const imports = importsOf('templates/sidecar');
+  expect(imports).not.toEqual([]);
+  expect(imports.filter(({ to }) => /^(fastify|kysely|pg|zod)($|\/)/.test(to))).toEqual([]);
+});
+
 test.each(['audit', 'json', 'net', 'problems'])("%s depends on no package, for it is in every tenant's pod", (folder) => {
   expect(importsOf(folder).filter(({ to }) => !to.startsWith('.') && !to.startsWith('node:'))).toEqual([]);
 });

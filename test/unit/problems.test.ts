@@ -5,9 +5,9 @@ import { failureOf } from '../../cli/admin-api.ts';
 import { createProgram } from '../../cli/program.ts';
 import { type Code, catalogue, controlPlane, entryOf, shared, typeOf } from '../../problems/catalogue.ts';
 import { mediaType, Problem } from '../../problems/problem.ts';
-import { sendNothing, sendProblem } from '../../templates/runtime/mcp/answers.ts';
-import { readJson, sendRpcError } from '../../templates/runtime/mcp/http-body.ts';
-import { Refusal } from '../../templates/runtime/mcp/refusal.ts';
+import { readJson, sendRpcError } from '../../templates/sidecar/http/http-body.ts';
+import { Refusal } from '../../templates/sidecar/http/refusal.ts';
+import { sendNothing, sendProblem } from '../../templates/sidecar/http/responses.ts';
 
 const codes = Object.keys(catalogue) as Code[];
 

@@ -19,7 +19,7 @@ import { kinds } from '../../../../kube/resources.ts';
 import { tryListen } from '../../../../local/machine/ports.ts';
 import { type Postgres, startPostgres } from '../../../../local/postgres/start.ts';
 import type { WorkosStandIn } from '../../../../local/workos/start.ts';
-import { ControlPlane } from '../../../../templates/runtime/mcp/control-plane.ts';
+import { ControlPlane } from '../../../../templates/sidecar/auth/control-plane.ts';
 import { type Cluster, createNamespace, createTenant, eventually, openWorkos, podToken, startCluster } from '../cluster.ts';
 import { KubernetesProxy } from '../kubernetes-proxy.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { membershipTuning } from '../../../../control-plane/memberships/create.ts';
-import { memberMs } from '../../../../templates/runtime/mcp/memberships.ts';
+import { memberMs } from '../../../../templates/sidecar/auth/memberships.ts';
 
 test('the time limits add up to less than a minute on every path', () => {
   const { timing, pollMs } = membershipTuning;
