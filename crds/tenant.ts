@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { containsRange, isCidr, metadataRanges } from './address-ranges.ts';
 import type { Condition } from './conditions.ts';
+import { labelKey, labelValue } from './label-syntax.ts';
 import { type apiVersion, reservedTenantNames, tenantNameMaxLength, tenantNamePattern } from './names.ts';
 import { lineOf, type ObjectMeta, quantity, rules, textOf } from './schema.ts';
 
@@ -47,10 +48,6 @@ const containerOverride = z
   .describe('Changes to one container of the template.');
 
 const port = z.int().min(1).max(65535);
-
-/** Syntax of the keys and values of labels: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/ */
-const labelKey = '^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$';
-const labelValue = '^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$';
 
 const metadataRefused = 'must not be the metadata service of a cloud, which hands out the credentials of the node';
 

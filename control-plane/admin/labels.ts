@@ -1,16 +1,13 @@
 import { z } from 'zod';
+import { labelKey, labelValue } from '../../crds/label-syntax.ts';
 import { Problem } from '../../problems/problem.ts';
 
-/** Syntax of the keys and values of labels: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
-const keyPattern = /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
-const valuePattern = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
-
-const labelKey = z.string().regex(keyPattern, 'must be the key of a label');
-const labelValue = z.string().regex(valuePattern, 'must be the value of a label');
+const keyPattern = new RegExp(labelKey);
+const valuePattern = new RegExp(labelValue);
 
 /** Labels of a tenant. The labels of Tenantry itself cannot be set here. */
 export const labels = z
-  .record(labelKey, labelValue)
+  .record(z.string().regex(keyPattern, 'must be the key of a label'), z.string().regex(valuePattern, 'must be the value of a label'))
   .refine((all) => !Object.keys(all).some((key) => key.startsWith('tenantry.dev/')), 'labels with the prefix tenantry.dev/ are reserved')
   .describe('Labels of the tenant, for selectors.')
   .meta({ maxProperties: 50, examples: [{ tier: 'gold' }] });

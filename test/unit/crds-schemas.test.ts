@@ -290,6 +290,8 @@ describe('addresses that may be reached', () => {
   test('labels have their syntax', () => {
     expect(egress({ namespaceSelector: { 'kubernetes.io/metadata.name': 'kube-system' } })).toBe(true);
     expect(egress({ namespaceSelector: { 'a b': 'c' } })).toBe(false);
+    expect(egress({ namespaceSelector: { [`example.com/${'a'.repeat(63)}`]: 'b' } })).toBe(true);
+    expect(egress({ namespaceSelector: { [`example.com/${'a'.repeat(64)}`]: 'b' } })).toBe(false);
     expect(egress({ namespaceSelector: { a: '!' } })).toBe(false);
   });
 });
