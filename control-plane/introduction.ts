@@ -1,7 +1,10 @@
 import { ownFields } from './access/scope.ts';
+import { permissions } from './identity/permissions.ts';
 
 /** The fields that administrators of a tenant may change. The access check uses the same list. */
 const own = new Intl.ListFormat('en-GB', { type: 'conjunction' }).format(ownFields.map((field) => `\`${field}\``));
+
+const granted = permissions.map(({ slug, allows }) => `| \`${slug}\` | ${allows} |`).join('\n');
 
 /** The rules that hold for every operation, in Markdown: `info.description` of the OpenAPI document, and the beginning of the reference. */
 export const introduction = `\
@@ -16,12 +19,7 @@ tenants' users, API keys and pods' tokens are refused. A missing, expired or ref
 
 | permission | for |
 |---|---|
-| \`tenants:read\` | reading tenants, their domains, services, API keys, connections, and templates |
-| \`tenants:write\` | creating, changing, suspending and resuming tenants; their services, domains and API keys |
-| \`tenants:delete\` | deleting tenants |
-| \`tenants:rotate\` | replacing their secrets |
-| \`audit:read\` | reading, verifying and exporting audit records |
-| \`templates:write\` | applying templates |
+${granted}
 
 Members of the platform's organization administer all tenants. Members of another organization administer only the tenants of that organization. They may change
 ${own}. They cannot create or delete tenants, write templates, resume a tenant that the platform has suspended, or take over fields of another field manager.

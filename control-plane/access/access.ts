@@ -2,7 +2,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Tenant } from '../../crds/tenant.ts';
 import { codeOf } from '../errors/problem-of.ts';
 import type { RateLimits } from '../http/rate-limits.ts';
-import { type Admin, type Admins, type Permission, requirePermission, requirePlatform } from '../identity/admins.ts';
+import { type Admin, type Admins, requirePermission, requirePlatform } from '../identity/admins.ts';
+import type { Permission } from '../identity/permissions.ts';
 import type { Action, ActionLog, AuditEvent } from './actions.ts';
 
 /** A hook that requires the permission. The OpenAPI document names the permission too. */

@@ -1,12 +1,10 @@
 import type { Tenant } from '../../crds/tenant.ts';
 import { Problem } from '../../problems/problem.ts';
 import { bearerToken, challenge } from '../http/bearer.ts';
+import type { Permission } from './permissions.ts';
 import type { Membership } from './provider.ts';
 import type { SessionTokens } from './session-tokens.ts';
 import { unauthenticated } from './unauthenticated.ts';
-
-export const permissions = ['tenants:read', 'tenants:write', 'tenants:delete', 'tenants:rotate', 'audit:read', 'templates:write'] as const;
-export type Permission = (typeof permissions)[number];
 
 /** An administrator who calls the Admin API. */
 export interface Admin {

@@ -1,4 +1,4 @@
-import type { Permission } from '../identity/admins.ts';
+import { type Permission, permissions } from '../identity/permissions.ts';
 import { mirroredEvents } from '../memberships/provider-events.ts';
 
 /** A permission of administrators at WorkOS. */
@@ -14,14 +14,7 @@ export interface NeededRole {
 }
 
 /** Permissions and roles that Tenantry needs in a WorkOS environment. docs/guides/workos.md has them as a table. */
-export const neededPermissions: readonly NeededPermission[] = [
-  { slug: 'tenants:read', name: 'Read tenants' },
-  { slug: 'tenants:write', name: 'Create and change tenants' },
-  { slug: 'tenants:delete', name: 'Delete tenants' },
-  { slug: 'tenants:rotate', name: 'Rotate secrets of tenants' },
-  { slug: 'audit:read', name: 'Read the audit' },
-  { slug: 'templates:write', name: 'Apply templates' },
-];
+export const neededPermissions: readonly NeededPermission[] = permissions.map(({ slug, name }) => ({ slug, name }));
 
 export const neededRoles: readonly NeededRole[] = [
   { slug: 'platform-admin', name: 'Platform admin', permissions: neededPermissions.map(({ slug }) => slug) },

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { mergePatchSchema } from '../../../../control-plane/admin/patch-schema.ts';
-import { permissions } from '../../../../control-plane/identity/admins.ts';
+import { permissions } from '../../../../control-plane/identity/permissions.ts';
 import { tenantSpec } from '../../../../crds/tenant.ts';
 import { type Code, controlPlane, entryOf, shared } from '../../../../problems/catalogue.ts';
 
@@ -35,7 +35,7 @@ test('the document has the version of the package and an introduction', () => {
   expect(document.info.version).toBe(read('package.json').version);
   for (const topic of ['Authentication', 'Permissions', 'Problems', 'ETags', 'Pages', 'Idempotency', 'Dry runs', 'Limits', 'Versions'])
     expect(document.info.description).toContain(`**${topic}.**`);
-  for (const permission of permissions) expect(document.info.description).toContain(`\`${permission}\``);
+  for (const { slug } of permissions) expect(document.info.description).toContain(`\`${slug}\``);
 });
 
 test('operation ids are unique and begin with a verb', () => {
