@@ -1,4 +1,3 @@
-import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { createJsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
@@ -105,7 +104,6 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
       request.log.info({ method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request answered');
   });
 
-  await app.register(rateLimit, { global: false, cache: 20_000 });
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',

@@ -40,7 +40,7 @@ it is sent, and if a replica is killed meanwhile. \`Idempotency-Replayed\` shows
 
 **Dry runs.** \`?dryRun=true\` on creating and changing tenants and on applying templates makes every check, including those of Kubernetes. It stores nothing and records nothing.
 
-**Limits.** \`RateLimit-Limit\`, \`RateLimit-Remaining\` and \`RateLimit-Reset\` show the administrator's limit a minute at this replica. Requests above it get \`429\` with \`Retry-After\`. Refused tokens
+**Limits.** \`RateLimit-Limit\`, \`RateLimit-Remaining\` and \`RateLimit-Reset\` show the administrator's limit a minute at all replicas together. Requests above it get \`429\` with \`Retry-After\`. Refused tokens
 count against the address that sent them. A body may have 256 KiB, or 1 MiB at \`/pods/v1/audit\` and \`/operator/v1/audit\`, and 64 levels. All headers together may have
 16 KiB. A request must arrive within 20 s. It is answered within 25 s, except verification and export of the audit.
 

@@ -89,7 +89,7 @@ export interface Settings {
   readonly defaultTenant: string | undefined;
   /** Access to tools by role; `*` stands for all others. */
   readonly toolAccess: ToolAccessByRole;
-  /** Most requests a minute at one replica, for an administrator and for an address that sends refused tokens. */
+  /** Most requests a minute of an administrator, and of an address that sends refused tokens. */
   readonly rateLimits: RateLimitSettings;
   /** Comma-separated addresses and ranges of proxies whose X-Forwarded-For is trusted. Undefined for none. */
   readonly trustedProxies: string | undefined;

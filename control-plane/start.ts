@@ -100,7 +100,7 @@ export async function prepareControlPlane(
     memberships,
     platformOrganizationId: settings.platformOrganizationId,
   });
-  const limits = new RateLimits(settings.rateLimits);
+  const limits = new RateLimits(settings.rateLimits, store);
   const audit = new Audit({ ledger: new Ledger(store.db), log });
   const admin = createAdmin({
     client,

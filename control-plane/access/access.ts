@@ -34,7 +34,7 @@ export class Access {
       const admin = await this.#authenticate(request);
       this.#known.set(request, admin);
       this.#unrecorded.set(request, action ?? 'tenants.read');
-      await this.#limits.count(request, reply, `${admin.organizationId}/${admin.userId}`);
+      await this.#limits.count(reply, `${admin.organizationId}/${admin.userId}`);
       try {
         requirePermission(admin, permission);
         if (scope === 'platform') requirePlatform(admin);

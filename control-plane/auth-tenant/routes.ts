@@ -81,7 +81,7 @@ export function authTenantRoutes(server: FastifyInstance, parts: AuthTenantParts
     },
     async (request, reply) => {
       const { caller, tenants } = await authenticate(request);
-      await limits.count(request, reply, `sign-in/${caller.userId}`);
+      await limits.count(reply, `sign-in/${caller.userId}`);
       const roles = await memberships.rolesIn(caller.userId, organizationsOf(caller, tenants));
       const entries = entriesOf(caller, tenants, roles, addressing);
       if (entries.length > 1) return reply.send({ tenants: entries });

@@ -8,6 +8,8 @@ import { KubernetesProxy } from '../kubernetes-proxy.ts';
 let cluster: Cluster;
 let workos: WorkosStandIn;
 let plane: Awaited<ReturnType<typeof startPlane>> & { readonly platform: string };
+/** Another replica of `plane`. */
+let replica: Awaited<ReturnType<typeof startPlane>>;
 
 beforeAll(async () => {
   cluster = await startCluster();
@@ -15,10 +17,12 @@ beforeAll(async () => {
   const platform = workos.createOrganization({ name: 'Platform' }).id;
   const rateLimits = { perAdmin: 10, perAddress: 3 };
   plane = { ...(await startPlane(cluster, workos, { platformOrganizationId: platform, rateLimits })), platform };
+  replica = await startPlane(cluster, workos, { platformOrganizationId: platform, rateLimits, replica: 'other' });
 });
 
 afterAll(async () => {
   await plane.stop();
+  await replica.stop();
   await workos.close();
   await cluster.stop();
 });
@@ -38,7 +42,8 @@ async function writer(organizationId: string): Promise<string> {
   return workos.adminToken({ userId: user.id, organizationId, role: 'platform-admin', permissions: ['tenants:read', 'tenants:write'] });
 }
 
-const list = (token: string) => fetch(`${plane.url}/admin/tenants`, { headers: { authorization: `Bearer ${token}` } });
+const list = (token: string, { url }: { readonly url: string } = plane) =>
+  fetch(`${url}/admin/tenants`, { headers: { authorization: `Bearer ${token}` } });
 
 describe('the limit of requests a minute', () => {
   test('is separate for each administrator and shown in headers', async () => {
@@ -59,11 +64,28 @@ describe('the limit of requests a minute', () => {
     expect((await list(other)).status).toBe(200);
   });
 
+  test('two replicas count an administrator together, and refuse the same request', async () => {
+    const token = await admin('both');
+    for (let left = 9; left >= 0; left--) {
+      const answer = await list(token, left % 2 === 0 ? plane : replica);
+      expect([answer.status, answer.headers.get('ratelimit-remaining')]).toEqual([200, String(left)]);
+    }
+    for (const each of [plane, replica]) {
+      const refused = await list(token, each);
+      expect(refused.status).toBe(429);
+      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+      expect(await refused.json()).toMatchObject({
+        code: 'too-many-requests',
+        detail: 'More than 10 requests a minute were sent of yours.',
+      });
+    }
+  });
+
   test('refuses an address with bad tokens but not its valid tokens', async () => {
     const good = await admin('good');
     expect((await list(good)).status).toBe(200);
-    for (const _ of [1, 2, 3]) expect((await list('wrong')).status).toBe(401);
-    expect((await list('wrong')).status).toBe(429);
+    for (const each of [plane, replica, plane]) expect((await list('wrong', each)).status).toBe(401);
+    expect((await list('wrong', replica)).status).toBe(429);
     expect((await list(good)).status).toBe(200);
     expect((await list('wrong')).status).toBe(429);
     expect((await fetch(`${plane.url}/healthz`)).status).toBe(200);
