@@ -5,13 +5,13 @@ import { countRequests } from '../kube/controller.ts';
 import { KubeError } from '../kube/errors.ts';
 import { LeaderElection } from '../kube/leader-election.ts';
 import { DatabaseServer } from './database/server.ts';
+import { readSettings, type Settings } from './installation/settings.ts';
+import { watchedKinds } from './objects/kinds.ts';
 import { databaseCidrOf } from './render/network.ts';
 import { OperatorAudit } from './runtime/audit.ts';
 import { serveHealth } from './runtime/health.ts';
 import { createMetrics } from './runtime/metrics.ts';
-import { watchedKinds } from './runtime/routing.ts';
-import { applyTemplates } from './runtime/templates.ts';
-import { readSettings, type Settings } from './settings.ts';
+import { applyTemplates } from './templates/bundled.ts';
 import { TenantController } from './tenant/controller.ts';
 
 let settings: Settings;

@@ -10,8 +10,8 @@ import { KubeClient } from '../kube/client.ts';
 import { publicFetch } from '../kube/public-fetch.ts';
 import { type KubeObject, kinds } from '../kube/resources.ts';
 import { isReady, untilTenant } from '../kube/until-tenant.ts';
-import { secretNames } from './render/blueprint.ts';
-import { verifySettings } from './settings.ts';
+import { verifySettings } from './installation/settings.ts';
+import { secretNames } from './objects/names.ts';
 
 const environment = z.object({
   TENANTRY_SMOKE_TENANT: tenantName.default('helm-test'),

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { kinds } from '../../kube/resources.ts';
-import { endpointsAt } from '../domains/addressing.ts';
-import { annotated, type Blueprint, type Child, child } from './blueprint.ts';
+import { endpointsAt } from '../installation/domain-endpoints.ts';
+import { annotated, type Child, child } from '../objects/child.ts';
+import type { Blueprint } from './blueprint.ts';
 import { httpRouteSpec, ingressRule } from './route.ts';
 
 /** Name of a custom domain's route. It is a hash, because a host name can be too long for references to the route. */

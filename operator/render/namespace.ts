@@ -3,8 +3,10 @@ import { apiVersion, namespaceOf, pod } from '../../crds/names.ts';
 import { formatCpu, formatMemory, readQuantity } from '../../crds/quantity.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { kinds } from '../../kube/resources.ts';
-import type { Settings } from '../settings.ts';
-import { type Blueprint, type Child, child, labelsOf } from './blueprint.ts';
+import type { Settings } from '../installation/settings.ts';
+import { type Child, child } from '../objects/child.ts';
+import { labelsOf } from '../objects/names.ts';
+import type { Blueprint } from './blueprint.ts';
 import { containersOf, type RenderedContainer } from './pod.ts';
 
 /** The namespace itself. The Tenant owns it, so it is deleted even when the Tenant's finalizers were removed by hand. */

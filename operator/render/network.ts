@@ -2,8 +2,9 @@ import { isIP } from 'node:net';
 import { containsRange, metadataRanges } from '../../crds/address-ranges.ts';
 import { pod } from '../../crds/names.ts';
 import { kinds } from '../../kube/resources.ts';
-import type { Settings } from '../settings.ts';
-import { type Blueprint, type Child, child } from './blueprint.ts';
+import type { Settings } from '../installation/settings.ts';
+import { type Child, child } from '../objects/child.ts';
+import type { Blueprint } from './blueprint.ts';
 
 const named = (namespace: string): object => ({ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } } });
 const tcp = (port: number): object => ({ protocol: 'TCP', port });

@@ -2,7 +2,8 @@ import { defaultResources } from '../../crds/containers.ts';
 import { pod } from '../../crds/names.ts';
 import { type StackTemplateSpec, servicesOf, type TemplateContainer } from '../../crds/stack-template.ts';
 import { atPointer } from '../../json/pointer.ts';
-import { type Blueprint, labelsOf, secretNames, selectorOf } from './blueprint.ts';
+import { labelsOf, secretNames, selectorOf } from '../objects/names.ts';
+import type { Blueprint } from './blueprint.ts';
 
 type Variable = { readonly name: string; readonly value?: string; readonly valueFrom?: object };
 type Amounts = Readonly<Record<string, string>>;

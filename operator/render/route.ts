@@ -1,8 +1,9 @@
 import { isIP } from 'node:net';
 import { type Endpoints, metadataUrl, pod } from '../../crds/names.ts';
 import { kinds } from '../../kube/resources.ts';
-import type { GatewayReference } from '../settings.ts';
-import { annotated, type Blueprint, type Child, child } from './blueprint.ts';
+import type { GatewayReference } from '../installation/settings.ts';
+import { annotated, type Child, child } from '../objects/child.ts';
+import type { Blueprint } from './blueprint.ts';
 
 interface PublicPath {
   readonly path: string;

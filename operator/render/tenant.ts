@@ -1,4 +1,5 @@
-import type { Blueprint, Child } from './blueprint.ts';
+import type { Child } from '../objects/child.ts';
+import type { Blueprint } from './blueprint.ts';
 import { renderDomainRoutes } from './domain-route.ts';
 import { renderLimits, renderNamespace, renderQuota, renderSecretsAccess, renderServiceAccount } from './namespace.ts';
 import { renderNetworkPolicy } from './network.ts';

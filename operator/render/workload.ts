@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../audit/json.ts';
 import { pod } from '../../crds/names.ts';
 import { kinds } from '../../kube/resources.ts';
-import { type Blueprint, type Child, child, selectorOf } from './blueprint.ts';
+import { type Child, child } from '../objects/child.ts';
+import { selectorOf } from '../objects/names.ts';
+import type { Blueprint } from './blueprint.ts';
 import { renderMigrationPod, renderPodTemplate } from './pod.ts';
 
 /**

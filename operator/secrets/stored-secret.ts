@@ -2,7 +2,7 @@ import { namespaceOf } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
-import { labelsOf } from '../render/blueprint.ts';
+import { labelsOf } from '../objects/names.ts';
 
 export type Values = Readonly<Record<string, string>>;
 

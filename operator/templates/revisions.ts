@@ -7,7 +7,7 @@ import { Controller } from '../../kube/controller.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { Reflector } from '../../kube/reflector.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
-import { fieldManager } from '../tenant/context.ts';
+import { fieldManager } from '../objects/names.ts';
 
 /** Number of revisions of a template that are kept even if no tenant runs them. */
 const kept = 10;

@@ -4,7 +4,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import { Reflector } from '../../kube/reflector.ts';
 import { isOlder, type KubeObject, keyOf, kinds, type Resource } from '../../kube/resources.ts';
 import type { Live } from './plan.ts';
-import type { PodObject } from './workload.ts';
+import type { PodObject } from './workload-state.ts';
 
 const selector = `${labels.managedBy}=tenantry`;
 

@@ -7,13 +7,13 @@ import { publicFetch } from '../../kube/public-fetch.ts';
 import { Reflector } from '../../kube/reflector.ts';
 import { isOlder, kinds, type Resource } from '../../kube/resources.ts';
 import type { DatabaseServer } from '../database/server.ts';
-import { Domains } from '../domains/domains.ts';
+import { DomainClaims } from '../domains/domain-claims.ts';
 import { lookUpAt } from '../domains/proof.ts';
+import type { Settings } from '../installation/settings.ts';
 import { EventRecorder } from '../runtime/events.ts';
 import type { Metrics } from '../runtime/metrics.ts';
-import type { Settings } from '../settings.ts';
 import { TemplateRevisions } from '../templates/revisions.ts';
-import { ApiKeys } from './api-keys.ts';
+import { ApiKeyWatch } from './api-key-watch.ts';
 import { Children } from './children.ts';
 import type { Context } from './context.ts';
 import { PodReports } from './pod-reports.ts';
@@ -25,8 +25,8 @@ export class TenantController {
   readonly #controller: Controller;
   readonly #tenants: Reflector<Tenant>;
   readonly #templates: TemplateRevisions;
-  readonly #domains: Domains;
-  readonly #apiKeys: ApiKeys;
+  readonly #domains: DomainClaims;
+  readonly #apiKeys: ApiKeyWatch;
   readonly #children: Children;
   /** Tenants as the operator's own writes returned them. The watch may not have reported them yet. */
   readonly #written = new Map<string, Tenant>();
@@ -70,7 +70,7 @@ export class TenantController {
       },
       onError,
     });
-    this.#domains = new Domains({
+    this.#domains = new DomainClaims({
       client,
       settings,
       registry: metrics.registry,
@@ -81,7 +81,7 @@ export class TenantController {
       onChange: (tenant) => this.#controller.add(tenant),
       onError,
     });
-    this.#apiKeys = new ApiKeys(
+    this.#apiKeys = new ApiKeyWatch(
       client,
       (tenant) => this.#controller.add(tenant),
       (error) => onError('ApiKey', error),

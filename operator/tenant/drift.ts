@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../audit/json.ts';
 import { readQuantity } from '../../crds/quantity.ts';
 import type { KubeObject } from '../../kube/resources.ts';
-import type { Child } from '../render/blueprint.ts';
+import type { Child } from '../objects/child.ts';
 
 /** Holds the hash of the last applied state. A key that was removed from the plan shows only in this hash. */
 const appliedAnnotation = 'tenantry.dev/applied';

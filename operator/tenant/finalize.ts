@@ -3,15 +3,17 @@ import { databaseNames, finalizers, labels, namespaceOf } from '../../crds/names
 import type { Tenant } from '../../crds/tenant.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
-import { type Again, type Context, fieldManager, writeStatus } from './context.ts';
-import { releaseDomains } from './domains.ts';
+import { fieldManager } from '../objects/names.ts';
+import type { Context, RequeueAfter } from './context.ts';
+import { releaseDomains } from './release-domains.ts';
 import { deletingStatus } from './status.ts';
+import { writeStatus } from './write-status.ts';
 
 /**
  * Cleans up a deleted tenant. The namespace goes first, because running pods could write to the database during its removal. The finalizer
  * goes last, and only after all other steps have succeeded.
  */
-export async function finalize(tenant: Tenant, context: Context, signal: AbortSignal): Promise<Again> {
+export async function finalize(tenant: Tenant, context: Context, signal: AbortSignal): Promise<RequeueAfter> {
   if (!tenant.metadata.finalizers?.includes(finalizers.operator)) return undefined;
   if (!(await namespaceIsGone(tenant, context, signal))) {
     await writeStatus(tenant, deletingStatus(tenant, 'the namespace', undefined, context.now), context, signal);

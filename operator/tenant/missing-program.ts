@@ -1,4 +1,4 @@
-import type { ContainerStatus } from './workload.ts';
+import type { ContainerStatus } from './workload-state.ts';
 
 /** Reasons that container runtimes give for a program that could not be started. */
 const notStarted = /^(StartError|ContainerCannotRun|RunContainerError|CreateContainerError)$/;

@@ -1,6 +1,7 @@
 import { labels } from '../../crds/names.ts';
-import { type KubeObject, keyOf, kinds, type Resource } from '../../kube/resources.ts';
-import type { Child } from '../render/blueprint.ts';
+import { type KubeObject, keyOf, type Resource } from '../../kube/resources.ts';
+import type { Child } from '../objects/child.ts';
+import { routeKinds } from '../objects/kinds.ts';
 import type { Rendered } from '../render/tenant.ts';
 import { covers, marked } from './drift.ts';
 
@@ -75,22 +76,3 @@ interface JobStatus {
 function identify({ resource, object }: { resource: Resource; object: KubeObject }): string {
   return `${resource.kind}/${keyOf(object)}`;
 }
-
-/**
- * Kinds of children that are watched and pruned, in addition to the route kinds. Secrets are not included: they are created once and read
- * only when needed.
- */
-export const childKinds: readonly Resource[] = [
-  kinds.Namespace,
-  kinds.RoleBinding,
-  kinds.ServiceAccount,
-  kinds.LimitRange,
-  kinds.ResourceQuota,
-  kinds.NetworkPolicy,
-  kinds.Service,
-  kinds.Job,
-  kinds.Deployment,
-];
-
-/** Possible kinds of a route. If an installation changes from one to the other, the routes of the former kind are pruned. */
-export const routeKinds: readonly Resource[] = [kinds.Ingress, kinds.HTTPRoute];

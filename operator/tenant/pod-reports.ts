@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type ApiReport, apiReport } from '../../crds/api-report.ts';
 import { pod as podNames } from '../../crds/names.ts';
 import { bounded } from './bounded-response.ts';
-import type { PodObject } from './workload.ts';
+import type { PodObject } from './workload-state.ts';
 
 /** Time that a pod gets to become ready before its sidecar is asked for a report, in milliseconds. Most pods are ready by then. */
 const patienceMs = 2_000;

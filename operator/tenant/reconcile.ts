@@ -4,27 +4,31 @@ import { revisionOf } from '../../crds/stack-template.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
-import { originOf } from '../domains/addressing.ts';
-import { type DomainStatus, domainsOf } from '../domains/state.ts';
+import { type DomainStatus, domainsOf } from '../domains/domain-status.ts';
+import { originOf } from '../installation/domain-endpoints.ts';
+import { routeKind } from '../objects/kinds.ts';
+import { fieldManager } from '../objects/names.ts';
 import type { Blueprint } from '../render/blueprint.ts';
 import { domainRouteName } from '../render/domain-route.ts';
 import { renderNamespace, renderSecretsAccess } from '../render/namespace.ts';
 import { renderTenant } from '../render/tenant.ts';
 import { rotationStatus } from '../secrets/rotation.ts';
 import { resolveTemplate } from '../templates/resolve.ts';
-import { type Again, type Context, fieldManager, sweepMs, writeStatus } from './context.ts';
-import { ensureDatabase } from './database.ts';
-import { releaseDomains } from './domains.ts';
+import { advanceRotation } from './advance-rotation.ts';
+import { type Context, type RequeueAfter, sweepMs } from './context.ts';
+import { currentSecrets, isForbidden } from './current-secrets.ts';
 import { appliedTo, covers, marked } from './drift.ts';
+import { ensureDatabase } from './ensure-database.ts';
 import { finalize } from './finalize.ts';
-import { keepKeys } from './keys.ts';
 import { type Action, plan } from './plan.ts';
-import { type RouteState, routeKind, routeState } from './route.ts';
-import { advanceRotation, currentSecrets, isForbidden } from './secrets.ts';
+import { keepKeys } from './publish-keys.ts';
+import { releaseDomains } from './release-domains.ts';
+import { type RouteState, routeProblem, routeState } from './route-state.ts';
 import { type Blocked, type Findings, hadSecrets, type KeysProblem, statusOf, wasReady } from './status.ts';
 import { keepSuspended } from './suspension.ts';
 import { currentVerification } from './verification.ts';
-import { unreadyPods, type WorkloadState, workloadState } from './workload.ts';
+import { unreadyPods, type WorkloadState, workloadState } from './workload-state.ts';
+import { writeStatus } from './write-status.ts';
 
 /** Time until the next pass over a tenant that has served and does not serve now, in milliseconds. */
 const recoveryMs = 10_000;
@@ -32,7 +36,7 @@ const recoveryMs = 10_000;
 const refusalGraceMs = 15_000;
 
 /** One reconcile of a tenant: observe, plan, apply, report. */
-export async function reconcile(tenant: Tenant, context: Context, signal: AbortSignal): Promise<Again> {
+export async function reconcile(tenant: Tenant, context: Context, signal: AbortSignal): Promise<RequeueAfter> {
   if (tenant.metadata.deletionTimestamp !== undefined) return finalize(tenant, context, signal);
   let known = keep(tenant, context);
   const learned = (found: Findings): void => {
@@ -52,14 +56,14 @@ export async function reconcile(tenant: Tenant, context: Context, signal: AbortS
   await report(passed.value.findings);
   if ('error' in keys) throw keys.error;
   context.memory.refused.delete(tenant.metadata.uid ?? '');
-  return passed.value.again;
+  return passed.value.requeueAfterMs;
 }
 
 const isPaused = ({ metadata }: Tenant): boolean => metadata.annotations?.[annotations.reconcile] === 'paused';
 
 async function paused(tenant: Tenant, context: Context): Promise<Outcome> {
   const message = `Reconciliation is paused; remove the annotation ${annotations.reconcile} to resume it.`;
-  return { findings: { ...keep(tenant, context), blocked: { reason: 'Paused', message } }, again: undefined };
+  return { findings: { ...keep(tenant, context), blocked: { reason: 'Paused', message } }, requeueAfterMs: undefined };
 }
 
 /** Keeps the file of keys up to date. If that fails, returns the problem for the status. */
@@ -99,7 +103,7 @@ function mayPass(error: KubeError, { metadata }: Tenant, { memory, now }: Contex
 
 interface Outcome {
   readonly findings: Findings;
-  readonly again: Again;
+  readonly requeueAfterMs: RequeueAfter;
 }
 
 /** Calls `learned` with each finding at once, so that findings survive an error in a later step. */
@@ -111,16 +115,16 @@ async function advance(tenant: Tenant, context: Context, signal: AbortSignal, le
   const resolved = resolveTemplate(tenant, context.templates);
   if ('reason' in resolved) {
     const domains = (tenant.status?.domains ?? []).filter(({ domain }) => tenant.spec.domains?.includes(domain));
-    return { findings: { ...keep(tenant, context), domains, blocked: resolved }, again: undefined };
+    return { findings: { ...keep(tenant, context), domains, blocked: resolved }, requeueAfterMs: undefined };
   }
   const { template, parameters } = resolved;
   const endpoints = endpointsOf(name, settings.addressing, template.spec.publicApi ?? false);
   const revision = revisionOf(template.spec);
-  const told = (): DomainStatus[] =>
+  const currentDomains = (): DomainStatus[] =>
     domainsOf(tenant, context.domains, settings.addressing, template.spec.publicApi ?? false, (domain) =>
-      routeOf(name, context, domainRouteName(domain)),
+      routeProblem(routeOf(name, context, domainRouteName(domain))),
     );
-  const domains = told();
+  const domains = currentDomains();
   const base: Findings = { ...keep(tenant, context), endpoints, revision, domains };
   learned(base);
 
@@ -128,17 +132,17 @@ async function advance(tenant: Tenant, context: Context, signal: AbortSignal, le
   if (wantsDatabase && !context.database) {
     const message =
       'The template wants a database but no PostgreSQL server is configured: give the operator one, or set spec.database.mode to none.';
-    return { findings: { ...base, databaseProblem: { reason: 'NoServer', message } }, again: undefined };
+    return { findings: { ...base, databaseProblem: { reason: 'NoServer', message } }, requeueAfterMs: undefined };
   }
 
   const namespace = await ensureNamespace(tenant, context, signal);
-  if ('reason' in namespace) return { findings: { ...base, blocked: namespace }, again: undefined };
+  if ('reason' in namespace) return { findings: { ...base, blocked: namespace }, requeueAfterMs: undefined };
   const server = wantsDatabase ? context.database : undefined;
   let secrets = await currentSecrets(tenant, template.spec, namespace, server, context, signal);
   learned({ secrets: true });
   const database = await ensureDatabase(tenant, secrets, server, context, signal);
   if ('reason' in database) {
-    return { findings: { ...base, secrets: true, databaseProblem: database }, again: 5_000 };
+    return { findings: { ...base, secrets: true, databaseProblem: database }, requeueAfterMs: 5_000 };
   }
 
   // The server has accepted the next login by now.
@@ -171,13 +175,16 @@ async function advance(tenant: Tenant, context: Context, signal: AbortSignal, le
     workload,
     route: routeOf(name, context),
     rotation,
-    domains: told(),
+    domains: currentDomains(),
   };
   const verified = await currentVerification(tenant, found, appliedTo(deployment), secrets, context, signal);
   const findings = verified.verification ? { ...found, verification: verified.verification } : found;
   const sweep = wasReady(tenant) && !workload.available && !tenant.spec.suspended ? recoveryMs : sweepMs * (0.8 + 0.4 * context.random());
   const rotated = await advanceRotation(tenant, secrets, server, workload, context, signal);
-  return { findings, again: Math.min(verified.again ?? sweep, rotated ?? sweep, reportDue(name, workload, context) ?? sweep, sweep) };
+  return {
+    findings,
+    requeueAfterMs: Math.min(verified.requeueAfterMs ?? sweep, rotated ?? sweep, reportDue(name, workload, context) ?? sweep, sweep),
+  };
 }
 
 function workloadOf({ metadata: { name }, status }: Tenant, { children, podReports }: Context): WorkloadState {
@@ -186,7 +193,7 @@ function workloadOf({ metadata: { name }, status }: Tenant, { children, podRepor
 }
 
 /** Milliseconds until the next report of an unready pod is due. */
-function reportDue(tenant: string, { settled }: WorkloadState, { children, podReports }: Context): Again {
+function reportDue(tenant: string, { settled }: WorkloadState, { children, podReports }: Context): RequeueAfter {
   if (settled) return undefined;
   const due = unreadyPods(children.podsOf(tenant)).map((pod) => podReports.dueIn(pod) ?? Number.POSITIVE_INFINITY);
   const next = Math.min(...due);

@@ -13,11 +13,11 @@ import {
 } from '../../crds/conditions.ts';
 import { type Endpoints, namespaceOf } from '../../crds/names.ts';
 import type { Tenant, TenantStatus } from '../../crds/tenant.ts';
+import type { VerifiedServer } from './endpoint-check.ts';
 import type { MigrationState } from './plan.ts';
-import type { RouteState } from './route.ts';
+import type { RouteState } from './route-state.ts';
 import { toolNotices } from './server-report.ts';
-import type { VerifiedServer } from './verify.ts';
-import type { WorkloadState } from './workload.ts';
+import type { WorkloadState } from './workload-state.ts';
 
 /** A reason that only a person can end, with the remedy. */
 export interface Blocked {

@@ -1,7 +1,8 @@
 import { labels, namespaceOf } from '../../crds/names.ts';
 import type { Tenant } from '../../crds/tenant.ts';
 import { type KubeObject, kinds } from '../../kube/resources.ts';
-import { type Context, fieldManager } from './context.ts';
+import { fieldManager } from '../objects/names.ts';
+import type { Context } from './context.ts';
 
 /**
  * Stops the pods of a suspended tenant, even if the tenant is blocked. A suspension must take effect although the template is missing, the

@@ -13,7 +13,7 @@ import { type Demo, seed } from '../../local/demo.ts';
 import { leftovers } from '../../local/leftovers.ts';
 import { connectWithToken } from '../../local/sign-in.ts';
 import { type Stack, standing, startStack } from '../../local/stack.ts';
-import { childKinds } from '../../operator/tenant/plan.ts';
+import { childKinds } from '../../operator/objects/kinds.ts';
 import { LogWatch } from '../log-watch.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'tenantry-chaos-'));

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { readSettings as readControlPlane } from '../../control-plane/settings.ts';
-import { readSettings as readOperator } from '../../operator/settings.ts';
+import { readSettings as readOperator } from '../../operator/installation/settings.ts';
 import { chart, examples, type Manifest, podsOf, render, run, systemNamespace } from './chart-files.ts';
 
 const example = (name: string): string => examples.find((path) => basename(path) === `${name}-values.yaml`) ?? name;

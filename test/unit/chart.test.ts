@@ -98,7 +98,7 @@ describe('the templates', () => {
   });
 
   test.each([
-    ['operator', '../../operator/settings.ts'],
+    ['operator', '../../operator/installation/settings.ts'],
     ['control-plane', '../../control-plane/settings.ts'],
   ])('tell the %s only what it asks for', (component, settings) => {
     const text = templates.filter(({ file }) => file.startsWith(component)).map((template) => template.text);

@@ -2,8 +2,8 @@ import type { Condition } from '../../crds/conditions.ts';
 import { endpointsOf } from '../../crds/names.ts';
 import { revisionOf, type StackTemplate, stackTemplateSpec } from '../../crds/stack-template.ts';
 import { type Tenant, type TenantStatus, tenantSpec } from '../../crds/tenant.ts';
+import { readSettings, type Settings } from '../../operator/installation/settings.ts';
 import type { Blueprint } from '../../operator/render/blueprint.ts';
-import { readSettings, type Settings } from '../../operator/settings.ts';
 
 /** Builders of objects for tests: valid by default, with what the test is about given. */
 

@@ -98,7 +98,7 @@ test.each(['audit', 'json', 'net', 'problems'])("%s depends on no package, for i
 });
 
 /** Packages whose folders import each other in one direction only. All of a package's root files together count as one folder. */
-const layered = ['json', 'problems', 'net', 'crds', 'kube', 'audit', 'control-plane', 'templates', 'local'];
+const layered = ['json', 'problems', 'net', 'crds', 'kube', 'audit', 'operator', 'control-plane', 'templates', 'local'];
 
 interface FileImport {
   readonly from: string;

@@ -1,0 +1,26 @@
+import { describe, expect, test } from 'vitest';
+import { isOlder, kinds, pathOf } from '../../../kube/resources.ts';
+
+describe('the path of an object', () => {
+  test('follows group, namespace and subresource', () => {
+    expect(pathOf(kinds.Pod, 'ns', 'a', 'status')).toBe('/api/v1/namespaces/ns/pods/a/status');
+    expect(pathOf(kinds.Tenant, undefined, 'acme')).toBe('/apis/tenantry.dev/v1alpha1/tenants/acme');
+    expect(pathOf(kinds.Deployment)).toBe('/apis/apps/v1/deployments');
+    expect(pathOf(kinds.ClusterRole, undefined, 'system:node')).toBe('/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Anode');
+  });
+
+  test.each(['', '.', '..', 'acme/status', 'acme%2fstatus', '%2e'])(
+    'does not lead elsewhere by the name %j: nothing is called so',
+    (name) => {
+      expect(() => pathOf(kinds.Tenant, undefined, name)).toThrow(expect.objectContaining({ status: 404 }));
+      expect(() => pathOf(kinds.Pod, name, 'a')).toThrow(expect.objectContaining({ status: 404 }));
+    },
+  );
+});
+
+test('resource versions are compared as numbers, and only of the same object', () => {
+  const at = (resourceVersion: string, uid = 'u') => ({ name: 'x', uid, resourceVersion });
+  expect(isOlder(at('9'), at('10'))).toBe(true);
+  expect(isOlder(at('10'), at('9'))).toBe(false);
+  expect(isOlder(at('9', 'v'), at('10'))).toBe(false);
+});
