@@ -9,15 +9,13 @@ import { expired, signInRoutes } from './oauth/sign-in-routes.ts';
 import type { DemoAccount } from './pages/pages.ts';
 import { applicationRoutes } from './rest/applications.ts';
 import { authenticateRoutes } from './rest/authenticate.ts';
-import { authorizeRoutes } from './rest/authorize.ts';
 import { deviceRoutes } from './rest/devices.ts';
 import { eventRoutes } from './rest/events.ts';
 import { invitationRoutes } from './rest/invitations.ts';
 import { membershipRoutes } from './rest/memberships.ts';
 import { oauthResourceRoutes } from './rest/oauth-resources.ts';
 import { organizationRoutes } from './rest/organizations.ts';
-import { allowOrigins, originRoutes } from './rest/origins.ts';
-import { permissionRoutes } from './rest/permissions.ts';
+import { redirectUriRoutes } from './rest/redirect-uris.ts';
 import { roleRoutes } from './rest/roles.ts';
 import { standInRoutes } from './rest/stand-in.ts';
 import { userRoutes } from './rest/users.ts';
@@ -103,7 +101,6 @@ export function createApp(parts: Parts): FastifyInstance {
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('x-request-id', newIdentifier('request'));
   });
-  allowOrigins(app, directory.origins);
   app.addHook('onSend', () => store.saved());
   app.setErrorHandler((error, _request, reply) => {
     if (error instanceof TooManyRequests) reply.header('retry-after', error.retryAfter);
@@ -121,8 +118,7 @@ export function createApp(parts: Parts): FastifyInstance {
   });
   const choice = new OrganizationChoice(directory, vault);
   signInRoutes(app, { provider, directory, choice, accounts });
-  authorizeRoutes(app, environment, directory, choice, sessions, accounts);
-  authenticateRoutes(app, environment, directory, sessions, devices, vault);
+  authenticateRoutes(app, environment, directory, sessions, devices);
   invitationPageRoutes(app, directory);
   deviceRoutes(app, { issuer, clientId: environment.clientId, devices, directory, choice, accounts });
   app.register(async (api) => {
@@ -131,7 +127,7 @@ export function createApp(parts: Parts): FastifyInstance {
         throw new Refusal(401, { message: 'Could not authorize the request. Maybe your API key is invalid?', code: 'unauthorized' });
       }
     });
-    standInRoutes(api, { outages, requests, registration: parts.registration });
+    standInRoutes(api, { outages, registration: parts.registration });
     api.register(async (counted) => {
       counted.addHook('onRequest', async ({ method, routeOptions }) => {
         requests.admit(method, routeOptions.url ?? '');
@@ -139,13 +135,12 @@ export function createApp(parts: Parts): FastifyInstance {
         if (end !== undefined) throw new TooManyRequests(Math.ceil((end - Date.now()) / 1000));
       });
       organizationRoutes(counted, directory.organizations);
-      userRoutes(counted, directory);
+      userRoutes(counted, directory.users);
       membershipRoutes(counted, directory);
       invitationRoutes(counted, issuer, directory.invitations);
       applicationRoutes(counted, directory.applications);
-      originRoutes(counted, directory.origins);
+      redirectUriRoutes(counted, directory.redirectUris);
       roleRoutes(counted, directory.roles);
-      permissionRoutes(counted, directory.roles);
       eventRoutes(counted, events, outages);
       webhookEndpointRoutes(counted, endpoints);
       oauthResourceRoutes(counted, directory.resources);

@@ -5,16 +5,15 @@ import type { NewOrganization } from './directory/organizations.ts';
 import { type EnvironmentSeed, tenantrySeed, workosSeed } from './directory/seed.ts';
 import type { NewUser } from './directory/users.ts';
 import { createProvider } from './oauth/provider.ts';
-import { Registration, type RegistrationChange } from './oauth/registration.ts';
+import { Registration } from './oauth/registration.ts';
 import type { DemoAccount } from './pages/pages.ts';
-import { acceptUrlOf } from './rest/invitations.ts';
 import { createApp } from './server.ts';
 import { Devices } from './sign-in/devices.ts';
 import { Sessions } from './sign-in/sessions.ts';
 import { type EventFilter, Events } from './state/events.ts';
 import { newIdentifier, newSecret } from './state/identifiers.ts';
 import { type OutageKind, Outages } from './state/outages.ts';
-import type { Invitation, Membership, Organization, RegistrationSwitches, Role, User, WorkosEvent } from './state/records.ts';
+import type { Invitation, Membership, Organization, Role, User, WorkosEvent } from './state/records.ts';
 import { RequestLog } from './state/request-log.ts';
 import { createSigningKey } from './state/signing-keys.ts';
 import { Store } from './state/store.ts';
@@ -44,8 +43,6 @@ export interface WorkosOptions {
   readonly deviceIntervalSeconds?: number;
   /** PEM of an authority to trust for metadata documents of clients on this machine, in addition to those of Node. */
   readonly metadataCa?: string;
-  /** Lifetime of OAuth access tokens, in seconds. An hour when left out. */
-  readonly accessTokenSeconds?: number;
   /** Called with internal errors of the stand-in. */
   readonly log?: (message: string, details: { error: unknown }) => void;
 }
@@ -77,16 +74,10 @@ export interface WorkosStandIn {
   memberships(filter: { userId?: string; organizationId?: string }): Membership[];
   /** Roles of the environment in their order of priority, each with its permissions. */
   roles(): Role[];
-  /** Creates the missing ones of these permissions and roles. A new environment begins with `tenantrySeed`. */
-  ensureRoles(seed: EnvironmentSeed): void;
   /** Events of the last 30 days, oldest first. */
   events(filter?: EventFilter): WorkosEvent[];
-  /** Invitations to an e-mail address, newest last, each with the URL of its page. */
-  invitations(email: string): (Invitation & { readonly acceptUrl: string })[];
-  /** Redirect URIs of the environment's own applications. */
-  redirectUris(): string[];
-  /** Sets the allowed ways for unregistered clients. A switch that is left out stays unchanged. Both are on in a new environment. */
-  setRegistration(change: RegistrationChange): RegistrationSwitches;
+  /** Invitations to an e-mail address, newest last. */
+  invitations(email: string): Invitation[];
   /** URIs registered as OAuth resources. */
   resources(): string[];
   /** Shows these accounts on the sign-in page, in place of those shown before. */
@@ -126,7 +117,7 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
   const endpoints = new WebhookEndpoints(store);
   const deliveries = new Deliveries({ store, vault, endpoints, events, outages }, { retryMs: options.webhookRetryMs ?? 1000 });
   const directory = openDirectory(store, events);
-  if (store.lacked.has('roles')) {
+  if (store.isNew) {
     directory.roles.ensure(workosSeed);
     directory.roles.ensure(options.seed ?? tenantrySeed);
   }
@@ -136,7 +127,7 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
   const port = options.port === 0 ? await freePort(options.host ?? '127.0.0.1') : options.port;
   const issuer = `http://${options.publicHost ?? 'localhost'}:${port}`;
   const adminIssuer = `${issuer}/user_management/${environment.clientId}`;
-  const sessions = new Sessions(environment, directory, events, vault, adminIssuer);
+  const sessions = new Sessions(environment, directory, vault, adminIssuer);
   const devices = new Devices(vault, {
     expirySeconds: options.deviceExpirySeconds ?? 300,
     intervalSeconds: options.deviceIntervalSeconds ?? 1,
@@ -150,7 +141,6 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
     environment,
     directory,
     vault,
-    accessTokenSeconds: options.accessTokenSeconds ?? 3600,
   });
   provider.on('server_error', (_ctx, error) => onFault(error));
   const routes: string[] = [];
@@ -183,7 +173,7 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
     createUser: (user) => users.create(user),
     createMembership: (wanted) => memberships.create(users.one(wanted.userId), organizations.one(wanted.organizationId), wanted),
     deactivate: (id) => memberships.deactivate(id),
-    reactivate: (id) => memberships.reactivate(id),
+    reactivate: (id) => memberships.activate(id),
     setRole: (id, slug) => memberships.setRole(id, slug),
     deleteMembership: (id) => memberships.delete(id),
     deleteUser: (id) => users.delete(id),
@@ -191,15 +181,8 @@ export async function startWorkos(options: WorkosOptions): Promise<WorkosStandIn
     findOrganization: (externalId) => organizations.byExternalId(externalId),
     memberships: (filter) => memberships.all(filter),
     roles: () => roles.roles(),
-    ensureRoles: (seed) => roles.ensure(seed),
     events: (filter = {}) => events.list(filter),
-    invitations: (email) =>
-      directory.invitations
-        .all()
-        .filter((invitation) => invitation.email === email.toLowerCase())
-        .map((invitation) => ({ ...invitation, acceptUrl: acceptUrlOf(issuer, invitation) })),
-    redirectUris: () => directory.origins.redirectUris().map(({ uri }) => uri),
-    setRegistration: (change) => registration.set(change),
+    invitations: (email) => directory.invitations.all().filter((invitation) => invitation.email === email.toLowerCase()),
     resources: () => resources.all().map(({ uri }) => uri),
     showAccounts: (shown) => {
       accounts.splice(0, accounts.length, ...shown);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeJwt, SignJWT } from 'jose';
 import { afterAll, expect, test } from 'vitest';
-import { approveDeviceByScript } from '../../local/workos/approve-device-by-script.ts';
+import { approveDevice } from '../approve-device.ts';
 import { type Member, World } from '../world.ts';
 import { CommandLine, type Ran } from './command-line.ts';
 
@@ -36,7 +36,7 @@ async function signIn(
     running.on('close', () => shown());
   });
   const page = /^ {4}(http\S+)$/m.exec(said.err)?.[1];
-  if (page !== undefined) await approveDeviceByScript(page, { ...person, ...choice });
+  if (page !== undefined) await approveDevice(page, { ...person, ...choice });
   return { code: await ended, stdout: said.out, stderr: said.err };
 }
 

@@ -5,7 +5,7 @@ import { Invitations } from './invitations.ts';
 import { Memberships } from './memberships.ts';
 import { OAuthResources } from './oauth-resources.ts';
 import { Organizations } from './organizations.ts';
-import { Origins } from './origins.ts';
+import { RedirectUris } from './redirect-uris.ts';
 import { Roles } from './roles.ts';
 import { Users } from './users.ts';
 
@@ -17,12 +17,12 @@ export interface Directory {
   readonly users: Users;
   readonly invitations: Invitations;
   readonly resources: OAuthResources;
-  readonly origins: Origins;
+  readonly redirectUris: RedirectUris;
   readonly applications: Applications;
 }
 
 export function openDirectory(store: Store, events: Events): Directory {
-  const roles = new Roles(store, events);
+  const roles = new Roles(store);
   const memberships = new Memberships(store, events, roles);
   const organizations = new Organizations(store, events, memberships);
   const users = new Users(store, events, memberships);
@@ -33,7 +33,7 @@ export function openDirectory(store: Store, events: Events): Directory {
     users,
     invitations: new Invitations(store, events, { roles, memberships, organizations, users }),
     resources: new OAuthResources(store),
-    origins: new Origins(store),
+    redirectUris: new RedirectUris(store),
     applications: new Applications(store, organizations),
   };
 }

@@ -30,12 +30,10 @@ const refused = (code: string, message: string) => new Refusal(400, { code, mess
 /** https://workos.com/docs/reference/authkit/invitation */
 export class Invitations {
   readonly #store: Store;
-  readonly #events: Events;
   readonly #parts: Parts;
 
   constructor(store: Store, events: Events, parts: Parts) {
     this.#store = store;
-    this.#events = events;
     this.#parts = parts;
     events.onEvent(({ event, data }) => {
       if (event !== 'organization.deleted') return;
@@ -82,25 +80,22 @@ export class Invitations {
       }
     }
     const time = new Date();
-    return this.#keep(
-      {
-        object: 'invitation',
-        id: newIdentifier('invitation'),
-        email,
-        state: 'pending',
-        accepted_at: null,
-        revoked_at: null,
-        expires_at: new Date(time.getTime() + days * dayMs).toISOString(),
-        organization_id: organization?.id ?? null,
-        inviter_user_id: wanted.inviterUserId ?? null,
-        accepted_user_id: null,
-        role_slug: wanted.roleSlug ?? null,
-        created_at: time.toISOString(),
-        updated_at: time.toISOString(),
-        token: newSecret(),
-      },
-      'created',
-    );
+    return this.#keep({
+      object: 'invitation',
+      id: newIdentifier('invitation'),
+      email,
+      state: 'pending',
+      accepted_at: null,
+      revoked_at: null,
+      expires_at: new Date(time.getTime() + days * dayMs).toISOString(),
+      organization_id: organization?.id ?? null,
+      inviter_user_id: wanted.inviterUserId ?? null,
+      accepted_user_id: null,
+      role_slug: wanted.roleSlug ?? null,
+      created_at: time.toISOString(),
+      updated_at: time.toISOString(),
+      token: newSecret(),
+    });
   }
 
   all(): Invitation[] {
@@ -120,7 +115,7 @@ export class Invitations {
   }
 
   /** Accepts the invitation. The invited user becomes an active member. */
-  accept(id: string, user = this.#invited(id)): Invitation {
+  accept(id: string, user: User): Invitation {
     const before = this.one(id);
     if (before.accepted_user_id !== null) throw refused('invite_has_accepted_user_id', 'The invitation was accepted before.');
     if (before.state !== 'pending') throw refused('invite_not_pending', `The invitation is ${before.state}.`);
@@ -129,22 +124,14 @@ export class Invitations {
     const organizationId = before.organization_id;
     if (organizationId !== null) {
       const known = memberships.all({ userId: user.id, organizationId })[0];
-      if (known?.status === 'pending') memberships.accept(known.id);
+      if (known?.status === 'pending') memberships.activate(known.id);
       else if (known?.status !== 'active') {
         const roleSlug = before.role_slug ?? undefined;
         memberships.create(user, organizations.one(organizationId), { userId: user.id, organizationId, roleSlug });
       }
     }
     const time = new Date().toISOString();
-    return this.#keep({ ...before, state: 'accepted', accepted_at: time, accepted_user_id: user.id, updated_at: time }, 'accepted');
-  }
-
-  resend(id: string): Invitation {
-    const before = this.one(id);
-    if (before.state === 'expired') throw refused('invite_expired', 'The invitation has expired.');
-    if (before.state === 'revoked') throw refused('invite_revoked', 'The invitation was revoked.');
-    if (before.state === 'accepted') throw refused('invite_accepted', 'The invitation was accepted.');
-    return this.#keep({ ...before, updated_at: new Date().toISOString() }, 'resent');
+    return this.#keep({ ...before, state: 'accepted', accepted_at: time, accepted_user_id: user.id, updated_at: time });
   }
 
   /** Revokes the invitation, and deletes the pending membership. */
@@ -158,20 +145,12 @@ export class Invitations {
       if (pending !== undefined) memberships.delete(pending.id);
     }
     const time = new Date().toISOString();
-    return this.#keep({ ...before, state: 'revoked', revoked_at: time, updated_at: time }, 'revoked');
+    return this.#keep({ ...before, state: 'revoked', revoked_at: time, updated_at: time });
   }
 
-  #invited(id: string): User {
-    const user = this.#parts.users.byEmail(this.one(id).email);
-    if (user === undefined) throw refused('invalid_invite', 'Nobody with the invited e-mail has an account.');
-    return user;
-  }
-
-  #keep(invitation: Invitation, happened: 'created' | 'accepted' | 'resent' | 'revoked'): Invitation {
+  #keep(invitation: Invitation): Invitation {
     this.#kept[invitation.id] = invitation;
-    // Readers of events must not be able to accept the invitation.
-    const { token: _token, ...shown } = invitation;
-    this.#events.emit(`invitation.${happened}`, shown, invitation.organization_id ?? undefined);
+    this.#store.save();
     return invitation;
   }
 }

@@ -10,8 +10,6 @@ export interface NewMembership {
   readonly organizationId: string;
   /** `member` when left out. */
   readonly roleSlug?: string | undefined;
-  /** Permissions in addition to the role's. For seeding only, because at WorkOS only roles have permissions. */
-  readonly permissions?: readonly string[] | undefined;
   /** `active` when left out. An invitation creates a pending membership. */
   readonly status?: 'active' | 'pending' | undefined;
 }
@@ -72,7 +70,6 @@ export class Memberships {
       created_at: before?.created_at ?? time,
       updated_at: time,
     };
-    if (wanted.permissions !== undefined) this.#kept.permissions[membership.id] = wanted.permissions;
     return this.#keep(membership, before === undefined ? 'created' : 'updated');
   }
 
@@ -99,29 +96,11 @@ export class Memberships {
   }
 
   deactivate(id: string): Membership {
-    const before = this.one(id);
-    if (before.status === 'pending') {
-      throw new Refusal(400, {
-        code: 'cannot_deactivate_pending_organization_membership',
-        message: 'A pending membership cannot be deactivated. Revoke its invitation or delete the membership.',
-      });
-    }
-    return this.#become(before, 'inactive');
+    return this.#become(this.one(id), 'inactive');
   }
 
-  reactivate(id: string): Membership {
-    const before = this.one(id);
-    if (before.status === 'pending') {
-      throw new Refusal(400, {
-        code: 'cannot_reactivate_pending_organization_membership',
-        message: 'A pending membership becomes active when its invitation is accepted.',
-      });
-    }
-    return this.#become(before, 'active');
-  }
-
-  /** Activates a pending membership, after its invitation was accepted. */
-  accept(id: string): Membership {
+  /** Activates a membership that is inactive, or pending until its invitation is accepted. */
+  activate(id: string): Membership {
     return this.#become(this.one(id), 'active');
   }
 
@@ -134,7 +113,6 @@ export class Memberships {
   delete(id: string): void {
     const membership = this.one(id);
     delete this.#kept.memberships[id];
-    delete this.#kept.permissions[id];
     this.#byUser.get(membership.user_id)?.delete(id);
     this.#byOrganization.get(membership.organization_id)?.delete(id);
     this.#events.emit('organization_membership.deleted', shown(membership), membership.organization_id);
@@ -146,11 +124,6 @@ export class Memberships {
       this.#kept.memberships[membership.id] = { ...membership, organization_name: name };
     }
     this.#store.save();
-  }
-
-  /** Permissions of a member: those of the role and those of the membership. */
-  permissionsOf(membership: Membership): string[] {
-    return [...new Set([...this.#roles.permissionsOf(membership.role.slug), ...(this.#kept.permissions[membership.id] ?? [])])];
   }
 
   #become(before: Membership, status: MembershipStatus): Membership {

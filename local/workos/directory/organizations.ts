@@ -1,6 +1,6 @@
 import type { Events } from '../state/events.ts';
 import { newIdentifier } from '../state/identifiers.ts';
-import type { Organization, OrganizationDomain } from '../state/records.ts';
+import type { Organization } from '../state/records.ts';
 import { notFound, Refusal } from '../state/refusal.ts';
 import type { Environment, Store } from '../state/store.ts';
 import type { Memberships } from './memberships.ts';
@@ -8,9 +8,7 @@ import type { Memberships } from './memberships.ts';
 export interface NewOrganization {
   readonly name: string;
   readonly externalId?: string | null | undefined;
-  readonly domains?: readonly string[] | undefined;
   readonly metadata?: Readonly<Record<string, string | null>> | undefined;
-  readonly allowProfilesOutsideOrganization?: boolean | undefined;
 }
 
 /** The organization as events show it. They leave out a switch that only the organization endpoints return. */
@@ -39,8 +37,8 @@ export class Organizations {
       object: 'organization',
       id,
       name: wanted.name,
-      allow_profiles_outside_organization: wanted.allowProfilesOutsideOrganization ?? false,
-      domains: (wanted.domains ?? []).map((domain) => newDomain(id, domain, time)),
+      allow_profiles_outside_organization: false,
+      domains: [],
       external_id: this.#free(wanted.externalId ?? null),
       metadata: merged({}, wanted.metadata),
       created_at: time,
@@ -65,17 +63,12 @@ export class Organizations {
 
   update(id: string, change: Partial<NewOrganization>): Organization {
     const before = this.one(id);
-    const time = new Date().toISOString();
     const changed: Organization = {
       ...before,
       name: change.name ?? before.name,
-      allow_profiles_outside_organization: change.allowProfilesOutsideOrganization ?? before.allow_profiles_outside_organization,
       external_id: change.externalId === undefined ? before.external_id : this.#free(change.externalId, id),
       metadata: merged(before.metadata, change.metadata),
-      domains:
-        change.domains?.map((domain) => before.domains.find((known) => known.domain === domain) ?? newDomain(id, domain, time)) ??
-        before.domains,
-      updated_at: time,
+      updated_at: new Date().toISOString(),
     };
     if (changed.name !== before.name) this.#memberships.renamed(id, changed.name);
     return this.#keep(changed, 'updated');
@@ -108,23 +101,10 @@ export class Organizations {
 }
 
 /** Merges `change` into `before`. Null removes a key. */
-export function merged(
+function merged(
   before: Readonly<Record<string, string>>,
   change: Readonly<Record<string, string | null>> | null | undefined,
 ): Readonly<Record<string, string>> {
   const all = { ...before, ...change };
   return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== null));
-}
-
-function newDomain(organizationId: string, domain: string, time: string): OrganizationDomain {
-  return {
-    object: 'organization_domain',
-    id: newIdentifier('org_domain'),
-    organization_id: organizationId,
-    domain,
-    state: 'verified',
-    verification_strategy: 'manual',
-    created_at: time,
-    updated_at: time,
-  };
 }

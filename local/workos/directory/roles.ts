@@ -1,4 +1,3 @@
-import type { Events } from '../state/events.ts';
 import { newIdentifier } from '../state/identifiers.ts';
 import type { Permission, Role } from '../state/records.ts';
 import { invalid, Refusal } from '../state/refusal.ts';
@@ -16,19 +15,12 @@ export interface NewPermission extends NewRole {
   readonly system?: boolean | undefined;
 }
 
-export interface Renaming {
-  readonly name?: string | undefined;
-  readonly description?: string | null | undefined;
-}
-
 /** Roles of the environment and their permissions. https://workos.com/docs/reference/roles */
 export class Roles {
   readonly #store: Store;
-  readonly #events: Events;
 
-  constructor(store: Store, events: Events) {
+  constructor(store: Store) {
     this.#store = store;
-    this.#events = events;
   }
 
   get #kept(): Environment {
@@ -62,38 +54,18 @@ export class Roles {
       created_at: time,
       updated_at: time,
     };
-    return this.#keepPermission(permission, 'created');
+    this.#kept.definedPermissions[permission.slug] = permission;
+    this.#store.save();
+    return permission;
   }
 
   permissions(): Permission[] {
     return Object.values(this.#kept.definedPermissions);
   }
 
-  permission(slug: string): Permission {
-    const found = this.#kept.definedPermissions[slug];
-    if (found === undefined) throw unknown('Permission', slug);
-    return found;
-  }
-
-  updatePermission(slug: string, change: Renaming): Permission {
-    const before = this.permission(slug);
-    if (before.system) throw new Refusal(403, { code: 'forbidden', message: 'A system permission cannot be changed.' });
-    return this.#keepPermission({ ...before, ...given(change), updated_at: new Date().toISOString() }, 'updated');
-  }
-
-  /** Deletes the permission, and removes it from every role. */
-  deletePermission(slug: string): void {
-    const before = this.permission(slug);
-    if (before.system) throw new Refusal(403, { code: 'forbidden', message: 'A system permission cannot be deleted.' });
-    for (const role of this.roles()) {
-      if (role.permissions.includes(slug))
-        this.setPermissions(
-          role.slug,
-          role.permissions.filter((other) => other !== slug),
-        );
-    }
-    delete this.#kept.definedPermissions[slug];
-    this.#events.emit('permission.deleted', withoutType(before));
+  /** @throws Refusal when there is no such permission. */
+  #requirePermission(slug: string): void {
+    if (this.#kept.definedPermissions[slug] === undefined) throw unknown('Permission', slug);
   }
 
   createRole(wanted: NewRole): Role {
@@ -114,14 +86,14 @@ export class Roles {
       created_at: time,
       updated_at: time,
     };
-    return this.#keepRole(role, 'created');
+    return this.#keepRole(role);
   }
 
   roles(): Role[] {
     return Object.values(this.#kept.roles);
   }
 
-  role(slug: string): Role {
+  #role(slug: string): Role {
     const found = this.#kept.roles[slug];
     if (found === undefined) throw unknown('Role', slug);
     return found;
@@ -134,19 +106,15 @@ export class Roles {
     return found;
   }
 
-  updateRole(slug: string, change: Renaming): Role {
-    return this.#keepRole({ ...this.role(slug), ...given(change), updated_at: new Date().toISOString() }, 'updated');
-  }
-
   setPermissions(slug: string, permissions: readonly string[]): Role {
-    const role = this.role(slug);
-    for (const permission of permissions) this.permission(permission);
-    return this.#keepRole({ ...role, permissions: [...new Set(permissions)], updated_at: new Date().toISOString() }, 'updated');
+    const role = this.#role(slug);
+    for (const permission of permissions) this.#requirePermission(permission);
+    return this.#keepRole({ ...role, permissions: [...new Set(permissions)], updated_at: new Date().toISOString() });
   }
 
   addPermission(slug: string, permission: string): Role {
-    const role = this.role(slug);
-    this.permission(permission);
+    const role = this.#role(slug);
+    this.#requirePermission(permission);
     return role.permissions.includes(permission) ? role : this.setPermissions(slug, [...role.permissions, permission]);
   }
 
@@ -155,27 +123,11 @@ export class Roles {
     return this.#kept.roles[slug]?.permissions ?? [];
   }
 
-  #keepPermission(permission: Permission, happened: 'created' | 'updated'): Permission {
-    this.#kept.definedPermissions[permission.slug] = permission;
-    this.#events.emit(`permission.${happened}`, withoutType(permission));
-    return permission;
-  }
-
-  #keepRole(role: Role, happened: 'created' | 'updated'): Role {
+  #keepRole(role: Role): Role {
     this.#kept.roles[role.slug] = role;
-    const { object, slug, resource_type_slug, permissions, created_at, updated_at } = role;
-    this.#events.emit(`role.${happened}`, { object, slug, resource_type_slug, permissions, created_at, updated_at });
+    this.#store.save();
     return role;
   }
-}
-
-/** The permission as events show it, without its resource type. */
-function withoutType({ resource_type_slug: _type, ...permission }: Permission): Omit<Permission, 'resource_type_slug'> {
-  return permission;
-}
-
-function given({ name, description }: Renaming): { name?: string; description?: string | null } {
-  return { ...(name === undefined ? {} : { name }), ...(description === undefined ? {} : { description }) };
 }
 
 function requireSlug(slug: string, pattern: RegExp): void {

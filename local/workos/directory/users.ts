@@ -5,17 +5,13 @@ import type { User } from '../state/records.ts';
 import { notFound, Refusal } from '../state/refusal.ts';
 import type { Environment, Store } from '../state/store.ts';
 import type { Memberships } from './memberships.ts';
-import { merged } from './organizations.ts';
 
 export interface NewUser {
   readonly email: string;
   readonly password?: string | undefined;
   readonly firstName?: string | null | undefined;
   readonly lastName?: string | null | undefined;
-  readonly externalId?: string | null | undefined;
   readonly emailVerified?: boolean | undefined;
-  readonly metadata?: Readonly<Record<string, string | null>> | undefined;
-  readonly locale?: string | null | undefined;
 }
 
 /** https://workos.com/docs/reference/authkit/user */
@@ -46,7 +42,6 @@ export class Users {
         errors: [{ code: 'email_not_available', message: 'This email is not available.' }],
       });
     }
-    const externalId = this.#free(wanted.externalId ?? null);
     const id = newIdentifier('user');
     // Reserved before the first await, so that only one of two simultaneous requests gets the address.
     this.#byEmail.set(email, id);
@@ -68,9 +63,9 @@ export class Users {
         email_verified: wanted.emailVerified ?? true,
         profile_picture_url: null,
         last_sign_in_at: null,
-        locale: wanted.locale ?? null,
-        external_id: externalId,
-        metadata: merged({}, wanted.metadata),
+        locale: null,
+        external_id: null,
+        metadata: {},
         created_at: time,
         updated_at: time,
       },
@@ -92,35 +87,10 @@ export class Users {
     return this.#kept.users[this.#byEmail.get(email.toLowerCase()) ?? ''];
   }
 
-  byExternalId(externalId: string): User | undefined {
-    return this.all().find((user) => user.external_id === externalId);
-  }
-
-  async update(id: string, change: Partial<NewUser>): Promise<User> {
-    const before = this.one(id);
-    const email = change.email?.toLowerCase() ?? before.email;
-    const owner = this.byEmail(email);
-    if (owner !== undefined && owner.id !== id) {
-      throw new Refusal(400, { code: 'email_not_available', message: 'This email is not available.' });
-    }
-    const externalId = change.externalId === undefined ? before.external_id : this.#free(change.externalId, id);
-    if (change.password !== undefined) this.#kept.passwords[id] = await hashPassword(strong(change.password));
-    this.#byEmail.delete(before.email);
-    this.#byEmail.set(email, id);
-    return this.#keep(
-      {
-        ...this.one(id),
-        email,
-        first_name: change.firstName === undefined ? before.first_name : change.firstName,
-        last_name: change.lastName === undefined ? before.last_name : change.lastName,
-        email_verified: change.emailVerified ?? (email === before.email && before.email_verified),
-        external_id: externalId,
-        metadata: merged(before.metadata, change.metadata),
-        locale: change.locale === undefined ? before.locale : change.locale,
-        updated_at: new Date().toISOString(),
-      },
-      'updated',
-    );
+  /** Gives a password to a user without one, whose address is proven. */
+  async setPassword(id: string, password: string): Promise<User> {
+    this.#kept.passwords[id] = await hashPassword(strong(password));
+    return this.#keep({ ...this.one(id), email_verified: true, updated_at: new Date().toISOString() }, 'updated');
   }
 
   /** Tells whether the user can sign in with a password. */
@@ -142,18 +112,15 @@ export class Users {
   async signIn(email: string, password: string): Promise<User> {
     const user = this.byEmail(email);
     const hash = user && this.#kept.passwords[user.id];
-    const outcome = { type: 'password', ip_address: null, user_agent: null, user_id: user?.id ?? null, email };
     if (user === undefined || hash === undefined || !(await passwordMatches(password, hash))) {
-      const error = { code: 'invalid_credentials', message: 'Invalid credentials.' };
-      this.#events.emit('authentication.password_failed', { ...outcome, status: 'failed', error });
-      throw new Refusal(400, error);
+      throw new Refusal(400, { code: 'invalid_credentials', message: 'Invalid credentials.' });
     }
     if (!this.maySignIn(user.id)) {
       throw new Refusal(403, { code: 'user_inactive', message: 'Every membership of this user is deactivated.' });
     }
     const signedIn = { ...this.one(user.id), last_sign_in_at: new Date().toISOString() };
     this.#kept.users[user.id] = signedIn;
-    this.#events.emit('authentication.password_succeeded', { ...outcome, status: 'succeeded' });
+    this.#store.save();
     return signedIn;
   }
 
@@ -169,21 +136,10 @@ export class Users {
     this.#events.emit(`user.${happened}`, user);
     return user;
   }
-
-  #free(externalId: string | null, owner?: string): string | null {
-    const used = externalId === null ? undefined : this.byExternalId(externalId);
-    if (used !== undefined && used.id !== owner) {
-      throw new Refusal(400, {
-        code: 'external_id_already_used',
-        message: 'The external_id provided is already assigned to another user.',
-      });
-    }
-    return externalId;
-  }
 }
 
 /** Returns `password`. @throws Refusal when it is too weak. The minimum length is the default of the stand-in. */
-export function strong(password: string): string {
+function strong(password: string): string {
   if (password.length >= 8) return password;
   throw new Refusal(400, {
     code: 'password_strength_error',

@@ -49,7 +49,7 @@ export function invitationPageRoutes(app: FastifyInstance, { invitations, organi
     const user = users.byEmail(email);
     // The invitation was sent to this address, so the address counts as verified.
     if (user === undefined) return users.create({ email, password, emailVerified: true });
-    return users.hasPassword(user.id) ? users.signIn(email, password) : users.update(user.id, { password, emailVerified: true });
+    return users.hasPassword(user.id) ? users.signIn(email, password) : users.setPassword(user.id, password);
   }
 }
 

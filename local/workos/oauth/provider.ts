@@ -10,6 +10,7 @@ import { metadataFetch } from './metadata-fetch.ts';
 import type { Registration } from './registration.ts';
 
 const grantSeconds = 30 * 86_400;
+const accessTokenSeconds = 3600;
 const scopes = ['openid', 'profile', 'email', 'offline_access'];
 
 export interface OAuthOptions {
@@ -19,14 +20,13 @@ export interface OAuthOptions {
   readonly directory: Directory;
   readonly vault: Vault;
   readonly registration: Registration;
-  readonly accessTokenSeconds: number;
   /** PEM of an authority to trust for metadata documents of clients on this machine. */
   readonly metadataCa: string | undefined;
 }
 
 /** The OAuth server of AuthKit, at the paths of an AuthKit domain: code flow with PKCE, all kinds of clients, and resource indicators. */
 export function createProvider(options: OAuthOptions): Provider {
-  const { issuer, environment, directory, vault, registration, accessTokenSeconds } = options;
+  const { issuer, environment, directory, vault, registration } = options;
   const { applications } = directory;
   /** Resource of a token that was requested without a resource or by a machine. Its audience is the environment's client id. */
   const environmentResource = `urn:workos:environment:${environment.clientId}`;
@@ -47,8 +47,6 @@ export function createProvider(options: OAuthOptions): Provider {
     scopes,
     claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name', 'given_name', 'family_name'] },
     responseTypes: ['code'],
-    // A Connect application with a secret may omit PKCE.
-    pkce: { required: (_ctx, client) => applicationOf(client.clientId)?.uses_pkce ?? true },
     // Native by default, so that clients which do not send application_type may use any loopback port (RFC 8252) or their own URI scheme.
     clientDefaults: { application_type: 'native', grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'] },
     clientBasedCORS: () => true,
@@ -127,14 +125,7 @@ export function createProvider(options: OAuthOptions): Provider {
       ctx.body = errorPage(out.error, out.error_description ?? 'The request could not be answered.');
     },
   };
-  const applicationOf = (clientId: string) => {
-    const found = applications.byClientId(clientId);
-    return found?.application_type === 'oauth' ? found : undefined;
-  };
-  const machineOf = (clientId: string | undefined) => {
-    const found = clientId === undefined ? undefined : applications.byClientId(clientId);
-    return found?.application_type === 'm2m' ? found : undefined;
-  };
+  const machineOf = (clientId: string | undefined) => (clientId === undefined ? undefined : applications.byClientId(clientId));
   const provider = new Provider(issuer, configuration);
   // An application may have several secrets at once, for rotation without downtime. oidc-provider supports only one.
   const compareOwn = provider.Client.prototype.compareClientSecret;

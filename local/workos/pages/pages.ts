@@ -14,8 +14,6 @@ export interface SignInPage {
   /** URLs that the client requests access to. */
   readonly resources: readonly string[];
   readonly accounts: readonly DemoAccount[];
-  /** Hidden fields of the form. */
-  readonly fields?: Readonly<Record<string, string>>;
   readonly email?: string | undefined;
   readonly error?: string | undefined;
 }
@@ -23,16 +21,13 @@ export interface SignInPage {
 /** Sign-in form with `email` and `password`. It uses no script, so that browsers and programs can both use it. */
 export function signInPage(page: SignInPage): string {
   const resources = page.resources.map((uri) => `<li><code>${html(uri)}</code></li>`).join('');
-  const hidden = Object.entries(page.fields ?? {})
-    .map(([name, value]) => `<input type="hidden" name="${html(name)}" value="${html(value)}">`)
-    .join('');
   return document(
     'Sign in',
     `<h1>Sign in</h1>
 <p><strong>${html(page.client)}</strong> asks to act for you${resources === '' ? '.' : ' at:'}</p>
 ${resources === '' ? '' : `<ul>${resources}</ul>`}
 ${page.error === undefined ? '' : `<p class="error" role="alert">${html(page.error)}</p>`}
-<form method="post" action="${html(page.action)}">${hidden}
+<form method="post" action="${html(page.action)}">
 <label>E-mail <input name="email" type="email" autocomplete="username" required autofocus value="${html(page.email ?? '')}"></label>
 <label>Password <input name="password" type="password" autocomplete="current-password" required></label>
 <button type="submit">Sign in and allow</button>

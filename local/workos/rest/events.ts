@@ -10,7 +10,6 @@ const filter = z.object({
   events: z.union([z.string(), z.array(z.string())]).optional(),
   organization_id: z.string().optional(),
   range_start: z.string().optional(),
-  range_end: z.string().optional(),
 });
 
 /** https://workos.com/docs/reference/events */
@@ -23,17 +22,16 @@ export function eventRoutes(app: FastifyInstance, events: Events, outages: Outag
       events.list({
         events: names.length === 0 ? undefined : names,
         organizationId: wanted.organization_id,
-        from: time('range_start', wanted.range_start),
-        until: time('range_end', wanted.range_end),
+        from: startOf(wanted.range_start),
       }),
       query,
     );
   });
 }
 
-function time(name: string, text: string | undefined): number | undefined {
+function startOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const value = Date.parse(text);
-  if (Number.isNaN(value)) throw new Refusal(400, { code: 'bad_request', message: `${name} is no ISO-8601 date.` });
+  if (Number.isNaN(value)) throw new Refusal(400, { code: 'bad_request', message: 'range_start is not an ISO-8601 date.' });
   return value;
 }

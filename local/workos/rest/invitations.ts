@@ -15,7 +15,7 @@ const creation = z.object({
 const filter = z.object({ email: z.string().optional(), organization_id: z.string().optional() });
 
 /** URL of the page on which the invited person accepts. */
-export const acceptUrlOf = (issuer: string, { token }: Invitation): string => `${issuer}/invite?invitation_token=${token}`;
+const acceptUrlOf = (issuer: string, { token }: Invitation): string => `${issuer}/invite?invitation_token=${token}`;
 
 /** https://workos.com/docs/reference/authkit/invitation. No e-mail is sent. The answer contains its content. */
 export function invitationRoutes(app: FastifyInstance, issuer: string, invitations: Invitations): void {
@@ -44,13 +44,6 @@ export function invitationRoutes(app: FastifyInstance, issuer: string, invitatio
       query,
     );
     return { ...page, data: page.data.map(shown) };
-  });
-  app.get<One>(`${path}/:id`, async ({ params }) => shown(invitations.one(params.id)));
-  app.get<One>(`${path}/by_token/:id`, async ({ params }) => shown(invitations.byToken(params.id)));
-  app.post<One>(`${path}/:id/accept`, async ({ params }) => shown(invitations.accept(params.id)));
-  app.post<One>(`${path}/:id/resend`, async ({ params, body }) => {
-    parsed(z.object({ locale: z.string().optional() }), body);
-    return shown(invitations.resend(params.id));
   });
   app.post<One>(`${path}/:id/revoke`, async ({ params }) => shown(invitations.revoke(params.id)));
 }

@@ -5,9 +5,8 @@ import type { Membership } from '../state/records.ts';
 import { Refusal } from '../state/refusal.ts';
 import { listOf, parsed } from './lists.ts';
 
-const roles = { role_slug: z.string().optional(), role_slugs: z.array(z.string()).min(1).optional() };
-const creation = z.object({ user_id: z.string(), organization_id: z.string(), ...roles });
-const change = z.object(roles);
+const creation = z.object({ user_id: z.string(), organization_id: z.string(), role_slug: z.string().optional() });
+const change = z.object({ role_slug: z.string().optional() });
 const filter = z.object({
   user_id: z.string().optional(),
   organization_id: z.string().optional(),
@@ -25,7 +24,7 @@ export function membershipRoutes(app: FastifyInstance, { memberships, users, org
     const membership = memberships.create(users.one(userId), organizations.one(organizationId), {
       userId,
       organizationId,
-      roleSlug: roleIn(wanted),
+      roleSlug: wanted.role_slug,
     });
     return reply.status(201).send(withUser(membership));
   });
@@ -43,22 +42,12 @@ export function membershipRoutes(app: FastifyInstance, { memberships, users, org
   });
   type One = { Params: { id: string } };
   const one = '/user_management/organization_memberships/:id';
-  app.get<One>(one, async ({ params }) => withUser(memberships.one(params.id)));
   app.put<One>(one, async ({ params, body }) => {
-    const role = roleIn(parsed(change, body));
-    return withUser(role === undefined ? memberships.one(params.id) : memberships.setRole(params.id, role));
+    const { role_slug: slug } = parsed(change, body);
+    return withUser(slug === undefined ? memberships.one(params.id) : memberships.setRole(params.id, slug));
   });
   app.delete<One>(one, async ({ params }, reply) => {
     memberships.delete(params.id);
     return reply.status(200).send();
   });
-  app.put<One>(`${one}/deactivate`, async ({ params }) => withUser(memberships.deactivate(params.id)));
-  app.put<One>(`${one}/reactivate`, async ({ params }) => withUser(memberships.reactivate(params.id)));
-}
-
-function roleIn({ role_slug: one, role_slugs: several }: z.infer<typeof change>): string | undefined {
-  if (several !== undefined && several.length > 1) {
-    throw new Refusal(422, { code: 'multiple_roles_not_enabled', message: 'Multiple roles are not enabled for this environment.' });
-  }
-  return one ?? several?.[0];
 }

@@ -2,7 +2,6 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Registration } from '../oauth/registration.ts';
 import { type Outages, outageKinds } from '../state/outages.ts';
-import type { RequestLog } from '../state/request-log.ts';
 import { parsed } from './lists.ts';
 
 const outage = z.object({ kind: z.enum(outageKinds), seconds: z.number().min(0).max(3600) });
@@ -11,17 +10,15 @@ const switches = z.object({ cimd: z.boolean().optional(), dcr: z.boolean().optio
 
 interface Parts {
   readonly outages: Outages;
-  readonly requests: RequestLog;
   readonly registration: Registration;
 }
 
 /** Routes that only the stand-in has, for tests in another process. They work during outages. */
-export function standInRoutes(app: FastifyInstance, { outages, requests, registration }: Parts): void {
+export function standInRoutes(app: FastifyInstance, { outages, registration }: Parts): void {
   app.post('/stand-in/outage', async ({ body }, reply) => {
     const { kind, seconds } = parsed(outage, body);
     outages.begin(kind, seconds);
     return reply.status(204).send();
   });
   app.post('/stand-in/registration', async ({ body }) => registration.set(parsed(switches, body)));
-  app.get('/stand-in/requests', async () => requests.counts());
 }

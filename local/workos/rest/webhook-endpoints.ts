@@ -12,19 +12,13 @@ const change = z.object({
 
 /** https://workos.com/docs/reference/webhooks */
 export function webhookEndpointRoutes(app: FastifyInstance, endpoints: WebhookEndpoints): void {
-  type One = { Params: { id: string } };
-  const one = '/webhook_endpoints/:id';
   app.post('/webhook_endpoints', async ({ body }, reply) => {
     const wanted = parsed(creation, body);
     return reply.status(201).send(endpoints.create(wanted.endpoint_url, wanted.events));
   });
   app.get('/webhook_endpoints', async ({ query }) => listOf(endpoints.all(), query));
-  app.patch<One>(one, async ({ params, body }) => {
+  app.patch<{ Params: { id: string } }>('/webhook_endpoints/:id', async ({ params, body }) => {
     const { endpoint_url: url, ...wanted } = parsed(change, body);
     return endpoints.update(params.id, { url, ...wanted });
-  });
-  app.delete<One>(one, async ({ params }, reply) => {
-    endpoints.delete(params.id);
-    return reply.status(204).send();
   });
 }

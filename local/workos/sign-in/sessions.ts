@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { importJWK, SignJWT } from 'jose';
 import type { Directory } from '../directory/directory.ts';
-import type { Events } from '../state/events.ts';
 import { newIdentifier, newSecret } from '../state/identifiers.ts';
 import type { Membership, User } from '../state/records.ts';
 import { oauthRefusal } from '../state/refusal.ts';
@@ -11,7 +10,6 @@ import type { Vault } from '../state/vault.ts';
 /** Lifetime of a session access token, in seconds. It is WorkOS's default. */
 const accessTokenSeconds = 300;
 const refreshTokenSeconds = 7 * 86_400;
-const codeSeconds = 600;
 
 export interface SessionClaims {
   readonly userId: string;
@@ -24,31 +22,21 @@ export interface SessionClaims {
   readonly impersonator?: string | undefined;
 }
 
-export interface Code {
-  readonly userId: string;
-  /** Organization that the user chose at sign-in. */
-  readonly organizationId?: string | undefined;
-  readonly redirectUri: string;
-  readonly challenge?: string | undefined;
-}
-
 interface Refresh {
   readonly userId: string;
   readonly organizationId?: string | undefined;
   readonly sessionId: string;
 }
 
-/** Sessions of AuthKit: access tokens for an application's back end, single-use refresh tokens, and authorization codes. */
+/** Sessions of AuthKit: access tokens for an application's back end, and single-use refresh tokens. */
 export class Sessions {
   readonly #environment: Environment;
   readonly #directory: Directory;
-  readonly #events: Events;
   readonly #vault: Vault;
   /** `iss` of the access tokens. */
   readonly issuer: string;
 
-  constructor(environment: Environment, directory: Directory, events: Events, vault: Vault, issuer: string) {
-    this.#events = events;
+  constructor(environment: Environment, directory: Directory, vault: Vault, issuer: string) {
     this.#environment = environment;
     this.#directory = directory;
     this.#vault = vault;
@@ -76,10 +64,10 @@ export class Sessions {
   }
 
   /** Returns the answer of `/user_management/authenticate`. A membership binds the session to its organization. `earlier` continues a session. */
-  async open(user: User, membership: Membership | undefined, method: string, earlier?: string): Promise<object> {
+  async open(user: User, membership: Membership | undefined, earlier?: string): Promise<object> {
     const refreshToken = newSecret();
     const organizationId = membership?.organization_id;
-    const sessionId = earlier ?? this.#begin(user, organizationId);
+    const sessionId = earlier ?? newIdentifier('session');
     this.#vault.put<Refresh>(`refresh:${digest(refreshToken)}`, { userId: user.id, organizationId, sessionId }, refreshTokenSeconds);
     return {
       user,
@@ -88,33 +76,12 @@ export class Sessions {
         userId: user.id,
         organizationId,
         role: membership?.role.slug,
-        permissions: membership === undefined ? [] : this.#directory.memberships.permissionsOf(membership),
+        permissions: membership === undefined ? [] : this.#directory.roles.permissionsOf(membership.role.slug),
         sessionId,
       }),
       refresh_token: refreshToken,
-      authentication_method: method,
+      authentication_method: 'Password',
     };
-  }
-
-  #begin(user: User, organizationId: string | undefined): string {
-    const id = newIdentifier('session');
-    const time = new Date();
-    const session = {
-      object: 'session',
-      id,
-      user_id: user.id,
-      ...(organizationId === undefined ? {} : { organization_id: organizationId }),
-      auth_method: 'password',
-      status: 'active',
-      ip_address: null,
-      user_agent: null,
-      expires_at: new Date(time.getTime() + refreshTokenSeconds * 1000).toISOString(),
-      ended_at: null,
-      created_at: time.toISOString(),
-      updated_at: time.toISOString(),
-    };
-    this.#events.emit('session.created', session, organizationId);
-    return id;
   }
 
   /** Returns the session of a refresh token, and consumes the token. */
@@ -122,25 +89,6 @@ export class Sessions {
     const refresh = this.#vault.take<Refresh>(`refresh:${digest(token)}`);
     if (refresh === undefined) throw oauthRefusal('invalid_grant', 'Session has already ended or the refresh token was used before.');
     return refresh;
-  }
-
-  issueCode(code: Code): string {
-    const value = newSecret();
-    this.#vault.put<Code>(`code:${digest(value)}`, code, codeSeconds);
-    return value;
-  }
-
-  /** Returns the sign-in of a code. With PKCE, `verifier` proves that the caller started the flow. */
-  redeemCode(value: string, verifier: string | undefined): Code {
-    const code = this.#vault.take<Code>(`code:${digest(value)}`);
-    if (code === undefined) throw oauthRefusal('invalid_grant', `The code '${value.slice(0, 4)}...' has expired or is invalid.`);
-    if (code.challenge !== undefined) {
-      const expected = createHash('sha256')
-        .update(verifier ?? '')
-        .digest('base64url');
-      if (expected !== code.challenge) throw oauthRefusal('invalid_grant', 'Invalid code verifier.');
-    }
-    return code;
   }
 }
 

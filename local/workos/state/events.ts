@@ -13,7 +13,6 @@ export interface EventFilter {
   readonly organizationId?: string | undefined;
   /** Milliseconds since the epoch. */
   readonly from?: number | undefined;
-  readonly until?: number | undefined;
 }
 
 /** Retention of the Events API, in milliseconds. */
@@ -58,14 +57,13 @@ export class Events {
 
   list(filter: EventFilter): WorkosEvent[] {
     this.#forgetOld();
-    const { events, organizationId, from, until } = filter;
+    const { events, organizationId, from } = filter;
     return this.#entries
       .filter(
         (entry) =>
           (events === undefined || events.includes(entry.event.event)) &&
           (organizationId === undefined || entry.organizationId === organizationId) &&
-          (from === undefined || Date.parse(entry.event.created_at) >= from) &&
-          (until === undefined || Date.parse(entry.event.created_at) <= until),
+          (from === undefined || Date.parse(entry.event.created_at) >= from),
       )
       .map(({ event }) => event);
   }

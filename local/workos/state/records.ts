@@ -5,20 +5,9 @@ export interface Organization {
   readonly id: string;
   readonly name: string;
   readonly allow_profiles_outside_organization: boolean;
-  readonly domains: readonly OrganizationDomain[];
+  readonly domains: readonly never[];
   readonly external_id: string | null;
   readonly metadata: Readonly<Record<string, string>>;
-  readonly created_at: string;
-  readonly updated_at: string;
-}
-
-export interface OrganizationDomain {
-  readonly object: 'organization_domain';
-  readonly id: string;
-  readonly organization_id: string;
-  readonly domain: string;
-  readonly state: 'verified' | 'pending';
-  readonly verification_strategy: 'manual' | 'dns';
   readonly created_at: string;
   readonly updated_at: string;
 }
@@ -118,14 +107,6 @@ export interface RedirectUri {
   readonly updated_at: string;
 }
 
-export interface CorsOrigin {
-  readonly object: 'cors_origin';
-  readonly id: string;
-  readonly origin: string;
-  readonly created_at: string;
-  readonly updated_at: string;
-}
-
 export interface WebhookEndpoint {
   readonly object: 'webhook_endpoint';
   readonly id: string;
@@ -138,27 +119,19 @@ export interface WebhookEndpoint {
   readonly updated_at: string;
 }
 
-/** A pre-registered client: an application of the environment or of an organization. */
-export type Application = {
+/** A machine-to-machine client of an organization. */
+export interface Application {
   readonly object: 'connect_application';
   readonly id: string;
   readonly client_id: string;
   readonly description: string | null;
   readonly name: string;
   readonly scopes: readonly string[];
-  readonly organization_id?: string;
+  readonly application_type: 'm2m';
+  readonly organization_id: string;
   readonly created_at: string;
   readonly updated_at: string;
-} & (
-  | {
-      readonly application_type: 'oauth';
-      readonly redirect_uris: readonly { readonly uri: string; readonly default: boolean }[];
-      readonly uses_pkce: boolean;
-      readonly is_first_party: boolean;
-      readonly was_dynamically_registered?: boolean;
-    }
-  | { readonly application_type: 'm2m'; readonly organization_id: string }
-);
+}
 
 /** Only the hash and the last characters of the secret are kept. */
 export interface ApplicationSecret {

@@ -4,7 +4,6 @@ import type { JWK } from 'jose';
 import type {
   Application,
   ApplicationSecret,
-  CorsOrigin,
   Invitation,
   Membership,
   OAuthResource,
@@ -37,8 +36,6 @@ export interface Environment {
   /** scrypt hashes by user id. */
   passwords: Record<string, string>;
   memberships: Record<string, Membership>;
-  /** Permissions given to one membership beyond its role's. */
-  permissions: Record<string, readonly string[]>;
   resources: Record<string, OAuthResource>;
   /** Permissions that roles may have, by slug. */
   definedPermissions: Record<string, Permission>;
@@ -47,7 +44,6 @@ export interface Environment {
   webhookEndpoints: Record<string, WebhookEndpoint>;
   invitations: Record<string, Invitation>;
   redirectUris: Record<string, RedirectUri>;
-  corsOrigins: Record<string, CorsOrigin>;
   applications: Record<string, Application>;
   applicationSecrets: Record<string, ApplicationSecret>;
   registration: RegistrationSwitches;
@@ -61,14 +57,12 @@ const empty = (): Omit<Environment, keyof Credentials> => ({
   users: {},
   passwords: {},
   memberships: {},
-  permissions: {},
   resources: {},
   definedPermissions: {},
   roles: {},
   webhookEndpoints: {},
   invitations: {},
   redirectUris: {},
-  corsOrigins: {},
   applications: {},
   applicationSecrets: {},
   registration: { cimd: true, dcr: true },
@@ -79,27 +73,25 @@ export class Store {
   readonly #file: string;
   readonly #journal: string;
   readonly environment: Environment;
-  /** Fields that the stored environment lacked, because an earlier version wrote it or because it is new. */
-  readonly lacked: ReadonlySet<keyof Environment>;
+  /** True when the folder held no environment. */
+  readonly isNew: boolean;
   #lines: string[] = [];
   #writing: Promise<void> | undefined;
   #failure: unknown;
   #closed = false;
 
-  private constructor(dir: string, environment: Environment, lacked: ReadonlySet<keyof Environment>) {
+  private constructor(dir: string, environment: Environment, isNew: boolean) {
     this.#file = join(dir, 'environment.json');
     this.#journal = join(dir, 'events.jsonl');
     this.environment = environment;
-    this.lacked = lacked;
+    this.isNew = isNew;
   }
 
   /** Reads the environment in `dir`, or starts one with the credentials of `create`. */
   static async open(dir: string, create: () => Promise<Credentials>): Promise<Store> {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
-    const kept = readJson<Credentials & Partial<Environment>>(join(dir, 'environment.json'));
-    const beginning = empty();
-    const lacked = new Set((Object.keys(beginning) as (keyof typeof beginning)[]).filter((field) => kept?.[field] === undefined));
-    const store = new Store(dir, { ...beginning, ...(kept ?? (await create())) }, lacked);
+    const kept = readJson<Environment>(join(dir, 'environment.json'));
+    const store = new Store(dir, kept ?? { ...empty(), ...(await create()) }, kept === undefined);
     if (kept === undefined) store.#write();
     return store;
   }

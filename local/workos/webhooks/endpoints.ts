@@ -1,6 +1,6 @@
 import { newIdentifier, newSecret } from '../state/identifiers.ts';
 import type { WebhookEndpoint } from '../state/records.ts';
-import { Refusal } from '../state/refusal.ts';
+import { notFound, Refusal } from '../state/refusal.ts';
 import type { Environment, Store } from '../state/store.ts';
 import { webhookEvents } from './event-names.ts';
 
@@ -44,16 +44,14 @@ export class WebhookEndpoints {
     return this.#kept[id];
   }
 
-  one(id: string): WebhookEndpoint {
+  #one(id: string): WebhookEndpoint {
     const found = this.find(id);
-    if (found === undefined) {
-      throw new Refusal(404, { code: 'entity_not_found', message: `Webhook Endpoint not found: '${id}'.`, entity_id: id });
-    }
+    if (found === undefined) throw notFound('Webhook Endpoint', id);
     return found;
   }
 
   update(id: string, change: EndpointChange): WebhookEndpoint {
-    const before = this.one(id);
+    const before = this.#one(id);
     return this.#keep({
       ...before,
       endpoint_url: change.url === undefined ? before.endpoint_url : this.#free(change.url, id),
@@ -61,12 +59,6 @@ export class WebhookEndpoints {
       status: change.status ?? before.status,
       updated_at: new Date().toISOString(),
     });
-  }
-
-  delete(id: string): void {
-    this.one(id);
-    delete this.#kept[id];
-    this.#store.save();
   }
 
   #keep(endpoint: WebhookEndpoint): WebhookEndpoint {

@@ -8,7 +8,7 @@ import { finalizers, namespaceOf } from '../../../crds/names.ts';
 import type { Tenant, TenantSpec } from '../../../crds/tenant.ts';
 import { KubeClient } from '../../../kube/client.ts';
 import { kinds } from '../../../kube/resources.ts';
-import { tenantrySeed, workosSeed } from '../../../local/workos/directory/seed.ts';
+import { workosSeed } from '../../../local/workos/directory/seed.ts';
 import type { WorkosStandIn } from '../../../local/workos/start.ts';
 import { statusOf } from '../../../operator/tenant/status.ts';
 import { startEnvironment } from '../../unit/local/workos/environment.ts';
@@ -266,7 +266,7 @@ describe('an organization created for a tenant', () => {
         expect(shown.conditions).toContainEqual(
           expect.objectContaining({ type: 'Stalled', status: 'True', reason: 'InvitationRefused', message }),
         );
-        there.ensureRoles(tenantrySeed);
+        await environment.sdk.authorization.createEnvironmentRole({ slug: 'tenant-admin', name: 'Tenant admin' });
         expect(ready(await look())).toMatchObject({ status: 'True', reason: 'Registered' });
         expect(there.invitations('heidi@acme.example')).toEqual([expect.objectContaining({ state: 'pending', role_slug: 'tenant-admin' })]);
         await cluster.client.delete(kinds.Tenant, 'uninvited');

@@ -56,33 +56,26 @@ async function serveDocuments(authority: Authority) {
   };
 }
 
-interface Client {
-  readonly id: string;
-  readonly secret?: string;
-  readonly pkce?: boolean;
-}
-
-/** The code flow of a client: where it ends, and the answer to the code. */
-async function authorize(client: Client, asked: { resource?: string } = { resource }) {
+/** The code flow of a public client. Returns the answer to the code. */
+async function authorize(clientId: string) {
   const verifier = randomBytes(32).toString('base64url');
-  const pkce = client.pkce ?? true;
   const challenge = createHash('sha256').update(verifier).digest('base64url');
   const query = new URLSearchParams({
     response_type: 'code',
-    client_id: client.id,
+    client_id: clientId,
     redirect_uri: redirectUri,
     state: 's',
-    ...asked,
-    ...(pkce ? { code_challenge: challenge, code_challenge_method: 'S256' } : {}),
+    resource,
+    code_challenge: challenge,
+    code_challenge_method: 'S256',
   });
   const redirect = await signInByScript(`${environment.workos.issuer}/oauth2/authorize?${query}`, account);
   return token({
     grant_type: 'authorization_code',
-    client_id: client.id,
+    client_id: clientId,
     redirect_uri: redirectUri,
     code: redirect.searchParams.get('code') ?? '',
-    ...(pkce ? { code_verifier: verifier } : {}),
-    ...(client.secret === undefined ? {} : { client_secret: client.secret }),
+    code_verifier: verifier,
   });
 }
 
@@ -91,13 +84,24 @@ async function token(fields: Record<string, string>) {
   return { status: response.status, body: (await response.json()) as { access_token?: string; error?: string } };
 }
 
+/** Sets the ways that are allowed for unregistered clients, like the switches of the dashboard. */
+async function allow(switches: { cimd?: boolean; dcr?: boolean }): Promise<unknown> {
+  const { apiUrl, apiKey } = environment.workos;
+  const response = await fetch(`${apiUrl}/stand-in/registration`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify(switches),
+  });
+  return response.json();
+}
+
 const metadata = async (): Promise<Record<string, unknown>> =>
   (await (await fetch(`${environment.workos.issuer}/.well-known/oauth-authorization-server`)).json()) as Record<string, unknown>;
 
 describe('a client that names the document about itself', () => {
   test('signs its user in', async () => {
     expect(await metadata()).toMatchObject({ client_id_metadata_document_supported: true });
-    const { status, body } = await authorize({ id: `${documents.origin}/client` });
+    const { status, body } = await authorize(`${documents.origin}/client`);
     expect(status, JSON.stringify(body)).toBe(200);
     expect(claimsOf(body.access_token ?? '')).toMatchObject({
       aud: resource,
@@ -107,7 +111,7 @@ describe('a client that names the document about itself', () => {
   });
 
   test('is refused when the document is of another, and for a resource that is not registered', async () => {
-    await expect(authorize({ id: `${documents.origin}/other` })).rejects.toThrow('refused with 400');
+    await expect(authorize(`${documents.origin}/other`)).rejects.toThrow('refused with 400');
     const query = new URLSearchParams({
       response_type: 'code',
       client_id: `${documents.origin}/client`,
@@ -121,14 +125,14 @@ describe('a client that names the document about itself', () => {
   });
 
   test('is refused where the environment has switched documents off, known or not', async () => {
-    environment.workos.setRegistration({ cimd: false });
+    await allow({ cimd: false });
     try {
       expect(await metadata()).not.toHaveProperty('client_id_metadata_document_supported');
       for (const path of ['/client', '/new']) {
-        await expect(authorize({ id: documents.origin + path })).rejects.toThrow('refused with 400');
+        await expect(authorize(documents.origin + path)).rejects.toThrow('refused with 400');
       }
     } finally {
-      environment.workos.setRegistration({ cimd: true });
+      await allow({ cimd: true });
     }
   });
 });
@@ -142,81 +146,43 @@ test('no client registers itself where the environment has switched that off', a
       body: JSON.stringify({ redirect_uris: [redirectUri], token_endpoint_auth_method: 'none' }),
     });
   expect((await register()).status).toBe(201);
-  const set = await fetch(`${workos.apiUrl}/stand-in/registration`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${workos.apiKey}`, 'content-type': 'application/json' },
-    body: '{"dcr": false}',
-  });
-  expect(await set.json()).toEqual({ cimd: true, dcr: false });
+  expect(await allow({ dcr: false })).toEqual({ cimd: true, dcr: false });
   expect((await register()).status).toBe(403);
   expect(await metadata()).not.toHaveProperty('registration_endpoint');
-  workos.setRegistration({ dcr: true });
+  await allow({ dcr: true });
 });
 
-describe('a client registered beforehand', () => {
-  test('that is public proves itself by PKCE', async () => {
-    const { clientId, id } = await environment.sdk.connect.createOAuthApplication(
-      'Desktop',
-      true,
-      undefined,
-      undefined,
-      [{ uri: redirectUri }],
-      true,
-    );
-    expect(await authorize({ id: clientId })).toMatchObject({ status: 200 });
-    await environment.sdk.connect.deleteApplication({ id });
-    await expect(authorize({ id: clientId })).rejects.toThrow('refused with 400');
-  });
+test('a machine gets a token for the environment, of its organization, with any of its secrets', async () => {
+  const { connect } = environment.sdk;
+  const { id, clientId } = await connect.createM2MApplication('Machine', organizationId, undefined, ['mcp:read', 'api']);
+  const [{ secret }, { secret: second }] = [
+    await connect.createApplicationClientSecret({ id }),
+    await connect.createApplicationClientSecret({ id }),
+  ];
+  const asked = { grant_type: 'client_credentials', client_id: clientId, client_secret: secret, scope: 'mcp:read' };
+  for (const choice of [{}, { resource }, { resource: 'http://localhost:2/mcp' }]) {
+    const { status, body } = await token({ ...asked, ...choice });
+    expect(status, JSON.stringify(body)).toBe(200);
+    const claims = claimsOf(body.access_token ?? '');
+    expect(claims).toMatchObject({
+      iss: environment.workos.issuer,
+      aud: environment.workos.clientId,
+      sub: clientId,
+      client_id: clientId,
+      org_id: organizationId,
+      scope: 'mcp:read',
+    });
+    expect(claims).not.toHaveProperty('sid');
+  }
+  expect(await token({ ...asked, client_secret: second })).toMatchObject({ status: 200 });
+  expect(await token({ ...asked, client_secret: 'wrong' })).toMatchObject({ status: 401 });
+  // A scope has to be asked for, and to be one of the application's.
+  for (const scope of ['mcp', '']) {
+    const { access_token: unscoped = '' } = (await token({ ...asked, scope })).body;
+    expect(claimsOf(unscoped)).not.toHaveProperty('scope');
+  }
+});
 
-  test('with secrets uses either of two, and none that was revoked', async () => {
-    const { connect } = environment.sdk;
-    const { id, clientId } = await connect.createOAuthApplication('Web', true, undefined, undefined, [{ uri: redirectUri }], false);
-    const first = await connect.createApplicationClientSecret({ id });
-    const second = await connect.createApplicationClientSecret({ id });
-    const client = { id: clientId, pkce: false };
-    expect(await authorize({ ...client, secret: first.secret })).toMatchObject({ status: 200 });
-    expect(await authorize({ ...client, secret: second.secret })).toMatchObject({ status: 200 });
-    await connect.deleteClientSecret({ id: first.id });
-    expect(await authorize({ ...client, secret: first.secret })).toMatchObject({ status: 401, body: { error: 'invalid_client' } });
-    expect(await authorize(client)).toMatchObject({ status: 401 });
-    const listed = await connect.listApplicationClientSecrets({ id });
-    expect(listed.map((one) => [one.id, one.lastUsedAt !== null])).toEqual([[second.id, true]]);
-    expect(JSON.stringify(listed)).not.toContain(second.secret);
-  });
-
-  test('that is a machine gets a token for the environment, of its organization', async () => {
-    const { connect } = environment.sdk;
-    const { id, clientId } = await connect.createM2MApplication('Machine', organizationId, undefined, ['mcp:read', 'api']);
-    const { secret } = await connect.createApplicationClientSecret({ id });
-    const asked = { grant_type: 'client_credentials', client_id: clientId, client_secret: secret, scope: 'mcp:read' };
-    for (const choice of [{}, { resource }, { resource: 'http://localhost:2/mcp' }]) {
-      const { status, body } = await token({ ...asked, ...choice });
-      expect(status, JSON.stringify(body)).toBe(200);
-      const claims = claimsOf(body.access_token ?? '');
-      expect(claims).toMatchObject({
-        iss: environment.workos.issuer,
-        aud: environment.workos.clientId,
-        sub: clientId,
-        client_id: clientId,
-        org_id: organizationId,
-        scope: 'mcp:read',
-      });
-      expect(claims).not.toHaveProperty('sid');
-    }
-    expect(await token({ ...asked, client_secret: 'wrong' })).toMatchObject({ status: 401 });
-    // A scope has to be asked for, and to be one of the application's.
-    for (const scope of ['mcp', '']) {
-      const { access_token: unscoped = '' } = (await token({ ...asked, scope })).body;
-      expect(claimsOf(unscoped)).not.toHaveProperty('scope');
-    }
-  });
-
-  test('of an organization needs one that exists', async () => {
-    const { connect } = environment.sdk;
-    await expect(connect.createOAuthApplication('Nobody’s', false)).rejects.toMatchObject({ status: 422 });
-    await expect(connect.createM2MApplication('Nobody’s', 'org_01NONE')).rejects.toMatchObject({ status: 404 });
-    const partner = await connect.createOAuthApplication('Partner', false, undefined, undefined, undefined, undefined, organizationId);
-    const { data } = await connect.listApplications({ organizationId });
-    expect(data.map(({ id }) => id)).toContain(partner.id);
-  });
+test('a machine needs an organization that exists', async () => {
+  await expect(environment.sdk.connect.createM2MApplication('Lost', 'org_01NONE')).rejects.toMatchObject({ status: 404 });
 });

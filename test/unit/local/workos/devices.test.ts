@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { approveDeviceByScript } from '../../../../local/workos/approve-device-by-script.ts';
+import { approveDevice } from '../../../approve-device.ts';
 import { claimsOf, startEnvironment, type TestEnvironment } from './environment.ts';
 
 const password = 'a good password';
@@ -52,7 +52,7 @@ describe('a device gets a session', () => {
     const device = await begin();
     expect(device.user_code).toMatch(/^[A-Z]{4}-[A-Z]{4}$/);
     expect(await ask(device)).toMatchObject({ status: 400, body: { error: 'authorization_pending' } });
-    await approveDeviceByScript(device.verification_uri_complete, { email, password });
+    await approveDevice(device.verification_uri_complete, { email, password });
     const { status, body } = await ask(device);
     expect(status).toBe(200);
     expect(claimsOf(body['access_token'] ?? '')).toMatchObject({
@@ -73,9 +73,9 @@ describe('a device gets a session', () => {
   test('in the organization that a member of several chooses', async () => {
     const { email, ids } = await person('several', 2);
     const device = await begin();
-    await expect(approveDeviceByScript(device.verification_uri_complete, { email, password })).rejects.toThrow('say which one');
+    await expect(approveDevice(device.verification_uri_complete, { email, password })).rejects.toThrow('say which one');
     const second = await begin();
-    await approveDeviceByScript(second.verification_uri_complete, { email, password, organizationId: ids[1] ?? '' });
+    await approveDevice(second.verification_uri_complete, { email, password, organizationId: ids[1] ?? '' });
     expect(claimsOf((await ask(second)).body['access_token'] ?? '')).toMatchObject({ org_id: ids[1] });
     expect(await ask(device)).toMatchObject({ body: { error: 'authorization_pending' } });
   });
@@ -85,7 +85,7 @@ describe('a device gets none', () => {
   test('when its user refuses', async () => {
     const { email } = await person('refusing', 1);
     const device = await begin();
-    await approveDeviceByScript(device.verification_uri_complete, { email, password, decision: 'deny' });
+    await approveDevice(device.verification_uri_complete, { email, password, decision: 'deny' });
     expect(await ask(device)).toMatchObject({ status: 400, body: { error: 'access_denied' } });
   });
 
@@ -93,19 +93,17 @@ describe('a device gets none', () => {
     const { email } = await person('wrong', 2);
     const { ids } = await person('other', 1);
     const device = await begin();
-    await expect(approveDeviceByScript(device.verification_uri_complete, { email, password: 'no' })).rejects.toThrow(
-      'Invalid credentials.',
+    await expect(approveDevice(device.verification_uri_complete, { email, password: 'no' })).rejects.toThrow('Invalid credentials.');
+    await expect(approveDevice(device.verification_uri_complete, { email, password, organizationId: ids[0] ?? '' })).rejects.toThrow(
+      'not a member',
     );
-    await expect(
-      approveDeviceByScript(device.verification_uri_complete, { email, password, organizationId: ids[0] ?? '' }),
-    ).rejects.toThrow('not a member');
     expect(await ask(device)).toMatchObject({ body: { error: 'authorization_pending' } });
   });
 
   test('when its user is deactivated after signing in', async () => {
     const { email, userId } = await person('late', 1);
     const device = await begin();
-    await approveDeviceByScript(device.verification_uri_complete, { email, password });
+    await approveDevice(device.verification_uri_complete, { email, password });
     const [membership] = environment.workos.memberships({ userId });
     environment.workos.deactivate(membership?.id ?? '');
     expect(await ask(device)).toMatchObject({ status: 400, body: { error: 'access_denied' } });
@@ -115,7 +113,7 @@ describe('a device gets none', () => {
     await using short = await startEnvironment({ deviceExpirySeconds: 0, deviceIntervalSeconds: 0 });
     const { email } = await person('slow', 1, short);
     const device = await begin(short);
-    await expect(approveDeviceByScript(device.verification_uri_complete, { email, password })).rejects.toThrow('No device waits');
+    await expect(approveDevice(device.verification_uri_complete, { email, password })).rejects.toThrow('No device waits');
     expect(await ask(device, short)).toMatchObject({ status: 400, body: { error: 'expired_token' } });
   });
 

@@ -14,7 +14,7 @@ export interface DeviceApproval {
  * @param verificationUrl `verification_uri_complete` of the device's authorization, which carries the code.
  * @throws when a page refuses, such as for a wrong password, an expired code or an organization that the user does not belong to.
  */
-export async function approveDeviceByScript(
+export async function approveDevice(
   verificationUrl: string | URL,
   { organizationId, ...person }: DeviceApproval,
   signal: AbortSignal = AbortSignal.timeout(10_000),

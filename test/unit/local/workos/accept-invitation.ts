@@ -5,7 +5,7 @@
  * @param acceptInvitationUrl `accept_invitation_url` of the invitation.
  * @throws when the page refuses, such as for an invitation that was revoked or a password that is too short.
  */
-export async function acceptInvitationByScript(
+export async function acceptInvitation(
   acceptInvitationUrl: string | URL,
   password: string,
   signal: AbortSignal = AbortSignal.timeout(10_000),
