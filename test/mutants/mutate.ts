@@ -64,7 +64,7 @@ const isNode = (value: unknown): value is SyntaxNode =>
  */
 export function mutate(file: string, source: string, firstId: number): { readonly code: string; readonly mutants: readonly Mutant[] } {
   const mutants: Mutant[] = [];
-  const words = new Set<SyntaxNode>();
+  const fixed = new Set<SyntaxNode>();
   const text = (node: SyntaxNode): string => source.slice(node.start, node.end);
   const change = (node: SyntaxNode, after: string): Change => {
     const id = firstId + mutants.length;
@@ -95,8 +95,8 @@ export function mutate(file: string, source: string, firstId: number): { readonl
   };
 
   const render = (node: SyntaxNode): string => {
-    if (words.has(node)) return text(node);
-    for (const word of wordsIn(node, text)) words.add(word);
+    if (fixed.has(node)) return text(node);
+    for (const part of fixedIn(node, text)) fixed.add(part);
     let written = '';
     let at = node.start;
     for (const child of childrenOf(node)) {
@@ -116,10 +116,13 @@ export function mutate(file: string, source: string, firstId: number): { readonl
 const asked = (original: string, changes: readonly Change[]): string =>
   changes.reduce((text, { id, after }) => `(globalThis.${isActive}?.(${id}) ? (${after}) : (${text}))`, original);
 
-/** The parts of a node that only make words for people: what it logs, or the message of an error that it throws. */
-function wordsIn(node: SyntaxNode, text: (node: SyntaxNode) => string): readonly SyntaxNode[] {
+/** The parts of a node that are not changed: words for people, in a log or in an error that it throws, and the order that a comparator gives. */
+function fixedIn(node: SyntaxNode, text: (node: SyntaxNode) => string): readonly SyntaxNode[] {
   const { callee, argument } = node as { callee?: unknown; argument?: unknown };
   if (node.type === 'CallExpression' && isNode(callee) && logging.test(text(callee))) return node['arguments'] as SyntaxNode[];
+  // The size of a comparator's result has no meaning.
+  if (node.type === 'ConditionalExpression' && /^(-1 : 1|1 : -1)$/.test(`${text(node['consequent'] as SyntaxNode)} : ${text(node['alternate'] as SyntaxNode)}`))
+    return [node['consequent'] as SyntaxNode, node['alternate'] as SyntaxNode];
   if (node.type !== 'ThrowStatement' || !isNode(argument) || argument.type !== 'NewExpression') return [];
   return (argument['arguments'] as SyntaxNode[]).filter(({ type }) => type === 'TemplateLiteral');
 }
