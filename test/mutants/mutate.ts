@@ -121,7 +121,10 @@ function fixedIn(node: SyntaxNode, text: (node: SyntaxNode) => string): readonly
   const { callee, argument } = node as { callee?: unknown; argument?: unknown };
   if (node.type === 'CallExpression' && isNode(callee) && logging.test(text(callee))) return node['arguments'] as SyntaxNode[];
   // The size of a comparator's result has no meaning.
-  if (node.type === 'ConditionalExpression' && /^(-1 : 1|1 : -1)$/.test(`${text(node['consequent'] as SyntaxNode)} : ${text(node['alternate'] as SyntaxNode)}`))
+  if (
+    node.type === 'ConditionalExpression' &&
+    /^(-1 : 1|1 : -1)$/.test(`${text(node['consequent'] as SyntaxNode)} : ${text(node['alternate'] as SyntaxNode)}`)
+  )
     return [node['consequent'] as SyntaxNode, node['alternate'] as SyntaxNode];
   if (node.type !== 'ThrowStatement' || !isNode(argument) || argument.type !== 'NewExpression') return [];
   return (argument['arguments'] as SyntaxNode[]).filter(({ type }) => type === 'TemplateLiteral');
