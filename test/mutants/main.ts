@@ -80,9 +80,9 @@ const sourceFiles = folders.flatMap((folder) =>
     .map((name) => `${folder}/${name}`)
     .filter((path) => /\.ts$/.test(path) && !/\.d\.ts$|generate|main\.ts$/.test(path) && path.startsWith(values.only)),
 );
-for (const [shell, cover] of Object.entries(shells))
-  if (!existsSync(join(root, shell)) || !existsSync(join(root, cover)))
-    throw new Error(`test/mutants/shells.ts: ${shell} or ${cover} is gone.`);
+for (const path of Object.entries(shells).flat())
+  if (!existsSync(join(root, path)))
+    say(`${path} has moved or is gone: correct test/mutants/shells.ts. Until then it is judged as pure code.`);
 
 const all: Mutant[] = [];
 for (const path of sourceFiles) {
