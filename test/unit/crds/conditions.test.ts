@@ -6,9 +6,12 @@ import {
   conditions,
   conditionTypes,
   isStall,
+  isTrue,
   reasonsOf,
   remedyOf,
+  rfc3339,
   type Stall,
+  stallsAtOnce,
   verdict,
   verdictOfStall,
 } from '../../../crds/conditions.ts';
@@ -52,4 +55,30 @@ describe('a verdict', () => {
     expect(verdict('Stalled', reason, 'said').status).toBe('True');
     expect(verdictOfStall(reason, 'said').type).toBe(conditionOfStall(reason));
   });
+});
+
+test.each(table)('$type=$reason stalls at once only if the table says so', ({ reason, definition }) => {
+  expect(stallsAtOnce(reason)).toBe('stalls' in definition && definition.stalls === 'at once');
+});
+
+test('a verdict of a stall is False for its own condition', () => {
+  for (const reason of reasonsOf('Stalled').filter(isStall))
+    expect(verdictOfStall(reason, 'said').status).toBe(conditionOfStall(reason) === 'Stalled' ? 'True' : 'False');
+});
+
+test('a remedy belongs to its condition', () => {
+  expect(remedyOf('TemplateResolved', 'CrashLoop')).toBeUndefined();
+  expect(reasonsOf('TemplateResolved')).not.toContain('CrashLoop');
+});
+
+test('only a condition of that type and the status True holds', () => {
+  const one = (type: string, status: 'True' | 'False' | 'Unknown') => ({ type, status, reason: '', message: '', lastTransitionTime: '' });
+  expect(isTrue([one('Verified', 'True'), one('Ready', 'True')], 'Ready')).toBe(true);
+  expect(isTrue([one('Verified', 'True'), one('Ready', 'Unknown')], 'Ready')).toBe(false);
+  expect(isTrue([one('Verified', 'True')], 'Ready')).toBe(false);
+  expect(isTrue(undefined, 'Ready')).toBe(false);
+});
+
+test('times have whole seconds', () => {
+  expect(rfc3339(new Date('2026-01-02T03:04:05.999Z'))).toBe('2026-01-02T03:04:05Z');
 });

@@ -96,6 +96,8 @@ describe('a controller', () => {
       'controller_runtime_reconcile_time_seconds_count tenants': 1,
       'workqueue_queue_duration_seconds_count tenants': 1,
     });
+    const buckets = Object.keys(after).flatMap((name) => /^controller_runtime_reconcile_time_seconds_bucket (\S+)/.exec(name)?.[1] ?? []);
+    expect(buckets).toEqual(['0.005', '0.01', '0.025', '0.05', '0.1', '0.25', '0.5', '1', '2.5', '5', '10', '30', '60', '+Inf']);
   });
 
   test('shares the metrics of its registry with other controllers', async () => {
@@ -108,6 +110,26 @@ describe('a controller', () => {
     first?.add('b');
     expect(await samplesOf(registry)).toMatchObject({ 'workqueue_depth first': 2, 'workqueue_depth second': 0 });
   });
+});
+
+test('the pause after many failures is that of the options, five minutes by default', async () => {
+  const pauseOf = async (options: { maxDelayMs?: number }): Promise<number> => {
+    const pauses: number[] = [];
+    const stop = new AbortController();
+    const log = { warn: ({ requeueAfterMs }: { requeueAfterMs: number }) => pauses.push(requeueAfterMs) } as unknown as Logger;
+    const reconcile = () => Promise.reject(new Error('any'));
+    const controller = new Controller({ name: 'tenants', registry: new Registry(), log, workers: 1, reconcile, ...options });
+    const running = controller.run(stop.signal);
+    for (let i = 0; i < 15; i++) {
+      controller.add('acme');
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    stop.abort();
+    await running;
+    return pauses.at(-1) ?? 0;
+  };
+  expect(await pauseOf({ maxDelayMs: 1_000 })).toBeLessThanOrEqual(1_100);
+  expect(await pauseOf({})).toBeGreaterThanOrEqual(270_000);
 });
 
 test('requests to the Kubernetes API are counted by method and status', async () => {

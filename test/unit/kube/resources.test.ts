@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isOlder, kinds, pathOf } from '../../../kube/resources.ts';
+import { isOlder, keyOf, kinds, pathOf } from '../../../kube/resources.ts';
 
 describe('the path of an object', () => {
   test('follows group, namespace and subresource', () => {
@@ -22,5 +22,15 @@ test('resource versions are compared as numbers, and only of the same object', (
   const at = (resourceVersion: string, uid = 'u') => ({ name: 'x', uid, resourceVersion });
   expect(isOlder(at('9'), at('10'))).toBe(true);
   expect(isOlder(at('10'), at('9'))).toBe(false);
+  expect(isOlder(at('9'), at('9'))).toBe(false);
   expect(isOlder(at('9', 'v'), at('10'))).toBe(false);
+});
+
+test('the key of an object has its namespace, if it has one', () => {
+  expect(keyOf({ metadata: { name: 'a', namespace: 'ns' } })).toBe('ns/a');
+  expect(keyOf({ metadata: { name: 'a' } })).toBe('a');
+});
+
+test('an object of the cluster has no namespace in its path', () => {
+  expect(pathOf(kinds.Tenant, 'ns', 'acme')).toBe('/apis/tenantry.dev/v1alpha1/tenants/acme');
 });

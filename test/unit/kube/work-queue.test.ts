@@ -131,6 +131,102 @@ describe('the work queue', () => {
     await running;
   });
 
+  test('has delays of a tenth of a second up to five minutes', () => {
+    const queue = new WorkQueue({ clock: new FakeClock(), random: () => 0.5 });
+    expect(queue.retry('a')).toBe(100);
+    for (let i = 0; i < 20; i++) queue.retry('a');
+    expect(queue.retry('a')).toBe(300_000);
+    expect(queue.failures('a')).toBe(22);
+    expect(queue.failures('b')).toBe(0);
+  });
+
+  test.each([0, -1])('adds a key at once after %i milliseconds', (ms) => {
+    const clock = new FakeClock();
+    const queue = new WorkQueue({ clock });
+    queue.addAfter('a', ms);
+    expect(queue.depth).toBe(1);
+  });
+
+  test('keeps the time since which a key waits when it is added again', async () => {
+    const clock = new FakeClock();
+    const observed: object[] = [];
+    const queue = new WorkQueue({ clock, observe: (event) => observed.push(event) });
+    const stop = new AbortController();
+    clock.advance(1_000);
+    queue.add('a');
+    clock.advance(2_000);
+    queue.add('a');
+    clock.advance(3_000);
+    await queue.run(
+      1,
+      async () => {
+        clock.advance(500);
+        stop.abort();
+        return undefined;
+      },
+      stop.signal,
+    );
+    expect(observed).toEqual([{ key: 'a', waitedSeconds: 5, workedSeconds: 0.5 }]);
+  });
+
+  test('handles a key again after the delay that its handler asks for', async () => {
+    const clock = new FakeClock();
+    const queue = new WorkQueue({ clock });
+    const stop = new AbortController();
+    const handled: string[] = [];
+    const outcomes = [100, undefined];
+    const running = queue.run(
+      1,
+      async (key) => {
+        handled.push(key);
+        return outcomes.shift();
+      },
+      stop.signal,
+    );
+    const settled = () => new Promise((resolve) => setImmediate(resolve));
+    queue.add('a');
+    await settled();
+    clock.advance(99);
+    await settled();
+    expect(handled).toEqual(['a']);
+    clock.advance(1);
+    await settled();
+    expect(handled).toEqual(['a', 'a']);
+    clock.advance(10_000);
+    await settled();
+    expect(handled).toEqual(['a', 'a']);
+    stop.abort();
+    await running;
+  });
+
+  test('does not retry a key whose handler fails because of the end', async () => {
+    const failures: string[] = [];
+    const queue = new WorkQueue({ clock: new FakeClock(), onFailure: (key) => failures.push(key) });
+    const stop = new AbortController();
+    queue.add('a');
+    await queue.run(
+      1,
+      async () => {
+        stop.abort();
+        throw new Error('stopped');
+      },
+      stop.signal,
+    );
+    expect(failures).toEqual([]);
+    expect(queue.failures('a')).toBe(0);
+  });
+
+  test('wakes the worker that waits, not one that was ended', async () => {
+    const queue = new WorkQueue();
+    const [first, second] = [new AbortController(), new AbortController()];
+    const ended = queue.take(first.signal);
+    const waiting = queue.take(second.signal);
+    first.abort();
+    expect(await ended).toBeUndefined();
+    queue.add('a');
+    expect(await waiting).toBe('a');
+  });
+
   /** The model: what is waiting, what is being worked on, and what came in meanwhile. */
   test('behaves as its model under any order of adds, takes and dones', async () => {
     const key = fc.constantFrom('a', 'b', 'c');
