@@ -33,7 +33,7 @@ export class AssertionVerifier {
     return {
       subject: claims.sub,
       ...(typeof org === 'string' && { organization: org }),
-      scopes: typeof scope === 'string' ? scope.split(' ') : [],
+      scopes: typeof scope === 'string' ? scope.split(' ').filter((one) => one !== '') : [],
     };
   }
 

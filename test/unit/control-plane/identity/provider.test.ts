@@ -65,11 +65,18 @@ describe('an organization', () => {
   });
 
   test('of any page is listed and then cached', async () => {
-    const ids = Array.from({ length: 101 }, (_, index) => create(`Listed ${index}`).id);
-    const one = provider();
-    const listed = await one.organizationIds();
-    expect(ids.filter((id) => !listed.has(id))).toEqual([]);
-    expect(await requestsOf('GET /organizations/:id', () => one.organization(ids.at(-1) ?? ''))).toBe(0);
+    await using workos = await startAnswering(({ url }) => ({
+      status: 200,
+      body: url?.includes('after=org_1')
+        ? { data: [{ id: 'org_2', domains: [], metadata: {} }], list_metadata: { after: null } }
+        : { data: [{ id: 'org_1', domains: [], metadata: {} }], list_metadata: { after: 'org_1' } },
+    }));
+    const one = new IdentityProvider(new WorkosConnection({ apiKey: 'sk_1', clientId: 'client_1', apiUrl: workos.url }));
+    expect(await one.organizationIds()).toEqual(new Set(['org_1', 'org_2']));
+    expect(workos.requests).toHaveLength(2);
+    expect(workos.requests[0]).not.toContain('after');
+    expect(await one.organization('org_2')).toMatchObject({ id: 'org_2' });
+    expect(workos.requests).toHaveLength(2);
   });
 });
 
@@ -117,8 +124,16 @@ describe('an OAuth resource', () => {
   });
 
   test('of any page is listed', async () => {
-    for (let index = 0; index < 101; index++) await provider().registerResource(`https://c.example/${index}`);
-    expect((await uris()).filter((uri) => uri.startsWith('https://c.example/'))).toHaveLength(101);
+    await using workos = await startAnswering(({ url }) => ({
+      status: 200,
+      body: url?.includes('after=r_1')
+        ? { data: [{ id: 'r_2', uri: 'https://c.example/2' }], list_metadata: { after: null } }
+        : { data: [{ id: 'r_1', uri: 'https://c.example/1' }], list_metadata: { after: 'r_1' } },
+    }));
+    const one = new IdentityProvider(new WorkosConnection({ apiKey: 'sk_1', clientId: 'client_1', apiUrl: workos.url }));
+    expect((await one.resources()).map(({ id }) => id)).toEqual(['r_1', 'r_2']);
+    expect(workos.requests.map((request) => request.includes('after='))).toEqual([false, true]);
+    expect(workos.requests.every((request) => request.includes('limit=100'))).toBe(true);
   });
 
   test.each<[string, (one: IdentityProvider) => Promise<unknown>]>([
