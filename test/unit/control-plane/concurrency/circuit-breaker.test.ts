@@ -69,3 +69,46 @@ describe('the circuit breaker of an unavailable host', () => {
     expect([breaker.enter(), breaker.enter()].every((permit) => permit !== undefined)).toBe(true);
   });
 });
+
+describe('a host that is down again after it was up', () => {
+  const down = (breaker: CircuitBreaker): void => {
+    for (let i = 0; i < 3; i++) breaker.enter()?.failed();
+  };
+
+  test('is probed again, with pauses that start short', () => {
+    const { now, pass } = clock();
+    const breaker = new CircuitBreaker({ now, random: () => 1 });
+    for (let outage = 0; outage < 2; outage++) {
+      down(breaker);
+      expect(breaker.enter()).toBeUndefined();
+      pass(500);
+      breaker.enter()?.failed();
+      pass(999);
+      expect(breaker.enter()).toBeUndefined();
+      pass(1);
+      breaker.enter()?.succeeded();
+    }
+    expect(breaker.enter()).toBeDefined();
+  });
+
+  test('gets no second probe because of a request that began before the outage', () => {
+    const { now, pass } = clock();
+    const breaker = new CircuitBreaker({ now, random: () => 1 });
+    const [before] = [breaker.enter()];
+    down(breaker);
+    pass(500);
+    expect(breaker.enter()).toBeDefined();
+    before?.failed();
+    pass(60_000);
+    expect(breaker.enter()).toBeUndefined();
+  });
+
+  test('counts a pause of zero milliseconds as none', () => {
+    const { now } = clock();
+    const breaker = new CircuitBreaker({ now, random: () => 1 });
+    breaker.enter()?.failed(0);
+    expect(breaker.enter()).toBeDefined();
+    breaker.enter()?.failed(1);
+    expect(breaker.enter()).toBeUndefined();
+  });
+});

@@ -64,3 +64,24 @@ test('looks up a removed entry again, and does not cache a lookup under way', as
   expect(await before).toBe(0);
   expect(await get('b')).toBe(3);
 });
+
+test('an answer is fresh until it expires, and known after that', async () => {
+  const { answers, clock, get } = cache();
+  expect([answers.fresh('a'), answers.last('a')]).toEqual([undefined, undefined]);
+  await get('a');
+  clock.ms = 99;
+  expect(answers.fresh('a')).toBe(1);
+  clock.ms = 100;
+  expect([answers.fresh('a'), answers.last('a')]).toEqual([undefined, 1]);
+});
+
+test.each([
+  [0, undefined],
+  [-1, undefined],
+  [1, 7],
+])('an answer from elsewhere with a lifetime of %i is cached as %s', (lifetime, cached) => {
+  const { answers } = cache();
+  answers.put('a', 1, 100);
+  answers.put('a', 7, lifetime);
+  expect(answers.last('a')).toBe(cached);
+});
