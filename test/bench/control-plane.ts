@@ -9,7 +9,8 @@ import { Pool } from 'undici';
 import type { Tenant } from '../../crds/tenant.ts';
 import { kinds } from '../../kube/resources.ts';
 import { freePort } from '../../local/machine/ports.ts';
-import { type Cluster, eventually, openWorkos, startCluster } from '../integration/control-plane/cluster.ts';
+import { eventually } from '../eventually.ts';
+import { type Cluster, openWorkos, startCluster } from '../integration/control-plane/cluster.ts';
 
 const tenants = Number(process.env['TENANTS'] ?? 5_000);
 const admins = Number(process.env['ADMINS'] ?? 200);

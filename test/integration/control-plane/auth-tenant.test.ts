@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Tenant } from '../../../crds/tenant.ts';
 import { kinds } from '../../../kube/resources.ts';
 import type { WorkosStandIn } from '../../../local/workos/start.ts';
-import { baseUrl, type Cluster, createTenant, eventually, openWorkos, startCluster, startPlane } from './cluster.ts';
+import { eventually } from '../../eventually.ts';
+import { baseUrl, type Cluster, createTenant, openWorkos, startCluster, startPlane } from './cluster.ts';
 
 const ownUrl = 'http://localhost:9999';
 let cluster: Cluster;

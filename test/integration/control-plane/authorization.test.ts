@@ -11,13 +11,13 @@ import { kinds } from '../../../kube/resources.ts';
 import { workosSeed } from '../../../local/workos/directory/seed.ts';
 import type { WorkosStandIn } from '../../../local/workos/start.ts';
 import { statusOf } from '../../../operator/tenant/status.ts';
+import { eventually } from '../../eventually.ts';
 import { startEnvironment } from '../../unit/local/workos/environment.ts';
 import {
   baseUrl,
   type Cluster,
   createNamespace,
   createTenant,
-  eventually,
   openWorkos,
   podToken,
   publish,

@@ -17,6 +17,7 @@ import { startKubernetes } from '../../../local/kubernetes/start.ts';
 import type { Postgres } from '../../../local/postgres/start.ts';
 import { startWorkos, type WorkosStandIn } from '../../../local/workos/start.ts';
 import type { Lease } from '../../clean-clusters.ts';
+import { eventually } from '../../eventually.ts';
 import { secretsInText } from '../../log-watch.ts';
 import { startStore } from './store-server.ts';
 
@@ -231,20 +232,4 @@ export async function podToken(
     namespace,
   });
   return status.token;
-}
-
-/** What `probe` gives, once it gives something; asked again until a deadline. */
-export async function eventually<T>(what: string, probe: () => Promise<T | undefined | false>, deadlineMs = 90_000): Promise<T> {
-  const end = Date.now() + deadlineMs;
-  let last: unknown;
-  for (;;) {
-    try {
-      const value = await probe();
-      if (value !== undefined && value !== false) return value;
-    } catch (error) {
-      last = error;
-    }
-    if (Date.now() > end) throw new Error(`not within ${deadlineMs} ms: ${what}`, { cause: last });
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
 }

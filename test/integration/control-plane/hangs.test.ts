@@ -6,8 +6,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Tenant } from '../../../crds/tenant.ts';
 import { kinds } from '../../../kube/resources.ts';
 import type { WorkosStandIn } from '../../../local/workos/start.ts';
+import { eventually } from '../../eventually.ts';
 import { Gate } from '../../gate.ts';
-import { type Cluster, eventually, expectNoSecrets, openWorkos, startCluster } from './cluster.ts';
+import { type Cluster, expectNoSecrets, openWorkos, startCluster } from './cluster.ts';
 import { environmentOf, PlaneProcess } from './process.ts';
 
 type Neighbour = 'kubernetes' | 'postgres' | 'workos';

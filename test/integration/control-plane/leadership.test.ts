@@ -5,8 +5,9 @@ import { isTrue } from '../../../crds/conditions.ts';
 import type { Tenant } from '../../../crds/tenant.ts';
 import { type KubeObject, kinds } from '../../../kube/resources.ts';
 import type { WorkosStandIn } from '../../../local/workos/start.ts';
+import { eventually } from '../../eventually.ts';
 import { Gate } from '../../gate.ts';
-import { baseUrl, type Cluster, createTenant, eventually, expectNoSecrets, openWorkos, startCluster } from './cluster.ts';
+import { baseUrl, type Cluster, createTenant, expectNoSecrets, openWorkos, startCluster } from './cluster.ts';
 import { environmentOf, PlaneProcess } from './process.ts';
 
 interface Replica {

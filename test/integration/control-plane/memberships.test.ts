@@ -21,7 +21,7 @@ import { type Postgres, startPostgres } from '../../../local/postgres/start.ts';
 import { ensureStoreDatabase } from '../../../local/postgres/store-database.ts';
 import { startWorkos, type WorkosStandIn } from '../../../local/workos/start.ts';
 import { outageKinds } from '../../../local/workos/state/outages.ts';
-import { eventually } from './cluster.ts';
+import { eventually } from '../../eventually.ts';
 
 const silent = pino({ level: 'silent' });
 /** A tenth of the real times, so that the tests need not last minutes. */

@@ -8,7 +8,8 @@ import { ensureAuditKey } from '../../../local/audit-key.ts';
 import { type Postgres, startPostgres } from '../../../local/postgres/start.ts';
 import { ensureStoreDatabase } from '../../../local/postgres/store-database.ts';
 import { startWorkos, type WorkosStandIn } from '../../../local/workos/start.ts';
-import { eventually, expectNoSecrets } from './cluster.ts';
+import { eventually } from '../../eventually.ts';
+import { expectNoSecrets } from './cluster.ts';
 import { environmentOf, PlaneProcess } from './process.ts';
 
 /** Nothing listens on this address. */

@@ -2,7 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { compileCache } from '../../../local/setup/locate.mjs';
 import type { WorkosStandIn } from '../../../local/workos/start.ts';
-import { baseUrl, type Cluster, eventually } from './cluster.ts';
+import { eventually } from '../../eventually.ts';
+import { baseUrl, type Cluster } from './cluster.ts';
 
 const main = new URL('../../../control-plane/main.ts', import.meta.url).pathname;
 

@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CircuitBreaker } from '../../../control-plane/concurrency/circuit-breaker.ts';
 import { SharedLimit } from '../../../control-plane/http/shared-limit.ts';
 import { Store } from '../../../control-plane/store/store.ts';
+import { eventually } from '../../eventually.ts';
 import { Gate } from '../../gate.ts';
-import { eventually } from './cluster.ts';
 import { type StoreServer, startStore } from './store-server.ts';
 
 /** A minute, in which no test counts a caller anew. */

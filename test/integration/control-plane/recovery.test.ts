@@ -5,8 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Tenant } from '../../../crds/tenant.ts';
 import { kinds } from '../../../kube/resources.ts';
 import type { WorkosStandIn } from '../../../local/workos/start.ts';
+import { eventually } from '../../eventually.ts';
 import { Gate } from '../../gate.ts';
-import { type Cluster, eventually, openWorkos, startCluster, startPlane } from './cluster.ts';
+import { type Cluster, openWorkos, startCluster, startPlane } from './cluster.ts';
 
 let cluster: Cluster;
 let workos: WorkosStandIn;

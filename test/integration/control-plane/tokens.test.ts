@@ -7,17 +7,8 @@ import { namespaceOf } from '../../../crds/names.ts';
 import type { Tenant } from '../../../crds/tenant.ts';
 import { kinds } from '../../../kube/resources.ts';
 import type { WorkosStandIn } from '../../../local/workos/start.ts';
-import {
-  baseUrl,
-  type Cluster,
-  createNamespace,
-  createTenant,
-  eventually,
-  openWorkos,
-  podToken,
-  startCluster,
-  startPlane,
-} from './cluster.ts';
+import { eventually } from '../../eventually.ts';
+import { baseUrl, type Cluster, createNamespace, createTenant, openWorkos, podToken, startCluster, startPlane } from './cluster.ts';
 
 /** Kinds of callers, as the OpenAPI document names them. */
 type Scheme = 'session' | 'oauth' | 'pod' | 'operator';

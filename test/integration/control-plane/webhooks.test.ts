@@ -5,7 +5,8 @@ import { WorkOS } from '@workos-inc/node';
 import { type CryptoKey, exportSPKI, generateKeyPair, importJWK, type JWK, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { WorkosStandIn } from '../../../local/workos/start.ts';
-import { type Cluster, createTenant, eventually, openWorkos, startCluster, startPlane } from './cluster.ts';
+import { eventually } from '../../eventually.ts';
+import { type Cluster, createTenant, openWorkos, startCluster, startPlane } from './cluster.ts';
 
 /** Nothing ends by itself while a test lasts: what changes, a webhook or NOTIFY has changed. */
 const still = { pollMs: 3_600_000, timing: { answerMs: 600_000, evidenceMs: 3_600_000, noMs: 500, confirmMs: 600_000 } };

@@ -4,8 +4,8 @@ import { parseAllDocuments } from 'yaml';
 import { metadataRanges } from '../../../crds/address-ranges.ts';
 import { type KubeObject, kinds, type Resource } from '../../../kube/resources.ts';
 import { confinementOf } from '../../../local/confinement.ts';
+import { eventually } from '../../eventually.ts';
 import { World } from '../../world.ts';
-import { eventually } from '../control-plane/cluster.ts';
 
 /** The accounts of operator and control plane against a real API server: objects that are accepted and objects that are refused. */
 const world = new World();

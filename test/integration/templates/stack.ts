@@ -17,26 +17,9 @@ import type { ToolCallRecord } from '../../../audit/record.ts';
 import { type ApiKeyRecord, type ApiKeyScope, generateApiKey, recordOf } from '../../../crds/api-keys.ts';
 import { freePort } from '../../../local/machine/ports.ts';
 import { compileCache } from '../../../local/setup/locate.mjs';
+import { eventually } from '../../eventually.ts';
 
 const main = new URL('../../../templates/main.ts', import.meta.url).pathname;
-/** Far longer than anything takes, even where the machine is busy with something else. */
-const deadlineMs = 90_000;
-
-/** Waits until `probe` gives something; fails with what it last threw. */
-export async function eventually<T>(what: string, probe: () => Promise<T | undefined | false>): Promise<T> {
-  const end = Date.now() + deadlineMs;
-  let last: unknown;
-  for (;;) {
-    try {
-      const value = await probe();
-      if (value !== undefined && value !== false) return value;
-    } catch (error) {
-      last = error;
-    }
-    if (Date.now() > end) throw new Error(`not within ${deadlineMs} ms: ${what}`, { cause: last });
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-}
 
 /** A loopback address of its own, so that every stack can listen on the pod's ports. */
 function ownAddress(): string {

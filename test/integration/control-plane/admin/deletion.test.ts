@@ -5,7 +5,8 @@ import { annotations } from '../../../../crds/names.ts';
 import type { Tenant } from '../../../../crds/tenant.ts';
 import { type KubeObject, kinds, type Resource } from '../../../../kube/resources.ts';
 import type { WorkosStandIn } from '../../../../local/workos/start.ts';
-import { type Cluster, eventually, openWorkos, startCluster, startPlane } from '../cluster.ts';
+import { eventually } from '../../../eventually.ts';
+import { type Cluster, openWorkos, startCluster, startPlane } from '../cluster.ts';
 import { KubernetesProxy } from '../kubernetes-proxy.ts';
 
 let cluster: Cluster;

@@ -4,7 +4,8 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Tenant } from '../../../../crds/tenant.ts';
 import { kinds } from '../../../../kube/resources.ts';
 import type { WorkosStandIn } from '../../../../local/workos/start.ts';
-import { baseUrl, type Cluster, eventually, openWorkos, publish, startCluster } from '../cluster.ts';
+import { eventually } from '../../../eventually.ts';
+import { baseUrl, type Cluster, openWorkos, publish, startCluster } from '../cluster.ts';
 import { KubernetesProxy } from '../kubernetes-proxy.ts';
 import { environmentOf, PlaneProcess } from '../process.ts';
 

@@ -20,7 +20,8 @@ import { tryListen } from '../../../../local/machine/ports.ts';
 import { type Postgres, startPostgres } from '../../../../local/postgres/start.ts';
 import type { WorkosStandIn } from '../../../../local/workos/start.ts';
 import { ControlPlane } from '../../../../templates/sidecar/auth/control-plane.ts';
-import { type Cluster, createNamespace, createTenant, eventually, openWorkos, podToken, startCluster } from '../cluster.ts';
+import { eventually } from '../../../eventually.ts';
+import { type Cluster, createNamespace, createTenant, openWorkos, podToken, startCluster } from '../cluster.ts';
 import { KubernetesProxy } from '../kubernetes-proxy.ts';
 
 const main = new URL('../../../../control-plane/main.ts', import.meta.url).pathname;

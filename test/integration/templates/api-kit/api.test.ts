@@ -5,7 +5,8 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isUnavailable, openDatabase } from '../../../../templates/api-kit/database.ts';
 import { AssertionSigner } from '../../../../templates/sidecar/auth/assertion-signer.ts';
-import { eventually, type Postgres, Program, Stack, startPostgres } from '../stack.ts';
+import { eventually } from '../../../eventually.ts';
+import { type Postgres, Program, Stack, startPostgres } from '../stack.ts';
 
 interface Item {
   uid: string;

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AssertionSigner } from '../../../../templates/sidecar/auth/assertion-signer.ts';
-import { ControlPlanePeer, type Databases, eventually, issuer, openDatabases, Stack } from '../stack.ts';
+import { eventually } from '../../../eventually.ts';
+import { ControlPlanePeer, type Databases, issuer, openDatabases, Stack } from '../stack.ts';
 
 let databases: Databases;
 let controlPlane: ControlPlanePeer;

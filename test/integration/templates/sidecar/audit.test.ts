@@ -4,7 +4,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { ToolCallRecord } from '../../../../audit/record.ts';
 import { lineOf } from '../../../../audit/segment.ts';
 import { spoolBytes } from '../../../../audit/spool.ts';
-import { ControlPlanePeer, type Databases, eventually, issuer, openDatabases, Program, Stack } from '../stack.ts';
+import { eventually } from '../../../eventually.ts';
+import { ControlPlanePeer, type Databases, issuer, openDatabases, Program, Stack } from '../stack.ts';
 
 let databases: Databases;
 let databaseUrl: string;

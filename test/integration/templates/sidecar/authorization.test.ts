@@ -2,7 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ControlPlanePeer, type Databases, environmentClientId, eventually, issuer, openDatabases, Stack } from '../stack.ts';
+import { eventually } from '../../../eventually.ts';
+import { ControlPlanePeer, type Databases, environmentClientId, issuer, openDatabases, Stack } from '../stack.ts';
 
 let databases: Databases;
 let controlPlane: ControlPlanePeer;

@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { afterEach, expect, it } from 'vitest';
 import { type ApiReport, apiReport } from '../../../../crds/api-report.ts';
-import { ControlPlanePeer, eventually, Stack } from '../stack.ts';
+import { eventually } from '../../../eventually.ts';
+import { ControlPlanePeer, Stack } from '../stack.ts';
 
 let controlPlane: ControlPlanePeer | undefined;
 let stack: Stack | undefined;

@@ -5,7 +5,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { text } from 'node:stream/consumers';
 import type { Client } from '@modelcontextprotocol/client';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { ControlPlanePeer, eventually, Stack } from '../stack.ts';
+import { eventually } from '../../../eventually.ts';
+import { ControlPlanePeer, Stack } from '../stack.ts';
 
 interface Seen {
   readonly method: string;

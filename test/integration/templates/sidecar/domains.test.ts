@@ -2,7 +2,8 @@ import type { LookupFunction } from 'node:net';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { Agent, fetch as dial } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ControlPlanePeer, type Databases, eventually, issuer, openDatabases, Program, Stack } from '../stack.ts';
+import { eventually } from '../../../eventually.ts';
+import { ControlPlanePeer, type Databases, issuer, openDatabases, Program, Stack } from '../stack.ts';
 
 const domains = ['http://mcp.acme.example:8001', 'http://tools.acme.example:8001'] as const;
 const [first, second] = domains;

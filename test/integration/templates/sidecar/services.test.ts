@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ControlPlanePeer, type Databases, eventually, openDatabases, Stack } from '../stack.ts';
+import { eventually } from '../../../eventually.ts';
+import { ControlPlanePeer, type Databases, openDatabases, Stack } from '../stack.ts';
 
 let controlPlane: ControlPlanePeer;
 beforeAll(async () => {
