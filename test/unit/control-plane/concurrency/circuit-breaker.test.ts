@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { CircuitBreaker } from '../../../../control-plane/concurrency/circuit-breaker.ts';
 
-/** A clock that stands until it is told. */
+/** A clock that stands still between calls of `pass`. */
 function clock() {
   let time = 0;
   return { now: () => time, pass: (ms: number) => (time += ms) };
@@ -39,6 +39,7 @@ describe('the circuit breaker of an unavailable host', () => {
     for (const [asked, pause] of [
       [3_000, 3_000],
       [600_000, 10_000],
+      [3_600_000, 10_000],
     ] as const) {
       const { breaker, pass } = create();
       breaker.enter()?.failed(asked);
@@ -56,6 +57,27 @@ describe('the circuit breaker of an unavailable host', () => {
     one?.failed(5_000);
     other?.failed(1_000);
     pass(4_999);
+    expect(breaker.enter()).toBeUndefined();
+    pass(1);
+    expect(breaker.enter()).toBeDefined();
+  });
+
+  test('keeps its pause when a request that was under way fails', () => {
+    const { breaker, pass } = create();
+    const underWay = breaker.enter();
+    breaker.enter()?.failed(8_000);
+    underWay?.failed();
+    pass(7_999);
+    expect(breaker.enter()).toBeUndefined();
+    pass(1);
+    expect(breaker.enter()).toBeDefined();
+  });
+
+  test('waits at least half of a pause', () => {
+    const { now, pass } = clock();
+    const breaker = new CircuitBreaker({ now, random: () => 0 });
+    for (let i = 0; i < 3; i++) breaker.enter()?.failed();
+    pass(249);
     expect(breaker.enter()).toBeUndefined();
     pass(1);
     expect(breaker.enter()).toBeDefined();
