@@ -8,9 +8,9 @@ import { labels } from './labels.ts';
 import { mergePatchSchema } from './patch-schema.ts';
 import { suspenderOf, suspenders } from './suspension.ts';
 
-// Each of these is one component of the OpenAPI document.
-z.globalRegistry.add(tenantSpec, { ...tenantSpec.meta(), id: 'TenantSpec' });
-z.globalRegistry.add(tenantStatus, { ...tenantStatus.meta(), id: 'TenantStatus' });
+// Components of the OpenAPI document. They are copies, because an id on the schemas of crds/ would change the generated CRDs.
+const spec = tenantSpec.meta({ id: 'TenantSpec' });
+const status = tenantStatus.meta({ id: 'TenantStatus' });
 
 const { organization: _storedOrganization, ...fields } = tenantSpec.shape;
 
@@ -72,8 +72,8 @@ const tenantFields = {
       '`platform` or `tenant`: who suspended the tenant. Only the platform can resume a tenant that it suspended. A suspension with kubectl counts as one by the platform.',
     ),
   labels: z.record(z.string(), z.string()),
-  spec: tenantSpec,
-  status: tenantStatus,
+  spec,
+  status,
 };
 
 export const tenantRepresentation = z.object(tenantFields).meta({ id: 'Tenant' });

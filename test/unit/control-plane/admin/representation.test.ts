@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
-import { newTenant } from '../../../../control-plane/admin/representation.ts';
+import { newTenant, tenantRepresentation } from '../../../../control-plane/admin/representation.ts';
 import { problemDetails } from '../../../../control-plane/http/problem.ts';
 import { validate } from '../../../../control-plane/http/validation.ts';
 import { stackTemplateSpec } from '../../../../crds/stack-template.ts';
-import { tenantSpec } from '../../../../crds/tenant.ts';
+import { tenantSpec, tenantStatus } from '../../../../crds/tenant.ts';
 
 function formFaults(body: unknown) {
   const form = validate(newTenant, body);
@@ -104,4 +104,9 @@ describe('the schema of a tenant', () => {
       { numRuns: 500 },
     );
   });
+});
+
+test('the components of the document leave the schemas of custom resources unchanged', () => {
+  expect([tenantSpec.meta()?.['id'], tenantStatus.meta()?.['id']]).toEqual([undefined, undefined]);
+  expect(tenantRepresentation.shape.spec.meta()?.['id']).toBe('TenantSpec');
 });
