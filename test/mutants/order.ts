@@ -1,4 +1,4 @@
-/** What the processes of a mutation run say to each other. */
+/** Files through which the processes of a mutation run exchange orders and findings. */
 
 /** In the folder of the run: the order under way. */
 export const orderFile = 'order.json';

@@ -71,7 +71,7 @@ test.each(sortOrders)('sorted by %s, pages contain each permanent tenant once', 
         }
         page += 1;
         if (cursor !== undefined) for (const uid of throughout) if (!world.uids.has(uid)) throughout.delete(uid);
-        // What is created for ever at the end would be listed for ever.
+        // Tenants created at the end without a limit would be listed without an end.
         if (page > 200) throw new Error('the pages do not end');
       } while (cursor !== undefined);
 
