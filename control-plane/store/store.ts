@@ -36,6 +36,7 @@ export class Store {
   readonly #log: Logger;
   readonly #migration = Promise.withResolvers<void>();
   #migrated = false;
+  #closed: Promise<unknown> | undefined;
 
   constructor({ url, log, connections }: StoreOptions) {
     const pool = createPool(url, { max: connections, connectMs: 4_000, statementMs: statementTimeoutMs });
@@ -88,8 +89,10 @@ export class Store {
     }
   }
 
+  /** Closes all connections. May be called more than once. */
   async close(): Promise<void> {
-    await Promise.all([this.counters.end(), this.db.destroy()]);
+    this.#closed ??= Promise.all([this.counters.end(), this.db.destroy()]);
+    await this.#closed;
   }
 
   async #migrate(): Promise<void> {
