@@ -712,6 +712,8 @@ test('10,000 active users of 100 organizations stay far below the 1,000 reads Wo
   // The real times, and two replicas.
   const times = { answerMs: 10_000, evidenceMs: 20_000, noMs: 500, confirmMs: 2_000 };
   const both = [await replica({ times }), await replica({ times, polling: false })];
+  // The tests before have spent some of the shared budget of these ten seconds.
+  await both[0]?.store.db.deleteFrom('read_budgets').execute();
   const sofar = () => Object.entries(workos.requests()).reduce((sum, [route, times]) => sum + (route.startsWith('GET ') ? times : 0), 0);
   const counted: { at: number; reads: number }[] = [{ at: performance.now(), reads: sofar() }];
   for (let round = 0; round < 2; round++) {
