@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import type { Logger } from 'pino';
@@ -55,12 +56,14 @@ export class Listener {
   }
 
   async #session(signal: AbortSignal, onConnected: () => void): Promise<void> {
+    const socket = new Socket();
     const connection = new pg.Client({
       connectionString: this.#url,
       connectionTimeoutMillis: answerMs,
       query_timeout: answerMs,
       keepAlive: true,
       application_name: 'tenantry-control-plane-listener',
+      stream: () => socket,
     });
     const ended = new AbortController();
     let cause: Error | undefined;
@@ -86,7 +89,9 @@ export class Listener {
       }
       if (cause !== undefined) throw cause;
     } finally {
-      await connection.end().catch(() => {});
+      // The end of the connection is announced to the server, but not awaited: a server that hangs never confirms it.
+      connection.end().catch(() => {});
+      socket.destroySoon();
     }
   }
 
